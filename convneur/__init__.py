@@ -1,0 +1,57 @@
+"""ConvNeur: a vision backbone whose global path, a neural memory, gates its local features.
+
+Names load when they are first used: `import convneur` alone imports no torch.
+
+>>> import convneur
+>>> config = convneur.VARIANTS["m1"]
+>>> config.dims
+(40, 80, 160, 320)
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convneur.checkpoints import load_checkpoint, save_checkpoint
+    from convneur.errors import ConfigError, InputError
+    from convneur.model.memory import NeuralMemory
+    from convneur.model.network import ConvNeur
+    from convneur.variants import PRESETS, VARIANTS, ConvNeurConfig
+
+__version__ = version("convneur")
+
+_HOME = {
+    "PRESETS": "convneur.variants",
+    "VARIANTS": "convneur.variants",
+    "ConfigError": "convneur.errors",
+    "ConvNeur": "convneur.model.network",
+    "ConvNeurConfig": "convneur.variants",
+    "InputError": "convneur.errors",
+    "NeuralMemory": "convneur.model.memory",
+    "load_checkpoint": "convneur.checkpoints",
+    "save_checkpoint": "convneur.checkpoints",
+}
+
+__all__ = [
+    "PRESETS",
+    "VARIANTS",
+    "ConfigError",
+    "ConvNeur",
+    "ConvNeurConfig",
+    "InputError",
+    "NeuralMemory",
+    "__version__",
+    "load_checkpoint",
+    "save_checkpoint",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'convneur' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

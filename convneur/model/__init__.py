@@ -1,0 +1,1 @@
+"""The backbone in torch: layers, the neural memory, global branches, fusion, the network."""

@@ -1,0 +1,337 @@
+"""The neural memory: a matrix that reads and rewrites itself, chunk by chunk, over the image's tokens.
+
+Shapes: B batch, N tokens, m memory width, T chunks of at most L tokens; rows are tokens.
+
+    q_t, k_t, v_t = X_t W_q, X_t W_k, X_t W_v                    q and k to unit length
+    y_t = q_t M_{t-1}                                            read, before the write
+    G_t = (1 / n_t) k_t^T (k_t M_{t-1} - v_t)                    gradient of the surprise
+    S_t = eta_t S_{t-1} - theta_t G_t                            momentum
+    M_t = (1 - alpha_t) M_{t-1} + S_t                            decay and write
+
+Printed in the paper: the projections, the read from the state before the write, the loss ||M(k) - v||^2, a learned
+generator of step size, momentum and decay. Choice: unit q and k, the mean over a chunk's tokens, the bounds on the
+three coefficients, a generator that sees the chunk's mean token, fp32 state. These choices make it stable: unit
+keys and the mean give every gradient's Hessian K^T K / n a largest eigenvalue of at most 1, and with theta <= 1 and
+eta <= 0.5 a memory with constant coefficients cannot grow without bound, whatever the tokens.
+
+The gradient is affine in M, so the chunks' K^T K and K^T V are two batched products, the recurrence is T small
+steps on (m, m) states, and all reads are one batched product: few, large kernels, nothing padded, no autograd inside
+the forward pass.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from convneur.variants import Order, Read
+
+__all__ = [
+    "ChunkPlan",
+    "MemoryOutput",
+    "MemoryState",
+    "MemoryWrite",
+    "NeuralMemory",
+    "UpdateGenerator",
+    "plan_chunks",
+]
+
+
+class MemoryState(NamedTuple):
+    """What a memory carries from one run of tokens to the next.
+
+    memory: M, (B, m, m) float32. momentum: S, (B, m, m) float32. surprise: (B, T), the Frobenius norm of the
+    gradient G_t at each chunk of the run that ended in this state.
+    """
+
+    memory: Tensor
+    momentum: Tensor
+    surprise: Tensor
+
+
+class MemoryOutput(NamedTuple):
+    """A run in full: y (B, N, m); surprise (B, N), each token's ||k M_{t-1} - v||^2; the state after the last chunk."""
+
+    y: Tensor
+    surprise: Tensor
+    state: MemoryState
+
+
+class ChunkPlan(NamedTuple):
+    """How N tokens fall into chunks: `groups` of (chunks, tokens in each), in order; the last chunk is a group."""
+
+    length: int
+    groups: tuple[tuple[int, int], ...]
+
+    @property
+    def chunks(self) -> int:
+        """T, the number of chunks."""
+        return sum(chunks for chunks, _ in self.groups)
+
+
+def plan_chunks(
+    tokens: int, chunk_length: int, *, min_chunks: int = 1, chunks: int | None = None, order: Order = "raster"
+) -> ChunkPlan:
+    """Cut N tokens into T = ceil(N / L) chunks, nothing padded.
+
+    L is `chunk_length`, shortened to ceil(N / min_chunks) where that is less; with `chunks` it is ceil(N / chunks).
+    In raster order every chunk but the last has L tokens. In strided order chunk t holds tokens t, t + T, t + 2T,
+    ..., so lengths differ by one at most.
+    Raises: ValueError: a number below 1.
+    """
+    if min(tokens, chunk_length, min_chunks, 1 if chunks is None else chunks) < 1:
+        raise ValueError(
+            f"tokens {tokens}, chunk_length {chunk_length}, min_chunks {min_chunks}, chunks {chunks}: below 1"
+        )
+    length = min(chunk_length, -(-tokens // min_chunks)) if chunks is None else -(-tokens // chunks)
+    count = -(-tokens // length)
+    # Only the last chunk's write is special (mostly nobody reads it), so it stands apart.
+    if order == "raster":
+        groups = [(count - 1, length), (1, tokens - (count - 1) * length)]
+    else:
+        short, longer = divmod(tokens, count)
+        groups = [(longer, short + 1), (count - longer - 1, short), (1, short)]
+    return ChunkPlan(max(n for chunks, n in groups if chunks), tuple(group for group in groups if group[0]))
+
+
+class UpdateGenerator(nn.Linear):
+    """The three coefficients of a chunk's write, from its mean token.
+
+    Equation: theta, eta, alpha = sigmoid(Linear(mean token)), theta times step_size, eta times 0.5.
+    Choice: the paper has the generator see the surprise, Titans' sees the tokens; this one sees the tokens. Alpha's
+    bias starts at -4, so that a fresh memory forgets 2 % a chunk.
+    Args:    tokens: (B, T, m), the mean token of each chunk.
+    Returns: theta, eta, keep = 1 - alpha, each (B, T, 1, 1) float32.
+    """
+
+    def __init__(self, mem_dim: int, step_size: float) -> None:
+        self.step_size = step_size
+        super().__init__(mem_dim, 3)
+
+    def reset_parameters(self) -> None:
+        nn.init.trunc_normal_(self.weight, std=0.02)
+        with torch.no_grad():
+            self.bias.copy_(torch.tensor([0.0, 0.0, -4.0]))
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        theta, eta, alpha = super().forward(tokens).float().sigmoid()[..., None].split(1, dim=2)
+        return self.step_size * theta, 0.5 * eta, 1 - alpha
+
+
+class MemoryWrite(nn.Module):
+    """The learned update M_t = U(M_{t-1}, grad_M L_t), for many chunks in a row.
+
+    Gram form: theta G_t = P_t M_{t-1} - R_t with P_t = theta k_t^T k_t / n_t and R_t = theta k_t^T v_t / n_t, all
+    chunks at once; then m^3 multiply-adds a chunk. Costs 2 L m^2 + m^3 a chunk.
+    """
+
+    def __init__(self, mem_dim: int, step_size: float, max_state_norm: float | None) -> None:
+        super().__init__()
+        self.generator = UpdateGenerator(mem_dim, step_size)
+        self.max_state_norm = max_state_norm
+
+    def forward(
+        self, x: list[Tensor], k: list[Tensor], v: list[Tensor], *, memory: Tensor, momentum: Tensor | None
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """The states after each write.
+
+        Args:    x, k, v: per group of chunks (B, chunks, n, m); memory: M (B, m, m); momentum: S, None for zero.
+        Returns: M_1, M_2, ..., each (B, m, m) float32, and the last momentum.
+        """
+        states: list[Tensor] = []
+        for x_group, k_group, v_group in zip(x, k, v, strict=True):
+            theta, eta, keep = self.generator(x_group.mean(dim=2))
+            scale = theta / k_group.shape[2]
+            k_transposed = k_group.transpose(2, 3)
+            # (B, chunks, m, m); the state stays float32 under autocast, where products are shorter
+            p = (k_transposed @ k_group).float() * scale
+            r = (k_transposed @ v_group).float() * scale
+            with _full_precision(p):
+                for p_t, r_t, eta_t, keep_t in zip(
+                    p.unbind(1), r.unbind(1), eta.unbind(1), keep.unbind(1), strict=True
+                ):
+                    step = r_t if momentum is None else torch.addcmul(r_t, eta_t, momentum)
+                    momentum = step - torch.bmm(p_t, memory)
+                    memory = torch.addcmul(momentum, keep_t, memory)
+                    if self.max_state_norm is not None:
+                        norm = torch.linalg.matrix_norm(memory, keepdim=True)
+                        memory = memory * (self.max_state_norm / norm).clamp(max=1)
+                    states.append(memory)
+        return states, momentum
+
+
+class NeuralMemory(nn.Module):
+    """A linear memory of m x m, read and rewritten over the tokens (paper, global branch; see the module's text).
+
+    Stability: for constant coefficients the recurrence is stable iff theta lambda <= (2 - alpha)(1 + eta), lambda the
+    largest eigenvalue of K^T K / n, at most 1 here; `step_size` <= 1 therefore always is. A larger one is stable only
+    while theta lambda stays below 2. `max_state_norm` caps ||M||_F after each write, for those who leave that range.
+
+    Gradients: with U writes read (T - 1 for `read="before"`, T otherwise), W_k, W_v and the generator get one only if
+    U >= 1, momentum only if U >= 2, for S_0 = 0.
+
+    Args:
+        mem_dim: m.
+        chunk_length, min_chunks, chunks, order: see `plan_chunks`.
+        read: before: y_t = q_t M_{t-1} (paper). after: q_t M_t. final: q_t M_T, one state for all tokens.
+        step_size: upper bound of theta.
+        max_state_norm: cap on ||M||_F; None leaves it out.
+    """
+
+    def __init__(
+        self,
+        mem_dim: int,
+        *,
+        chunk_length: int = 196,
+        min_chunks: int = 1,
+        chunks: int | None = None,
+        read: Read = "before",
+        order: Order = "raster",
+        step_size: float = 1.0,
+        max_state_norm: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.mem_dim = mem_dim
+        self.chunk_length, self.min_chunks, self.chunks = chunk_length, min_chunks, chunks
+        self.read: Read = read
+        self.order: Order = order
+        self.qkv = nn.Linear(mem_dim, 3 * mem_dim, bias=False)
+        self.write = MemoryWrite(mem_dim, step_size, max_state_norm)
+        self.initial = nn.Parameter(torch.empty(mem_dim, mem_dim))  # M_0
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Choice: projections keep the tokens' scale; M_0 starts small and random."""
+        nn.init.trunc_normal_(self.qkv.weight, std=self.mem_dim**-0.5)
+        nn.init.trunc_normal_(self.initial, std=0.02)
+        self.write.generator.reset_parameters()
+
+    def plan(self, tokens: int) -> ChunkPlan:
+        """How this memory cuts N tokens."""
+        return plan_chunks(tokens, self.chunk_length, min_chunks=self.min_chunks, chunks=self.chunks, order=self.order)
+
+    def writes_read(self, tokens: int) -> int:
+        """U, how many of the writes over N tokens any read sees: T - 1 when reading before the write, else T."""
+        return self.plan(tokens).chunks - (self.read == "before")
+
+    def forward(self, x: Tensor, state: MemoryState | None = None) -> Tensor:
+        """Every token's read; writes that no read would see are not computed.
+
+        Args:    x: (B, N, m); state: continue from it instead of from M_0.
+        Returns: (B, N, m).
+        """
+        return self._run(x, state, in_full=False)[0]
+
+    def stream(self, x: Tensor, state: MemoryState | None = None) -> MemoryOutput:
+        """`forward`'s reads, bit for bit, with each token's surprise and the state after the last chunk.
+
+        A long run may be cut at chunk borders and continued: `order="raster"`, any read but "final".
+        Args:    x: (B, N, m); state: continue from it instead of from M_0.
+        """
+        y, surprise, state = self._run(x, state, in_full=True)
+        assert surprise is not None  # in_full asks for both
+        assert state is not None
+        return MemoryOutput(y, surprise, state)
+
+    def _run(
+        self, x: Tensor, state: MemoryState | None, *, in_full: bool
+    ) -> tuple[Tensor, Tensor | None, MemoryState | None]:
+        batch, tokens, m = x.shape
+        plan = self.plan(tokens)
+        strided = self.order == "strided" and plan.chunks > 1
+        if strided:
+            place = _strided_places(tokens, plan.chunks, x.device)
+            x = x[:, place.argsort()]  # chunk after chunk
+
+        q, k, v = self.qkv(x).split(m, dim=-1)  # once: slicing inside the loop would make the backward quadratic
+        q = F.normalize(q, dim=-1)
+        written = plan.groups if in_full or self.read != "before" else plan.groups[:-1]
+
+        memory, momentum = (self.initial, None) if state is None else (state.memory, state.momentum)
+        k_groups: list[Tensor] = []
+        v_groups: list[Tensor] = []
+        states: list[Tensor] = []
+        if written:
+            if state is None:
+                memory = memory.float().expand(batch, m, m)
+            k_groups = _grouped(F.normalize(k, dim=-1), written)
+            v_groups = _grouped(v, written)
+            states, momentum = self.write(_grouped(x, written), k_groups, v_groups, memory=memory, momentum=momentum)
+        before = [memory, *states][: plan.chunks]
+
+        if self.read == "final":
+            y = q @ states[-1].to(q.dtype)
+        else:
+            y = self._read(q, plan, before if self.read == "before" else states)
+        if strided:
+            y = y[:, place]
+
+        if not in_full:
+            return y, None, None
+        assert momentum is not None  # in full, every chunk is written
+        surprise, norms = _surprise(k_groups, v_groups, before)
+        return y, surprise[:, place] if strided else surprise, MemoryState(states[-1], momentum, norms)
+
+    @staticmethod
+    def _read(q: Tensor, plan: ChunkPlan, states: list[Tensor]) -> Tensor:
+        """q_t M for each chunk's own state: (B, N, m)."""
+        reads: list[Tensor] = []
+        first = 0
+        for q_group, (chunks, _) in zip(_grouped(q, plan.groups), plan.groups, strict=True):
+            if chunks == 1:  # the last chunk, or the only one, which reads M_0 itself
+                reads.append(q_group.squeeze(1) @ states[first].to(q.dtype))
+            else:
+                own = torch.stack(states[first : first + chunks], dim=1).to(q.dtype)  # (B, chunks, m, m)
+                reads.append((q_group @ own).flatten(1, 2))
+            first += chunks
+        return reads[0] if len(reads) == 1 else torch.cat(reads, dim=1)
+
+    def extra_repr(self) -> str:
+        cut = (
+            f"chunks={self.chunks}"
+            if self.chunks
+            else f"chunk_length={self.chunk_length}, min_chunks={self.min_chunks}"
+        )
+        return f"mem_dim={self.mem_dim}, {cut}, read={self.read}, order={self.order}"
+
+
+def _full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Autocast off, for the recurrence's products: rounding would pile up over the chunks."""
+    device = x.device.type
+    if device == "meta" or not torch.is_autocast_enabled(device):  # torch has no autocast on meta
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
+
+
+def _grouped(tokens: Tensor, groups: tuple[tuple[int, int], ...]) -> list[Tensor]:
+    """(B, N, m) -> per group a view (B, chunks, n, m); tokens behind the last group are left out."""
+    views, first = [], 0
+    for chunks, n in groups:
+        views.append(tokens[:, first : first + chunks * n].unflatten(1, (chunks, n)))
+        first += chunks * n
+    return views
+
+
+def _strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
+    """(N,): where token i stands when chunks of every `count`-th token are laid end to end."""
+    token = torch.arange(tokens, device=device)
+    chunk, row = token % count, token // count
+    short, longer = divmod(tokens, count)
+    return chunk * short + chunk.clamp(max=longer) + row
+
+
+def _surprise(k: list[Tensor], v: list[Tensor], before: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Each token's ||k M_{t-1} - v||^2, (B, N) in chunk order, and each chunk's ||G_t||_F, (B, T)."""
+    per_token, per_chunk = [], []
+    states = torch.stack(before, dim=1)
+    with _full_precision(states):
+        first = 0
+        for k_group, v_group in zip(k, v, strict=True):
+            chunks, n = k_group.shape[1:3]
+            error = k_group.float() @ states[:, first : first + chunks] - v_group.float()
+            per_token.append(error.square().sum(-1).flatten(1, 2))
+            per_chunk.append(torch.linalg.matrix_norm(k_group.float().transpose(2, 3) @ error / n))
+            first += chunks
+    return torch.cat(per_token, dim=1), torch.cat(per_chunk, dim=1)

@@ -1,0 +1,256 @@
+"""ConvNeur: blocks of a local branch whose features a global branch gates, in four stages."""
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from convneur.model.fusion import build_fusion
+from convneur.model.global_branches import GlobalBranch, build_mixer
+from convneur.model.layers import Downsample, DropPath, LocalBranch, Stem
+from convneur.model.memory import NeuralMemory
+from convneur.variants import ConvNeurConfig
+
+__all__ = [
+    "Classifier",
+    "ConvNeur",
+    "ConvNeurBlock",
+    "FeatureInfo",
+    "GateTaps",
+    "Intermediates",
+    "UnreachedParametersWarning",
+    "stage_sizes",
+]
+
+MIN_SIDE = 32
+
+
+class UnreachedParametersWarning(UserWarning):
+    """In training, some of a memory's parameters get no gradient, because the image has too few chunks."""
+
+
+class GateTaps(NamedTuple):
+    """What a block computes on its way; maps are (B, C, H, W).
+
+    f_loc: local features, before any gate. gate: sigmoid(G), None without a gate. gated: sigmoid(G) * F_loc, None
+    without a gate. f_out: the block's output. surprise: (B, 1, H, W), None without a memory.
+    """
+
+    f_loc: Tensor
+    gate: Tensor | None
+    gated: Tensor | None
+    f_out: Tensor
+    surprise: Tensor | None
+
+
+class Intermediates(NamedTuple):
+    """features: the pyramid, four maps of strides 4, 8, 16, 32; taps: of the chosen block of each wanted stage."""
+
+    features: tuple[Tensor, ...]
+    taps: dict[int, GateTaps]
+
+
+class FeatureInfo(NamedTuple):
+    """A pyramid level: its stage (1 to 4), channels, and stride in pixels."""
+
+    stage: int
+    channels: int
+    stride: int
+
+
+def stage_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
+    """Height and width of the four stages' maps: the stem floors to a fourth, each downsampling rounds a half up.
+
+    Raises: ValueError: a side below 32, which leaves no full position for the last stage.
+    """
+    if min(height, width) < MIN_SIDE:
+        raise ValueError(f"image of {height}x{width}: ConvNeur needs at least {MIN_SIDE}x{MIN_SIDE} pixels")
+    sizes = [(height // 4, width // 4)]
+    for _ in range(3):
+        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+    return tuple(sizes)
+
+
+class ConvNeurBlock(nn.Module):
+    """X plus its local features, gated by the global branch where the block has one (paper, the block).
+
+    Equation: F_out = X + DropPath(sigmoid(G) * F_loc); without a global branch X + DropPath(F_loc) (Choice).
+    Args:    x: (B, C, H, W) float.
+    Returns: (B, C, H, W).
+    """
+
+    def __init__(self, config: ConvNeurConfig, stage: int, *, has_global: bool, drop_path: float) -> None:
+        super().__init__()
+        channels = config.dims[stage - 1]
+        self.local_branch = LocalBranch(channels, config.kernel_size, config.mlp_ratio)
+        self.global_branch = GlobalBranch(channels, config.mem_dim, build_mixer(config, stage)) if has_global else None
+        self.fusion = build_fusion(config.fusion, channels) if has_global else None
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._compute(x, with_surprise=False).f_out
+
+    def forward_taps(self, x: Tensor) -> GateTaps:
+        """`forward`'s output, bit for bit, with what it was made of."""
+        return self._compute(x, with_surprise=True)
+
+    def _compute(self, x: Tensor, *, with_surprise: bool) -> GateTaps:
+        f_loc = self.local_branch(x)
+        if self.global_branch is None or self.fusion is None:
+            return GateTaps(f_loc, None, None, x + self.drop_path(f_loc), None)
+        if with_surprise:
+            g, surprise = self.global_branch.forward_taps(x)
+        else:
+            g, surprise = self.global_branch(x), None
+        gate, fused = self.fusion(f_loc, g)
+        gated = None if gate is None else fused
+        return GateTaps(f_loc, gate, gated, x + self.drop_path(fused), surprise)
+
+
+class Classifier(nn.Module):
+    """Global average pool, norm, linear.
+
+    Args:    x: (B, C, H, W) float.
+    Returns: (B, num_classes) logits; with num_classes 0 the normalised pooled features (B, C).
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.linear = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.norm(x.mean(dim=(2, 3))))
+
+
+class ConvNeur(nn.Module):
+    """The backbone and its classifier.
+
+    Any image of at least 32x32 pixels; sides need not be multiples of 32. Runs in channels_last and under bf16
+    autocast. Weights start as truncated normals of std 0.02 (Choice, as in ConvNeXt), the memory's as it says itself.
+
+    >>> from convneur import VARIANTS, ConvNeur
+    >>> model = ConvNeur(VARIANTS["m1"]).eval()
+    >>> sum(p.numel() for p in model.parameters())
+    4317092
+
+    Args: config: see `ConvNeurConfig`.
+    """
+
+    def __init__(self, config: ConvNeurConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = Stem(config.in_channels, config.dims[0])
+        self.downsamples = nn.ModuleList(
+            Downsample(narrow, wide) for narrow, wide in zip(config.dims[:-1], config.dims[1:], strict=True)
+        )
+        blocks = sum(config.depths)
+        rates = iter([config.drop_path_rate * i / max(blocks - 1, 1) for i in range(blocks)])
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                *(
+                    ConvNeurBlock(
+                        config,
+                        stage,
+                        has_global=config.memory == "per-layer" or (config.memory == "per-stage" and block == 0),
+                        drop_path=next(rates),
+                    )
+                    for block in range(depth)
+                )
+            )
+            for stage, depth in enumerate(config.depths, start=1)
+        )
+        self.head = Classifier(config.dims[-1], config.num_classes)
+        self.feature_info = tuple(
+            FeatureInfo(stage, channels, 2 ** (stage + 1)) for stage, channels in enumerate(config.dims, start=1)
+        )
+        self._warned = False
+        self._init_weights(self)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        for child in module.children():
+            if isinstance(child, NeuralMemory):
+                continue  # starts itself
+            if isinstance(child, (nn.Conv2d, nn.Linear)):
+                nn.init.trunc_normal_(child.weight, std=0.02)
+                if child.bias is not None:
+                    nn.init.zeros_(child.bias)
+            self._init_weights(child)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Args: x: (B, in_channels, H, W) float. Returns: (B, num_classes) logits."""
+        return self.head(self.forward_features(x)[-1])
+
+    def forward_features(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The pyramid: each stage's output, (B, C, H_s, W_s), of strides 4, 8, 16, 32 (see `stage_sizes`)."""
+        return self.forward_intermediates(x, stages=()).features
+
+    def forward_intermediates(
+        self, x: Tensor, *, stages: Sequence[int] = (1, 2, 3, 4), block: int = 1
+    ) -> Intermediates:
+        """The pyramid, bit for bit as in `forward`, and what one block of each wanted stage computed on its way.
+
+        Args:
+            x: (B, in_channels, H, W) float.
+            stages: which stages to tap, 1 to 4.
+            block: which of the stage's blocks, from 1; the first has the gate under `per-stage`.
+        Raises: ValueError: an image below 32x32, a stage or block that is not there.
+        """
+        self._check(x, stages, block)
+        features: list[Tensor] = []
+        taps: dict[int, GateTaps] = {}
+        for stage, blocks in enumerate(self.stages, start=1):
+            layer: ConvNeurBlock
+            x = self.stem(x) if stage == 1 else self.downsamples[stage - 2](x)
+            for number, layer in enumerate(blocks, start=1):  # type: ignore[arg-type]
+                if stage in stages and number == block:
+                    taps[stage] = layer.forward_taps(x)
+                    x = taps[stage].f_out
+                else:
+                    x = layer(x)
+            features.append(x)
+        return Intermediates(tuple(features), taps)
+
+    def chunks(self, height: int, width: int) -> tuple[int, ...]:
+        """T, the number of chunks in each stage's memory for an image of this size; 0 where there is no memory."""
+        return tuple(
+            0 if memory is None else memory.plan(h * w).chunks
+            for memory, (h, w) in zip(self._first_memories(), stage_sizes(height, width), strict=True)
+        )
+
+    def _first_memories(self) -> list[NeuralMemory | None]:
+        return [
+            next((module for module in blocks.modules() if isinstance(module, NeuralMemory)), None)
+            for blocks in self.stages
+        ]
+
+    def _check(self, x: Tensor, stages: Sequence[int], block: int) -> None:
+        if x.ndim != 4 or x.shape[1] != self.config.in_channels:
+            raise ValueError(f"input of shape {tuple(x.shape)}: expected (B, {self.config.in_channels}, H, W)")
+        sizes = stage_sizes(int(x.shape[2]), int(x.shape[3]))
+        for stage in stages:
+            if not 1 <= stage <= len(self.stages):
+                raise ValueError(f"stage {stage}: choose 1 to {len(self.stages)}")
+            if not 1 <= block <= self.config.depths[stage - 1]:
+                raise ValueError(f"block {block}: stage {stage} has blocks 1 to {self.config.depths[stage - 1]}")
+        if self.training and torch.is_grad_enabled() and not self._warned and not torch.compiler.is_compiling():
+            self._warn_of_unreached(sizes)
+
+    def _warn_of_unreached(self, sizes: tuple[tuple[int, int], ...]) -> None:
+        """Once per net: name the stages whose chunks are too few for every parameter to learn."""
+        writes = [
+            None if memory is None else memory.writes_read(h * w)
+            for memory, (h, w) in zip(self._first_memories(), sizes, strict=True)
+        ]
+        for few, what in ((0, "k, v and the update generator"), (1, "the momentum")):
+            named = [str(stage) for stage, count in enumerate(writes, start=1) if count == few]
+            if named:
+                self._warned = True
+                warnings.warn(
+                    f"too few chunks in stage {', '.join(named)} at this image size: {what} there get no gradient; "
+                    "see read, min_chunks, chunks and chunk_length of ConvNeurConfig",
+                    UnreachedParametersWarning,
+                    stacklevel=4,
+                )

@@ -1,0 +1,1 @@
+"""The command line over `convneur`. One file per command; no arithmetic lives here."""

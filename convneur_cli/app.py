@@ -1,0 +1,62 @@
+"""The `convneur` command: its subcommands composed, its parse errors in one line."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+import convneur
+from convneur_cli import eval_boundary
+from convneur_cli.errors import INTERRUPTED, USAGE
+from convneur_cli.options import register
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="convneur",
+    help="Check what a vision backbone costs, see what its global path does to local features, "
+    "measure the boundaries it predicts.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"convneur {convneur.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _name, _body in (("eval-boundary", eval_boundary.eval_boundary),):
+    register(app, _name, _body)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; exits with the contract's code (see `convneur_cli.errors`)."""
+    try:
+        code = app(args=arguments, prog_name="convneur", standalone_mode=False)
+    except TyperException as error:
+        # A usage error knows its command; the one-line form leaves the usage box to --help.
+        message = " ".join(error.format_message().split())
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context is not None else "convneur"
+        if message:
+            print(f"error: {message.rstrip('.')}; see '{where} --help'", file=sys.stderr)
+        sys.exit(USAGE)
+    except (typer.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    sys.exit(code or 0)

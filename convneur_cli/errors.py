@@ -1,0 +1,81 @@
+"""The one place where exceptions become a line on stderr and an exit code.
+
+0 done; 1 failed: an input that exists but cannot be processed, an output that exists; 2 wrong usage;
+3 a requested check did not hold; 130 stopped by Ctrl-C.
+"""
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from convneur.errors import ConfigError, InputError
+
+__all__ = [
+    "CHECK_FAILED",
+    "DONE",
+    "FAILED",
+    "INTERRUPTED",
+    "USAGE",
+    "UsageError",
+    "existing_path",
+    "reported",
+]
+
+DONE, FAILED, USAGE, CHECK_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class UsageError(ValueError):
+    """An option or argument as typed is wrong. One line: which one, what it may be."""
+
+
+def existing_path(path: Path) -> Path:
+    """Raise UsageError for a path that does not exist: a typing mistake, not a broken file."""
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder")
+    return path
+
+
+def _one_line(text: str) -> str:
+    return " ".join(str(text).split())
+
+
+def _end(message: str, code: int) -> NoReturn:
+    print(f"error: {_one_line(message)}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def reported(*, debug: bool) -> Iterator[None]:
+    """Run a command's body; turn what it raises into one line and the contract's exit code.
+
+    An exception that nobody foresaw is a defect of ours: it is named as one, with how to see its traceback.
+    """
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:
+        # The reader (head, less) went away: not an error. Keep the interpreter from complaining at exit.
+        sys.stderr.close()
+        raise typer.Exit(DONE) from None
+    except KeyboardInterrupt:
+        print("interrupted: files already written are whole, the others were not begun", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, InputError):
+            _end(str(error), FAILED)
+        if isinstance(error, (UsageError, ConfigError)):
+            _end(str(error), USAGE)
+        if isinstance(error, MemoryError):
+            _end("out of memory; try a smaller size or fewer workers", FAILED)
+        if isinstance(error, OSError):
+            _end(f"{error.filename or 'input or output'}: {error.strerror or error}", FAILED)
+        hint = "" if debug else " (a defect of convneur; run again with --debug and report the traceback)"
+        _end(f"{type(error).__name__}: {error}{hint}", FAILED)

@@ -1,0 +1,86 @@
+"""Options that several commands share, as dataclasses that a command takes as one parameter.
+
+    def flops(model: ModelOptions, common: CommonOptions, sizes: ... = ...) -> int | None: ...
+    register(app, "flops", flops)
+
+Each field of an option group becomes an option of the command; the body receives the group whole.
+"""
+
+import dataclasses
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from convneur_cli.errors import reported
+from convneur_cli.output import Printer
+
+__all__ = ["CommonOptions", "option_group", "register"]
+
+_MARK = "__option_group__"
+_Group = TypeVar("_Group")
+
+
+def option_group(cls: type[_Group]) -> type[_Group]:
+    """Mark a dataclass whose fields, `Annotated[..., typer.Option(...)]` with defaults, are options."""
+    setattr(cls, _MARK, True)
+    return cls
+
+
+@option_group
+@dataclasses.dataclass(frozen=True)
+class CommonOptions:
+    """What every command takes."""
+
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, nothing else.")] = False
+    force: Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no notes.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
+
+    def printer(self) -> Printer:
+        return Printer(json=self.json, quiet=self.quiet)
+
+
+def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> None:
+    """Make `body` a command: expand its option groups, report its errors, exit with the code it returns.
+
+    The function must take a parameter `common: CommonOptions`; its docstring is the command's help.
+    """
+    hints = typing.get_type_hints(body, include_extras=True)
+    groups: dict[str, Any] = {}
+    plain: list[inspect.Parameter] = []
+    shared: list[inspect.Parameter] = []
+    for parameter in inspect.signature(body).parameters.values():
+        kind = hints[parameter.name]
+        if not getattr(kind, _MARK, False):
+            plain.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        groups[parameter.name] = kind
+        field_hints = typing.get_type_hints(kind, include_extras=True)
+        shared += [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=field_hints[field.name],
+            )
+            for field in dataclasses.fields(kind)
+        ]
+
+    @functools.wraps(body)
+    def run(**values: Any) -> None:
+        for parameter_name, kind in groups.items():
+            fields = dataclasses.fields(kind)
+            values[parameter_name] = kind(**{field.name: values.pop(field.name) for field in fields})
+        with reported(debug=values["common"].debug):
+            code = body(**values)
+            if code:
+                raise typer.Exit(code)
+
+    parameters = plain + shared
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app.command(name)(run)

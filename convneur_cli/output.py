@@ -1,0 +1,125 @@
+"""The only printer: data on stdout, progress, notes and warnings on stderr, JSON that parses."""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+__all__ = ["Advance", "Printer", "to_json"]
+
+# Piped tables are for other programs and for files: nothing is cut at 80 columns.
+_PIPED_WIDTH = 4096
+
+
+def _plain(value: Any) -> Any:
+    """JSON has neither NaN nor infinity: undefined is null, infinite the string "inf"."""
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        if math.isinf(value):
+            return "inf" if value > 0 else "-inf"
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy scalar
+        return _plain(value.item())
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Strict JSON, indented; NaN becomes null and an infinity the string "inf"."""
+    return json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+class Advance(Protocol):
+    """What `Printer.progress` yields: call it after each step, with what is being done now."""
+
+    def __call__(self, now: str | None = None, steps: float = 1) -> None: ...
+
+
+class Printer:
+    """Where a command's words go. Args: json: only JSON on stdout; quiet: no progress and no notes."""
+
+    def __init__(self, *, json: bool, quiet: bool) -> None:
+        self.as_json = json
+        self.quiet = quiet
+        piped = None if sys.stdout.isatty() else _PIPED_WIDTH
+        self._out = Console(file=sys.stdout, width=piped, highlight=False, soft_wrap=True)
+        self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+    def text(self, line: str = "") -> None:
+        """A line of data for people; nothing under --json."""
+        if not self.as_json:
+            self._out.print(line, markup=False)
+
+    def table(
+        self,
+        title: str,
+        columns: Iterable[str],
+        rows: Iterable[Iterable[str]],
+        *,
+        left: int = 1,
+        caption: str | None = None,
+    ) -> None:
+        """A table whose first `left` columns are text and whose others are figures, right-aligned."""
+        if self.as_json:
+            return
+        table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+        for index, name in enumerate(columns):
+            table.add_column(name, justify="left" if index < left else "right", no_wrap=index >= left)
+        for row in rows:
+            table.add_row(*row)
+        self._out.print(table)
+
+    def json(self, value: Any) -> None:
+        """The whole result, under --json only."""
+        if self.as_json:
+            sys.stdout.write(to_json(value) + "\n")
+
+    def note(self, line: str) -> None:
+        """Something good to know (what was written where); silent under --quiet."""
+        if not self.quiet:
+            self._err.print(line, markup=False)
+
+    def warn(self, line: str) -> None:
+        """Something the user should not miss, even under --quiet."""
+        self._err.print(f"warning: {line}", markup=False)
+
+    def error(self, line: str) -> None:
+        """One failed item of a batch that goes on."""
+        self._err.print(f"error: {line}", markup=False)
+
+    @contextmanager
+    def progress(self, what: str, total: float) -> Iterator[Advance]:
+        """A bar on stderr with the time left; only the final state reaches a file, nothing under --quiet."""
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn() if float(total).is_integer() else TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=self._err,
+            transient=True,
+            disable=self.quiet or not self._err.is_terminal,
+        )
+        with bar:
+            task = bar.add_task(what, total=total)
+
+            def advance(now: str | None = None, steps: float = 1) -> None:
+                bar.update(task, advance=steps, description=what if now is None else now)
+
+            yield advance
