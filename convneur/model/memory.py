@@ -116,7 +116,7 @@ class UpdateGenerator(nn.Linear):
             self.bias.copy_(torch.tensor([0.0, 0.0, -4.0]))
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
-        theta, eta, alpha = super().forward(tokens).float().sigmoid()[..., None].split(1, dim=2)
+        theta, eta, alpha = _at_least_float32(super().forward(tokens)).sigmoid()[..., None].split(1, dim=2)
         return self.step_size * theta, 0.5 * eta, 1 - alpha
 
 
@@ -146,8 +146,8 @@ class MemoryWrite(nn.Module):
             scale = theta / k_group.shape[2]
             k_transposed = k_group.transpose(2, 3)
             # (B, chunks, m, m); the state stays float32 under autocast, where products are shorter
-            p = (k_transposed @ k_group).float() * scale
-            r = (k_transposed @ v_group).float() * scale
+            p = _at_least_float32(k_transposed @ k_group) * scale
+            r = _at_least_float32(k_transposed @ v_group) * scale
             with _full_precision(p):
                 for p_t, r_t, eta_t, keep_t in zip(
                     p.unbind(1), r.unbind(1), eta.unbind(1), keep.unbind(1), strict=True
@@ -255,7 +255,7 @@ class NeuralMemory(nn.Module):
         states: list[Tensor] = []
         if written:
             if state is None:
-                memory = memory.float().expand(batch, m, m)
+                memory = _at_least_float32(memory).expand(batch, m, m)
             k_groups = _grouped(F.normalize(k, dim=-1), written)
             v_groups = _grouped(v, written)
             states, momentum = self.write(_grouped(x, written), k_groups, v_groups, memory=memory, momentum=momentum)
@@ -305,6 +305,10 @@ def _full_precision(x: Tensor) -> AbstractContextManager[object]:
     return torch.autocast(device, enabled=False)
 
 
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def _grouped(tokens: Tensor, groups: tuple[tuple[int, int], ...]) -> list[Tensor]:
     """(B, N, m) -> per group a view (B, chunks, n, m); tokens behind the last group are left out."""
     views, first = [], 0
@@ -330,8 +334,9 @@ def _surprise(k: list[Tensor], v: list[Tensor], before: list[Tensor]) -> tuple[T
         first = 0
         for k_group, v_group in zip(k, v, strict=True):
             chunks, n = k_group.shape[1:3]
-            error = k_group.float() @ states[:, first : first + chunks] - v_group.float()
+            k_group, v_group = _at_least_float32(k_group), _at_least_float32(v_group)
+            error = k_group @ states[:, first : first + chunks] - v_group
             per_token.append(error.square().sum(-1).flatten(1, 2))
-            per_chunk.append(torch.linalg.matrix_norm(k_group.float().transpose(2, 3) @ error / n))
+            per_chunk.append(torch.linalg.matrix_norm(k_group.transpose(2, 3) @ error / n))
             first += chunks
     return torch.cat(per_token, dim=1), torch.cat(per_chunk, dim=1)

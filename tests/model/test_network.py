@@ -1,0 +1,321 @@
+"""The net: its printed figures, its taps, what sizes and modes it takes, and that it learns."""
+
+import dataclasses
+import itertools
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from torch import nn
+
+from convneur.model.layers import DropPath
+from convneur.model.memory import NeuralMemory
+from convneur.model.network import ConvNeur, UnreachedParametersWarning, stage_sizes
+from convneur.variants import VARIANTS, ConvNeurConfig
+
+SMALL = ConvNeurConfig(
+    dims=(8, 12, 16, 20), depths=(2, 1, 2, 1), mem_dim=8, num_classes=5, chunk_length=20, num_heads=2
+)
+
+
+def on_meta(config: ConvNeurConfig) -> ConvNeur:
+    with torch.device("meta"):
+        return ConvNeur(config)
+
+
+def parameters(config: ConvNeurConfig) -> int:
+    return sum(p.numel() for p in on_meta(config).parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "derived", "printed"),
+    [("m1", 4_317_092, 4.3), ("m2", 6_105_748, 6.1), ("m3", 10_608_500, 10.6), ("m4", 18_036_460, 18.1)],
+)
+def test_parameters_are_the_derived_ones_and_within_1_percent_of_the_printed(
+    name: str, derived: int, printed: float
+) -> None:
+    assert parameters(VARIANTS[name]) == derived
+    assert derived / 1e6 == pytest.approx(printed, rel=0.01)
+
+
+def test_concatenation_adds_the_printed_parameters() -> None:
+    m3 = VARIANTS["m3"]
+    assert parameters(m3.replace(fusion="concat")) - parameters(m3) == 2 * sum(c * c for c in m3.dims) == 696_320
+
+
+@pytest.mark.parametrize(
+    ("size", "length", "chunks"),
+    [((224, 224), 196, (16, 4, 1, 1)), ((512, 512), 196, (84, 21, 6, 2)), ((1024, 1024), 196, (335, 84, 21, 6)),
+     ((800, 1280), 4096, (16, 4, 1, 1))],
+)  # fmt: skip
+def test_chunks_per_stage_follow_from_the_printed_lengths(
+    size: tuple[int, int], length: int, chunks: tuple[int, ...]
+) -> None:
+    assert on_meta(VARIANTS["m1"].replace(chunk_length=length)).chunks(*size) == chunks
+
+
+def test_chunks_are_zero_without_memory_and_follow_their_options() -> None:
+    assert on_meta(SMALL.replace(memory="none")).chunks(224, 224) == (0, 0, 0, 0)
+    assert on_meta(SMALL.replace(global_branch="self-attention")).chunks(224, 224) == (0, 0, 0, 0)
+    assert on_meta(SMALL.replace(chunk_length=196, min_chunks=4)).chunks(224, 224) == (16, 4, 4, 4)
+    assert on_meta(SMALL.replace(chunks=(16, 8, 4, 2))).chunks(1024, 1024) == (16, 8, 4, 2)
+    assert on_meta(SMALL.replace(chunk_length=(3136, 196, 49, 7))).chunks(224, 224) == (1, 4, 4, 7)
+
+
+@pytest.mark.parametrize(("placement", "per_stage"), [("none", (0, 0)), ("per-stage", (1, 1)), ("per-layer", (2, 1))])
+def test_placement(placement: str, per_stage: tuple[int, int]) -> None:
+    model = on_meta(SMALL.replace(memory=placement))
+    for stage, wanted in zip(model.stages[:2], per_stage, strict=True):
+        gated = [block.global_branch is not None for block in stage]
+        assert sum(gated) == wanted
+        assert gated == sorted(gated, reverse=True)  # the stage's first
+
+
+EVERY_NET = [
+    SMALL.replace(memory=memory, fusion=fusion, global_branch=branch)
+    for memory, fusion, branch in itertools.product(
+        ("per-stage", "per-layer"), ("gating", "addition", "concat"), ("neural-memory", "self-attention")
+    )
+] + [SMALL.replace(memory="none"), SMALL.replace(read="final", order="strided")]
+
+
+def label(config: ConvNeurConfig) -> str:
+    return f"{config.memory}-{config.fusion}-{config.global_branch}-{config.read}"
+
+
+@pytest.mark.parametrize("config", EVERY_NET, ids=label)
+@pytest.mark.parametrize("how", ["contiguous", "channels_last", "bf16"])
+@torch.no_grad()
+def test_taps_are_the_plain_forward_bit_for_bit(config: ConvNeurConfig, how: str) -> None:
+    torch.manual_seed(0)
+    model = ConvNeur(config).eval()
+    x = torch.randn(2, 3, 75, 98)
+    if how == "channels_last":
+        model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=how == "bf16"):
+        logits = model(x)
+        plain = model.forward_features(x)
+        features, taps = model.forward_intermediates(x)
+        assert torch.equal(model.head(features[-1]), logits)
+    for mine, theirs in zip(features, plain, strict=True):
+        assert torch.equal(mine, theirs)
+    for stage, tap in taps.items():
+        size = features[stage - 1].shape
+        assert tap.f_loc.shape == tap.f_out.shape == size
+        has_gate = config.fusion == "gating" and config.memory != "none"
+        assert (tap.gate is None) is (tap.gated is None) is (not has_gate)
+        if tap.gate is not None:
+            assert torch.equal(tap.gated, tap.gate * tap.f_loc)
+            assert 0 <= tap.gate.min() <= tap.gate.max() <= 1
+        has_memory = config.memory != "none" and config.global_branch == "neural-memory"
+        assert (tap.surprise is not None) is has_memory
+        if tap.surprise is not None:
+            assert tap.surprise.shape == (2, 1, *size[2:])
+            assert tap.surprise.min() >= 0
+
+
+@torch.no_grad()
+def test_a_tapped_block_computes_the_printed_equation() -> None:
+    model = ConvNeur(SMALL).eval()
+    x = torch.randn(1, 3, 64, 64)
+    tap = model.forward_intermediates(x, stages=(1,)).taps[1]
+    start = model.stem(x)
+    block = model.stages[0][0]
+    assert torch.equal(tap.f_loc, block.local_branch(start))
+    assert torch.equal(tap.gate, torch.sigmoid(block.global_branch(start)))
+    torch.testing.assert_close(tap.f_out, start + tap.gate * tap.f_loc)
+
+
+@torch.no_grad()
+def test_any_block_can_be_tapped_and_blocks_without_a_branch_have_no_gate() -> None:
+    model = ConvNeur(SMALL).eval()
+    x = torch.randn(1, 3, 64, 64)
+    features, taps = model.forward_intermediates(x, stages=(3,), block=2)
+    assert list(taps) == [3]
+    assert taps[3].gate is None
+    assert torch.equal(taps[3].f_out, features[2])  # the stage's last block
+    for stages, block in (((0,), 1), ((5,), 1), ((2,), 2), ((1,), 0)):
+        with pytest.raises(ValueError, match=r"stage|block"):
+            model.forward_intermediates(x, stages=stages, block=block)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (127, 129), (32, 300), (96, 64)])
+@pytest.mark.parametrize("batch", [1, 3])
+@torch.no_grad()
+def test_any_image_of_32_pixels_and_more(size: tuple[int, int], batch: int) -> None:
+    model = ConvNeur(SMALL).eval()
+    x = torch.randn(batch, 3, *size)
+    assert model(x).shape == (batch, 5)
+    sizes = stage_sizes(*size)
+    for level, features, (h, w) in zip(model.feature_info, model.forward_features(x), sizes, strict=True):
+        assert features.shape == (batch, level.channels, h, w)
+        assert features.isfinite().all()
+    assert [level.stride for level in model.feature_info] == [4, 8, 16, 32]
+
+
+@torch.no_grad()
+def test_images_of_a_batch_do_not_meet() -> None:
+    model = ConvNeur(SMALL).eval()
+    x = torch.randn(3, 3, 64, 80)
+    for alone, together in zip(x, model(x), strict=True):
+        torch.testing.assert_close(model(alone[None])[0], together)
+
+
+def test_what_no_net_can_take_is_refused() -> None:
+    model = ConvNeur(SMALL)
+    for shape, message in (((1, 3, 31, 64), "32x32"), ((1, 1, 64, 64), "expected"), ((3, 64, 64), "expected")):
+        with pytest.raises(ValueError, match=message):
+            model(torch.randn(shape))
+
+
+@torch.no_grad()
+def test_no_classes_gives_pooled_features() -> None:
+    assert ConvNeur(SMALL.replace(num_classes=0))(torch.randn(2, 3, 64, 64)).shape == (2, 20)
+
+
+def test_drop_path_rises_to_its_rate_and_acts_in_training_only() -> None:
+    model = ConvNeur(SMALL.replace(drop_path_rate=0.5))
+    rates = [module.rate for module in model.modules() if isinstance(module, DropPath)]
+    assert rates == pytest.approx([0.5 * i / 5 for i in range(6)])
+    torch.manual_seed(0)
+    drop, x = DropPath(0.25), torch.ones(4000, 2, 1, 1)
+    y = drop(x)
+    assert torch.equal(y[:, 0], y[:, 1])  # whole samples
+    assert sorted(y.unique().tolist()) == pytest.approx([0, 4 / 3])
+    assert y.mean().item() == pytest.approx(1, abs=0.05)
+    assert drop.eval()(x) is x
+
+
+@pytest.mark.parametrize("config", EVERY_NET, ids=label)
+def test_gradients_reach_every_parameter_where_chunks_allow(config: ConvNeurConfig) -> None:
+    torch.manual_seed(0)
+    model = ConvNeur(config.replace(min_chunks=3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # enough chunks: nothing to warn of
+        model(torch.randn(2, 3, 160, 160)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        rows = parameter.grad.flatten(1).any(1) if "qkv" in name else parameter.grad.any()
+        assert rows.all(), name
+
+
+def test_too_few_chunks_are_warned_of_once_and_only_in_training() -> None:
+    model = ConvNeur(SMALL.replace(chunk_length=(100, 100, 100, 8)))  # at 64 px: 3, 1, 1, 1 chunks
+    x = torch.randn(1, 3, 64, 64)
+    with pytest.warns(UnreachedParametersWarning, match=r"stage 2, 3, 4 .*k, v and the update generator"):
+        model(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model(x)
+        ConvNeur(SMALL.replace(memory="none"))(x)
+        fresh = ConvNeur(SMALL.replace(chunk_length=1000))
+        fresh.eval()(x)
+        with torch.no_grad():
+            fresh.train()(x)
+    with pytest.warns(UnreachedParametersWarning, match=r"stage 1, 2 .*the momentum"):
+        ConvNeur(SMALL.replace(chunks=(2, 2, 3, 3)))(torch.randn(1, 3, 160, 160))
+
+
+def test_modes_and_formats_give_the_same_net() -> None:
+    torch.manual_seed(0)
+    model = ConvNeur(SMALL).eval()
+    x = torch.randn(2, 3, 96, 64)
+    with torch.no_grad():
+        reference = model(x)
+        last = model.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
+        torch.testing.assert_close(last, reference, rtol=1e-4, atol=1e-5)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert model(x).dtype is torch.bfloat16
+            torch.testing.assert_close(model(x).float(), reference, rtol=0.1, atol=0.02)
+
+
+def textures(side: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    """Crops of five real photos, the photo being the class: (40, 3, side, side), (40,)."""
+    generator = np.random.default_rng(0)
+    crops, labels = [], []
+    for number, photo in enumerate((data.brick(), data.grass(), data.gravel(), data.coffee(), data.chelsea())):
+        image = np.atleast_3d(photo).astype(np.float32) / 255
+        image = np.broadcast_to(image, (*image.shape[:2], 3))
+        for _ in range(8):
+            top, left = (generator.integers(0, size - side) for size in image.shape[:2])
+            crops.append(image[top : top + side, left : left + side].transpose(2, 0, 1))
+            labels.append(number)
+    return torch.from_numpy(np.stack(crops) - 0.5) * 4, torch.tensor(labels)
+
+
+@pytest.mark.parametrize("config", [VARIANTS["m1"].replace(num_classes=5, min_chunks=4), SMALL], ids=["m1", "small"])
+def test_a_fresh_net_learns_real_images(config: ConvNeurConfig) -> None:
+    torch.manual_seed(0)
+    model = ConvNeur(config)
+    model._warned = True  # the small one's chunks are few: not the matter here
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    x, wanted = textures()
+    losses = []
+    for _ in range(25):
+        loss = nn.functional.cross_entropy(model(x), wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(np.log(5), abs=0.2)  # a fresh net favours nothing
+    assert min(losses[-5:]) < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [SMALL, SMALL.replace(read="final", order="strided"), SMALL.replace(global_branch="self-attention"),
+     SMALL.replace(memory="per-layer", fusion="concat", max_state_norm=3.0)],
+    ids=label,
+)  # fmt: skip
+def test_export_at_a_fixed_size_with_a_dynamic_batch(config: ConvNeurConfig) -> None:
+    torch.manual_seed(0)
+    model = ConvNeur(config).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own making
+        program = torch.export.export(
+            model, (torch.randn(2, 3, 75, 64),), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=64)},)
+        )
+    for batch in (1, 2, 7):
+        x = torch.randn(batch, 3, 75, 64)
+        with torch.no_grad():
+            torch.testing.assert_close(program.module()(x), model(x))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_compile() -> None:
+    torch.manual_seed(0)
+    model = ConvNeur(SMALL.replace(chunk_length=60, min_chunks=3))
+    x = torch.randn(2, 3, 75, 64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own making
+        compiled = torch.compile(model, fullgraph=True)
+        torch.testing.assert_close(compiled(x), model(x), rtol=1e-4, atol=1e-4)
+        compiled(x).square().sum().backward()
+    found = [parameter.grad.clone() for parameter in model.parameters()]
+    model.zero_grad()
+    model(x).square().sum().backward()
+    for mine, theirs in zip(found, model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_settings_are_passed_on_to_every_memory() -> None:
+    config = SMALL.replace(
+        chunk_length=(5, 6, 7, 8), min_chunks=2, read="after", order="strided", step_size=0.5, max_state_norm=9.0
+    )
+    memories = [module for module in ConvNeur(config).modules() if isinstance(module, NeuralMemory)]
+    assert [memory.chunk_length for memory in memories] == [5, 6, 7, 8]
+    for memory in memories:
+        assert (memory.min_chunks, memory.read, memory.order) == (2, "after", "strided")
+        assert (memory.write.generator.step_size, memory.write.max_state_norm) == (0.5, 9.0)
+
+
+def test_a_config_survives_json_like_data() -> None:
+    for config in (*VARIANTS.values(), SMALL.replace(chunks=(1, 2, 3, 4))):
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in config.to_dict().items()}
+        assert ConvNeurConfig.from_dict(values) == config
+        assert hash(config) == hash(dataclasses.replace(config))

@@ -1,0 +1,115 @@
+"""Weights travel with their config and provenance; what is no such file is refused in one line."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from convneur import ConvNeur, ConvNeurConfig, InputError, load_checkpoint, save_checkpoint
+
+SMALL = ConvNeurConfig(dims=(8, 12, 16, 20), depths=(1, 1, 1, 1), mem_dim=8, num_classes=5, chunks=(4, 3, 2, 1))
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "net.safetensors"
+    save_checkpoint(ConvNeur(SMALL), path, provenance={"seed": 0, "data": ["none"]})
+    return path
+
+
+def rewritten(path: Path, **metadata: str) -> Path:
+    """The file with other metadata."""
+    given = {"format": "convneur.weights/1", "config": json.dumps(SMALL.to_dict()), "provenance": "{}"}
+    save_file(load_file(path), path, metadata={**given, **metadata})
+    return path
+
+
+def test_a_net_comes_back_as_it_was(saved: Path) -> None:
+    torch.manual_seed(0)
+    model = ConvNeur(SMALL).eval()
+    back, provenance = load_checkpoint(saved)
+    assert back.config == SMALL
+    assert not back.training
+    assert provenance == {"seed": 0, "data": ["none"]}
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(back(x), model(x))
+    assert all(parameter.requires_grad for parameter in back.parameters())  # and can be trained on
+
+
+def test_half_precision_weights_are_widened(saved: Path) -> None:
+    halved = {name: tensor.half() for name, tensor in load_file(saved).items()}
+    save_file(halved, saved, metadata={
+        "format": "convneur.weights/1", "config": json.dumps(SMALL.to_dict()), "provenance": "{}"})  # fmt: skip
+    assert {p.dtype for p in load_checkpoint(saved).model.parameters()} == {torch.float32}
+
+
+def test_an_existing_file_is_kept_unless_forced(saved: Path) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        save_checkpoint(ConvNeur(SMALL), saved)
+    assert saved.read_bytes() == before
+    save_checkpoint(ConvNeur(SMALL), saved, force=True)
+    assert saved.read_bytes() != before
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+class _Trap:
+    """What a pickle can do to who loads it."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (pytest.fail, ("a pickle was loaded",))
+
+
+@pytest.mark.parametrize("writer", ["torch.save", "legacy torch.save", "pickle 4", "pickle 0"])
+def test_pickles_are_refused_unread(tmp_path: Path, writer: str) -> None:
+    path = tmp_path / "net.pt"
+    if writer.startswith("pickle"):
+        path.write_bytes(pickle.dumps(_Trap(), protocol=int(writer[-1])))
+    else:
+        torch.save({"trap": _Trap()}, path, _use_new_zipfile_serialization=writer == "torch.save")
+    with pytest.raises(InputError, match=r"pickled|not a readable safetensors"):
+        load_checkpoint(path)
+
+
+def test_broken_files_are_named(saved: Path, tmp_path: Path) -> None:
+    truncated = tmp_path / "half.safetensors"
+    truncated.write_bytes(saved.read_bytes()[:1000])
+    empty = tmp_path / "empty.safetensors"
+    empty.touch()
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": torch.zeros(2)}, foreign)
+    for path in (truncated, empty, foreign, tmp_path, tmp_path / "missing"):
+        with pytest.raises(InputError) as caught:
+            load_checkpoint(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"format": "other/2"}, "other/2"),
+        ({"config": "{"}, "description"),
+        ({"config": json.dumps({**SMALL.to_dict(), "colour": 3})}, "colour"),
+        ({"config": json.dumps({**SMALL.to_dict(), "depths": [0, 1, 1, 1]})}, "depths"),
+        ({"config": json.dumps({**SMALL.to_dict(), "dims": [8, 12, 16, 24]})}, "not"),
+        ({"config": json.dumps({**SMALL.to_dict(), "depths": [2, 1, 1, 1]})}, "missing"),
+        ({"config": json.dumps({**SMALL.to_dict(), "memory": "none"})}, "lacks"),
+    ],
+)
+def test_a_file_that_does_not_fit_its_description_is_refused(
+    saved: Path, metadata: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(rewritten(saved, **metadata))
+
+
+def test_another_net_than_the_expected_one_is_refused(saved: Path) -> None:
+    load_checkpoint(saved, expect={"dims": SMALL.dims})
+    with pytest.raises(InputError, match="mem_dim 8, not 16"):
+        load_checkpoint(saved, expect={"mem_dim": 16})

@@ -1,0 +1,53 @@
+"""Impossible nets are refused by name, before any tensor is made."""
+
+import pytest
+
+from convneur import PRESETS, VARIANTS, ConfigError, ConvNeurConfig
+
+M1 = VARIANTS["m1"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("memory", "sometimes"), ("global_branch", "lstm"), ("fusion", "sum"), ("read", "never"), ("order", "hilbert"),
+        ("dims", (40, 80, 160)), ("dims", (40, 80, 160, 0)), ("depths", (1, 1, 1, 1, 1)), ("depths", (1, 1, 0, 1)),
+        ("mem_dim", 0), ("mem_dim", 1.5), ("mem_dim", True), ("kernel_size", 4), ("mlp_ratio", -1),
+        ("in_channels", 0), ("num_classes", -1), ("num_heads", 0), ("chunk_length", 0), ("chunk_length", (1, 2)),
+        ("min_chunks", 0), ("chunks", (1, 1, 1, 0)), ("step_size", 0.0), ("step_size", float("nan")),
+        ("max_state_norm", 0.0), ("drop_path_rate", 1.0),
+    ],
+)  # fmt: skip
+def test_impossible_settings_are_named(setting: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=setting) as caught:
+        M1.replace(**{setting: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_and_missing_settings_are_named() -> None:
+    with pytest.raises(ConfigError, match="colour"):
+        M1.replace(colour="blue")
+    with pytest.raises(ConfigError, match="colour"):
+        ConvNeurConfig.from_dict({"dims": (1, 2, 3, 4), "colour": "blue"})
+    with pytest.raises(ConfigError, match="dims"):
+        ConvNeurConfig.from_dict({})
+    with pytest.raises(ConfigError, match="wrong type"):
+        ConvNeurConfig.from_dict({"dims": (1, 2, 3, 4), "drop_path_rate": "much"})
+
+
+def test_attention_needs_a_width_its_heads_divide() -> None:
+    with pytest.raises(ConfigError, match="num_heads"):
+        M1.replace(global_branch="self-attention", num_heads=3)
+
+
+def test_settings_per_stage() -> None:
+    config = M1.replace(chunk_length=(4, 3, 2, 1), chunks=7)
+    assert [config.chunk_length_of(stage) for stage in (1, 2, 3, 4)] == [4, 3, 2, 1]
+    assert [config.chunks_of(stage) for stage in (1, 2, 3, 4)] == [7, 7, 7, 7]
+    assert M1.chunks_of(1) is None
+
+
+def test_presets_are_the_papers_chunk_lengths() -> None:
+    assert {name: preset["chunk_length"] for name, preset in PRESETS.items()} == {"classification": 196, "dense": 4096}
+    for preset in PRESETS.values():
+        assert M1.replace(**preset).step_size == 1
