@@ -38,6 +38,9 @@ __all__ = [
     "plan_chunks",
 ]
 
+# Tokens worked on at once: few enough to stay in a core's cache, enough that a kernel's start does not count.
+SEGMENT = 4096
+
 
 class MemoryState(NamedTuple):
     """What a memory carries from one run of tokens to the next.
@@ -60,7 +63,11 @@ class MemoryOutput(NamedTuple):
 
 
 class ChunkPlan(NamedTuple):
-    """How N tokens fall into chunks: `groups` of (chunks, tokens in each), in order; the last chunk is a group."""
+    """How N tokens fall into chunks: `groups` of (chunks, tokens in each), in order.
+
+    A group is worked on at once. The last chunk is one of its own, since its write is special (mostly nobody reads
+    it); the others hold up to SEGMENT tokens.
+    """
 
     length: int
     groups: tuple[tuple[int, int], ...]
@@ -87,13 +94,16 @@ def plan_chunks(
         )
     length = min(chunk_length, -(-tokens // min_chunks)) if chunks is None else -(-tokens // chunks)
     count = -(-tokens // length)
-    # Only the last chunk's write is special (mostly nobody reads it), so it stands apart.
     if order == "raster":
-        groups = [(count - 1, length), (1, tokens - (count - 1) * length)]
+        alike = [(count - 1, length), (1, tokens - (count - 1) * length)]
     else:
         short, longer = divmod(tokens, count)
-        groups = [(longer, short + 1), (count - longer - 1, short), (1, short)]
-    return ChunkPlan(max(n for chunks, n in groups if chunks), tuple(group for group in groups if group[0]))
+        alike = [(longer, short + 1), (count - longer - 1, short), (1, short)]
+    groups: list[tuple[int, int]] = []
+    for rest, n in alike:
+        at_once = max(SEGMENT // n, 1)
+        groups += [(at_once, n)] * (rest // at_once) + [(rest % at_once, n)] * (rest % at_once > 0)
+    return ChunkPlan(max(n for _, n in groups), tuple(groups))
 
 
 class UpdateGenerator(nn.Linear):
@@ -133,32 +143,29 @@ class MemoryWrite(nn.Module):
         self.max_state_norm = max_state_norm
 
     def forward(
-        self, x: list[Tensor], k: list[Tensor], v: list[Tensor], *, memory: Tensor, momentum: Tensor | None
+        self, x: Tensor, k: Tensor, v: Tensor, *, memory: Tensor, momentum: Tensor | None
     ) -> tuple[list[Tensor], Tensor | None]:
         """The states after each write.
 
-        Args:    x, k, v: per group of chunks (B, chunks, n, m); memory: M (B, m, m); momentum: S, None for zero.
-        Returns: M_1, M_2, ..., each (B, m, m) float32, and the last momentum.
+        Args:    x, k, v: (B, T, n, m); memory: M (B, m, m); momentum: S (B, m, m), None for zero.
+        Returns: M_1 .. M_T, each (B, m, m), and S_T; float32 or wider.
         """
+        theta, eta, keep = self.generator(x.mean(dim=2))
+        scale = theta / k.shape[2]
+        k_transposed = k.transpose(2, 3)
+        # (B, T, m, m); the state stays float32 under autocast, where products are shorter
+        p = _at_least_float32(k_transposed @ k) * scale
+        r = _at_least_float32(k_transposed @ v) * scale
         states: list[Tensor] = []
-        for x_group, k_group, v_group in zip(x, k, v, strict=True):
-            theta, eta, keep = self.generator(x_group.mean(dim=2))
-            scale = theta / k_group.shape[2]
-            k_transposed = k_group.transpose(2, 3)
-            # (B, chunks, m, m); the state stays float32 under autocast, where products are shorter
-            p = _at_least_float32(k_transposed @ k_group) * scale
-            r = _at_least_float32(k_transposed @ v_group) * scale
-            with _full_precision(p):
-                for p_t, r_t, eta_t, keep_t in zip(
-                    p.unbind(1), r.unbind(1), eta.unbind(1), keep.unbind(1), strict=True
-                ):
-                    step = r_t if momentum is None else torch.addcmul(r_t, eta_t, momentum)
-                    momentum = step - torch.bmm(p_t, memory)
-                    memory = torch.addcmul(momentum, keep_t, memory)
-                    if self.max_state_norm is not None:
-                        norm = torch.linalg.matrix_norm(memory, keepdim=True)
-                        memory = memory * (self.max_state_norm / norm).clamp(max=1)
-                    states.append(memory)
+        with _full_precision(p):
+            for p_t, r_t, eta_t, keep_t in zip(p.unbind(1), r.unbind(1), eta.unbind(1), keep.unbind(1), strict=True):
+                step = r_t if momentum is None else torch.addcmul(r_t, eta_t, momentum)
+                momentum = step - torch.bmm(p_t, memory)
+                memory = torch.addcmul(momentum, keep_t, memory)
+                if self.max_state_norm is not None:
+                    norm = torch.linalg.matrix_norm(memory, keepdim=True)
+                    memory = memory * (self.max_state_norm / norm).clamp(max=1)
+                states.append(memory)
         return states, momentum
 
 
@@ -245,48 +252,42 @@ class NeuralMemory(nn.Module):
             place = _strided_places(tokens, plan.chunks, x.device)
             x = x[:, place.argsort()]  # chunk after chunk
 
-        q, k, v = self.qkv(x).split(m, dim=-1)  # once: slicing inside the loop would make the backward quadratic
-        q = F.normalize(q, dim=-1)
-        written = plan.groups if in_full or self.read != "before" else plan.groups[:-1]
-
         memory, momentum = (self.initial, None) if state is None else (state.memory, state.momentum)
-        k_groups: list[Tensor] = []
-        v_groups: list[Tensor] = []
-        states: list[Tensor] = []
-        if written:
-            if state is None:
-                memory = _at_least_float32(memory).expand(batch, m, m)
-            k_groups = _grouped(F.normalize(k, dim=-1), written)
-            v_groups = _grouped(v, written)
-            states, momentum = self.write(_grouped(x, written), k_groups, v_groups, memory=memory, momentum=momentum)
-        before = [memory, *states][: plan.chunks]
-
+        reads: list[Tensor] = []
+        surprise: list[Tensor] = []
+        norms: list[Tensor] = []
+        # Cut once: slicing inside the loop would make the backward pass quadratic.
+        pieces = x.split([chunks * n for chunks, n in plan.groups], dim=1)
+        for group, (piece, (chunks, n)) in enumerate(zip(pieces, plan.groups, strict=True), start=1):
+            q, k, v = self.qkv(piece).split(m, dim=-1)
+            q = F.normalize(q, dim=-1)
+            before, after = [memory], []
+            if in_full or self.read != "before" or group < len(plan.groups):
+                if memory.ndim == 2:  # M_0, the same for all images until they write
+                    memory = _at_least_float32(memory).expand(batch, m, m)
+                cut = (chunks, n)  # B T*n m -> B T n m
+                k, v = F.normalize(k, dim=-1).unflatten(1, cut), v.unflatten(1, cut)
+                after, momentum = self.write(piece.unflatten(1, cut), k, v, memory=memory, momentum=momentum)
+                before, memory = [memory, *after[:-1]], after[-1]
+                if in_full:
+                    of_tokens, of_chunks = _surprise(k, v, torch.stack(before, dim=1))
+                    surprise.append(of_tokens)
+                    norms.append(of_chunks)
+            if self.read == "final":
+                reads.append(q)
+            else:
+                reads.append(_read(q, before if self.read == "before" else after))
         if self.read == "final":
-            y = q @ states[-1].to(q.dtype)
-        else:
-            y = self._read(q, plan, before if self.read == "before" else states)
+            reads = [_read(q, [memory]) for q in reads]
+
+        y = reads[0] if len(reads) == 1 else torch.cat(reads, dim=1)
         if strided:
             y = y[:, place]
-
         if not in_full:
             return y, None, None
+        of_tokens = torch.cat(surprise, dim=1)
         assert momentum is not None  # in full, every chunk is written
-        surprise, norms = _surprise(k_groups, v_groups, before)
-        return y, surprise[:, place] if strided else surprise, MemoryState(states[-1], momentum, norms)
-
-    @staticmethod
-    def _read(q: Tensor, plan: ChunkPlan, states: list[Tensor]) -> Tensor:
-        """q_t M for each chunk's own state: (B, N, m)."""
-        reads: list[Tensor] = []
-        first = 0
-        for q_group, (chunks, _) in zip(_grouped(q, plan.groups), plan.groups, strict=True):
-            if chunks == 1:  # the last chunk, or the only one, which reads M_0 itself
-                reads.append(q_group.squeeze(1) @ states[first].to(q.dtype))
-            else:
-                own = torch.stack(states[first : first + chunks], dim=1).to(q.dtype)  # (B, chunks, m, m)
-                reads.append((q_group @ own).flatten(1, 2))
-            first += chunks
-        return reads[0] if len(reads) == 1 else torch.cat(reads, dim=1)
+        return y, of_tokens[:, place] if strided else of_tokens, MemoryState(memory, momentum, torch.cat(norms, dim=1))
 
     def extra_repr(self) -> str:
         cut = (
@@ -309,13 +310,12 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _grouped(tokens: Tensor, groups: tuple[tuple[int, int], ...]) -> list[Tensor]:
-    """(B, N, m) -> per group a view (B, chunks, n, m); tokens behind the last group are left out."""
-    views, first = [], 0
-    for chunks, n in groups:
-        views.append(tokens[:, first : first + chunks * n].unflatten(1, (chunks, n)))
-        first += chunks * n
-    return views
+def _read(q: Tensor, states: list[Tensor]) -> Tensor:
+    """y_t = q_t M for equal chunks and each one's own state. q: (B, T*n, m); states: T of (B, m, m). (B, T*n, m)."""
+    if len(states) == 1:
+        return q @ states[0].to(q.dtype)
+    own = torch.stack(states, dim=1).to(q.dtype)  # B T m m
+    return (q.unflatten(1, (len(states), -1)) @ own).flatten(1, 2)
 
 
 def _strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
@@ -326,17 +326,10 @@ def _strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
     return chunk * short + chunk.clamp(max=longer) + row
 
 
-def _surprise(k: list[Tensor], v: list[Tensor], before: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Each token's ||k M_{t-1} - v||^2, (B, N) in chunk order, and each chunk's ||G_t||_F, (B, T)."""
-    per_token, per_chunk = [], []
-    states = torch.stack(before, dim=1)
-    with _full_precision(states):
-        first = 0
-        for k_group, v_group in zip(k, v, strict=True):
-            chunks, n = k_group.shape[1:3]
-            k_group, v_group = _at_least_float32(k_group), _at_least_float32(v_group)
-            error = k_group @ states[:, first : first + chunks] - v_group
-            per_token.append(error.square().sum(-1).flatten(1, 2))
-            per_chunk.append(torch.linalg.matrix_norm(k_group.transpose(2, 3) @ error / n))
-            first += chunks
-    return torch.cat(per_token, dim=1), torch.cat(per_chunk, dim=1)
+def _surprise(k: Tensor, v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Each token's ||k M_{t-1} - v||^2, (B, T*n), and each chunk's ||G_t||_F, (B, T). k, v: (B, T, n, m)."""
+    k, v = _at_least_float32(k), _at_least_float32(v)
+    with _full_precision(before):
+        error = k @ before - v
+        gradient = k.transpose(2, 3) @ error / k.shape[2]
+    return error.square().sum(-1).flatten(1, 2), torch.linalg.matrix_norm(gradient)

@@ -72,8 +72,12 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("segment", [4096, 9, 1])
 @pytest.mark.parametrize("options", CASES, ids=str)
-def test_the_closed_form_is_the_equations(options: dict[str, object]) -> None:
+def test_the_closed_form_is_the_equations(
+    options: dict[str, object], segment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convneur.model.memory.SEGMENT", segment)
     memory = a_memory(**options)
     x = torch.randn(2, 20, 6, dtype=torch.float64)
     y, surprise, state = memory.stream(x)
@@ -148,6 +152,8 @@ def test_the_first_chunk_reads_the_learned_start_alone() -> None:
         (20, {"chunk_length": 2, "min_chunks": 4}, ((9, 2), (1, 2))),
         (49, {"chunk_length": 196, "chunks": 4}, ((3, 13), (1, 10))),
         (1, {"chunk_length": 1}, ((1, 1),)),
+        (50 * 196, {"chunk_length": 196}, ((20, 196), (20, 196), (9, 196), (1, 196))),  # up to 4096 tokens at once
+        (3 * 5000, {"chunk_length": 5000}, ((1, 5000), (1, 5000), (1, 5000))),
     ],
 )
 def test_chunks_hold_every_token_once(
