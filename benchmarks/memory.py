@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from convneur.model.global_branches import SelfAttention
+from convneur.model.attention import SelfAttention
 from convneur.model.memory import NeuralMemory
 
 M, L = 128, 196

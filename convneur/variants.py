@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Placement = Literal["none", "per-stage", "per-layer"]
-GlobalBranchName = Literal["neural-memory", "self-attention"]
+GlobalBranchName = Literal["neural-memory", "cbam", "non-local", "self-attention", "ir-rwkv", "titans"]
 Fusion = Literal["gating", "addition", "concat"]
 Read = Literal["before", "after", "final"]
 Order = Literal["raster", "strided"]
@@ -56,13 +56,14 @@ class ConvNeurConfig:
         num_classes: outputs of the classifier; 0 builds none.
         memory: which blocks have a global branch: none, each stage's first, all.
         global_branch: what the bottleneck holds.
-        num_heads: heads of the self-attention twin.
+        num_heads: heads of self-attention and of titans' attention.
         fusion: how G meets F_loc.
         chunk_length: L, tokens per chunk; one for all stages, or four.
         min_chunks: shortens L until the image has at least this many chunks.
         chunks: a fixed number of chunks per image, L = ceil(N / chunks), in place of `chunk_length`; one or four.
         read: the state a chunk reads: before its own write, after it, or the image's final one.
         order: which tokens make a chunk: raster takes neighbours, strided every T-th.
+        memory_layers: 1, a matrix; 2, a two-layer perceptron.
         step_size: the largest step theta may take; <= 1 is stable for any input (see `NeuralMemory`).
         max_state_norm: cap on ||M||_F; None leaves it out.
         drop_path_rate: of the last block; earlier blocks rise to it linearly from 0.
@@ -86,6 +87,7 @@ class ConvNeurConfig:
     chunks: int | tuple[int, int, int, int] | None = None
     read: Read = "before"
     order: Order = "raster"
+    memory_layers: int = 1
     step_size: float = 1.0
     max_state_norm: float | None = None
     drop_path_rate: float = 0.0
@@ -130,7 +132,13 @@ class ConvNeurConfig:
             raise ConfigError(f"step_size {self.step_size}: must be above 0")
         if self.max_state_norm is not None and not self.max_state_norm > 0:
             raise ConfigError(f"max_state_norm {self.max_state_norm}: must be above 0, or None")
-        if self.global_branch == "self-attention" and self.mem_dim % self.num_heads:
+        if self.memory_layers not in (1, 2):
+            raise ConfigError(f"memory_layers {self.memory_layers}: choose 1 or 2")
+        if self.global_branch == "ir-rwkv" and self.mem_dim % 4:
+            raise ConfigError(f"mem_dim {self.mem_dim}: ir-rwkv shifts it by quarters; take a multiple of 4")
+        if self.global_branch == "non-local" and self.mem_dim < 2:
+            raise ConfigError(f"mem_dim {self.mem_dim}: non-local halves it; take at least 2")
+        if self.global_branch in ("self-attention", "titans") and self.mem_dim % self.num_heads:
             raise ConfigError(f"mem_dim {self.mem_dim}: must be a multiple of num_heads {self.num_heads}")
 
     @staticmethod

@@ -79,6 +79,9 @@ class ModelOptions:
             rich_help_panel=_PANEL,
         ),
     ] = None
+    memory_layers: Annotated[
+        int | None, typer.Option(help="1, a matrix; 2, a small perceptron.", show_default="1", rich_help_panel=_PANEL)
+    ] = None
     read: Annotated[
         Read | None,
         typer.Option(help="The state a chunk reads.", show_default="before", rich_help_panel=_PANEL),
@@ -103,7 +106,7 @@ class ModelOptions:
     def settings(self) -> dict[str, Any]:
         """The settings that were typed, by their names in ConvNeurConfig; the preset first, single options over it."""
         typed: dict[str, Any] = dict(PRESETS[self.model_preset]) if self.model_preset else {}
-        for name in ("memory", "global_branch", "fusion", "mem_dim", "min_chunks", "read", "order"):
+        for name in ("memory", "global_branch", "fusion", "mem_dim", "min_chunks", "memory_layers", "read", "order"):
             if getattr(self, name) is not None:
                 typed[name] = getattr(self, name)
         for name in ("chunk_length", "chunks"):

@@ -19,6 +19,7 @@ steps on (m, m) states, and all reads are one batched product: few, large kernel
 the forward pass.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -45,8 +46,8 @@ SEGMENT = 4096
 class MemoryState(NamedTuple):
     """What a memory carries from one run of tokens to the next.
 
-    memory: M, (B, m, m) float32. momentum: S, (B, m, m) float32. surprise: (B, T), the Frobenius norm of the
-    gradient G_t at each chunk of the run that ended in this state.
+    memory: M, (B, m, m) float32; with two layers (B, 2 m, m), the second's rows below the first's. momentum: S, alike.
+    surprise: (B, T), the Frobenius norm of the gradient G_t at each chunk of the run that ended in this state.
     """
 
     memory: Tensor
@@ -147,26 +148,49 @@ class MemoryWrite(nn.Module):
     ) -> tuple[list[Tensor], Tensor | None]:
         """The states after each write.
 
-        Args:    x, k, v: (B, T, n, m); memory: M (B, m, m); momentum: S (B, m, m), None for zero.
-        Returns: M_1 .. M_T, each (B, m, m), and S_T; float32 or wider.
+        Args:    x, k, v: (B, T, n, m); memory: M (B, layers m, m); momentum: S, as memory, None for zero.
+        Returns: M_1 .. M_T, each as memory, and S_T; float32 or wider.
         """
         theta, eta, keep = self.generator(x.mean(dim=2))
-        scale = theta / k.shape[2]
-        k_transposed = k.transpose(2, 3)
-        # (B, T, m, m); the state stays float32 under autocast, where products are shorter
-        p = _at_least_float32(k_transposed @ k) * scale
-        r = _at_least_float32(k_transposed @ v) * scale
+        prepared = self._prepare(k, v, theta / k.shape[2])
         states: list[Tensor] = []
-        with _full_precision(p):
-            for p_t, r_t, eta_t, keep_t in zip(p.unbind(1), r.unbind(1), eta.unbind(1), keep.unbind(1), strict=True):
-                step = r_t if momentum is None else torch.addcmul(r_t, eta_t, momentum)
-                momentum = step - torch.bmm(p_t, memory)
+        with _full_precision(memory):  # rounding would pile up over the chunks
+            for chunk, eta_t, keep_t in zip(prepared, eta.unbind(1), keep.unbind(1), strict=True):
+                push = self._push(chunk, memory)
+                momentum = push if momentum is None else torch.addcmul(push, eta_t, momentum)
                 memory = torch.addcmul(momentum, keep_t, memory)
                 if self.max_state_norm is not None:
                     norm = torch.linalg.matrix_norm(memory, keepdim=True)
                     memory = memory * (self.max_state_norm / norm).clamp(max=1)
                 states.append(memory)
         return states, momentum
+
+    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> Iterable[tuple[Tensor, ...]]:
+        """What each chunk's push needs, (B, ...) and float32 or wider. scale: theta / n, (B, T, 1, 1)."""
+        p = _at_least_float32(k.mT @ k) * scale  # B T m m; under autocast the product itself is short
+        r = _at_least_float32(k.mT @ v) * scale
+        return zip(p.unbind(1), r.unbind(1), strict=True)
+
+    def _push(self, chunk: tuple[Tensor, ...], memory: Tensor) -> Tensor:
+        """-theta_t G_t."""
+        p, r = chunk
+        return r - torch.bmm(p, memory)
+
+
+class MLPMemoryWrite(MemoryWrite):
+    """The update of a memory of two layers, M(x) = gelu(x W_1) W_2, its gradient in closed form.
+
+    With a = k W_1, z = gelu(a), e = z W_2 - v: grad W_2 = z^T e / n, grad W_1 = k^T (e W_2^T * gelu'(a)) / n.
+    Costs 5 L m^2 a chunk, and its chunks cannot share products: each gradient is taken at the state before it.
+    """
+
+    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> Iterable[tuple[Tensor, ...]]:
+        k, v = _at_least_float32(k), _at_least_float32(v)
+        return zip(k.unbind(1), v.unbind(1), scale.unbind(1), strict=True)
+
+    def _push(self, chunk: tuple[Tensor, ...], memory: Tensor) -> Tensor:
+        k, v, scale = chunk
+        return -scale * _mlp_gradient(k, v, memory)
 
 
 class NeuralMemory(nn.Module):
@@ -185,12 +209,15 @@ class NeuralMemory(nn.Module):
         read: before: y_t = q_t M_{t-1} (paper). after: q_t M_t. final: q_t M_T, one state for all tokens.
         step_size: upper bound of theta.
         max_state_norm: cap on ||M||_F; None leaves it out.
+        layers: 1, the paper's as derived from its figures: M(x) = x M. 2: M(x) = gelu(x W_1) W_2 of hidden width m,
+            the deeper memory of Titans; for it no bound is proven, `max_state_norm` is at hand.
     """
 
     def __init__(
         self,
         mem_dim: int,
         *,
+        layers: int = 1,
         chunk_length: int = 196,
         min_chunks: int = 1,
         chunks: int | None = None,
@@ -205,14 +232,16 @@ class NeuralMemory(nn.Module):
         self.read: Read = read
         self.order: Order = order
         self.qkv = nn.Linear(mem_dim, 3 * mem_dim, bias=False)
-        self.write = MemoryWrite(mem_dim, step_size, max_state_norm)
-        self.initial = nn.Parameter(torch.empty(mem_dim, mem_dim))  # M_0
+        self.write = (MemoryWrite if layers == 1 else MLPMemoryWrite)(mem_dim, step_size, max_state_norm)
+        self.initial = nn.Parameter(torch.empty(layers * mem_dim, mem_dim))  # M_0
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Choice: projections keep the tokens' scale; M_0 starts small and random."""
         nn.init.trunc_normal_(self.qkv.weight, std=self.mem_dim**-0.5)
         nn.init.trunc_normal_(self.initial, std=0.02)
+        if len(self.initial) > self.mem_dim:  # a first layer so small would leave the second nothing to work with
+            nn.init.trunc_normal_(self.initial[: self.mem_dim], std=self.mem_dim**-0.5)
         self.write.generator.reset_parameters()
 
     def plan(self, tokens: int) -> ChunkPlan:
@@ -264,7 +293,7 @@ class NeuralMemory(nn.Module):
             before, after = [memory], []
             if in_full or self.read != "before" or group < len(plan.groups):
                 if memory.ndim == 2:  # M_0, the same for all images until they write
-                    memory = _at_least_float32(memory).expand(batch, m, m)
+                    memory = _at_least_float32(memory).expand(batch, -1, -1)
                 cut = (chunks, n)  # B T*n m -> B T n m
                 k, v = F.normalize(k, dim=-1).unflatten(1, cut), v.unflatten(1, cut)
                 after, momentum = self.write(piece.unflatten(1, cut), k, v, memory=memory, momentum=momentum)
@@ -299,7 +328,7 @@ class NeuralMemory(nn.Module):
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Autocast off, for the recurrence's products: rounding would pile up over the chunks."""
+    """Autocast off."""
     device = x.device.type
     if device == "meta" or not torch.is_autocast_enabled(device):  # torch has no autocast on meta
         return nullcontext()
@@ -310,12 +339,32 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def _recall(x: Tensor, memory: Tensor) -> Tensor:
+    """M(x) of a linear memory, (..., m, m), or of one of two layers, (..., 2 m, m). x: (..., n, m)."""
+    if memory.shape[-2] == x.shape[-1]:
+        return x @ memory
+    first, second = memory.chunk(2, dim=-2)
+    return F.gelu(x @ first) @ second
+
+
+def _mlp_gradient(k: Tensor, v: Tensor, memory: Tensor) -> Tensor:
+    """Gradient of half the summed loss ||M(k) - v||^2, (..., 2 m, m). k, v: (..., n, m)."""
+    first, second = memory.chunk(2, dim=-2)
+    a = k @ first
+    below = 0.5 * (1 + torch.erf(a * 0.5**0.5))  # normal distribution function: gelu(a) = a below
+    slope = below + a * torch.exp(-0.5 * a.square()) / (2 * torch.pi) ** 0.5
+    z = a * below
+    error = z @ second - v
+    hidden = error @ second.mT * slope
+    return torch.cat([k.mT @ hidden, z.mT @ error], dim=-2)
+
+
 def _read(q: Tensor, states: list[Tensor]) -> Tensor:
-    """y_t = q_t M for equal chunks and each one's own state. q: (B, T*n, m); states: T of (B, m, m). (B, T*n, m)."""
+    """y_t = M(q_t) for equal chunks and each one's own state. q: (B, T*n, m); states: T of M. (B, T*n, m)."""
     if len(states) == 1:
-        return q @ states[0].to(q.dtype)
+        return _recall(q, states[0].to(q.dtype))
     own = torch.stack(states, dim=1).to(q.dtype)  # B T m m
-    return (q.unflatten(1, (len(states), -1)) @ own).flatten(1, 2)
+    return _recall(q.unflatten(1, (len(states), -1)), own).flatten(1, 2)
 
 
 def _strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
@@ -327,9 +376,10 @@ def _strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
 
 
 def _surprise(k: Tensor, v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-    """Each token's ||k M_{t-1} - v||^2, (B, T*n), and each chunk's ||G_t||_F, (B, T). k, v: (B, T, n, m)."""
+    """Each token's ||M_{t-1}(k) - v||^2, (B, T*n), and each chunk's ||G_t||_F, (B, T). k, v: (B, T, n, m)."""
     k, v = _at_least_float32(k), _at_least_float32(v)
     with _full_precision(before):
-        error = k @ before - v
-        gradient = k.transpose(2, 3) @ error / k.shape[2]
-    return error.square().sum(-1).flatten(1, 2), torch.linalg.matrix_norm(gradient)
+        error = _recall(k, before) - v
+        gradient = k.mT @ error if before.shape[-2] == k.shape[-1] else _mlp_gradient(k, v, before)
+    norms = torch.linalg.matrix_norm(gradient / k.shape[2])
+    return error.square().sum(-1).flatten(1, 2), norms

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from convneur.model.memory import MemoryState, NeuralMemory, plan_chunks
+from convneur.model.memory import MemoryState, NeuralMemory, _mlp_gradient, plan_chunks
 
 
 def by_equations(memory: NeuralMemory, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -22,20 +22,23 @@ def by_equations(memory: NeuralMemory, x: Tensor) -> tuple[Tensor, Tensor, Tenso
     else:
         members = [list(range(t, tokens, count)) for t in range(count)]
 
+    def recall(tokens: Tensor, state: Tensor) -> Tensor:
+        return tokens @ state if len(state) == m else F.gelu(tokens @ state[:m]) @ state[m:]
+
     w_q, w_k, w_v = memory.qkv.weight.split(m)
     generator = memory.write.generator
-    state, momentum = memory.initial, torch.zeros(m, m, dtype=x.dtype)
+    state, momentum = memory.initial, torch.zeros_like(memory.initial)
     y, surprise = torch.zeros_like(x), torch.zeros(tokens, dtype=x.dtype)
     norms = []
     for chunk in members:
         piece = x[chunk]
         q, k, v = F.normalize(piece @ w_q.T, dim=-1), F.normalize(piece @ w_k.T, dim=-1), piece @ w_v.T
         if memory.read == "before":
-            y = y.index_copy(0, torch.tensor(chunk), q @ state)
-        surprise = surprise.index_copy(0, torch.tensor(chunk), ((k @ state - v) ** 2).sum(-1))
+            y = y.index_copy(0, torch.tensor(chunk), recall(q, state))
+        surprise = surprise.index_copy(0, torch.tensor(chunk), ((recall(k, state) - v) ** 2).sum(-1))
 
         at = state.detach().requires_grad_() if not state.requires_grad else state
-        loss = ((k @ at - v) ** 2).sum(-1).mean() / 2
+        loss = ((recall(k, at) - v) ** 2).sum(-1).mean() / 2
         (gradient,) = torch.autograd.grad(loss, at, create_graph=True)
         norms.append(gradient.square().sum().sqrt())
         raw = piece.mean(0) @ generator.weight.T + generator.bias
@@ -45,9 +48,9 @@ def by_equations(memory: NeuralMemory, x: Tensor) -> tuple[Tensor, Tensor, Tenso
         momentum = eta * momentum - theta * gradient
         state = (1 - alpha) * state + momentum
         if memory.read == "after":
-            y = y.index_copy(0, torch.tensor(chunk), q @ state)
+            y = y.index_copy(0, torch.tensor(chunk), recall(q, state))
     if memory.read == "final":
-        y = F.normalize(x @ w_q.T, dim=-1) @ state
+        y = recall(F.normalize(x @ w_q.T, dim=-1), state)
     return y, surprise, state, momentum, torch.stack(norms)
 
 
@@ -69,6 +72,9 @@ CASES = [
     {"chunk_length": 100, "chunks": 4, "order": "strided"},
     {"chunk_length": 2, "chunks": 3, "read": "after"},
     {"chunk_length": 3, "step_size": 0.4},
+    {"chunk_length": 6, "layers": 2},
+    {"chunk_length": 6, "layers": 2, "read": "final", "order": "strided"},
+    {"chunk_length": 20, "layers": 2, "read": "after"},
 ]  # fmt: skip
 
 
@@ -216,6 +222,14 @@ def test_random_tokens_over_300_chunks_stay_bounded() -> None:
     state = memory.stream(x).state
     v = memory.qkv(x).split(32, dim=-1)[2].norm(dim=-1).max()
     assert state.memory.norm(dim=(1, 2)).max() < 32**0.5 * v
+
+
+def test_the_perceptrons_gradient_is_autograds() -> None:
+    torch.manual_seed(0)
+    k, v = torch.randn(2, 7, 5, dtype=torch.float64), torch.randn(2, 7, 5, dtype=torch.float64)
+    memory = torch.randn(2, 10, 5, dtype=torch.float64, requires_grad=True)
+    loss = (F.gelu(k @ memory[:, :5]) @ memory[:, 5:] - v).square().sum() / 2
+    torch.testing.assert_close(_mlp_gradient(k, v, memory), torch.autograd.grad(loss, memory)[0])
 
 
 def test_a_step_beyond_the_bound_diverges_and_the_cap_holds_it() -> None:

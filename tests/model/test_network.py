@@ -79,11 +79,17 @@ EVERY_NET = [
     for memory, fusion, branch in itertools.product(
         ("per-stage", "per-layer"), ("gating", "addition", "concat"), ("neural-memory", "self-attention")
     )
-] + [SMALL.replace(memory="none"), SMALL.replace(read="final", order="strided")]
+] + [
+    SMALL.replace(memory="none"),
+    SMALL.replace(read="final", order="strided"),
+    SMALL.replace(memory_layers=2),
+    SMALL.replace(global_branch="cbam", mem_dim=64),  # of few channels its reduction leaves one unit, often dead
+    *(SMALL.replace(global_branch=branch) for branch in ("non-local", "ir-rwkv", "titans")),
+]
 
 
 def label(config: ConvNeurConfig) -> str:
-    return f"{config.memory}-{config.fusion}-{config.global_branch}-{config.read}"
+    return f"{config.memory}-{config.fusion}-{config.global_branch}-{config.memory_layers}-{config.read}"
 
 
 @pytest.mark.parametrize("config", EVERY_NET, ids=label)
