@@ -28,6 +28,7 @@ GlobalBranchName = Literal["neural-memory", "cbam", "non-local", "self-attention
 Fusion = Literal["gating", "addition", "concat"]
 Read = Literal["before", "after", "final"]
 Order = Literal["raster", "strided"]
+Head = Literal["classifier", "none", "semantic-fpn", "upernet"]
 
 _STAGES = 4
 _CHOICES = {
@@ -36,6 +37,7 @@ _CHOICES = {
     "fusion": get_args(Fusion),
     "read": get_args(Read),
     "order": get_args(Order),
+    "head": get_args(Head),
 }
 
 
@@ -53,7 +55,8 @@ class ConvNeurConfig:
         kernel_size: side of the depthwise convolution, odd.
         mlp_ratio: hidden width of the local channel mixing over C.
         in_channels: channels of the image.
-        num_classes: outputs of the classifier; 0 builds none.
+        head: what follows the backbone; none pools.
+        num_classes: of the head.
         memory: which blocks have a global branch: none, each stage's first, all.
         global_branch: what the bottleneck holds.
         num_heads: heads of self-attention and of titans' attention.
@@ -77,6 +80,7 @@ class ConvNeurConfig:
     kernel_size: int = 7
     mlp_ratio: int = 3
     in_channels: int = 3
+    head: Head = "classifier"
     num_classes: int = 1000
     memory: Placement = "per-stage"
     global_branch: GlobalBranchName = "neural-memory"
@@ -114,6 +118,7 @@ class ConvNeurConfig:
             "kernel_size": (self.kernel_size,),
             "mlp_ratio": (self.mlp_ratio,),
             "in_channels": (self.in_channels,),
+            "num_classes": (self.num_classes,),
             "num_heads": (self.num_heads,),
             "chunk_length": self._per_stage(self.chunk_length),
             "min_chunks": (self.min_chunks,),
@@ -124,8 +129,6 @@ class ConvNeurConfig:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be whole and at least 1")
         if self.kernel_size % 2 == 0:
             raise ConfigError(f"kernel_size {self.kernel_size}: must be odd, to keep the map's size")
-        if self.num_classes < 0:
-            raise ConfigError(f"num_classes {self.num_classes}: must be 0 (no classifier) or more")
         if not 0 <= self.drop_path_rate < 1:
             raise ConfigError(f"drop_path_rate {self.drop_path_rate}: must be in [0, 1)")
         if not self.step_size > 0:

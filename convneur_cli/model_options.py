@@ -14,6 +14,7 @@ from convneur.variants import (
     ConvNeurConfig,
     Fusion,
     GlobalBranchName,
+    Head,
     Order,
     Placement,
     Read,
@@ -99,8 +100,12 @@ class ModelOptions:
         ),
     ] = None
     head: Annotated[
-        Literal["classifier", "none"] | None,
-        typer.Option(help="What follows the last stage.", show_default="classifier", rich_help_panel=_PANEL),
+        Head | None,
+        typer.Option(
+            help="What follows the backbone; the dense ones of ADE20K's 150 classes.",
+            show_default="classifier",
+            rich_help_panel=_PANEL,
+        ),
     ] = None
 
     def settings(self) -> dict[str, Any]:
@@ -112,8 +117,10 @@ class ModelOptions:
         for name in ("chunk_length", "chunks"):
             if getattr(self, name) is not None:
                 typed[name] = _four("--" + name.replace("_", "-"), getattr(self, name))
-        if self.head == "none":
-            typed["num_classes"] = 0
+        if self.head is not None:
+            typed["head"] = self.head
+            if self.head in ("semantic-fpn", "upernet"):
+                typed["num_classes"] = 150
         return typed
 
     def configs(self) -> dict[str, ConvNeurConfig]:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-__all__ = ["Advance", "Printer", "to_json"]
+__all__ = ["Advance", "Printer", "grouped", "significant", "to_json"]
 
 # Piped tables are for other programs and for files: nothing is cut at 80 columns.
 _PIPED_WIDTH = 4096
@@ -46,6 +48,18 @@ def to_json(value: Any) -> str:
     return json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
 
 
+def grouped(number: float) -> str:
+    """A whole number, its thousands apart: 4 317 092."""
+    return f"{number:,.0f}".replace(",", " ")
+
+
+def significant(number: float) -> str:
+    """Four significant figures, six decimals at most, no exponent: 0.7045, 16.05, 187 883."""
+    if number >= 1000:
+        return grouped(number)
+    return f"{number:#.4g}".rstrip(".") if number >= 0.001 or number == 0 else f"{number:.6f}"
+
+
 class Advance(Protocol):
     """What `Printer.progress` yields: call it after each step, with what is being done now."""
 
@@ -67,6 +81,11 @@ class Printer:
         if not self.as_json:
             self._out.print(line, markup=False)
 
+    def sentence(self, words: str) -> None:
+        """Prose for people, wrapped between words in a terminal; nothing under --json."""
+        if not self.as_json:
+            self._out.print(words, markup=False, soft_wrap=False)
+
     def table(
         self,
         title: str,
@@ -75,15 +94,23 @@ class Printer:
         *,
         left: int = 1,
         caption: str | None = None,
+        dense: bool = False,
     ) -> None:
-        """A table whose first `left` columns are text and whose others are figures, right-aligned."""
+        """A table whose first `left` columns are text and whose others are figures, right-aligned.
+
+        dense: for many columns: no lines between them, and nothing cut.
+        """
         if self.as_json:
             return
         table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+        if dense:
+            table.box, table.padding, table.show_edge = SIMPLE_HEAD, (0, 1, 0, 0), False
         for index, name in enumerate(columns):
-            table.add_column(name, justify="left" if index < left else "right", no_wrap=index >= left)
+            table.add_column(name, justify="left" if index < left else "right", no_wrap=dense or index >= left)
         for row in rows:
             table.add_row(*row)
+        if dense:  # in a narrow terminal a broken line is better than a cut figure
+            table.width = Measurement.get(self._out, self._out.options.update(width=_PIPED_WIDTH), table).maximum
         self._out.print(table)
 
     def json(self, value: Any) -> None:

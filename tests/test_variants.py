@@ -13,7 +13,7 @@ M1 = VARIANTS["m1"]
         ("memory", "sometimes"), ("global_branch", "lstm"), ("fusion", "sum"), ("read", "never"), ("order", "hilbert"),
         ("dims", (40, 80, 160)), ("dims", (40, 80, 160, 0)), ("depths", (1, 1, 1, 1, 1)), ("depths", (1, 1, 0, 1)),
         ("mem_dim", 0), ("mem_dim", 1.5), ("mem_dim", True), ("kernel_size", 4), ("mlp_ratio", -1),
-        ("in_channels", 0), ("num_classes", -1), ("num_heads", 0), ("chunk_length", 0), ("chunk_length", (1, 2)),
+        ("in_channels", 0), ("num_classes", 0), ("head", "tail"), ("num_heads", 0), ("chunk_length", 0), ("chunk_length", (1, 2)),
         ("min_chunks", 0), ("chunks", (1, 1, 1, 0)), ("step_size", 0.0), ("step_size", float("nan")),
         ("max_state_norm", 0.0), ("drop_path_rate", 1.0),
     ],

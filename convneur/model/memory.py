@@ -274,7 +274,7 @@ class NeuralMemory(nn.Module):
     def _run(
         self, x: Tensor, state: MemoryState | None, *, in_full: bool
     ) -> tuple[Tensor, Tensor | None, MemoryState | None]:
-        batch, tokens, m = x.shape
+        batch, tokens, m = x.shape[0], int(x.shape[1]), int(x.shape[2])  # tracers hand out sizes that are no numbers
         plan = self.plan(tokens)
         strided = self.order == "strided" and plan.chunks > 1
         if strided:

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from convneur.model.fusion import build_fusion
 from convneur.model.global_branches import GlobalBranch, build_mixer
+from convneur.model.heads import build_head
 from convneur.model.layers import Downsample, DropPath, LocalBranch, Stem
 from convneur.model.memory import NeuralMemory
 from convneur.variants import ConvNeurConfig
 
 __all__ = [
-    "Classifier",
     "ConvNeur",
     "ConvNeurBlock",
     "FeatureInfo",
@@ -109,24 +109,8 @@ class ConvNeurBlock(nn.Module):
         return GateTaps(f_loc, gate, gated, x + self.drop_path(fused), surprise)
 
 
-class Classifier(nn.Module):
-    """Global average pool, norm, linear.
-
-    Args:    x: (B, C, H, W) float.
-    Returns: (B, num_classes) logits; with num_classes 0 the normalised pooled features (B, C).
-    """
-
-    def __init__(self, channels: int, num_classes: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(channels, eps=1e-6)
-        self.linear = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.linear(self.norm(x.mean(dim=(2, 3))))
-
-
 class ConvNeur(nn.Module):
-    """The backbone and its classifier.
+    """The backbone and its head.
 
     Any image of at least 32x32 pixels; sides need not be multiples of 32. Runs in channels_last and under bf16
     autocast. Weights start as truncated normals of std 0.02 (Choice, as in ConvNeXt), the memory's as it says itself.
@@ -162,7 +146,7 @@ class ConvNeur(nn.Module):
             )
             for stage, depth in enumerate(config.depths, start=1)
         )
-        self.head = Classifier(config.dims[-1], config.num_classes)
+        self.head = build_head(config)
         self.feature_info = tuple(
             FeatureInfo(stage, channels, 2 ** (stage + 1)) for stage, channels in enumerate(config.dims, start=1)
         )
@@ -180,8 +164,13 @@ class ConvNeur(nn.Module):
             self._init_weights(child)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Args: x: (B, in_channels, H, W) float. Returns: (B, num_classes) logits."""
-        return self.head(self.forward_features(x)[-1])
+        """What the head gives.
+
+        Args:    x: (B, in_channels, H, W) float.
+        Returns: (B, num_classes) logits of a classifier; (B, num_classes, H, W) of a dense head, at the image's own
+            size; (B, C) pooled features without a head.
+        """
+        return self.head(self.forward_features(x), (x.shape[2], x.shape[3]))
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, ...]:
         """The pyramid: each stage's output, (B, C, H_s, W_s), of strides 4, 8, 16, 32 (see `stage_sizes`)."""
@@ -249,7 +238,7 @@ class ConvNeur(nn.Module):
             if named:
                 self._warned = True
                 warnings.warn(
-                    f"too few chunks in stage {', '.join(named)} at this image size: {what} there get no gradient; "
+                    f"too few chunks in stage {', '.join(named)} at this image size: no gradient reaches {what} there; "
                     "see read, min_chunks, chunks and chunk_length of ConvNeurConfig",
                     UnreachedParametersWarning,
                     stacklevel=4,

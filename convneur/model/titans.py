@@ -75,7 +75,7 @@ class MemoryAsContext(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, tokens, m = x.shape
+        batch, tokens, m = x.shape[0], int(x.shape[1]), x.shape[2]
         plan = plan_chunks(tokens, self.chunk_length, min_chunks=self.min_chunks, chunks=self.chunks)
         lengths = [n for chunks, n in plan.groups for _ in range(chunks)]
         memory = self.initial.to(torch.promote_types(self.initial.dtype, torch.float32)).expand(batch, m, m)

@@ -105,7 +105,7 @@ def test_taps_are_the_plain_forward_bit_for_bit(config: ConvNeurConfig, how: str
         logits = model(x)
         plain = model.forward_features(x)
         features, taps = model.forward_intermediates(x)
-        assert torch.equal(model.head(features[-1]), logits)
+        assert torch.equal(model.head(features, (75, 98)), logits)
     for mine, theirs in zip(features, plain, strict=True):
         assert torch.equal(mine, theirs)
     for stage, tap in taps.items():
@@ -178,8 +178,8 @@ def test_what_no_net_can_take_is_refused() -> None:
 
 
 @torch.no_grad()
-def test_no_classes_gives_pooled_features() -> None:
-    assert ConvNeur(SMALL.replace(num_classes=0))(torch.randn(2, 3, 64, 64)).shape == (2, 20)
+def test_no_head_gives_pooled_features() -> None:
+    assert ConvNeur(SMALL.replace(head="none"))(torch.randn(2, 3, 64, 64)).shape == (2, 20)
 
 
 def test_drop_path_rises_to_its_rate_and_acts_in_training_only() -> None:
@@ -212,7 +212,7 @@ def test_gradients_reach_every_parameter_where_chunks_allow(config: ConvNeurConf
 def test_too_few_chunks_are_warned_of_once_and_only_in_training() -> None:
     model = ConvNeur(SMALL.replace(chunk_length=(100, 100, 100, 8)))  # at 64 px: 3, 1, 1, 1 chunks
     x = torch.randn(1, 3, 64, 64)
-    with pytest.warns(UnreachedParametersWarning, match=r"stage 2, 3, 4 .*k, v and the update generator"):
+    with pytest.warns(UnreachedParametersWarning, match=r"stage 2, 3, 4 .*reaches k, v and the update generator"):
         model(x)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

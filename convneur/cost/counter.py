@@ -1,0 +1,386 @@
+"""Counting what a module executes for an input: multiply-adds, element-wise work, launches, peak activation memory.
+
+Any `torch.nn.Module` and any input. On the meta device nothing is computed, so a count takes no memory and about the
+same time at every image size:
+
+>>> import torch
+>>> from convneur.cost import count
+>>> with torch.device("meta"):
+...     linear, x = torch.nn.Linear(3, 8), torch.empty(5, 10, 3)
+>>> count(linear, x).macs
+1200
+"""
+
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from convneur.cost.operators import Operator, WorkKind, describe_operator, has_floats
+from convneur.errors import InputError
+
+__all__ = ["CostCount", "CountingError", "Uncounted", "Work", "count", "counting_error", "in_eval_mode"]
+
+
+class CountingError(InputError):
+    """The module refused the input or failed on it. One line: where in the module, why, with what input."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Multiply-adds of one operator inside one module, its children's left out.
+
+    module: dotted path, "" for the counted module itself; a shared module goes by its first name.
+    operator: such as addmm or convolution. kind: what it is at heart. calls: how often it ran; None where a counter
+    does not tell.
+    """
+
+    module: str
+    operator: str
+    kind: WorkKind
+    calls: int | None
+    macs: int
+
+
+@dataclass(frozen=True)
+class Uncounted:
+    """An operator on real or complex numbers that has no formula: its work is in no total."""
+
+    module: str
+    operator: str
+    calls: int
+
+
+@dataclass(frozen=True)
+class CostCount:
+    """One forward pass, counted.
+
+    params: parameters of the module, a shared one once. work: every entry with multiply-adds; `macs` is their sum.
+    elementwise: elements that pointwise operators, reductions, norms, pooling and interpolation produced or took in,
+    whichever is more; in no total. uncounted: see `Uncounted`. peak_activation_bytes: the most that tensors made
+    during the pass held at one time, parameters, input and the kernels' own workspaces apart; None where a counter
+    cannot see it. launches: operators that run something, so no views; None likewise.
+    """
+
+    params: int
+    work: tuple[Work, ...]
+    elementwise: int | None
+    uncounted: tuple[Uncounted, ...]
+    peak_activation_bytes: int | None
+    launches: int | None
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all work."""
+        return sum(entry.macs for entry in self.work)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: two per multiply-add."""
+        return 2 * self.macs
+
+    def uncounted_operators(self) -> dict[str, int]:
+        """Calls of each operator that has no formula, over all modules."""
+        calls: dict[str, int] = {}
+        for entry in self.uncounted:
+            calls[entry.operator] = calls.get(entry.operator, 0) + entry.calls
+        return calls
+
+
+def count(model: nn.Module, *inputs: Any) -> CostCount:
+    """Run `model(*inputs)` once, without gradients and in eval mode, and count what it executes.
+
+    The model is afterwards as it was, also after an error: hooks, training flags, state.
+    Choice: attention through `scaled_dot_product_attention` is one fused operator, which forms no N x N matrix, as on
+    the devices that nets run on; on the meta device torch itself would take it apart.
+
+    Args:    model, inputs: all on one device; meta unless a result must be computed.
+    Raises:  CountingError: the model refused the inputs or failed on them. InputError: it has lazy parameters.
+    """
+    if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in model.parameters()):
+        raise InputError("the model has lazy parameters; run it once on an input first")
+    counting = _Counting()
+    given = [*model.parameters(), *model.buffers(), *tensors_in(inputs)]
+    counting.ignore_storages(given)
+    # Any other device shows its fused kernels itself, and a mode would keep nn.MultiheadAttention from its own.
+    fused = _FusedAttention() if any(tensor.is_meta for tensor in given) else nullcontext()
+    try:
+        with in_eval_mode(model), counting.follow(model), torch.no_grad(), fused, counting:
+            model(*inputs)
+    except InputError:
+        raise
+    except Exception as error:
+        raise counting_error(error, inputs, where=counting.path) from error
+    return counting.result(model)
+
+
+def counting_error(error: Exception, inputs: tuple[Any, ...], *, where: str = "") -> CountingError:
+    """What a module raised, in one line with the module's path and the shapes it was counted on."""
+    shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in tensors_in(inputs))
+    what = " ".join(str(error).split()) or type(error).__name__
+    return CountingError(f"{f'module {where}: ' if where else ''}{what} (input {shapes})")
+
+
+class _Counting(TorchDispatchMode):
+    """Sees every operator below autograd, and keeps the books."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.path = ""
+        self._books: dict[str, dict[Any, list[int]]] = {"": {}}
+        self._page = self._books[""]  # of the module that is running: overload -> [calls, macs]
+        self._operators: dict[Any, Operator] = {}
+        self._answers: dict[Any, tuple[torch.Size, tuple[int, ...], torch.dtype, int, int]] = {}
+        self._unknown: dict[tuple[str, Any], int] = {}
+        self._elementwise = 0
+        self._launches = 0
+        self._ignored: dict[int, Any] = {}
+        self._live: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._bytes = 0
+        self._peak = 0
+
+    # Modules
+
+    @contextmanager
+    def follow(self, model: nn.Module) -> Iterator[Self]:
+        """Know which submodule is running, by hooks that are gone afterwards."""
+        stack: list[str] = []
+
+        def enter(path: str) -> None:
+            stack.append(self.path)
+            self.path = path
+            self._page = self._books.setdefault(path, {})
+
+        def leave() -> None:
+            self.path = stack.pop()
+            self._page = self._books[self.path]
+
+        handles = []
+        try:
+            for path, module in model.named_modules():
+                if module is model:
+                    continue
+                handles.append(module.register_forward_pre_hook(lambda *_, path=path: enter(path)))
+                handles.append(module.register_forward_hook(lambda *_: leave()))
+            yield self
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    # Operators
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Keep torch from importing its compiler, and from wrapping each call in it: nothing here is compiled."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        operator = self._operators.get(func)
+        if operator is None:
+            operator = self._operators[func] = describe_operator(func)
+        if operator.kind == "composite":
+            with self:
+                return func.decompose(*args, **kwargs)
+        if not operator.allocates:
+            out = func(*args, **kwargs)
+            if operator.launches:
+                self._record(func, operator, args, *self._work(operator, args, kwargs, out))
+            return out
+
+        # On meta a result's form depends on the arguments' form alone, so an equal call need not be made again: most
+        # of a long loop is answered from here, ten times as fast as torch works a form out.
+        key = _form((func, *args, *kwargs, *kwargs.values()) if kwargs else (func, *args))
+        known = None if key is None else self._answers.get(key)
+        if known is not None:
+            shape, stride, dtype, macs, elements = known
+            out = torch.empty_strided(shape, stride, dtype=dtype, device="meta")
+            self._track(out)
+        else:
+            out = func(*args, **kwargs)
+            macs, elements = self._work(operator, args, kwargs, out)
+            for tensor in tensors_in(out):
+                self._track(tensor)
+            if key is not None and type(out) is Tensor and _is_plain(out):
+                self._answers[key] = (out.shape, out.stride(), out.dtype, macs, elements)
+        if operator.launches:
+            self._record(func, operator, args, macs, elements)
+        return out
+
+    @staticmethod
+    def _work(operator: Operator, args: Any, kwargs: Any, out: Any) -> tuple[int, int]:
+        """Multiply-adds and elements of a call."""
+        if operator.formula is not None:
+            return operator.formula(args, kwargs, out), 0
+        if operator.kind == "elementwise":
+            taken = next(tensors_in(args), None)
+            given = next(tensors_in(out), None)
+            return 0, max((tensor.numel() for tensor in (taken, given) if tensor is not None), default=0)
+        return 0, 0
+
+    def _record(self, func: Any, operator: Operator, args: Any, macs: int, elements: int) -> None:
+        self._launches += 1
+        if operator.kind == "macs":
+            entry = self._page.get(func)
+            if entry is None:
+                entry = self._page[func] = [0, 0]
+            entry[0] += 1
+            entry[1] += macs
+        elif operator.kind == "elementwise":
+            self._elementwise += elements
+        elif operator.kind == "unknown" and has_floats(args):
+            place = (self.path, func)
+            self._unknown[place] = self._unknown.get(place, 0) + 1
+
+    # Memory
+
+    def ignore_storages(self, tensors: list[Tensor]) -> None:
+        """Storages that are there before the pass are none of its activations."""
+        for tensor in tensors:
+            storage = tensor.untyped_storage()
+            self._ignored[storage._cdata] = storage  # held, so that the number stays its own
+
+    def _track(self, tensor: Tensor) -> None:
+        """Count a storage until nobody holds it: its Python object lives as long as the storage itself."""
+        if tensor.layout != torch.strided:
+            return
+        storage = tensor.untyped_storage()
+        number = storage._cdata
+        if number in self._live or number in self._ignored:
+            return
+        size = storage.nbytes()
+
+        def released(_: Any) -> None:
+            del self._live[number]
+            self._bytes -= size
+
+        self._live[number] = (weakref.ref(storage, released), size)
+        self._bytes += size
+        self._peak = max(self._peak, self._bytes)
+
+    def result(self, model: nn.Module) -> CostCount:
+        """The books, closed."""
+        merged: dict[tuple[str, str, WorkKind], list[int]] = {}  # an operator's overloads are one
+        for path, page in self._books.items():
+            for func, (calls, macs) in page.items():
+                operator = self._operators[func]
+                assert operator.work is not None  # it has multiply-adds
+                entry = merged.setdefault((path, operator.name, operator.work), [0, 0])
+                entry[0] += calls
+                entry[1] += macs
+        return CostCount(
+            params=sum(parameter.numel() for parameter in model.parameters()),
+            work=tuple(Work(*place, calls, macs) for place, (calls, macs) in merged.items()),
+            elementwise=self._elementwise,
+            uncounted=tuple(
+                Uncounted(path, self._operators[func].name, calls) for (path, func), calls in self._unknown.items()
+            ),
+            peak_activation_bytes=self._peak,
+            launches=self._launches,
+        )
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in a value, in a list, tuple or dict of values."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether shape, stride and dtype say everything about a tensor: no data, no offset, no slack, no lazy sign."""
+    return (
+        tensor.is_meta
+        and tensor.layout == torch.strided
+        and not tensor.is_complex()
+        and not tensor.is_neg()
+        and tensor.storage_offset() == 0
+        and tensor.untyped_storage().nbytes()
+        == torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+        .untyped_storage()
+        .nbytes()
+    )
+
+
+def _form(values: Iterable[Any]) -> tuple[Any, ...] | None:
+    """What a call's result on meta depends on, hashable; None where that is not all, or not simple."""
+    parts: list[Any] = []
+    for value in values:
+        kind = type(value)
+        if kind is Tensor or kind is nn.Parameter:
+            if not value.is_meta or value.layout != torch.strided or value.is_neg() or value.is_conj():
+                return None
+            parts.append((value.shape, value.stride(), value.dtype))
+        elif kind is list:
+            inner = _form(value)
+            if inner is None:
+                return None
+            parts.append(inner)
+        elif isinstance(value, (Tensor, tuple, dict)):
+            return None
+        else:
+            parts.append((kind, value))  # 1, 1.0 and True are equal, their results are not
+    return tuple(parts)
+
+
+@contextmanager
+def in_eval_mode(model: nn.Module) -> Iterator[None]:
+    """Every module in eval mode; by its flag alone, since train() of some modules does more."""
+    flags = [(module, module.training) for module in model.modules()]
+    try:
+        for module, _ in flags:
+            module.training = False
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+class _FusedAttention(TorchFunctionMode):
+    """Has attention on the meta device run as one kernel, where torch would form the N x N matrix."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention:
+            return _attend(*args, **kwargs)
+        return func(*args, **kwargs)
+
+
+def _attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    # Fused kernels take (batch, heads, tokens, depth) and nothing broadcast.
+    is_fused = (
+        query.is_meta
+        and query.ndim == key.ndim == value.ndim == 4
+        and query.shape[0] == key.shape[0] == value.shape[0]
+        and (enable_gqa or query.shape[1] == key.shape[1])
+        and key.shape[1] == value.shape[1]
+    )
+    if not is_fused:
+        return F.scaled_dot_product_attention(
+            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+        )
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        attn_mask = attn_mask.to(query.dtype)
+    return torch.ops.aten._scaled_dot_product_efficient_attention(
+        query, key, value, attn_mask, False, dropout_p, is_causal, scale=scale
+    )[0]

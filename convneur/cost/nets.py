@@ -1,0 +1,225 @@
+"""What a ConvNeur costs at an image size, and how that grows: the counters, the conventions and the verdict joined."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from convneur.cost.conventions import Branch, Convention, branch_macs, in_convention
+from convneur.cost.counter import CostCount, Work, count
+from convneur.cost.fvcore_counter import count_with_fvcore
+from convneur.cost.scaling import (
+    PROBE_SIDE,
+    Prediction,
+    ScalingVerdict,
+    judge_scaling,
+    local_slopes,
+    predict_largest,
+    quadratic_shares,
+)
+from convneur.errors import ConfigError
+from convneur.model.network import ConvNeur
+from convneur.variants import ConvNeurConfig
+
+__all__ = [
+    "TWINS",
+    "NetCounter",
+    "RefusedSize",
+    "Scaling",
+    "SizeCost",
+    "TwinName",
+    "net_scaling",
+    "probe_sizes",
+    "twin_of",
+]
+
+TwinName = Literal["self-attention", "local-only"]
+TWINS: tuple[TwinName, ...] = ("self-attention", "local-only")
+
+
+def twin_of(config: ConvNeurConfig, twin: TwinName) -> ConvNeurConfig:
+    """The same net with self-attention in its global branches' place (q, k, v and output projections), or with none.
+
+    Raises: ConfigError: a net without global branches has no self-attention twin.
+    """
+    if twin == "local-only":
+        return config.replace(memory="none")
+    if config.memory == "none":
+        raise ConfigError(
+            "memory none: a net without global branches has no self-attention twin; leave one of them out"
+        )
+    return config.replace(global_branch="self-attention")
+
+
+@dataclass(frozen=True)
+class SizeCost:
+    """What a net costs for one image of a size.
+
+    work: multiply-adds by the convention; macs their sum, branches the same split. macs_full and macs_paper: by either
+    convention. chunks: of the four stages' memories, 0 without one. count: all that was counted.
+    """
+
+    height: int
+    width: int
+    convention: Convention
+    work: tuple[Work, ...]
+    branches: dict[Branch, int]
+    macs_full: int
+    macs_paper: int
+    chunks: tuple[int, ...]
+    count: CostCount
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+    @property
+    def macs(self) -> int:
+        return self.macs_full if self.convention == "all" else self.macs_paper
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.macs
+
+    @property
+    def macs_per_pixel(self) -> float:
+        return self.macs / self.pixels
+
+    @property
+    def global_share(self) -> float:
+        """The global branches' share of the multiply-adds."""
+        return self.branches["global"] / self.macs
+
+    def by_module(self) -> dict[str, int]:
+        """Multiply-adds that each module does itself, its children's left out; their sum is `macs`."""
+        return self._tally([entry.module for entry in self.work])
+
+    def by_operator(self) -> dict[str, int]:
+        """Multiply-adds of each operator; their sum is `macs`."""
+        return self._tally([entry.operator for entry in self.work])
+
+    def _tally(self, names: list[str]) -> dict[str, int]:
+        macs: dict[str, int] = {}
+        for name, entry in zip(names, self.work, strict=True):
+            macs[name] = macs.get(name, 0) + entry.macs
+        return macs
+
+
+@dataclass(frozen=True)
+class RefusedSize:
+    """A size that a net cannot take, and why."""
+
+    height: int
+    width: int
+    error: str
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+
+class NetCounter:
+    """Counts one ConvNeur at any size; each size once.
+
+    Args: config: the net; counter: dispatch counts on the meta device, where nothing is computed; fvcore runs the net.
+    """
+
+    def __init__(self, config: ConvNeurConfig, *, counter: Literal["dispatch", "fvcore"] = "dispatch") -> None:
+        self.config = config
+        self._runs = counter == "fvcore"
+        with torch.device("meta"):
+            self._model = ConvNeur(config).eval()
+        if self._runs:
+            self._model.to_empty(device="cpu")
+            with torch.no_grad():  # any weights will do, but no random numbers are drawn for them
+                for parameter in self._model.parameters():
+                    parameter.zero_()
+        self._counts: dict[tuple[int, int], CostCount] = {}
+
+    @property
+    def params(self) -> int:
+        return sum(parameter.numel() for parameter in self._model.parameters())
+
+    def at(self, height: int, width: int, *, convention: Convention = "all") -> SizeCost:
+        """The cost of one image.
+
+        Raises: CountingError: the net refuses the size.
+        """
+        counted = self._count(height, width)
+        full, paper = (in_convention(self._model, counted, name) for name in ("all", "paper"))
+        work = full if convention == "all" else paper
+        return SizeCost(
+            height=height,
+            width=width,
+            convention=convention,
+            work=work,
+            branches=branch_macs(self._model, work),
+            macs_full=sum(entry.macs for entry in full),
+            macs_paper=sum(entry.macs for entry in paper),
+            chunks=self._model.chunks(height, width),
+            count=counted,
+        )
+
+    def _count(self, height: int, width: int) -> CostCount:
+        size = (height, width)
+        if size not in self._counts:
+            shape = (1, self.config.in_channels, height, width)
+            if self._runs:
+                self._counts[size] = count_with_fvcore(self._model, torch.zeros(shape))
+            else:
+                self._counts[size] = count(self._model, torch.empty(shape, device="meta"))
+        return self._counts[size]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a net's cost grows with the pixels.
+
+    verdict: by the full count at the probe sizes, since the paper's convention leaves out the very products that
+    could be quadratic. The rest belongs to the sizes asked for and their convention: quadratic_share for each;
+    slopes for each neighbouring pair, of the whole net and of its global branches; predicted for the largest.
+    """
+
+    verdict: ScalingVerdict
+    quadratic_share: tuple[float | None, ...] | None
+    local_slopes: tuple[float | None, ...]
+    global_local_slopes: tuple[float | None, ...]
+    predicted: Prediction | None
+
+
+def probe_sizes(side: int = PROBE_SIDE) -> tuple[tuple[int, int], ...]:
+    """The three sizes that a verdict is found from."""
+    return tuple((side * factor, side * factor) for factor in (1, 2, 4))
+
+
+def net_scaling(
+    probes: Sequence[SizeCost | RefusedSize],
+    costs: Sequence[SizeCost | RefusedSize],
+    *,
+    complete: Sequence[SizeCost | RefusedSize] | None = None,
+) -> Scaling:
+    """Join the verdict from the probes with slopes, shares and a prediction for the sizes asked for.
+
+    Args:
+        probes: at `probe_sizes`. costs: at the sizes asked for.
+        complete: the same sizes by the probes' counter, for the shares, where costs are by one that leaves out more.
+    """
+    refused = [probe for probe in probes if isinstance(probe, RefusedSize)]
+    if refused:
+        why = f"the net refuses {refused[0].height}x{refused[0].width}: {refused[0].error}"
+        verdict = ScalingVerdict("undetermined", None, None, (), why)
+    else:
+        taken = [probe for probe in probes if isinstance(probe, SizeCost)]
+        verdict = judge_scaling([probe.macs_full for probe in taken], [probe.pixels for probe in taken])
+    pixels = [cost.pixels for cost in costs]
+    macs = [cost.macs if isinstance(cost, SizeCost) else None for cost in costs]
+    of_global = [cost.branches["global"] if isinstance(cost, SizeCost) else None for cost in costs]
+    full = [cost.macs_full if isinstance(cost, SizeCost) else None for cost in complete or costs]
+    return Scaling(
+        verdict=verdict,
+        quadratic_share=quadratic_shares(verdict, pixels, full),
+        local_slopes=local_slopes(pixels, macs),
+        global_local_slopes=local_slopes(pixels, of_global),
+        predicted=predict_largest(verdict, pixels, macs),
+    )

@@ -1,0 +1,197 @@
+"""What each dispatched operator is: multiply-adds with a formula, element-wise work, movement, or unknown.
+
+torch's own formulas are taken where it has them; those here are for operators that its counter reads as 0 without
+a word: mv, dot, addmv, addr, addbmm, the attention kernels of the CPU, the fused multi-head attention.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import flop_registry
+
+__all__ = ["Operator", "WorkKind", "attention_macs", "describe_operator", "has_floats"]
+
+WorkKind = Literal["convolution", "matmul", "attention"]
+Formula = Callable[[Sequence[Any], Mapping[str, Any], Any], int]
+"""Multiply-adds of a call, from its arguments, keyword arguments and result."""
+
+_aten = torch.ops.aten
+
+
+class Operator(NamedTuple):
+    """How a call of one operator overload is counted.
+
+    name: without namespace, overload, and the underscore of its in-place form. kind: macs, elementwise, movement,
+    unknown, or composite: made of other operators, which are counted instead. work, formula: of kind macs only.
+    allocates: its results are new tensors, not views or arguments. launches: it runs something on the device.
+    """
+
+    name: str
+    kind: Literal["macs", "elementwise", "movement", "unknown", "composite"]
+    work: WorkKind | None
+    formula: Formula | None
+    allocates: bool
+    launches: bool
+
+
+def attention_macs(query: Sequence[int], key: Sequence[int], value: Sequence[int]) -> int:
+    """Multiply-adds of softmax(q k^T) v: every query head against every key, masked or not.
+
+    Args: query (..., N, d), key (..., S, d), value (..., S, e): shapes; grouped heads repeat for the query's.
+    """
+    *batch, queries, depth = query
+    return prod(batch) * queries * key[-2] * (depth + value[-1])
+
+
+def _multi_head_attention_macs(query: Sequence[int], key: Sequence[int]) -> int:
+    """Projections in and out and both products, for (B, N, D) queries and (B, S, D) keys and values."""
+    batch, queries, dim = query
+    keys = key[1]
+    return batch * (2 * (queries + keys) * dim * dim + 2 * queries * keys * dim)
+
+
+def _encoder_layer_macs(args: Sequence[Any]) -> int:
+    source, hidden_weight = args[0].shape, args[14].shape
+    return _multi_head_attention_macs(source, source) + 2 * prod(source[:-1]) * prod(hidden_weight)
+
+
+_FORMULAS: dict[str, tuple[WorkKind, Formula]] = {
+    "mv": ("matmul", lambda args, _k, _o: args[0].numel()),
+    "addmv": ("matmul", lambda args, _k, _o: args[1].numel()),
+    "dot": ("matmul", lambda args, _k, _o: args[0].numel()),
+    "vdot": ("matmul", lambda args, _k, _o: args[0].numel()),
+    "addr": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].numel()),
+    "addbmm": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].shape[2]),
+    "_addmm_activation": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].shape[1]),
+    "_int_mm": ("matmul", lambda args, _k, _o: args[0].numel() * args[1].shape[1]),
+    "_native_multi_head_attention": (
+        "attention",
+        lambda args, _k, _o: _multi_head_attention_macs(args[0].shape, args[1].shape),
+    ),
+    "_transformer_encoder_layer_fwd": ("attention", lambda args, _k, _o: _encoder_layer_macs(args)),
+} | {
+    # All kernels compute the same products; torch's own formula knows some of the names only.
+    name: ("attention", lambda args, _k, _o: attention_macs(args[0].shape, args[1].shape, args[2].shape))
+    for name in (
+        "_scaled_dot_product_flash_attention_for_cpu",
+        "_scaled_dot_product_flash_attention",
+        "_scaled_dot_product_efficient_attention",
+        "_scaled_dot_product_cudnn_attention",
+        "_scaled_dot_product_fused_attention_overrideable",
+    )
+}
+
+
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+# Arithmetic per element that torch does not tag as pointwise, reductions, norms, pooling, interpolation.
+_ELEMENTWISE = _names(
+    """
+    rsub hardswish glu log_sigmoid_forward rrelu_with_noise native_dropout _fused_dropout _prelu_kernel complex polar
+    sum mean prod amax amin aminmax max min argmax argmin any all nansum logsumexp norm linalg_vector_norm std std_mean
+    var var_mean cumsum cumprod cummax cummin logcumsumexp _softmax _safe_softmax _log_softmax count_nonzero
+    native_layer_norm _fused_rms_norm native_group_norm native_batch_norm _native_batch_norm_legit
+    _native_batch_norm_legit_no_training _batch_norm_no_update _batch_norm_with_update cudnn_batch_norm
+    avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d max_pool2d_with_indices
+    max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d
+    upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d _upsample_bilinear2d_aa
+    _upsample_bicubic2d_aa grid_sampler_2d grid_sampler_3d col2im
+    _embedding_bag scatter_add scatter_reduce index_add index_reduce mse_loss smooth_l1_loss huber_loss nll_loss_forward
+    nll_loss2d_forward
+    """
+)
+
+# Values moved, filled in or looked up; nothing is computed.
+_MOVEMENT = _names(
+    """
+    cat stack copy clone _to_copy _copy_from fill zero zeros ones full zeros_like ones_like full_like new_zeros
+    new_ones new_full arange linspace eye scalar_tensor lift_fresh_copy index index_put _index_put_impl
+    _unsafe_index _unsafe_index_put index_select index_copy index_fill take gather scatter masked_scatter
+    masked_select nonzero slice_scatter select_scatter diagonal_scatter as_strided_scatter constant_pad_nd
+    reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d repeat
+    repeat_interleave roll flip rot90 tril triu tril_indices triu_indices diag_embed embedding im2col
+    pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle upsample_nearest1d upsample_nearest2d
+    upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d split_copy
+    split_with_sizes_copy unbind_copy rand randn randint rand_like randn_like randint_like randperm uniform normal
+    bernoulli view_copy expand_copy permute_copy transpose_copy _reshape_copy
+    """
+)
+
+# Their schema promises a new tensor, but they hand out the storage they were given.
+_VIEWS_UNSAID = frozenset({"_unsafe_view", "lift_fresh", "set", "resize"})
+
+# Neither work nor movement: metadata, and storage that nothing has filled yet.
+_METADATA = _names(
+    """
+    empty empty_like empty_strided new_empty new_empty_strided empty_permuted promote_types
+    is_same_size _has_compatible_shallow_copy_type record_stream
+    """
+)
+
+
+def _base_name(overload: Any) -> str:
+    """`addmm` of aten::addmm_, as operators in place take the same arguments."""
+    name: str = overload._schema.name.split("::")[1]
+    return name[:-1] if name.endswith("_") and not name.endswith("__") else name
+
+
+def _torch_formula(name: str) -> Formula | None:
+    packet = getattr(_aten, name, None)
+    formula = flop_registry.get(packet)
+    if formula is None:
+        return None
+    # torch counts 2 for a multiply-add
+    return lambda args, kwargs, out: formula(*args, **kwargs, out_val=out) // 2
+
+
+def _is_pointwise(name: str, overload: Any) -> bool:
+    packet = getattr(_aten, name, None)
+    siblings = [] if packet is None else [getattr(packet, sibling) for sibling in packet.overloads()]
+    return any(torch.Tag.pointwise in one.tags for one in (overload, *siblings))
+
+
+def describe_operator(overload: Any) -> Operator:
+    """What a dispatched operator overload is."""
+    name = _base_name(overload)
+    results = [result.alias_info for result in overload._schema.returns]
+    allocates = any(alias is None for alias in results)
+    if overload.namespace == "aten":
+        if name in _FORMULAS:
+            work, formula = _FORMULAS[name]
+            shown = "scaled_dot_product_attention" if name.startswith("_scaled_dot_product") else name
+            return Operator(shown, "macs", work, formula, allocates, True)
+        from_torch = _torch_formula(name)
+        if from_torch is not None:
+            kind: WorkKind = "convolution" if "conv" in name else "attention" if "attention" in name else "matmul"
+            return Operator(name, "macs", kind, from_torch, allocates, True)
+        if name in _VIEWS_UNSAID:
+            return Operator(name, "movement", None, None, False, False)
+        if name in _METADATA:
+            return Operator(name, "movement", None, None, allocates, False)
+        if name in _MOVEMENT:  # before the tag: torch calls a clone pointwise
+            return Operator(name, "movement", None, None, allocates, True)
+        if name in _ELEMENTWISE:
+            return Operator(name, "elementwise", None, None, allocates, True)
+    if results and all(alias is not None and not alias.is_write for alias in results):
+        return Operator(name, "movement", None, None, False, False)
+    if _is_pointwise(name, overload):
+        return Operator(name, "elementwise", None, None, allocates, True)
+    if overload._can_decompose():
+        return Operator(name, "composite", None, None, False, False)
+    return Operator(name, "unknown", None, None, allocates, True)
+
+
+def has_floats(values: Sequence[Any]) -> bool:
+    """Whether a call takes real or complex tensors; without any it is bookkeeping of indices."""
+    for value in values:
+        if isinstance(value, Tensor):
+            if value.is_floating_point() or value.is_complex():
+                return True
+        elif isinstance(value, (list, tuple)) and has_floats(value):
+            return True
+    return False

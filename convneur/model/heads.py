@@ -1,0 +1,144 @@
+"""What follows the backbone: a classifier, Semantic FPN, UPerNet. Each takes the pyramid and the image's size.
+
+The dense heads have the configuration of MMSegmentation's models, which the paper's ADE20K table used. Choice:
+GroupNorm of 32 groups where those have SyncBN, which runs neither on a CPU nor at batch 1; it costs the same.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from convneur.variants import ConvNeurConfig
+
+__all__ = ["Classifier", "SemanticFPN", "UPerNet", "build_head"]
+
+Size = tuple[int, int]
+
+
+class Classifier(nn.Module):
+    """Global average pool, norm, linear (Derived: no hidden layer).
+
+    Args:    features: the pyramid, of which the last is used; size: not used.
+    Returns: (B, num_classes) logits.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.linear = nn.Linear(channels, num_classes)
+
+    def forward(self, features: Sequence[Tensor], size: Size) -> Tensor:
+        return self.linear(self.norm(features[-1].mean(dim=(2, 3))))
+
+
+class Pool(nn.Module):
+    """Global average pool, for a backbone without a head.
+
+    Args:    features: the pyramid, of which the last is used; size: not used.
+    Returns: (B, C).
+    """
+
+    def forward(self, features: Sequence[Tensor], size: Size) -> Tensor:
+        return features[-1].mean(dim=(2, 3))
+
+
+class ConvNormAct(nn.Sequential):
+    """Convolution that keeps the size, GroupNorm, ReLU."""
+
+    def __init__(self, in_channels: int, channels: int, kernel_size: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, channels, kernel_size, padding=kernel_size // 2, bias=False),
+            nn.GroupNorm(32, channels),
+            nn.ReLU(),
+        )
+
+
+def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+class SemanticFPN(nn.Module):
+    """Semantic FPN (Kirillov et al. 2019): a pyramid of equal width, each level brought to stride 4, summed.
+
+    As MMSegmentation: neck of 256, head of 128, one 3x3 convolution and doubling for each halving since stride 4.
+    Args:    features: four maps of strides 4, 8, 16, 32; size: the image's.
+    Returns: (B, num_classes, *size) logits.
+    """
+
+    def __init__(self, dims: Sequence[int], num_classes: int, neck: int = 256, width: int = 128) -> None:
+        super().__init__()
+        self.laterals = nn.ModuleList(nn.Conv2d(channels, neck, kernel_size=1) for channels in dims)
+        self.smooth = nn.ModuleList(nn.Conv2d(neck, neck, kernel_size=3, padding=1) for _ in dims)
+        self.scale_heads = nn.ModuleList(
+            nn.ModuleList(ConvNormAct(neck if step == 0 else width, width, 3) for step in range(max(level, 1)))
+            for level in range(len(dims))
+        )
+        self.dropout = nn.Dropout2d(0.1)
+        self.classify = nn.Conv2d(width, num_classes, kernel_size=1)
+
+    def forward(self, features: Sequence[Tensor], size: Size) -> Tensor:
+        maps = [lateral(x) for lateral, x in zip(self.laterals, features, strict=True)]
+        for level in range(len(maps) - 1, 0, -1):
+            maps[level - 1] = maps[level - 1] + F.interpolate(maps[level], size=maps[level - 1].shape[2:])
+        total: Tensor | None = None
+        for level, (smooth, head) in enumerate(zip(self.smooth, self.scale_heads, strict=True)):
+            x = smooth(maps[level])
+            block: ConvNormAct
+            for step, block in enumerate(head):  # type: ignore[arg-type]
+                x = block(x)
+                if level > 0:  # up by one level of the pyramid, whose sides need not be doubles
+                    x = _resized(x, features[level - 1 - step].shape[2:])
+            total = x if total is None else total + x
+        return _resized(self.classify(self.dropout(total)), size)
+
+
+class UPerNet(nn.Module):
+    """UPerNet (Xiao et al. 2018): pyramid pooling on the last level, a top-down path, all levels joined at stride 4.
+
+    As MMSegmentation: width 512, pools of 1, 2, 3, 6.
+    Args:    features: four maps of strides 4, 8, 16, 32; size: the image's.
+    Returns: (B, num_classes, *size) logits.
+    """
+
+    def __init__(
+        self, dims: Sequence[int], num_classes: int, width: int = 512, pools: Sequence[int] = (1, 2, 3, 6)
+    ) -> None:
+        super().__init__()
+        *finer, last = dims
+        self.pools = tuple(pools)
+        self.pooled = nn.ModuleList(ConvNormAct(last, width, 1) for _ in pools)
+        self.bottleneck = ConvNormAct(last + len(self.pools) * width, width, 3)
+        self.laterals = nn.ModuleList(ConvNormAct(channels, width, 1) for channels in finer)
+        self.smooth = nn.ModuleList(ConvNormAct(width, width, 3) for _ in finer)
+        self.join = ConvNormAct(len(dims) * width, width, 3)
+        self.dropout = nn.Dropout2d(0.1)
+        self.classify = nn.Conv2d(width, num_classes, kernel_size=1)
+
+    def forward(self, features: Sequence[Tensor], size: Size) -> Tensor:
+        *finer, last = features
+        pooled = [
+            _resized(block(F.adaptive_avg_pool2d(last, side)), last.shape[2:])
+            for side, block in zip(self.pools, self.pooled, strict=True)
+        ]
+        maps = [lateral(x) for lateral, x in zip(self.laterals, finer, strict=True)]
+        maps.append(self.bottleneck(torch.cat([last, *pooled], dim=1)))
+        for level in range(len(maps) - 1, 0, -1):
+            maps[level - 1] = maps[level - 1] + _resized(maps[level], maps[level - 1].shape[2:])
+        maps[:-1] = [smooth(x) for smooth, x in zip(self.smooth, maps[:-1], strict=True)]
+        joined = self.join(torch.cat([_resized(x, maps[0].shape[2:]) for x in maps], dim=1))
+        return _resized(self.classify(self.dropout(joined)), size)
+
+
+def build_head(config: ConvNeurConfig) -> Classifier | Pool | SemanticFPN | UPerNet:
+    """The head that a config names."""
+    match config.head:
+        case "classifier":
+            return Classifier(config.dims[-1], config.num_classes)
+        case "none":
+            return Pool()
+        case "semantic-fpn":
+            return SemanticFPN(config.dims, config.num_classes)
+        case "upernet":
+            return UPerNet(config.dims, config.num_classes)

@@ -1,0 +1,460 @@
+"""What `convneur flops` found, as JSON, CSV, Markdown, tables for people, and lines to draw."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from convneur.cost import (
+    CostCount,
+    CountDifference,
+    RefusedSize,
+    Scaling,
+    SizeCost,
+    TwinName,
+    WorkKind,
+    count_differences,
+)
+from convneur_cli.output import Printer, grouped, significant
+
+if TYPE_CHECKING:
+    from convneur.figures.scaling import CostSeries
+
+__all__ = [
+    "CounterCheck",
+    "NetReport",
+    "compare_counters",
+    "cost_series",
+    "failed_checks",
+    "net_name",
+    "show",
+    "size_name",
+    "strict_failures",
+    "to_csv",
+    "to_json",
+    "to_markdown",
+]
+
+_KINDS: tuple[WorkKind, ...] = ("convolution", "matmul", "attention")
+_BY: Mapping[str, Callable[[SizeCost], Mapping[str, int]]] = {
+    "branch": lambda cost: {str(branch): macs for branch, macs in cost.branches.items()},
+    "module": SizeCost.by_module,
+    "operator": SizeCost.by_operator,
+}
+_COUNTED = (
+    "macs",
+    "flops",
+    "macs_paper",
+    "macs_per_pixel",
+    "branches",
+    "peak_activation_bytes",
+    "chunks",
+    "uncounted_operators",
+)
+By = Literal["branch", "module", "operator"]
+
+
+@dataclass(frozen=True)
+class CounterCheck:
+    """Two counters' multiply-adds by kind of work, for each size as typed.
+
+    dispatch and differences are None where fvcore counted alone; unseen: operators that fvcore leaves out, with calls.
+    """
+
+    dispatch: dict[str, dict[WorkKind, int]] | None
+    fvcore: dict[str, dict[WorkKind, int]]
+    differences: dict[str, tuple[CountDifference, ...]] | None
+    unseen: dict[str, int]
+
+
+@dataclass(frozen=True)
+class NetReport:
+    """One net, counted. sizes and probes are by size as typed; twin: None for the net itself."""
+
+    name: str
+    twin: TwinName | None
+    params: int
+    reads_before_write: bool
+    sizes: dict[str, SizeCost | RefusedSize]
+    probes: dict[str, SizeCost | RefusedSize]
+    scaling: Scaling
+    counters: CounterCheck | None
+    twins: "dict[TwinName, NetReport]"
+
+    @property
+    def shown(self) -> str:
+        return net_name(self.name, self.twin)
+
+    @property
+    def counted(self) -> dict[str, SizeCost]:
+        """The sizes that were not refused."""
+        return {size: cost for size, cost in self.sizes.items() if isinstance(cost, SizeCost)}
+
+
+def net_name(name: str, twin: TwinName | None) -> str:
+    """How a net is called in a sentence."""
+    return name if twin is None else f"{name}'s {twin} twin"
+
+
+def size_name(height: int, width: int) -> str:
+    """A size as it would be typed."""
+    return str(height) if height == width else f"{height}x{width}"
+
+
+def compare_counters(
+    dispatch: Mapping[str, SizeCost | RefusedSize] | None, fvcore: Mapping[str, SizeCost | RefusedSize]
+) -> CounterCheck:
+    """Set fvcore's counts beside the dispatch counter's, None where only fvcore was asked for."""
+
+    def by_kind(count: CostCount) -> dict[WorkKind, int]:
+        return {kind: sum(entry.macs for entry in count.work if entry.kind == kind) for kind in _KINDS}
+
+    second = {size: cost.count for size, cost in fvcore.items() if isinstance(cost, SizeCost)}
+    unseen: dict[str, int] = {}
+    for count in second.values():
+        for operator, calls in count.uncounted_operators().items():
+            unseen[operator] = unseen.get(operator, 0) + calls
+    first = None
+    differences = None
+    if dispatch is not None:
+        first = {size: cost.count for size, cost in dispatch.items() if isinstance(cost, SizeCost)}
+        compared = {size: count_differences(first[size], second[size]) for size in first.keys() & second.keys()}
+        differences = {size: compared[size] for size in first if compared.get(size)}
+    return CounterCheck(
+        dispatch=None if first is None else {size: by_kind(count) for size, count in first.items()},
+        fvcore={size: by_kind(count) for size, count in second.items()},
+        differences=differences,
+        unseen=unseen,
+    )
+
+
+# Checks
+
+
+def failed_checks(nets: Iterable[NetReport]) -> list[str]:
+    """A line for each net whose cost is not known to be linear or subquadratic; its twins are not held to that."""
+    return [
+        f"--check: {net.shown}: {net.scaling.verdict.verdict}: {net.scaling.verdict.why}"
+        for net in nets
+        if not net.scaling.verdict.is_subquadratic
+    ]
+
+
+def strict_failures(nets: Iterable[NetReport]) -> list[str]:
+    """A line for each net with operators that no formula covers, or on which the counters differ."""
+    failures = []
+    for net in _with_twins(nets):
+        names = sorted({name for cost in net.counted.values() for name in cost.count.uncounted_operators()})
+        if names:
+            failures.append(f"--strict: {net.shown}: no formula for {', '.join(names)}")
+        if net.counters is not None and net.counters.differences:
+            failures.append(f"--strict: {net.shown}: the counters differ at {', '.join(net.counters.differences)}")
+    return failures
+
+
+def _with_twins(nets: Iterable[NetReport]) -> list[NetReport]:
+    return [one for net in nets for one in (net, *net.twins.values())]
+
+
+# For programs
+
+
+def to_json(nets: Iterable[NetReport], convention: str, by: By | None) -> dict[str, Any]:
+    """The result by the schema convneur.flops/1."""
+    return {
+        "schema": "convneur.flops/1",
+        "convention": convention,
+        "models": [_net_json(net, by) for net in nets],
+    }
+
+
+def _net_json(net: NetReport, by: By | None) -> dict[str, Any]:
+    scaling, verdict, predicted = net.scaling, net.scaling.verdict, net.scaling.predicted
+    values: dict[str, Any] = {
+        "name": net.twin or net.name,
+        "params": net.params,
+        "sizes": [_size_json(cost) for cost in net.sizes.values()],
+        "scaling": {
+            "verdict": verdict.verdict,
+            "order": verdict.order,
+            "quadratic_share": scaling.quadratic_share,
+            "macs_per_pixel": verdict.macs_per_pixel,
+            "local_slopes": scaling.local_slopes,
+            "global_local_slopes": scaling.global_local_slopes,
+            "predicted": predicted
+            and {"pixels": predicted.pixels, "macs": predicted.macs, "relative_error": predicted.error},
+        },
+    }
+    if net.twins:
+        values["twins"] = [_net_json(twin, by) for twin in net.twins.values()]
+    if net.counters is not None:
+        differences = net.counters.differences
+        values["counters"] = {
+            "dispatch": net.counters.dispatch,
+            "fvcore": net.counters.fvcore,
+            "differences": None
+            if differences is None
+            else [
+                {"size": size, "module": d.module, "work": d.kind, "dispatch": d.dispatch, "fvcore": d.fvcore}
+                for size, found in differences.items()
+                for d in found
+            ],
+        }
+    if by is not None:
+        values["by"] = {by: {size: _BY[by](cost) for size, cost in net.counted.items()}}
+    return values
+
+
+def _size_json(cost: SizeCost | RefusedSize) -> dict[str, Any]:
+    values: dict[str, Any] = {"height": cost.height, "width": cost.width}
+    if isinstance(cost, RefusedSize):
+        return values | dict.fromkeys(_COUNTED) | {"error": cost.error}
+    found = (
+        cost.macs,
+        cost.flops,
+        cost.macs_paper,
+        cost.macs_per_pixel,
+        cost.branches,
+        cost.count.peak_activation_bytes,
+        cost.chunks,
+        cost.count.uncounted_operators(),
+    )
+    return values | dict(zip(_COUNTED, found, strict=True)) | {"error": None}
+
+
+def to_csv(nets: Iterable[NetReport]) -> str:
+    """A row for each net, twin and size; the columns are the JSON's keys."""
+    rows: list[dict[str, Any]] = []
+    for net in _with_twins(nets):
+        for size, cost in net.sizes.items():
+            values = _size_json(cost)
+            branches = values.pop("branches") or {}
+            values["chunks"] = " ".join(map(str, values["chunks"] or ()))
+            values["uncounted_operators"] = " ".join(values["uncounted_operators"] or ())
+            rows.append(
+                {"model": net.name, "twin": net.twin, "size": size, "params": net.params}
+                | values
+                | {branch: branches.get(branch) for branch in ("local", "global", "fusion", "other")}
+                | {"verdict": net.scaling.verdict.verdict, "order": net.scaling.verdict.order}
+            )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+# For people
+
+
+def show(printer: Printer, nets: Iterable[NetReport], convention: str, by: By | None) -> None:
+    """Tables and sentences on stdout."""
+    nets = list(nets)
+    for net in _with_twins(nets):
+        columns, rows = _cost_table(net, convention)
+        printer.table(_title(net), columns, rows, dense=True)
+        if by is not None and net.counted:
+            columns, rows = _by_table(net, by)
+            printer.text()
+            printer.table(f"{net.shown}: MMACs by {by}", columns, rows, dense=True)
+        printer.text()
+        for sentence in _findings(net):
+            printer.sentence(sentence)
+        printer.text()
+    for sentence in _terms(nets, convention):
+        printer.sentence(sentence)
+
+
+def to_markdown(nets: Iterable[NetReport], convention: str, by: By | None) -> str:
+    """The same tables and sentences."""
+    nets = list(nets)
+    parts: list[str] = []
+    for net in _with_twins(nets):
+        parts.append(f"## {_title(net)}")
+        parts.append(_markdown_table(*_cost_table(net, convention)))
+        if by is not None and net.counted:
+            parts += [f"MMACs by {by}:", _markdown_table(*_by_table(net, by))]
+        parts.append("\n".join(f"- {sentence}" for sentence in _findings(net)))
+    parts.append("\n".join(_terms(nets, convention)))
+    return "\n\n".join(parts) + "\n"
+
+
+def cost_series(nets: Iterable[NetReport]) -> "list[CostSeries]":
+    """A line to draw for each net and twin, through the sizes asked for and the verdict's probes."""
+    from convneur.figures.scaling import CostPoint, CostSeries
+
+    series = []
+    for net in _with_twins(nets):
+        counted = {size: cost for size, cost in (net.probes | net.sizes).items() if isinstance(cost, SizeCost)}
+        points = [
+            CostPoint(size, cost.pixels, cost.macs, cost.count.peak_activation_bytes)
+            for size, cost in sorted(counted.items(), key=lambda item: item[1].pixels)
+        ]
+        series.append(CostSeries(net.name, net.twin, net.scaling.verdict.verdict, points))
+    return series
+
+
+def _markdown_table(columns: list[str], rows: list[list[str]]) -> str:
+    lines = [[name.replace("\n", " ") for name in columns], [":--", *["--:"] * (len(columns) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _title(net: NetReport) -> str:
+    return f"{net.shown}: {grouped(net.params)} parameters"
+
+
+def _list(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _cost_table(net: NetReport, convention: str) -> tuple[list[str], list[list[str]]]:
+    other = "paper" if convention == "all" else "full"
+    columns = [
+        "size",
+        "pixel\nratio",
+        "GMACs",
+        "GFLOPs",
+        f"{other}\nGMACs",
+        "kMACs\n/px",
+        "slope",
+        "global\nshare",
+    ]
+    columns += [f"of {twin}".replace("-", "-\n") for twin in net.twins]
+    columns += ["peak\nMB", "chunks in\nstages 1-4"]
+    slopes = dict(zip(list(net.sizes)[1:], net.scaling.local_slopes, strict=True))
+    unit = next(iter((net.counted or net.sizes).values())).pixels
+    rows = []
+    for size, cost in net.sizes.items():
+        row = [size, f"{cost.pixels / unit:.3g}x"]
+        if isinstance(cost, RefusedSize):
+            rows.append([*row, "refused", *["-"] * (len(columns) - 3)])
+            continue
+        row += [significant(cost.macs / 1e9), significant(cost.flops / 1e9)]
+        row.append(significant((cost.macs_paper if convention == "all" else cost.macs_full) / 1e9))
+        row.append(significant(cost.macs_per_pixel / 1e3))
+        slope = slopes.get(size)
+        row.append("-" if slope is None else f"{slope:.3f}")
+        row.append(f"{cost.global_share:.1%}")
+        for twin in net.twins.values():
+            theirs = twin.counted.get(size)
+            row.append("-" if theirs is None else f"{cost.macs / theirs.macs:.3f}x")
+        peak = cost.count.peak_activation_bytes
+        row.append("-" if peak is None else significant(peak / 1e6))
+        row.append(" ".join(map(str, cost.chunks)) if any(cost.chunks) else "-")
+        rows.append(row)
+    return columns, rows
+
+
+def _by_table(net: NetReport, by: By) -> tuple[list[str], list[list[str]]]:
+    split = {size: _BY[by](cost) for size, cost in net.counted.items()}
+    columns = [by, *[column for size in split for column in (size, "share")]]
+    rows = []
+    for name in dict.fromkeys(name for macs in split.values() for name in macs):
+        row = [name or "(the net itself)"]
+        for size, macs in split.items():
+            value = macs.get(name, 0)
+            row += [significant(value / 1e6), f"{value / net.counted[size].macs:.1%}"]
+        rows.append(row)
+    total = ["total"]
+    for macs in split.values():
+        total += [significant(sum(macs.values()) / 1e6), "100.0%"]
+    return columns, [*rows, total]
+
+
+def _findings(net: NetReport) -> list[str]:
+    sentences = [_verdict_sentence(net)]
+    slopes = [f"{slope:.3f}" for slope in net.scaling.global_local_slopes if slope is not None]
+    if slopes:
+        sentences.append(f"Between the sizes, the global branches alone grow with slope {_list(slopes)}.")
+    predicted = net.scaling.predicted
+    if predicted is not None:
+        size = next(size for size, cost in net.counted.items() if cost.pixels == predicted.pixels)
+        off = f"{abs(predicted.error):.2%} too {'many' if predicted.error > 0 else 'few'}"
+        sentences.append(
+            f"Foretold for {size} from the smaller sizes: {significant(predicted.macs / 1e9)} GMACs, "
+            f"{off if abs(predicted.error) >= 5e-5 else 'which is right'}."
+        )
+    if net.reads_before_write:
+        for size, cost in net.counted.items():
+            single = [str(stage) for stage, chunks in enumerate(cost.chunks, start=1) if chunks == 1]
+            if single:
+                sentences.append(
+                    f"At {size}, {'stages' if single[1:] else 'stage'} {_list(single)} "
+                    f"{'have' if single[1:] else 'has'} one chunk, which reads the learned M_0 alone: the same for "
+                    "every image."
+                )
+    beside = [cost.count for cost in net.counted.values()]
+    if beside and beside[0].elementwise is not None:
+        sentences.append(
+            f"Beside the MACs, at {_list(net.counted)}: "
+            f"{_list(significant((count.elementwise or 0) / 1e6) for count in beside)} M element-wise results; "
+            f"{_list(str(count.launches) for count in beside)} operators launched."
+        )
+    for operator in dict.fromkeys(entry.operator for count in beside for entry in count.uncounted):
+        calls = [str(count.uncounted_operators().get(operator, 0)) for count in beside]
+        places = dict.fromkeys(
+            entry.module or "the net itself"
+            for count in beside
+            for entry in count.uncounted
+            if entry.operator == operator
+        )
+        sentences.append(
+            f"No formula for {operator}, which is in no total: {_list(calls)} calls at {_list(net.counted)}, in "
+            f"{_list(places)}."
+        )
+    return sentences + _counter_sentences(net)
+
+
+def _verdict_sentence(net: NetReport) -> str:
+    verdict, shares = net.scaling.verdict, net.scaling.quadratic_share
+    order = f"{verdict.order:.2f}" if verdict.order is not None else ""
+    answer = {
+        "linear": f"{net.shown} is subquadratic: its cost grows linearly with the pixels.",
+        "subquadratic": f"{net.shown} is subquadratic: its cost grows as the pixels to the power {order}.",
+        "quadratic term present": f"{net.shown} is not subquadratic: its cost has a term quadratic in the pixels.",
+        "undetermined": f"Whether {net.shown} is subquadratic is undetermined.",
+    }[verdict.verdict]
+    found = verdict.why[0].upper() + verdict.why[1:]
+    if verdict.macs_per_pixel:
+        per_pixel = _list(significant(macs / 1e3) for macs in verdict.macs_per_pixel)
+        found += f": {per_pixel} kMACs at {_list(net.probes)}, by the full count"
+    if shares is not None:
+        known = {size: share for size, share in zip(net.sizes, shares, strict=True) if share is not None}
+        if known:
+            found += f"; that term is {_list(f'{share:.0%}' for share in known.values())} at {_list(known)}"
+    return f"{answer} {found}."
+
+
+def _counter_sentences(net: NetReport) -> list[str]:
+    check = net.counters
+    if check is None:
+        return []
+    sentences = []
+    if check.fvcore and check.differences is not None and not check.differences:
+        sentences.append("fvcore and the dispatch counter agree on every convolution and matrix product.")
+    for size, found in (check.differences or {}).items():
+        sentences += [
+            f"At {size}, the counters differ on {one.kind} work in {one.module or 'the net itself'}: "
+            f"dispatch {grouped(one.dispatch)}, fvcore {grouped(one.fvcore)} MACs."
+            for one in found
+        ]
+    if check.unseen and check.dispatch is not None:
+        sentences.append(f"fvcore has no formula for {_list(check.unseen)} and leaves that out.")
+    return sentences
+
+
+def _terms(nets: list[NetReport], convention: str) -> list[str]:
+    """What the figures mean."""
+    left_out = "the products of the memory's update and of self-attention"
+    counted = "everything executed" if convention == "all" else f"the paper's convention, without {left_out}"
+    beside = f"paper GMACs: without {left_out}" if convention == "all" else "full GMACs: everything executed"
+    terms = [f"GMACs: billions of multiply-adds, {counted}; GFLOPs: two for each. {beside}."]
+    if any(any(cost.chunks) for net in nets for cost in net.counted.values()):
+        terms.append(
+            "A linear memory's update is executed, and counted, in Gram form: k^T k, k^T v, then one m x m product a "
+            "chunk."
+        )
+    terms.append("Peak: the most that one image's activations hold at one time; parameters and the image itself apart.")
+    return terms

@@ -1,0 +1,27 @@
+"""The backbone as a feature pyramid, and what its gate lets through, on a real photo.
+
+    python examples/pyramid.py [PHOTO]
+"""
+
+import sys
+
+import torch
+from skimage import data, io
+
+from convneur import VARIANTS, ConvNeur
+
+photo = io.imread(sys.argv[1])[..., :3] if len(sys.argv) > 1 else data.chelsea()
+x = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
+
+torch.manual_seed(0)
+model = ConvNeur(VARIANTS["m1"].replace(head="none")).eval()  # untrained: shapes and flow, not meaning
+with torch.no_grad():
+    features, taps = model.forward_intermediates((x - 0.45) / 0.225)
+
+chunks = model.chunks(*x.shape[2:])
+for level, level_features, count in zip(model.feature_info, features, chunks, strict=True):
+    gate = taps[level.stage].gate
+    print(
+        f"stage {level.stage}: stride {level.stride:2d}, features {tuple(level_features.shape)}, {count} chunks, "
+        f"gate {gate.min():.3f} to {gate.max():.3f}"
+    )

@@ -1,0 +1,318 @@
+"""`convneur flops` through its entry point: stdout, JSON, files, exit codes, and what goes wrong."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convneur_cli.app import main
+
+# Counting a memory at the verdict's 4096 pixels takes half a second; nets without one are counted at once.
+QUICK = ["--memory", "none"]
+
+
+class Run:
+    """Runs `convneur flops`; keeps what the last run said."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str) -> int:
+        with pytest.raises(SystemExit) as stopped:
+            main(["flops", *arguments])
+        self.out, self.err = self._capsys.readouterr()
+        return int(stopped.value.code or 0)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    return Run(capsys)
+
+
+def test_json_is_the_contracts(run: Run) -> None:
+    assert run("--json", "--sizes", "224,512x256,1024") == 0
+    assert run.err == ""
+    assert run.json.keys() == {"schema", "convention", "models"}
+    assert (run.json["schema"], run.json["convention"]) == ("convneur.flops/1", "all")
+    (model,) = run.json["models"]
+    assert model.keys() == {"name", "params", "sizes", "scaling"}
+    assert (model["name"], model["params"]) == ("m1", 4_317_092)
+    first, second, third = model["sizes"]
+    assert 10 * 224 * 224 < first.pop("peak_activation_bytes") < 1000 * 224 * 224
+    assert first == {
+        "height": 224,
+        "width": 224,
+        "macs": 758_871_840,
+        "flops": 1_517_743_680,
+        "macs_paper": 704_497_440,
+        "macs_per_pixel": 758_871_840 / 224**2,
+        "branches": {"local": 486_158_400, "global": 198_634_720, "fusion": 0, "other": 74_078_720},
+        "chunks": [16, 4, 1, 1],
+        "uncounted_operators": {},
+        "error": None,
+    }
+    assert (second["height"], second["width"], third["height"]) == (512, 256, 1024)
+    scaling = model["scaling"]
+    assert scaling.keys() == {
+        "verdict", "order", "quadratic_share", "macs_per_pixel", "local_slopes", "global_local_slopes", "predicted",
+    }  # fmt: skip
+    assert (scaling["verdict"], scaling["order"], scaling["quadratic_share"]) == ("linear", 1.0, None)
+    assert len(scaling["macs_per_pixel"]) == 3
+    assert scaling["macs_per_pixel"][0] == third["macs_per_pixel"]
+    assert len(scaling["local_slopes"]) == len(scaling["global_local_slopes"]) == 2
+    assert scaling["predicted"]["pixels"] == 1024**2
+    assert abs(scaling["predicted"]["relative_error"]) < 0.01
+
+
+def test_the_papers_convention_in_every_field(run: Run) -> None:
+    assert run("--json", "--sizes", "224", "--convention", "paper", "--model", "m2,m3", "--min-chunks", "1") == 0
+    assert run.json["convention"] == "paper"
+    sizes = [model["sizes"][0] for model in run.json["models"]]
+    assert [size["macs"] for size in sizes] == [1_004_655_552, 1_764_230_400]
+    for size in sizes:
+        assert size["macs"] == size["macs_paper"] == sum(size["branches"].values())
+        assert size["flops"] == 2 * size["macs"]
+
+
+def test_twins_and_the_check(run: Run) -> None:
+    assert run("--json", "--check", "--sizes", "224,512", "--compare", "local-only, self-attention") == 0
+    (model,) = run.json["models"]
+    attention, local = model["twins"]
+    assert (attention["name"], local["name"]) == ("self-attention", "local-only")
+    assert attention["scaling"]["verdict"] == "quadratic term present"
+    assert attention["scaling"]["quadratic_share"] == pytest.approx([0.704, 0.926], abs=1e-3)
+    assert local["scaling"]["verdict"] == "linear"
+    assert local["sizes"][0]["chunks"] == [0, 0, 0, 0]
+    assert local["scaling"]["global_local_slopes"] == [None]
+
+
+def test_the_check_fails_on_a_quadratic_term(run: Run) -> None:
+    assert run("--check", "--sizes", "64", "--global-branch", "self-attention") == 3
+    assert run.err == "error: --check: m1: quadratic term present: the cost per pixel itself grows with the pixels\n"
+    assert "m1 is not subquadratic" in run.out
+
+
+@pytest.mark.parametrize("by", ["branch", "module", "operator"])
+def test_every_view_sums_to_the_same_total(run: Run, by: str) -> None:
+    assert run("--json", "--sizes", "64,96x32", "--by", by, *QUICK) == 0
+    (model,) = run.json["models"]
+    views = model["by"][by]
+    assert list(views) == ["64", "96x32"]
+    assert [sum(view.values()) for view in views.values()] == [size["macs"] for size in model["sizes"]]
+
+
+def test_both_counters_agree(run: Run) -> None:
+    assert run("--json", "--strict", "--sizes", "64", "--counter", "both", *QUICK) == 0
+    counters = run.json["models"][0]["counters"]
+    assert counters.keys() == {"dispatch", "fvcore", "differences"}
+    assert counters["differences"] == []
+    assert counters["dispatch"] == counters["fvcore"]
+    assert sum(counters["fvcore"]["64"].values()) == run.json["models"][0]["sizes"][0]["macs"]
+
+
+def test_fvcore_alone(run: Run) -> None:
+    assert run("--json", "--sizes", "16,64", "--counter", "fvcore", *QUICK) == 1
+    (model,) = run.json["models"]
+    refused, size = model["sizes"]
+    assert (refused["macs"], size["peak_activation_bytes"], model["counters"]["dispatch"]) == (None, None, None)
+    assert size["macs"] == sum(size["branches"].values()) == sum(model["counters"]["fvcore"]["64"].values())
+    assert run.err.count("error:") == 1
+
+
+def test_strict_names_operators_without_formula(run: Run) -> None:
+    arguments = ["--sizes", "64", "--counter", "fvcore", "--global-branch", "self-attention"]
+    assert run(*arguments) == 0
+    assert (
+        "No formula for scaled_dot_product_attention, which is in no total: 4 calls at 64, in "
+        "stages.0.0.global_branch.mixer, stages.1.0.global_branch.mixer, stages.2.0.global_branch.mixer and "
+        "stages.3.0.global_branch.mixer." in run.out
+    )
+    assert "that term is 16% at 64" in run.out  # of the complete count, not of fvcore's
+    assert run("--strict", *arguments) == 3
+    assert run.err == "error: --strict: m1: no formula for scaled_dot_product_attention\n"
+
+
+def test_counters_that_differ_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convneur.cost import fvcore_counter
+
+    monkeypatch.setitem(fvcore_counter._KINDS, "conv", "matmul")  # type: ignore[index]
+    assert run("--strict", "--sizes", "64", "--counter", "both", *QUICK) == 3
+    assert "At 64, the counters differ on convolution work in stem.0: dispatch 491 520, fvcore 0 MACs." in run.out
+    assert run.err == "error: --strict: m1: the counters differ at 64\n"
+
+
+# For people
+
+
+def test_the_table_and_its_sentences(run: Run) -> None:
+    assert run("--sizes", "224,512,1024") == 0
+    lines = [line.rstrip() for line in run.out.splitlines()]
+    assert lines[0] == "m1: 4 317 092 parameters"
+    assert lines[1].split() == ["pixel", "paper", "kMACs", "global", "peak", "chunks", "in"]
+    assert " ".join(lines[2].split()) == "size ratio GMACs GFLOPs GMACs /px slope share MB stages 1-4"
+    rows = [line.split() for line in lines[4:7]]
+    assert [row[:8] for row in rows] == [
+        ["224", "1x", "0.7589", "1.518", "0.7045", "15.12", "-", "26.2%"],
+        ["512", "5.22x", "4.009", "8.017", "3.679", "15.29", "1.007", "27.0%"],
+        ["1024", "20.9x", "16.05", "32.10", "14.72", "15.31", "1.001", "27.1%"],
+    ]
+    assert [row[9:] for row in rows] == [["16", "4", "1", "1"], ["84", "21", "6", "2"], ["335", "84", "21", "6"]]
+    assert lines[8].startswith("m1 is subquadratic: its cost grows linearly with the pixels.")
+    assert "kMACs at 1024, 2048 and 4096, by the full count." in lines[8]
+    assert "At 224, stages 3 and 4 have one chunk, which reads the learned M_0 alone" in run.out
+    assert "Foretold for 1024 from the smaller sizes: 16.07 GMACs, 0.09% too many." in run.out
+    assert "in Gram form" in run.out
+    assert run.err == ""
+
+
+def test_nothing_is_cut_in_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "dumb")
+    assert run("--sizes", "224", *QUICK) == 0
+    assert "…" not in run.out
+    assert "0.5602" in run.out
+
+
+def test_a_net_that_reads_after_its_write_says_nothing_of_the_first_state(run: Run) -> None:
+    assert run("--sizes", "64", "--read", "final") == 0
+    assert "M_0" not in run.out
+
+
+# Files
+
+
+def test_files_in_three_formats(run: Run, tmp_path: Path) -> None:
+    paths = {kind: tmp_path / f"cost.{kind}" for kind in ("json", "csv", "md")}
+    for path in paths.values():
+        assert run("--sizes", "64,16", "-o", str(path), "--compare", "self-attention", "--chunks", "1") == 1
+        assert f"written: {path}" in run.err
+    written = json.loads(paths["json"].read_text())
+    assert written["models"][0]["sizes"][1]["error"].startswith("image of 16x16")
+    rows = list(csv.DictReader(io.StringIO(paths["csv"].read_text())))
+    assert [(row["model"], row["twin"], row["size"]) for row in rows] == [
+        ("m1", "", "64"), ("m1", "", "16"), ("m1", "self-attention", "64"), ("m1", "self-attention", "16"),
+    ]  # fmt: skip
+    assert int(rows[0]["macs"]) == written["models"][0]["sizes"][0]["macs"]
+    assert (rows[0]["chunks"], rows[1]["macs"]) == ("1 1 1 1", "")
+    assert sum(int(rows[0][branch]) for branch in ("local", "global", "fusion", "other")) == int(rows[0]["macs"])
+    text = paths["md"].read_text()
+    assert "## m1: 4 317 092 parameters" in text
+    assert "| 64 | 1x |" in text
+    assert "| 16 | 0.0625x | refused |" in text
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_plots(run: Run, tmp_path: Path, suffix: str, start: bytes) -> None:
+    path = tmp_path / f"cost.{suffix}"
+    assert run("--sizes", "224,512x256", "--plot", str(path), *QUICK) == 0
+    assert path.read_bytes().startswith(start)
+    assert run.err == f"drawn: {path}\n"
+
+
+def test_existing_outputs_are_kept_unless_forced(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "cost.md"
+    path.write_text("mine")
+    assert run("-o", str(path)) == 1
+    assert run.err == f"error: {path}: exists already; choose another name or add --force\n"
+    assert run.out == ""
+    assert path.read_text() == "mine"
+    assert run("-q", "--force", "--sizes", "64", "-o", str(path), *QUICK) == 0
+    assert path.read_text().startswith("## m1")
+    assert run.err == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder(run: Run, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert run("--plot", str(tmp_path / "cost.png")) == 1
+    assert "cannot write there" in run.err
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--sizes", "0"], 2, "--sizes '0': give a whole number of pixels from 1 to 16384"),
+        (["--sizes", "abc"], 2, "--sizes 'abc'"),
+        (["--sizes", "-5"], 2, "--sizes '-5'"),
+        (["--sizes", "1e9"], 2, "--sizes '1e9'"),
+        (["--sizes", "1000000000"], 2, "--sizes '1000000000'"),
+        (["--sizes", "224,"], 2, "--sizes ''"),
+        (["--sizes", "224x"], 2, "--sizes '224x'"),
+        (["--model", "m9"], 2, "--model m9: choose m1, m2, m3, m4"),
+        (["--model", "no.json"], 2, "--model no.json: no such file"),
+        (["--compare", "transformer"], 2, "--compare 'transformer': choose self-attention, local-only"),
+        (["--compare", "self-attention", "--memory", "none"], 2, "no self-attention twin"),
+        (["--mem-dim", "0"], 2, "mem_dim 0"),
+        (["--mem-dim", "30", "--compare", "self-attention"], 2, "multiple of num_heads 4"),
+        (["--plot", "cost.gif"], 2, "--plot cost.gif: the name must end in .png, .svg, .pdf"),
+        (["--output", "cost.txt"], 2, "--output cost.txt: the name must end in .json, .csv, .md"),
+        (["--plot", "no_such_folder/cost.png"], 1, "no_such_folder: no such folder"),
+        (["--by", "layer"], 2, "--by"),
+        (["--bogus"], 2, "--bogus"),
+    ],
+)
+def test_one_clear_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == code
+    assert run.out == ""
+    assert run.err.startswith("error: ")
+    assert run.err.count("\n") == 1
+    assert says in run.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Run) -> None:
+    assert run("--json", "--check", "--sizes", "16,64,31x512", *QUICK) == 1
+    sizes = run.json["models"][0]["sizes"]
+    assert [size["macs"] is None for size in sizes] == [True, False, True]
+    assert all(sizes[0][key] is None for key in ("flops", "macs_paper", "branches", "chunks", "peak_activation_bytes"))
+    assert sizes[2]["error"].startswith("image of 31x512: ConvNeur needs at least 32x32 pixels")
+    assert run.err.splitlines() == [
+        f"error: m1 at {name}: {sizes[i]['error']}" for i, name in ((0, "16"), (2, "31x512"))
+    ]
+
+
+def test_only_refused_sizes_draw_nothing_and_say_so(run: Run, tmp_path: Path) -> None:
+    assert run("--sizes", "16", "--plot", str(tmp_path / "a.png"), *QUICK) == 1
+    assert list(tmp_path.iterdir()) == []
+    assert "refused" in run.out
+
+
+MEASURE = """
+import resource, sys, time
+import torch
+start = time.process_time()
+from convneur_cli.app import main
+try:
+    main(["flops", "--json", "--sizes", sys.argv[1]])
+except SystemExit as stopped:
+    code = stopped.code
+print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, code, file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sizes", "seconds"), [("224,512,1024", 3), ("4096", 10)])
+def test_the_cost_of_counting(sizes: str, seconds: float) -> None:
+    done = subprocess.run([sys.executable, "-c", MEASURE, sizes], capture_output=True, text=True, check=True)
+    used, kilobytes, code = done.stderr.split()
+    assert code == "0"
+    assert float(used) < seconds
+    assert int(kilobytes) < 1_000_000

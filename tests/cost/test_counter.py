@@ -1,0 +1,264 @@
+"""The dispatch counter against hand arithmetic, torch's own counter, and itself on a device that computes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from convneur import InputError
+from convneur.cost import CountingError, count
+
+
+def meta(*shape: int, **options: Any) -> Tensor:
+    return torch.empty(shape, device="meta", **options)
+
+
+# Multiply-adds, against hand arithmetic
+
+
+def test_linear() -> None:
+    counted = count(nn.Linear(3, 8, device="meta"), meta(5, 10, 3))
+    assert (counted.macs, counted.flops, counted.params) == (1200, 2400, 32)
+
+
+def test_grouped_transposed_convolution() -> None:
+    layer = nn.ConvTranspose2d(6, 6, 2, stride=2, groups=3, device="meta")
+    assert count(layer, meta(2, 6, 8, 8)).macs == 6144
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "macs"),
+    [
+        (torch.mv, [(5, 7), (7,)], 35),
+        (torch.dot, [(7,), (7,)], 7),
+        (torch.vdot, [(7,), (7,)], 7),
+        (torch.addmv, [(5,), (5, 7), (7,)], 35),
+        (torch.addr, [(5, 7), (5,), (7,)], 35),
+        (torch.mm, [(5, 7), (7, 3)], 105),
+        (torch.addmm, [(3,), (5, 7), (7, 3)], 105),
+        (torch.addbmm, [(5, 3), (2, 5, 7), (2, 7, 3)], 210),
+        (torch.baddbmm, [(2, 5, 3), (2, 5, 7), (2, 7, 3)], 210),
+        (Tensor.baddbmm_, [(2, 5, 3), (2, 5, 7), (2, 7, 3)], 210),
+        (lambda a, b: torch.einsum("bij,bkj->bik", a, b), [(2, 5, 7), (2, 3, 7)], 210),
+        (lambda a, b: a @ b, [(4, 2, 5, 7), (7, 3)], 840),
+        (F.conv1d, [(2, 3, 10), (4, 3, 3)], 2 * 4 * 8 * 9),
+    ],
+)
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_products(
+    calling: Callable[..., nn.Module], device: str, function: Any, shapes: list[tuple[int, ...]], macs: int
+) -> None:
+    counted = count(calling(function), *(torch.ones(shape, device=device) for shape in shapes))
+    assert counted.macs == macs
+    assert counted.uncounted == ()
+
+
+def test_a_function_run_in_inference_mode_is_counted(calling: Callable[..., nn.Module]) -> None:
+    # There composite operators arrive whole: linear, not addmm.
+    layer = nn.Linear(3, 8, device="meta")
+    assert count(calling(torch.inference_mode()(layer.forward)), meta(5, 10, 3)).macs == 1200
+
+
+# Attention
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_scaled_dot_product_attention_is_one_operator(calling: Callable[..., nn.Module], device: str) -> None:
+    x = torch.ones(1, 12, 64, 64, device=device)
+    counted = count(calling(F.scaled_dot_product_attention), x, x, x)
+    assert counted.flops == 12_582_912
+    assert [entry.operator for entry in counted.work] == ["scaled_dot_product_attention"]
+
+
+def test_attention_holds_no_square_matrix(calling: Callable[..., nn.Module]) -> None:
+    x = meta(1, 4, 4096, 20)
+    counted = count(calling(F.scaled_dot_product_attention), x, x, x)
+    assert counted.macs == 2 * 4 * 4096 * 4096 * 20
+    assert counted.peak_activation_bytes is not None
+    assert x.nbytes <= counted.peak_activation_bytes < 2 * x.nbytes
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32])
+def test_masked_attention_counts_every_product(calling: Callable[..., nn.Module], dtype: torch.dtype) -> None:
+    x = meta(2, 4, 16, 8)
+    assert (
+        count(calling(F.scaled_dot_product_attention), x, x, x, meta(16, 16, dtype=dtype)).macs == 2 * 4 * 16 * 16 * 16
+    )
+
+
+def test_grouped_heads_repeat_for_the_queries(calling: Callable[..., nn.Module]) -> None:
+    module = calling(lambda q, k: F.scaled_dot_product_attention(q, k, k, enable_gqa=True))
+    assert count(module, meta(1, 8, 16, 4), meta(1, 2, 10, 4)).macs == 8 * 16 * 10 * 8
+
+
+def test_attention_without_heads_is_taken_apart_but_exact(calling: Callable[..., nn.Module]) -> None:
+    x = meta(2, 16, 8)
+    assert count(calling(F.scaled_dot_product_attention), x, x, x).macs == 2 * 16 * 16 * 16
+
+
+def multi_head_macs(batch: int, tokens: int, dim: int) -> int:
+    return batch * (4 * tokens * dim * dim + 2 * tokens * tokens * dim)
+
+
+def test_multi_head_attention_and_its_fast_path() -> None:
+    layer = nn.MultiheadAttention(16, 4, batch_first=True)
+    x = torch.ones(2, 10, 16)
+    fast = count(layer, x, x, x)
+    assert [entry.operator for entry in fast.work] == ["_native_multi_head_attention"]
+    assert fast.macs == multi_head_macs(2, 10, 16)
+    x = x.to("meta")
+    assert count(layer.to("meta"), x, x, x).macs == multi_head_macs(2, 10, 16)
+
+
+def test_multi_head_attention_to_other_tokens() -> None:
+    layer = nn.MultiheadAttention(16, 4, batch_first=True)
+    query, key = torch.ones(2, 10, 16), torch.ones(2, 7, 16)
+    fast = count(layer, query, key, key)
+    slow = count(layer.to("meta"), query.to("meta"), key.to("meta"), key.to("meta"))
+    assert fast.macs == slow.macs == 2 * (2 * 17 * 16 * 16 + 2 * 10 * 7 * 16)
+
+
+def test_encoder_layer_and_its_fast_path(calling: Callable[..., nn.Module]) -> None:
+    layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).eval()
+    expected = multi_head_macs(2, 10, 16) + 2 * 2 * 10 * 16 * 32
+    # A plain function hides the layer from the hooks, which keep it from its fast path.
+    fast = count(calling(lambda x: layer(x)), torch.ones(2, 10, 16))
+    assert fast.macs == expected
+    assert count(layer.to("meta"), meta(2, 10, 16)).macs == expected
+
+
+# What is no multiply-add
+
+
+def test_an_operator_without_formula_is_named_with_its_module(calling: Callable[..., nn.Module]) -> None:
+    model = nn.Sequential(nn.Linear(8, 8), calling(lambda x: torch.fft.rfft(x).abs()))
+    counted = count(model, torch.ones(2, 8))
+    assert counted.macs == 128
+    (entry,) = counted.uncounted
+    assert (entry.module, entry.operator, entry.calls) == ("1", "_fft_r2c", 1)
+    assert counted.uncounted_operators() == {"_fft_r2c": 1}
+
+
+def test_bookkeeping_of_indices_is_no_work(calling: Callable[..., nn.Module]) -> None:
+    counted = count(calling(lambda x: x[:, torch.arange(4, device=x.device).argsort()]), meta(2, 4, 3))
+    assert counted.uncounted == ()
+    assert counted.macs == 0
+
+
+def test_elementwise_work_stands_apart(calling: Callable[..., nn.Module]) -> None:
+    counted = count(calling(lambda x: (x + 1).sum()), meta(4, 5))
+    assert (counted.macs, counted.elementwise) == (0, 40)  # the sum takes in 20
+
+
+def test_launches_leave_views_out(calling: Callable[..., nn.Module]) -> None:
+    counted = count(calling(lambda x: torch.cat([x.t().flatten(0), x.view(-1)]) * 2), meta(4, 5))
+    assert counted.launches == 3  # flatten copies what t() turned, cat, mul
+
+
+# Peak memory
+
+
+def test_peak_memory_of_a_chain(calling: Callable[..., nn.Module]) -> None:
+    def chain(x: Tensor) -> Tensor:  # x is the input: no activation
+        a = x * 2
+        b = a + 1  # a and b: the peak
+        del a
+        c = b.view(-1)  # shares b
+        c.mul_(3)
+        return c[:10] + 1  # with b, but smaller than a
+
+    for device in ("meta", "cpu"):
+        assert count(calling(chain), torch.ones(50, 20, device=device)).peak_activation_bytes == 2 * 1000 * 4
+
+
+def test_parameters_are_no_activations(calling: Callable[..., nn.Module]) -> None:
+    module = nn.Linear(100, 100, device="meta")
+    assert count(module, meta(1, 100)).peak_activation_bytes == 400
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"global_branch": "self-attention"},
+        {"order": "strided", "chunk_length": 50},
+        {"read": "final", "memory": "per-layer", "fusion": "concat", "max_state_norm": 5.0},
+    ],
+)
+def test_meta_counts_what_the_cpu_executes(meta_net: Any, settings: dict[str, Any]) -> None:
+    model = meta_net("m1", depths=(1, 1, 1, 1), **settings)
+    on_meta = count(model, meta(1, 3, 96, 64))
+    on_cpu = count(model.to_empty(device="cpu"), torch.zeros(1, 3, 96, 64))
+    assert on_meta == on_cpu
+
+
+# The whole net
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"memory": "none"},
+        {"memory": "per-layer", "fusion": "concat"},
+        {"global_branch": "self-attention"},
+        {"read": "after", "order": "strided", "min_chunks": 4},
+        {"head": "none", "chunks": (5, 4, 3, 2)},
+    ],
+)
+def test_torch_counts_the_same_total(meta_net: Any, settings: dict[str, Any]) -> None:
+    model, x = meta_net("m2", **settings), meta(2, 3, 160, 96)
+    with torch.no_grad(), FlopCounterMode(display=False) as theirs:
+        model(x)
+    ours = count(model, x)
+    assert ours.flops == theirs.get_total_flops()
+    assert ours.uncounted == ()
+
+
+def test_a_shared_module_has_its_parameters_once_and_its_work_twice() -> None:
+    shared = nn.Linear(4, 4, device="meta")
+    model = nn.Sequential(shared, nn.ReLU(), shared)
+    counted = count(model, meta(1, 4))
+    assert counted.params == 20
+    (entry,) = counted.work
+    assert (entry.module, entry.calls, entry.macs) == ("0", 2, 32)
+
+
+def state_of(model: nn.Module) -> list[Any]:
+    return [
+        list(model.state_dict()),
+        [
+            (len(m._forward_hooks), len(m._forward_pre_hooks), len(m._forward_hooks_always_called), m.training)
+            for m in model.modules()
+        ],
+    ]
+
+
+def test_counting_leaves_the_model_as_it_was() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Sequential(nn.ReLU()))
+    model.train()
+    model[1].eval()
+    model[0].register_forward_hook(lambda *_: None)
+    before, running = state_of(model), model[1].running_mean.clone()
+    first = count(model, torch.ones(2, 3, 8, 8))
+    assert state_of(model) == before
+    assert torch.equal(model[1].running_mean, running)
+    assert count(model, torch.ones(2, 3, 8, 8)) == first
+
+
+def test_an_error_names_the_module_and_leaves_the_model_as_it_was() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.Linear(5, 4)), nn.ReLU()).to("meta").train()
+    before = state_of(model)
+    with pytest.raises(CountingError, match=r"^module 0\.1: .*\(input 2x4\)$") as raised:
+        count(model, meta(2, 4))
+    assert "\n" not in str(raised.value)
+    assert state_of(model) == before
+
+
+def test_lazy_parameters_are_refused() -> None:
+    with pytest.raises(InputError, match="lazy parameters"):
+        count(nn.LazyLinear(4), torch.ones(1, 3))
