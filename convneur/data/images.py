@@ -1,0 +1,110 @@
+"""Photos from files: any size, depth and colour mode that Pillow reads, as (H, W, 3) RGB."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from convneur.errors import InputError
+
+__all__ = ["MEAN", "STD", "Photo", "normalise", "read_photo"]
+
+# Choice: per-channel statistics of ImageNet's training photos, on RGB in 0..1, as nearly every backbone takes them.
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """pixels: (H, W, 3) uint8 RGB, as scaled; height, width: of the upright photo in the file."""
+
+    pixels: NDArray[np.uint8]
+    height: int
+    width: int
+
+
+def read_photo(path: str | Path, *, long_side: int | None = 512, min_side: int = 1) -> Photo:
+    """The photo in a file: upright, in RGB, scaled to a long side with its aspect kept.
+
+    Choice: turned as its EXIF tag says; grey and palette images become RGB; transparent parts are laid on white;
+    16-bit values keep their upper 8 bits; CMYK is converted without a colour profile, and a profile in the file is
+    not applied; of several frames or pages the first is read. Scaling, up or down, is Pillow's antialiased Lanczos.
+
+    Args:
+        long_side: pixels of the longer side; None leaves the photo's own size.
+        min_side: pixels that the shorter side needs, in the file and after scaling.
+    Raises: InputError: no image, a damaged one, values that have no scale, or too few pixels.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a photo")
+    try:
+        # Pillow warns of odd tags and of large photos; what it can read is read, what it cannot is raised below.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as file:
+                file.load()
+                image = ImageOps.exif_transpose(file)
+                width, height = image.size
+                size = _scaled(path, height, width, long_side, min_side)
+                image = _rgb(path, image)
+    except InputError:
+        raise
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: not an image that can be read; give a PNG, JPEG, TIFF or WebP file") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"{path}: too many pixels to decode safely; scale it down first") from None
+    except MemoryError:
+        raise InputError(f"{path}: not enough memory to decode it; scale it down first") from None
+    except PermissionError:
+        raise InputError(f"{path}: no permission to read it") from None
+    except Exception as error:
+        # Damaged files make Pillow's decoders raise almost anything: OSError, SyntaxError, struct.error, IndexError.
+        raise InputError(f"{path}: damaged or cut short ({error}); save it again") from None
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    return Photo(np.array(image), height, width)
+
+
+def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the net takes: (x / 255 - MEAN) / STD per channel.
+
+    Args:    pixels: (H, W, 3) uint8 RGB.
+    Returns: (3, H, W) float32.
+    """
+    mean, std = np.array(MEAN, dtype=np.float32), np.array(STD, dtype=np.float32)
+    x = (pixels.astype(np.float32) / 255 - mean) / std
+    return np.ascontiguousarray(x.transpose(2, 0, 1))  # H W C -> C H W
+
+
+def _scaled(path: Path, height: int, width: int, long_side: int | None, min_side: int) -> tuple[int, int]:
+    """(width, height) after scaling. Raises: InputError: a side below `min_side`, before or after."""
+    if min(height, width) < min_side:
+        raise InputError(f"{path}: {height}x{width} pixels (height x width), below {min_side}x{min_side}")
+    if long_side is None:
+        return width, height
+    scale = long_side / max(height, width)
+    size = (round(width * scale), round(height * scale))
+    if min(size) < min_side:
+        raise InputError(
+            f"{path}: {height}x{width} pixels (height x width), which scaled to a long side of {long_side} leaves "
+            f"{min(size)} on the short one, below {min_side}; crop it or choose a larger size"
+        )
+    return size
+
+
+def _rgb(path: Path, image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise InputError(f"{path}: floating-point values without a scale; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise InputError(f"{path}: 32-bit values without a scale; save it with 8 or 16 bits")
+        image = Image.fromarray((values // 256).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,343 @@
+"""The picture of the gates: local features before and after, stage by stage, the photo and the recipe beside them."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from convneur.gates.maps import GateMaps, Row, StageMap, StageMaps
+
+__all__ = ["gates_figure", "save_figure"]
+
+# Inches. At the usual 12 the picture is 1200 px wide at 100 dpi, and 7.5 pt type is 10 px high.
+_WIDTH, _MARGIN = 12.0, 0.2
+_TITLE, _STAMP, _HEADER = 0.25, 0.3, 0.62
+_SIDE, _LABELS = 2.35, 1.45  # the photo with the recipe; the rows' names
+_GUTTER = 0.14
+_CELL_MAX, _PANEL_HEIGHT_MAX = 2.6, 2.4
+_PHOTO_GAP = 0.25
+_BAR, _NUMBERS = 0.25, 1.5  # under each panel: height of its colour bar and numbers; width these need
+_ARROW, _REST = 0.34, 0.14  # between rows: room for an arrow, or air
+_LINE = 0.145
+_DPI = 200
+
+_GREEN, _RED, _GREY, _INK = "#1a9641", "#b2182b", "#666666", "#111111"
+_SMALL, _NORMAL = 7.5, 8.5
+_MONO = "DejaVu Sans Mono"
+_SANS = "DejaVu Sans"
+_RECIPE_KEY, _RECIPE_VALUE = 0.62, 27  # inches of the first column; characters of the second
+_NOTE = 40  # characters in a line of notes
+
+_FEATURES, _OUTPUT = "viridis", "magma"
+_OVERLAY_ALPHA = 0.6
+
+
+# Under matplotlib's own defaults: a matplotlibrc that flips images or draws grids changes nothing here.
+@style.context("default")
+def gates_figure(
+    maps: GateMaps,
+    photo: NDArray[np.uint8],
+    *,
+    recipe: Sequence[tuple[str, str]],
+    notes: Sequence[str] = (),
+    stamp: str | None = None,
+    same_weights: bool = True,
+) -> Figure:
+    """Draw one image's maps: a row for each quantity, a column for each stage, green arrows on the gating step.
+
+    Every map is stretched over the photo's frame, its positions drawn as they are, without interpolation. The bar
+    under a panel runs from the map's least to its largest value in the colours that these have on the panel's scale.
+    No pyplot state and no setting of matplotlib is touched; save with `save_figure`.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB, what the net saw.
+        recipe: (what, value) lines for the margin, as `convneur.gates.manifest.recipe_lines` gives them.
+        notes: sentences for the margin.
+        stamp: a warning to print in red under the title.
+        same_weights: whether row 1 is the same net with its memory off, or a separate one.
+    """
+    rows = maps.recipe.rows
+    names = {row: _names(row, maps, same_weights=same_weights) for row in rows}
+    columns = len(maps.stages)
+    left = _MARGIN + _SIDE + _GUTTER + _LABELS
+    cell = min(_CELL_MAX, (_WIDTH - left - _MARGIN) / columns - _GUTTER)
+    width = left + columns * (cell + _GUTTER) - _GUTTER + _MARGIN
+    panel_width, panel_height = _fitted(photo, cell, min(1.2 * cell, _PANEL_HEIGHT_MAX))
+    row_height = max(panel_height + _BAR, *(_name_height(about) for _, _, about in names.values()))
+    gaps = {row: _REST if _step(row, maps) is None else _ARROW for row in rows}
+
+    gating = maps.fusion == "gating"
+    margin = [(key, value, _INK) for key, value in _recipe_block(recipe)]
+    margin += [("", "", _INK), (f"Green arrows mark the {'gating' if gating else 'fusion'} step.", "", _GREEN)]
+    for note in notes:
+        margin += [("", "", _INK), *((line, "", _INK) for line in textwrap.wrap(note, _NOTE))]
+    photo_width, photo_height = _fitted(photo, _SIDE, 1.4 * _SIDE)
+
+    top = _MARGIN + _TITLE + (0 if stamp is None else _STAMP) + _HEADER
+    under = max(
+        sum(row_height + gaps[row] for row in rows[:-1]) + row_height,
+        photo_height + _PHOTO_GAP + _LINE * len(margin),
+    )
+    height = top + under + _MARGIN
+    figure = Figure(figsize=(width, height), facecolor="white")
+    page = _Page(figure, width, height)
+
+    title = f"Local features before and after {'the gate' if gating else 'fusion'}"
+    page.text(_MARGIN, _MARGIN, title, size=13, weight="bold", va="top")
+    if stamp is not None:
+        page.text(_MARGIN, _MARGIN + _STAMP, stamp, size=10, weight="bold", color=_RED, va="top")
+
+    page.text(_MARGIN, top - 0.08, "Input", size=10, weight="bold")
+    axes = page.axes(_MARGIN, top, photo_width, photo_height, label="input")
+    axes.imshow(photo, aspect="auto", interpolation="antialiased")
+    y = top + photo_height + _PHOTO_GAP
+    for key, value, colour in margin:
+        page.text(_MARGIN, y, key, size=_SMALL, color=_GREY if value else colour)
+        page.text(_MARGIN + _RECIPE_KEY, y, value, size=_SMALL, family=_MONO)
+        y += _LINE
+
+    for number, stage in enumerate(maps.stages):
+        x = left + number * (cell + _GUTTER) + cell / 2
+        page.text(x, top - 0.42, f"Stage {stage.stage}", size=10, weight="bold", ha="center")
+        page.text(x, top - 0.24, _grid(stage), size=_SMALL, color=_GREY, ha="center")
+        page.text(x, top - 0.09, _memory(stage, maps), size=_SMALL, color=_GREY, ha="center", math=True)
+        y = top
+        for row in rows:
+            panel, colours = stage.maps[row], _colours(row, maps)
+            axes = page.axes(x - panel_width / 2, y, panel_width, panel_height, label=f"{row} {stage.stage}")
+            _draw_map(axes, panel, colours, photo if maps.recipe.overlay else None)
+            axes = page.axes(x - panel_width / 2, y + panel_height + 0.05, panel_width, 0.06, label="scale")
+            axes.imshow(_ramp(panel), aspect="auto", cmap=colours, vmin=panel.limits[0], vmax=panel.limits[1])
+            low, high = _numbers(*panel.range)
+            reach = max(panel_width, _NUMBERS) / 2
+            page.text(x - reach, y + panel_height + 0.225, f"min {low}", size=_SMALL)
+            page.text(x + reach, y + panel_height + 0.225, f"max {high}", size=_SMALL, ha="right")
+            step = _step(row, maps)
+            if step is not None:
+                page.arrow(x, y + row_height, step)
+            y += row_height + gaps[row]
+
+    y = top
+    for row in rows:
+        page.row_name(left - _GUTTER, y + row_height / 2, *names[row])
+        y += row_height + gaps[row]
+    return figure
+
+
+def save_figure(figure: Figure, path: Path, *, dpi: int = _DPI) -> None:
+    """Write a figure in the format of the path's suffix; the same figure gives the same bytes.
+
+    Args: dpi: of .png, and of the panels' pixels in .svg and .pdf.
+    """
+    undated: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    kind = path.suffix.lower().removeprefix(".")
+    # Ids in an SVG are random without a salt, which only a setting can give; the context puts all settings back.
+    with style.context(["default", {"svg.hashsalt": "convneur"}]):
+        figure.savefig(path, dpi=dpi, format=kind, metadata=undated.get(kind))
+
+
+class _Page:
+    """A figure addressed in inches from its top left corner."""
+
+    def __init__(self, figure: Figure, width: float, height: float) -> None:
+        self.figure, self.width, self.height = figure, width, height
+
+    def axes(self, x: float, y: float, width: float, height: float, *, label: str) -> Axes:
+        place = (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
+        axes = self.figure.add_axes(place, label=label)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for spine in axes.spines.values():
+            spine.set(linewidth=0.5, color=_GREY)
+        return axes
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        size: float,
+        color: str = _INK,
+        weight: str = "normal",
+        family: str = _SANS,
+        ha: str = "left",
+        va: str = "baseline",
+        math: bool = False,
+    ) -> Text:
+        return self.figure.text(
+            x / self.width,
+            1 - y / self.height,
+            words if math else _drawable(words, family),
+            fontsize=size,
+            color=color,
+            fontweight=weight,
+            fontfamily=family,
+            horizontalalignment=ha,
+            verticalalignment=va,
+            parse_math=math,  # a file's name may hold dollar signs
+        )
+
+    def arrow(self, x: float, y: float, words: str) -> None:
+        """The gating step: a green arrow down the gap between two rows, its operation beside it."""
+        tail, tip = ((x / self.width, 1 - at / self.height) for at in (y + 0.03, y + _ARROW - 0.03))
+        self.figure.add_artist(
+            FancyArrowPatch(
+                tail,
+                tip,
+                transform=self.figure.transFigure,
+                arrowstyle="simple,head_length=7,head_width=11,tail_width=4.5",
+                color=_GREEN,
+                linewidth=0,
+            )
+        )
+        self.text(x + 0.14, y + _ARROW / 2, words, size=9.5, color=_GREEN, weight="bold", va="center", math=True)
+
+    def row_name(self, x: float, y: float, name: str, formula: str, about: str) -> None:
+        """What a row shows, right-aligned, its lines around the height y."""
+        y -= _name_height(about) / 2
+        self.text(x, y + 0.13, name, size=_NORMAL, weight="bold", ha="right")
+        self.text(x, y + 0.32, formula, size=_NORMAL, ha="right", math=True)
+        for number, line in enumerate(about.split("\n"), start=1):
+            self.text(x, y + 0.34 + number * _LINE, line, size=_SMALL, color=_GREY, ha="right")
+
+
+def _name_height(about: str) -> float:
+    return 0.4 + _LINE * len(about.split("\n"))
+
+
+def _fitted(photo: NDArray[np.uint8], width: float, height: float) -> tuple[float, float]:
+    """The largest frame of the photo's aspect within these inches."""
+    aspect = photo.shape[0] / photo.shape[1]
+    return min(width, height / aspect), min(height, width * aspect)
+
+
+def _colours(row: Row, maps: GateMaps) -> str:
+    """A perceptually uniform colour map; one of its own says that a row is another quantity on another scale."""
+    if row == "f_out" and maps.recipe.scale in ("paired", "map"):
+        return _OUTPUT
+    return {"gate": "cividis", "surprise": "inferno"}.get(row, _FEATURES)
+
+
+def _ramp(panel: StageMap) -> NDArray[np.float64]:
+    """The panel's values from least to largest, (1, 256)."""
+    return np.linspace(*panel.range, num=256)[None]
+
+
+def _draw_map(axes: Axes, panel: StageMap, colours: str, photo: NDArray[np.uint8] | None) -> None:
+    extent = None
+    if photo is not None:
+        extent = (0.0, float(photo.shape[1]), float(photo.shape[0]), 0.0)
+        axes.imshow(photo.mean(axis=2), aspect="auto", extent=extent, cmap="gray", vmin=0, vmax=255)
+    # Positions are drawn as squares, but where a map has more of them than the panel has pixels none is dropped.
+    pixels = axes.get_position().width * axes.figure.get_figwidth() * _DPI  # type: ignore[union-attr]
+    axes.imshow(
+        panel.values,
+        aspect="auto",
+        extent=extent,
+        interpolation="nearest" if panel.values.shape[1] <= pixels else "antialiased",
+        cmap=colours,
+        vmin=panel.limits[0],
+        vmax=panel.limits[1],
+        alpha=None if photo is None else _OVERLAY_ALPHA,
+    )
+
+
+def _step(row: Row, maps: GateMaps) -> str | None:
+    """What happens between this row and the next one, in mathematical type; None where nothing does."""
+    gating = maps.fusion == "gating"
+    ends_in_output = maps.recipe.row3 == "output"
+    if row == "f_loc":
+        if not gating:
+            return r"$+\,G,\ +X$" if maps.fusion == "addition" else r"$W[\,\cdot\,; G],\ +X$"
+        if maps.recipe.gate or not ends_in_output:
+            return r"$\odot\ A$"
+        return r"$\odot\ A,\ +X$"
+    if row == "gate":
+        return r"$+\,X$" if ends_in_output else "$=$"
+    return None
+
+
+def _names(row: Row, maps: GateMaps, *, same_weights: bool) -> tuple[str, str, str]:
+    """A row's name, its formula in mathematical type, and what to know of it."""
+    gating = maps.fusion == "gating"
+    scale = _scale_words(row, maps)
+    if row == "local_only":
+        off = "global path off" if maps.stages[0].chunks is None else "memory off"
+        net = f"same weights,\n{off}" if same_weights else "a separate net"
+        return "Local only", r"$F_{loc}$, no global path", f"{net}\n{scale}"
+    if row == "f_loc":
+        return "Before the gate" if gating else "Before fusion", r"$F_{loc}$", scale
+    if row == "gate":
+        return "Gate", r"$A = \sigma(G)$", scale
+    if row == "gated":
+        return "After the gate", r"$A \odot F_{loc}$", scale
+    if row == "surprise":
+        return "Surprise", r"$\Vert k\,M_{t-1} - v \Vert^2$", scale
+    formula = {
+        "gating": r"$F_{out} = X + A \odot F_{loc}$",
+        "addition": r"$F_{out} = X + F_{loc} + G$",
+        "concat": r"$F_{out} = X + W[F_{loc}; G]$",
+    }[maps.fusion]
+    return "After the gate" if gating else "After fusion", formula, f"contains X\n{scale}"
+
+
+def _scale_words(row: Row, maps: GateMaps) -> str:
+    scale = maps.recipe.scale
+    if row in ("gate", "surprise") or scale == "map":
+        return "own scale"
+    if scale == "column":
+        return "scale shared by the\nstage's feature rows"
+    if not isinstance(scale, str):
+        return f"scale {scale[0]:g} to {scale[1]:g}"
+    if maps.recipe.row3 == "gated" and row in ("f_loc", "gated"):
+        return "scale shared with\n" + ("after the gate" if row == "f_loc" else "before the gate")
+    return "own scale"
+
+
+def _grid(stage: StageMaps) -> str:
+    return f"{stage.height} × {stage.width}, stride {stage.stride}, {stage.channels} channels"
+
+
+def _memory(stage: StageMaps, maps: GateMaps) -> str:
+    """How many chunks the memory saw, and what one chunk means, in mathematical type."""
+    if stage.chunks is None:
+        return "all positions at once"
+    if stage.chunks > 1:
+        return f"{stage.chunks} chunks of {stage.chunk_length}"
+    return "one chunk: reads $M_0$ alone" if maps.read == "before" else "one chunk"
+
+
+def _recipe_block(recipe: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The lines, long values continued under themselves, the longest cut in their middle."""
+    lines: list[tuple[str, str]] = []
+    for key, value in recipe:
+        if len(value) > 2 * _RECIPE_VALUE:
+            half = _RECIPE_VALUE - 2
+            value = f"{value[:half]} … {value[-half:]}"
+        parts = textwrap.wrap(value, _RECIPE_VALUE, break_on_hyphens=False) or [""]
+        lines += [(key if number == 0 else "", part) for number, part in enumerate(parts)]
+    return lines
+
+
+def _drawable(words: str, family: str) -> str:
+    """Signs that the font lacks, as the sign for a missing one: matplotlib would warn of each."""
+    font = get_font(findfont(FontProperties(family=family)))
+    return "".join(sign if font.get_char_index(ord(sign)) else "\ufffd" for sign in words)
+
+
+def _numbers(low: float, high: float) -> tuple[str, str]:
+    """Both with three digits, or with as many as tell them apart, up to six; minus signs as in print."""
+    for digits in (3, 4, 5, 6):
+        pair = f"{low:#.{digits}g}".rstrip("."), f"{high:#.{digits}g}".rstrip(".")
+        if pair[0] != pair[1] or low == high:
+            break
+    return pair[0].replace("-", "−"), pair[1].replace("-", "−")

@@ -1,0 +1,193 @@
+"""One image through a net: what a block of each stage computed on its way, as arrays on the CPU."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convneur.errors import ConfigError, InputError
+from convneur.model.memory import plan_chunks
+from convneur.model.network import ConvNeur
+from convneur.variants import ConvNeurConfig
+
+__all__ = [
+    "GateCapture",
+    "StageCapture",
+    "capture_gates",
+    "check_block",
+    "check_finite",
+    "reconfigured",
+    "untrained",
+]
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StageCapture:
+    """A stage's raw features at the captured block; arrays are (C, H, W) float32.
+
+    f_loc: local features, before any gate. gate: A = sigmoid(G); gated: A * F_loc; both None without a gate.
+    f_out: the block's output, which contains its input X. surprise: (H, W), each token's ||k M_{t-1} - v||^2, None
+    without a memory. local_only: F_loc of the same block in the net without a global path.
+    stride: pixels per position. chunks, chunk_length: T and L of the memory here; None without a memory.
+    """
+
+    stage: int
+    stride: int
+    chunks: int | None
+    chunk_length: int | None
+    f_loc: Array
+    gate: Array | None
+    gated: Array | None
+    f_out: Array
+    surprise: Array | None
+    local_only: Array
+
+
+@dataclass(frozen=True)
+class GateCapture:
+    """The captured stages, in order; config: of the net; block: which block of each stage, from 1."""
+
+    config: ConvNeurConfig
+    block: int
+    stages: tuple[StageCapture, ...]
+
+
+def untrained(config: ConvNeurConfig, seed: int) -> ConvNeur:
+    """A net with its random starting weights, in eval mode; the caller's random state is left as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ConvNeur(config).eval()
+
+
+def reconfigured(model: ConvNeur, **changes: Any) -> ConvNeur:
+    """The same weights under other settings, in eval mode: `memory="none"` switches the global path off.
+
+    The new net shares its tensors with `model`, which is left as it is.
+    Raises: ConfigError: settings that need a tensor which `model` lacks or has in another shape.
+    """
+    have = model.state_dict()
+    with torch.device("meta"):
+        net = ConvNeur(model.config.replace(**changes))
+    wanted = net.state_dict()
+    for name, tensor in wanted.items():
+        if name not in have or have[name].shape != tensor.shape:
+            settings = ", ".join(f"{key} {value}" for key, value in changes.items())
+            raise ConfigError(f"{settings}: needs other weights than the net has ({name})")
+    net.load_state_dict({name: have[name] for name in wanted}, assign=True)
+    return net.eval()
+
+
+def check_finite(model: ConvNeur, name: str) -> None:
+    """Raises: InputError: a weight is NaN or infinite; `name` says whose weights they are."""
+    for key, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{name}: weight {key} holds NaN or infinite values; the training diverged")
+
+
+def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, needs_gate: bool = True) -> None:
+    """Whether the block stands in each stage and has something to show.
+
+    Raises: ConfigError: no such block, a block without a global branch, or no gate where one is needed.
+    """
+    _check_depths(config, stages, block)
+    if config.memory == "none":
+        raise ConfigError("memory none: no block has a global path to show; choose per-stage or per-layer")
+    if config.memory == "per-stage" and block != 1:
+        raise ConfigError(
+            f"block {block}: with memory per-stage only a stage's first block has a global path; "
+            "choose block 1, or memory per-layer"
+        )
+    if needs_gate and config.fusion != "gating":
+        raise ConfigError(
+            f"fusion {config.fusion}: has no gate to show; choose fusion gating, or leave out the gate and draw the "
+            "output (--no-gate --row3 output)"
+        )
+
+
+def _check_depths(config: ConvNeurConfig, stages: Sequence[int], block: int, net: str = "") -> None:
+    for stage in stages:
+        depth = config.depths[stage - 1]
+        if not 1 <= block <= depth:
+            raise ConfigError(f"block {block}: stage {stage}{net} has blocks 1 to {depth}")
+
+
+def capture_gates(
+    model: ConvNeur,
+    image: Array,
+    *,
+    local_only: ConvNeur | None = None,
+    stages: Sequence[int] = (1, 2, 3, 4),
+    block: int = 1,
+) -> GateCapture:
+    """Run a net over one image and keep what a block of each stage computed, before and after its gate.
+
+    Args:
+        image: (in_channels, H, W) float, normalised as the net was trained.
+        local_only: the net without a global path to compare with; None is `model` itself with the memory off.
+        stages: 1 to 4.
+        block: which of each stage's blocks, from 1.
+    Raises:
+        ConfigError: a block that is not there or has no global branch.
+        InputError: not enough memory for an image of this size.
+        ValueError: a net in training mode (its maps would be random), an image below 32x32.
+    """
+    check_block(model.config, stages=stages, block=block, needs_gate=False)
+    twin = reconfigured(model, memory="none") if local_only is None else local_only
+    if twin.config.memory != "none":
+        raise ConfigError(f"local-only net with memory {twin.config.memory}: needs memory none")
+    _check_depths(twin.config, stages, block, " of the local-only net")
+    if model.training or twin.training:
+        raise ValueError("the net is in training mode; call eval() first")
+    try:
+        with torch.inference_mode():
+            x = torch.from_numpy(image)[None].to(next(model.parameters()).device)
+            taps = model.forward_intermediates(x, stages=stages, block=block).taps
+            local = twin.forward_intermediates(x, stages=stages, block=block).taps
+    except RuntimeError as error:
+        if "allocate" not in str(error) and "out of memory" not in str(error):
+            raise
+        height, width = image.shape[1:]
+        raise InputError(f"not enough memory for {height}x{width} pixels; choose a smaller size") from None
+
+    captured = []
+    for stage in sorted(taps):
+        tap = taps[stage]
+        chunks, length = _chunks(model.config, stage, tap.f_loc.shape[2] * tap.f_loc.shape[3])
+        captured.append(
+            StageCapture(
+                stage=stage,
+                stride=model.feature_info[stage - 1].stride,
+                chunks=chunks,
+                chunk_length=length,
+                f_loc=_array(tap.f_loc),
+                gate=None if tap.gate is None else _array(tap.gate),
+                gated=None if tap.gated is None else _array(tap.gated),
+                f_out=_array(tap.f_out),
+                surprise=None if tap.surprise is None else _array(tap.surprise)[0],
+                local_only=_array(local[stage].f_loc),
+            )
+        )
+    return GateCapture(model.config, block, tuple(captured))
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor[0].float().cpu().contiguous().numpy()
+
+
+def _chunks(config: ConvNeurConfig, stage: int, tokens: int) -> tuple[int | None, int | None]:
+    if config.global_branch != "neural-memory":
+        return None, None
+    plan = plan_chunks(
+        tokens,
+        config.chunk_length_of(stage),
+        min_chunks=config.min_chunks,
+        chunks=config.chunks_of(stage),
+        order=config.order,
+    )
+    return plan.chunks, plan.length

@@ -1,0 +1,193 @@
+"""Captured features to the maps of the picture: which rows, reduced how, each with its colour limits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.errors import ConfigError, InputError
+from convneur.gates.reduce import Reduction, principal_axis, reduce_channels
+from convneur.variants import Fusion, Read
+
+if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
+    from convneur.gates.capture import GateCapture, StageCapture
+
+__all__ = [
+    "SATURATED_SHARE",
+    "SATURATION_MARGIN",
+    "FixedScale",
+    "GateMaps",
+    "Recipe",
+    "Row",
+    "Row3",
+    "Scale",
+    "StageMap",
+    "StageMaps",
+    "gate_maps",
+]
+
+Row = Literal["local_only", "f_loc", "gate", "gated", "f_out", "surprise"]
+Row3 = Literal["output", "gated"]
+FixedScale = tuple[float, float]
+Scale = Literal["paired", "column", "map"] | FixedScale
+
+# Choice: a gate within 1e-3 of 0 or 1 no longer modulates; a stage where 9 of 10 values stand there is saturated.
+SATURATION_MARGIN = 1e-3
+SATURATED_SHARE = 0.9
+
+_FEATURE_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gated", "f_out")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How features become pictures.
+
+    reduce: over channels, the same on every row; see `reduce_channels`. For pca the gated map is projected on
+        F_loc's axis, so that the two compare.
+    scale: colour limits. paired: F_loc and A * F_loc share theirs in each stage, every other map has its own.
+        column: all feature maps of a stage share. map: each its own. (low, high): the same for all feature maps. Gate
+        and surprise are other quantities and always have their own.
+    row3: output, the block's F_out, or gated, A * F_loc.
+    gate, surprise: whether these rows are drawn.
+    overlay: whether maps are laid over the photo.
+
+    Raises: ConfigError: fixed limits that are no range.
+    """
+
+    reduce: Reduction = "rms"
+    scale: Scale = "paired"
+    row3: Row3 = "output"
+    gate: bool = True
+    surprise: bool = False
+    overlay: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.scale, tuple):
+            low, high = self.scale
+            if not (np.isfinite([low, high]).all() and low < high):
+                raise ConfigError(f"scale {low:g}:{high:g}: needs two finite numbers, the lower one first")
+
+    @property
+    def needs_gate(self) -> bool:
+        """Whether any row shows the gate or what it let through."""
+        return self.gate or self.row3 == "gated"
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows in their order from the top."""
+        last: Row = "f_out" if self.row3 == "output" else "gated"
+        rows: list[Row] = ["local_only", "f_loc", *(["gate"] if self.gate else []), last]  # type: ignore[list-item]
+        return (*rows, "surprise") if self.surprise else tuple(rows)
+
+
+@dataclass(frozen=True)
+class StageMap:
+    """A panel: values (H, W) float32; limits: what its lowest and highest colours stand for."""
+
+    values: NDArray[np.float32]
+    limits: tuple[float, float]
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest value of this map."""
+        return float(self.values.min()), float(self.values.max())
+
+
+@dataclass(frozen=True)
+class StageMaps:
+    """A column: a stage's maps by row, in drawing order.
+
+    saturation: the share of gate values within 1e-3 of 0 or 1; None without a gate. first: nothing global acts before
+    this block, so with the memory switched off its F_loc stays what it is.
+    """
+
+    stage: int
+    stride: int
+    channels: int
+    height: int
+    width: int
+    chunks: int | None
+    chunk_length: int | None
+    saturation: float | None
+    first: bool
+    maps: Mapping[Row, StageMap]
+
+    @property
+    def saturated(self) -> bool:
+        """Whether nearly all of the gate stands at 0 or 1."""
+        return self.saturation is not None and self.saturation >= SATURATED_SHARE
+
+
+@dataclass(frozen=True)
+class GateMaps:
+    """The maps of one image, ready to be drawn, with the recipe and the net's settings that made them."""
+
+    recipe: Recipe
+    fusion: Fusion
+    read: Read
+    block: int
+    stages: tuple[StageMaps, ...]
+
+
+def gate_maps(capture: "GateCapture", recipe: Recipe) -> GateMaps:
+    """Reduce what a net computed to the maps of the picture, and set their colour limits.
+
+    Raises:
+        ConfigError: the recipe wants a gate or a surprise that the net does not have.
+        InputError: a map holds NaN or infinite values.
+    """
+    stages = tuple(_stage(stage, capture, recipe) for stage in capture.stages)
+    return GateMaps(recipe, capture.config.fusion, capture.config.read, capture.block, stages)
+
+
+def _stage(stage: "StageCapture", capture: "GateCapture", recipe: Recipe) -> StageMaps:
+    values: dict[Row, NDArray[np.float32]] = {}
+    axis = None
+    for row in recipe.rows:
+        features: NDArray[np.float32] | None = getattr(stage, row)
+        if features is None:
+            raise ConfigError(f"{row}: block {capture.block} of stage {stage.stage} has none")
+        if not np.isfinite(features).all():
+            raise InputError(
+                f"{row} of stage {stage.stage} holds NaN or infinite values: the memory diverges at this image size; "
+                "choose the size that the weights were trained at"
+            )
+        if row == "surprise":  # one value per position already
+            values[row] = features
+            continue
+        if recipe.reduce == "pca" and row == "f_loc":
+            axis = principal_axis(features)
+        values[row] = reduce_channels(features, recipe.reduce, axis=axis if row in ("f_loc", "gated") else None)
+
+    limits = _limits(values, recipe.scale)
+    channels, height, width = stage.f_loc.shape
+    return StageMaps(
+        stage=stage.stage,
+        stride=stage.stride,
+        channels=channels,
+        height=height,
+        width=width,
+        chunks=stage.chunks,
+        chunk_length=stage.chunk_length,
+        saturation=None if stage.gate is None else _saturation(stage.gate),
+        first=stage.stage == 1 and capture.block == 1,
+        maps={row: StageMap(array, limits[row]) for row, array in values.items()},
+    )
+
+
+def _limits(values: Mapping[Row, NDArray[np.float32]], scale: Scale) -> dict[Row, tuple[float, float]]:
+    shared: tuple[Row, ...] = _FEATURE_ROWS if scale == "column" else ("f_loc", "gated") if scale == "paired" else ()
+    limits: dict[Row, tuple[float, float]] = {}
+    for row in values:
+        if isinstance(scale, tuple) and row in _FEATURE_ROWS:
+            limits[row] = scale
+            continue
+        together = [values[other] for other in values if other in shared] if row in shared else [values[row]]
+        limits[row] = min(float(array.min()) for array in together), max(float(array.max()) for array in together)
+    return limits
+
+
+def _saturation(gate: NDArray[np.float32]) -> float:
+    return float(np.mean(np.minimum(gate, 1 - gate) < SATURATION_MARGIN))

@@ -1,0 +1,322 @@
+"""`convneur viz-gates`: local features before and after the gate, for photos."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from convneur.errors import InputError
+from convneur.files import new_file, new_folder, refuse_existing
+from convneur_cli.errors import FAILED, UsageError, existing_path
+from convneur_cli.model_options import ModelOptions
+from convneur_cli.options import CommonOptions
+from convneur_cli.output import to_json
+
+if TYPE_CHECKING:
+    from convneur.gates.manifest import NetSource
+    from convneur.gates.maps import Recipe, Row3
+    from convneur.gates.reduce import Reduction
+    from convneur.model.network import ConvNeur
+
+__all__ = ["viz_gates"]
+
+_FORMATS = ("png", "svg", "pdf")
+
+# What a net does with the weights it has; a file's net takes these from the command line, other settings are its own.
+_RUNTIME = ("chunk_length", "min_chunks", "chunks", "read", "order")
+
+
+# readable=False below: a file without permission to read it is a failure of that file, not wrong usage.
+def viz_gates(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", readable=False, help="Photos of any size and format.")
+    ],
+    model: ModelOptions,
+    common: CommonOptions,
+    stage: Annotated[str, typer.Option(help="Which stages: all, or some of 1,2,3,4.", metavar="all|1,3")] = "all",
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="A .safetensors file; none draws an untrained net of --model with --seed.", metavar="FILE|none"
+        ),
+    ] = "none",
+    local_weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="A net trained without memory, for row 1.",
+            metavar="FILE",
+            readable=False,
+            show_default="same weights, memory off",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the untrained net.")] = 0,
+    size: Annotated[str, typer.Option(help="Long side in pixels, or native.", metavar="PIXELS|native")] = "512",
+    reduce: Annotated[
+        Literal["rms", "mean", "absmean", "max", "pca"], typer.Option(help="Over channels, on every row.")
+    ] = "rms",
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="Colour limits. paired: rows before and after the gate share in each stage. column: all feature rows "
+            "of a stage. map: each panel its own. LO:HI: these.",
+            metavar="paired|column|map|LO:HI",
+        ),
+    ] = "paired",
+    row3: Annotated[
+        Literal["output", "gated"],
+        typer.Option("--row3", help="F_out, which contains the block's input, or sigmoid(G) * F_loc."),
+    ] = "output",
+    gate: Annotated[bool, typer.Option(help="Draw the gate's own row.")] = True,
+    surprise: Annotated[bool, typer.Option("--surprise", help="Draw the memory's surprise at each position.")] = False,
+    block: Annotated[int, typer.Option(help="Which block of each stage, from 1.")] = 1,
+    overlay: Annotated[bool, typer.Option("--overlay", help="Lay the maps over the photo in grey.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The figure, .png, .svg or .pdf; with several images a folder.",
+            show_default="IMAGE-gates.png in this folder",
+        ),
+    ] = None,
+    image_format: Annotated[
+        Literal["png", "svg", "pdf"] | None,
+        typer.Option("--format", help="Where -o names no file.", show_default="png"),
+    ] = None,
+    save_arrays: Annotated[bool, typer.Option("--save-arrays", help="Write the drawn maps as .npz too.")] = False,
+) -> int | None:
+    """See what the gate does: local features before and after it, in each stage, beside the photo.
+
+    Rows: the local features of a net without a global path; ConvNeur's before the gate; the gate; the block's output.
+    Beside the figure lies its record, a .json with recipe, colour limits, the weights' SHA-256 and versions. Reads
+    any photo: turned by its EXIF tag, transparent parts on white, 16 bits as 8. Without trained weights the
+    picture says so.
+
+    Example: `convneur viz-gates cat.jpg --weights net.safetensors --row3 gated -o cat-gates.png`
+    """
+    # Everything that was typed is checked before anything is loaded or written.
+    recipe = _recipe(reduce, scale, row3, gate=gate, surprise=surprise, overlay=overlay)
+    stages = _stages(stage)
+    _long_side(size)
+    for image in images:
+        existing_path(image)
+    figures = _figures(images, output, image_format)
+
+    from convneur.gates.capture import check_block, reconfigured
+
+    net, net_source = _net(model, weights, seed)
+    check_block(net.config, stages=stages, block=block, needs_gate=recipe.needs_gate)
+    if surprise and net.config.global_branch != "neural-memory":
+        raise UsageError(f"--surprise: a {net.config.global_branch} branch has none; choose neural-memory")
+    local, local_source = _local_net(local_weights) if local_weights else (reconfigured(net, memory="none"), None)
+    for config in (net.config, local.config):
+        if config.in_channels != 3:
+            raise UsageError(f"the net takes {config.in_channels} channels, and photos have 3; choose another net")
+    drawing = _Drawing(
+        net, net_source, local, local_source, recipe, stages, block, size, save_arrays=save_arrays, force=common.force
+    )
+
+    printer = common.printer()
+    if len(images) > 1 and output is not None:
+        new_folder(output)
+    for figure in figures:
+        refuse_existing(*drawing.written(figure), force=common.force)
+
+    records: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    with printer.progress("drawing", len(images)) as advance:
+        for image, figure in zip(images, figures, strict=True):
+            try:
+                records.append(drawing.draw(image, figure))
+            except InputError as error:
+                failed.append({"name": _as_text(image), "why": str(error)})
+                printer.error(str(error))
+            else:
+                for column in records[-1]["stages"]:
+                    if column["saturated"]:
+                        share = f"{column['gate_saturation']:.1%} of its values are at 0 or 1"
+                        printer.warn(f"{image}: the gate of stage {column['stage']} is saturated, {share}")
+                printer.note(f"written: {', '.join(str(path) for path in drawing.written(figure))}")
+            advance(image.name)
+    if net_source.stamp:
+        printer.note(f"{net_source.stamp}: the maps show the architecture, nothing learned; give --weights")
+    if failed and len(images) > 1:
+        printer.error(f"{len(failed)} of {len(images)} images failed: {', '.join(item['name'] for item in failed)}")
+    printer.json({"schema": "convneur.gates/1", "images": records, "failed": failed})
+    return FAILED if failed else None
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What is the same for every image of a run."""
+
+    net: "ConvNeur"
+    net_source: "NetSource"
+    local: "ConvNeur"
+    local_source: "NetSource | None"
+    recipe: "Recipe"
+    stages: tuple[int, ...]
+    block: int
+    size: str
+    save_arrays: bool
+    force: bool
+
+    def written(self, figure: Path) -> list[Path]:
+        """The figure and what is written beside it."""
+        return [figure, figure.with_suffix(".json"), *([figure.with_suffix(".npz")] if self.save_arrays else [])]
+
+    def draw(self, image: Path, target: Path) -> dict[str, Any]:
+        """Write one image's files and return its record; nothing else of the image is kept."""
+        import numpy as np
+
+        from convneur.data.images import MEAN, STD, normalise, read_photo
+        from convneur.figures.gates import gates_figure, save_figure
+        from convneur.gates.capture import capture_gates
+        from convneur.gates.manifest import ImageSource, manifest, recipe_lines
+        from convneur.gates.maps import gate_maps
+        from convneur.model.network import MIN_SIDE
+
+        photo = read_photo(image, long_side=_long_side(self.size), min_side=MIN_SIDE)
+        try:
+            capture = capture_gates(
+                self.net, normalise(photo.pixels), local_only=self.local, stages=self.stages, block=self.block
+            )
+            maps = gate_maps(capture, self.recipe)
+        except InputError as error:
+            raise InputError(f"{image}: {error}") from None
+        height, width = photo.pixels.shape[:2]
+        record = manifest(
+            maps,
+            image=ImageSource(_as_text(image), _sha256(image), photo.height, photo.width, height, width),
+            net=self.net_source,
+            local_only=self.local_source,
+            normalisation={"mean": MEAN, "std": STD},
+            size=self.size,
+        )
+        figure = gates_figure(
+            maps,
+            photo.pixels,
+            recipe=recipe_lines(record),
+            notes=record["notes"],
+            stamp=self.net_source.stamp,
+            same_weights=self.local_source is None,
+        )
+        with new_file(target, force=self.force) as temporary:
+            save_figure(figure, temporary)
+        figure.clear()  # its parts hold each other, and the maps, until a collection happens to come
+        if self.save_arrays:
+            arrays: dict[str, Any] = {
+                f"stage{one.stage}_{row}": panel.values for one in maps.stages for row, panel in one.maps.items()
+            }
+            with new_file(target.with_suffix(".npz"), force=self.force) as temporary:
+                np.savez_compressed(temporary, **arrays)
+        with new_file(target.with_suffix(".json"), force=self.force) as temporary:
+            temporary.write_text(to_json(record) + "\n", encoding="utf-8")
+        return record
+
+
+def _recipe(reduce: "Reduction", scale: str, row3: "Row3", *, gate: bool, surprise: bool, overlay: bool) -> "Recipe":
+    from convneur.gates.maps import Recipe
+
+    limits: Any = scale
+    if scale not in ("paired", "column", "map"):
+        try:
+            low, high = scale.split(":")
+            limits = float(low), float(high)
+        except ValueError:
+            raise UsageError(f"--scale {scale}: choose paired, column, map, or LOW:HIGH such as 0:0.05") from None
+    return Recipe(reduce, limits, row3, gate, surprise, overlay)
+
+
+def _stages(typed: str) -> tuple[int, ...]:
+    if typed == "all":
+        return 1, 2, 3, 4
+    try:
+        stages = sorted({int(part) for part in typed.split(",")})
+    except ValueError:
+        stages = []
+    if not stages or not set(stages) <= {1, 2, 3, 4}:
+        raise UsageError(f"--stage {typed}: choose all, or some of 1,2,3,4 with commas between")
+    return tuple(stages)
+
+
+def _long_side(typed: str) -> int | None:
+    if typed == "native":
+        return None
+    if not typed.isdecimal() or int(typed) < 32:
+        raise UsageError(f"--size {typed}: give the long side in pixels, 32 or more, or native")
+    return int(typed)
+
+
+def _figures(images: list[Path], output: Path | None, image_format: str | None) -> list[Path]:
+    """Where each image's figure goes."""
+    stems: dict[str, Path] = {}
+    for image in images:
+        if image.stem in stems:
+            raise UsageError(f"{stems[image.stem]} and {image}: equal names but for folder and suffix; run them apart")
+        stems[image.stem] = image
+    if len(images) == 1 and output is not None:
+        suffix = output.suffix.lower().removeprefix(".")
+        if suffix not in _FORMATS and not output.is_dir():
+            raise UsageError(f"--output {output}: end it in .{', .'.join(_FORMATS)}")
+        if image_format not in (None, suffix):
+            raise UsageError(f"--format {image_format}: --output {output} says another")
+        figures = [output]
+    else:
+        if output is not None and output.suffix.lower().removeprefix(".") in _FORMATS and not output.is_dir():
+            raise UsageError(f"--output {output}: with several images name a folder")
+        folder = output or Path()
+        figures = [folder / f"{stem}-gates.{image_format or 'png'}" for stem in stems]
+    photos = {image.resolve() for image in images}
+    for figure in figures:
+        if figure.resolve() in photos:
+            raise UsageError(f"--output {figure}: is one of the images; choose another name")
+    return figures
+
+
+def _net(options: ModelOptions, weights: str, seed: int) -> "tuple[ConvNeur, NetSource]":
+    """The net to look into and where its weights come from."""
+    from convneur.gates.capture import reconfigured, untrained
+    from convneur.gates.manifest import VARIANT_FIELDS, NetSource
+
+    _, config = options.single()
+    if weights == "none":
+        return untrained(config, seed), NetSource(config, seed=seed)
+    settings = options.settings()
+    for name in ("head", "num_classes"):  # the head is not drawn
+        settings.pop(name, None)
+    expect = {key: value for key, value in settings.items() if key not in _RUNTIME}
+    if options.model is not None:
+        expect = {field: getattr(config, field) for field in VARIANT_FIELDS} | expect
+    net, source = _from_file(existing_path(Path(weights)), expect)
+    runtime = {key: value for key, value in settings.items() if key in _RUNTIME}
+    if runtime:
+        net = reconfigured(net, **runtime)
+        source = replace(source, config=net.config)
+    return net, source
+
+
+def _local_net(path: Path) -> "tuple[ConvNeur, NetSource]":
+    return _from_file(existing_path(path), {"memory": "none"})
+
+
+def _from_file(path: Path, expect: dict[str, Any]) -> "tuple[ConvNeur, NetSource]":
+    from convneur.checkpoints import load_checkpoint
+    from convneur.gates.capture import check_finite
+    from convneur.gates.manifest import NetSource
+
+    net, provenance = load_checkpoint(path, expect=expect)
+    check_finite(net, str(path))
+    return net, NetSource(net.config, _as_text(Path(path.name)), _sha256(path), provenance=provenance)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _as_text(path: Path) -> str:
+    """A path as it can be written to a file: a name that is no valid text has its odd bytes spelled out."""
+    return str(path).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,482 @@
+"""`convneur viz-gates` through its entry point: files, stdout, exit codes, and what goes wrong."""
+
+import gc
+import json
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+import convneur.figures.gates
+from convneur.checkpoints import save_checkpoint
+from convneur.gates.capture import untrained
+from convneur.model.network import ConvNeur
+from convneur.variants import VARIANTS, ConvNeurConfig
+from convneur_cli.app import main
+
+TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 2, 1, 1), mem_dim=8, head="none", chunk_length=20)
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The error, which must be one line."""
+        assert self.out == ""
+        assert "Traceback" not in self.err
+        (line,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        return line
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with two photos and the settings of a small net."""
+    monkeypatch.chdir(tmp_path)
+    photo(tmp_path / "cat.png")
+    photo(tmp_path / "dog.jpg", seed=1)
+    (tmp_path / "tiny.json").write_text(json.dumps(TINY.to_dict()))
+    return tmp_path
+
+
+@pytest.fixture
+def viz(place: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the command on one stage of the small net unless told otherwise."""
+
+    def run(*arguments: object, model: str | None = "tiny.json", quick: bool = True) -> Ran:
+        words = ["viz-gates", *map(str, arguments)]
+        words += ["--model", model] if model else []
+        words += ["--stage", "2", "--size", "64"] if quick else []
+        with pytest.raises(SystemExit) as raised:
+            main(words)
+        captured = capsys.readouterr()
+        return Ran(int(raised.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def photo(path: Path, height: int = 48, width: int = 72, seed: int = 0) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def weights(path: Path, config: ConvNeurConfig = TINY, **changes: Any) -> Path:
+    save_checkpoint(untrained(config.replace(**changes), 0), path, provenance={"data": "noise"})
+    return path
+
+
+# What it does
+
+
+def test_the_default_run(viz: Any, place: Path) -> None:
+    before = names(place)
+    ran = viz("cat.png", quick=False, model=None)
+    assert ran.code == 0
+    assert ran.out == ""
+    assert "written: cat-gates.png, cat-gates.json" in ran.err
+    assert "UNTRAINED WEIGHTS, seed 0" in ran.err
+    assert names(place) - before == {"cat-gates.png", "cat-gates.json"}
+
+    record = json.loads((place / "cat-gates.json").read_text())
+    assert record["schema"] == "convneur.gates/1"
+    assert record["net"]["name"] == "m1"
+    assert record["weights"]["stamp"] == "UNTRAINED WEIGHTS, seed 0"
+    assert record["recipe"]["scale"] == "paired"
+    assert record["recipe"]["reduce"] == "rms"
+    assert [stage["stage"] for stage in record["stages"]] == [1, 2, 3, 4]
+    assert record["image"]["drawn"] == {"height": 341, "width": 512}
+    with Image.open(place / "cat-gates.png") as picture:
+        assert picture.width >= 2000
+
+
+def test_json_is_all_of_stdout(viz: Any, place: Path) -> None:
+    ran = viz("cat.png", "dog.jpg", "-o", "out", "--json")
+    assert ran.code == 0
+    document = json.loads(ran.out)
+    assert document["schema"] == "convneur.gates/1"
+    assert document["failed"] == []
+    assert [record["image"]["name"] for record in document["images"]] == ["cat.png", "dog.jpg"]
+    assert document["images"][0] == json.loads((place / "out" / "cat-gates.json").read_text())
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_the_suffix_chooses_the_format_and_names_the_rest(viz: Any, place: Path, suffix: str) -> None:
+    assert viz("cat.png", "-o", f"maps.{suffix}", "--save-arrays").code == 0
+    assert {f"maps.{suffix}", "maps.json", "maps.npz"} <= names(place)
+    head = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
+    assert (place / f"maps.{suffix}").read_bytes().startswith(head)
+
+
+def test_arrays_are_the_drawn_maps(viz: Any, place: Path) -> None:
+    ran = viz("cat.png", "--stage", "1,3", "--size", 64, "--surprise", "--row3", "gated", "--save-arrays", quick=False)
+    assert ran.code == 0
+    arrays = np.load(place / "cat-gates.npz")
+    rows = ("local_only", "f_loc", "gate", "gated", "surprise")
+    assert set(arrays) == {f"stage{stage}_{row}" for stage in (1, 3) for row in rows}
+    record = json.loads((place / "cat-gates.json").read_text())
+    for stage in record["stages"]:
+        for row, kept in stage["maps"].items():
+            values = arrays[f"stage{stage['stage']}_{row}"]
+            assert values.shape == (stage["height"], stage["width"])
+            assert (float(values.min()), float(values.max())) == (kept["min"], kept["max"])
+        assert stage["maps"]["f_loc"]["limits"] == stage["maps"]["gated"]["limits"]
+
+
+def test_the_same_seed_gives_the_same_bytes(viz: Any, place: Path) -> None:
+    for name in ("one", "two"):
+        assert viz("cat.png", "-o", f"{name}.png", "--seed", 4, "--save-arrays").code == 0
+    assert viz("cat.png", "-o", "other.png", "--seed", 5, "--save-arrays").code == 0
+    for suffix in ("npz", "png", "json"):
+        one, two, other = ((place / f"{name}.{suffix}").read_bytes() for name in ("one", "two", "other"))
+        assert one == two
+        assert one != other
+
+
+def test_recipe_options_reach_the_record(viz: Any, place: Path) -> None:
+    ran = viz("cat.png", "--no-gate", "--overlay", "--reduce", "pca", "--scale", "-1:0.5", "--fusion", "concat", "-q")
+    assert (ran.code, ran.err) == (0, "")
+    record = json.loads((place / "cat-gates.json").read_text())
+    recipe = record["recipe"]
+    assert recipe["rows"] == ["local_only", "f_loc", "f_out"]
+    assert (recipe["overlay"], recipe["reduce"], recipe["scale"]) == (True, "pca", [-1.0, 0.5])
+    assert record["stages"][0]["maps"]["f_out"]["limits"] == [-1.0, 0.5]
+    assert record["net"]["config"]["fusion"] == "concat"
+
+
+def test_a_later_block(viz: Any, place: Path) -> None:
+    assert viz("cat.png", "--memory", "per-layer", "--block", 2).code == 0
+    assert json.loads((place / "cat-gates.json").read_text())["recipe"]["block"] == 2
+
+
+def test_native_size_and_a_turned_photo(viz: Any, place: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(place / "cat.png").save(place / "turned.png", exif=exif)
+    assert viz("turned.png", "--stage", 4, "--size", "native", quick=False).code == 0
+    image = json.loads((place / "turned-gates.json").read_text())["image"]
+    assert image["drawn"] == {"height": 72, "width": 48}
+
+
+def test_trained_weights_are_named_and_not_stamped(viz: Any, place: Path) -> None:
+    weights(place / "net.safetensors")
+    weights(place / "local.safetensors", memory="none")
+    ran = viz("cat.png", "--weights", "net.safetensors", "--local-weights", "local.safetensors", model=None)
+    assert ran.code == 0
+    assert "UNTRAINED" not in ran.err
+    record = json.loads((place / "cat-gates.json").read_text())
+    assert record["weights"]["source"] == "file"
+    assert len(record["weights"]["sha256"]) == 64
+    assert record["weights"]["provenance"] == {"data": "noise"}
+    assert record["local_only"]["file"] == "local.safetensors"
+    assert record["weights"]["sha256"] != record["local_only"]["sha256"]
+
+
+def test_chunks_of_a_file_can_be_set(viz: Any, place: Path) -> None:
+    file = weights(place / "net.safetensors")
+    for options, chunks in (((), 2), (("--chunk-length", 5), 8), (("--order", "strided", "--chunks", 4), 4)):
+        assert viz("cat.png", "--weights", file, *options, "--force", model=None).code == 0
+        assert json.loads((place / "cat-gates.json").read_text())["stages"][0]["chunks"] == chunks
+
+
+def test_a_saturated_gate_is_said(viz: Any, place: Path) -> None:
+    net = untrained(TINY, 0)
+    with torch.no_grad():
+        net.stages[1][0].global_branch.expand.bias.fill_(50.0)
+    save_checkpoint(net, place / "net.safetensors")
+    ran = viz("cat.png", "--weights", "net.safetensors", "-q")
+    assert ran.code == 0
+    assert ran.err == "warning: cat.png: the gate of stage 2 is saturated, 100.0% of its values are at 0 or 1\n"
+    record = json.loads((place / "cat-gates.json").read_text())
+    assert record["stages"][0]["saturated"] is True
+    assert "gate saturated, 100.0%" in record["notes"][0]
+
+
+def test_zero_weights_draw_flat(viz: Any, place: Path) -> None:
+    net = untrained(TINY, 0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()
+    save_checkpoint(net, place / "net.safetensors")
+    assert viz("cat.png", "--weights", "net.safetensors", "--surprise").code == 0
+    maps = json.loads((place / "cat-gates.json").read_text())["stages"][0]["maps"]
+    assert maps["f_loc"] == {"min": 0.0, "max": 0.0, "limits": [0.0, 0.0]}
+
+
+# Several images
+
+
+def test_a_batch_goes_on_after_a_failure(viz: Any, place: Path) -> None:
+    (place / "bad.png").write_text("no photo")
+    ran = viz("cat.png", "bad.png", "dog.jpg", "-o", "out", "--format", "svg", "--json")
+    assert ran.code == 1
+    assert names(place / "out") == {"cat-gates.svg", "cat-gates.json", "dog-gates.svg", "dog-gates.json"}
+    assert json.loads(ran.out)["failed"][0]["name"] == "bad.png"
+    errors = [line for line in ran.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 2
+    assert errors[0].startswith("error: bad.png: not an image")
+    assert errors[1] == "error: 1 of 3 images failed: bad.png"
+
+
+def test_equal_stems_are_an_error(viz: Any, place: Path) -> None:
+    (place / "more").mkdir()
+    photo(place / "more" / "cat.png")
+    ran = viz("cat.png", "more/cat.png", "-o", "out")
+    assert ran.code == 2
+    assert "cat.png and more/cat.png" in ran.line
+    assert not (place / "out").exists()
+
+
+def test_several_images_need_a_folder(viz: Any, place: Path) -> None:
+    ran = viz("cat.png", "dog.jpg", "-o", "maps.png")
+    assert ran.code == 2
+    assert "name a folder" in ran.line
+
+
+def test_images_leave_nothing_behind(viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As each image is about to be drawn, what the ones before it left is counted."""
+    live: list[tuple[int, int]] = []
+    drawn = convneur.figures.gates.gates_figure
+
+    def counting(*arguments: Any, **options: Any) -> Figure:
+        gc.collect()
+        kinds = [type(thing) for thing in gc.get_objects()]
+        live.append((kinds.count(Figure), sum(issubclass(kind, torch.Tensor) for kind in kinds)))
+        return drawn(*arguments, **options)
+
+    monkeypatch.setattr(convneur.figures.gates, "gates_figure", counting)
+    images = [photo(place / f"photo{number}.png", seed=number) for number in range(6)]
+    assert viz(*images, "-o", "out").code == 0
+    assert len(live) == 6
+    figures, tensors = zip(*live, strict=True)
+    assert max(figures) <= 1  # the one just saved may still be a name in the loop
+    assert len(set(tensors[1:])) == 1
+
+
+# What goes wrong
+
+
+def broken_images(place: Path) -> dict[str, str]:
+    """Each broken image with what must be said of it."""
+    (place / "text.jpg").write_text("not a photo")
+    (place / "empty.png").touch()
+    photo(place / "whole.jpg", 200, 300)
+    (place / "cut.jpg").write_bytes((place / "whole.jpg").read_bytes()[:3000])
+    photo(place / "dot.png", 1, 1)
+    photo(place / "small.png", 20, 20)
+    photo(place / "line.png", 2, 30000)
+    (place / "folder").mkdir()
+    return {
+        "text.jpg": "not an image",
+        "empty.png": "not an image",
+        "cut.jpg": "damaged or cut short",
+        "dot.png": "1x1 pixels",
+        "small.png": "20x20 pixels",
+        "line.png": "2x30000 pixels",
+        "folder": "is a folder",
+    }
+
+
+def test_broken_images(viz: Any, place: Path) -> None:
+    for name, says in broken_images(place).items():
+        before = names(place)
+        ran = viz(name, "-o", "maps.png")
+        assert ran.code == 1, name
+        assert ran.line.startswith(f"error: {name}: ")
+        assert says in ran.line
+        assert names(place) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["none.png"], "none.png: no such file"),
+        (["cat.png", "--weights", "none.safetensors"], "none.safetensors: no such file"),
+        (["cat.png", "--local-weights", "none.safetensors"], "none.safetensors: no such file"),
+        (["cat.png", "--stage", "5"], "--stage 5: choose"),
+        (["cat.png", "--stage", "1,x"], "--stage 1,x: choose"),
+        (["cat.png", "--size", "small"], "--size small: give"),
+        (["cat.png", "--size", "31"], "--size 31: give"),
+        (["cat.png", "--scale", "0"], "--scale 0: choose"),
+        (["cat.png", "--scale", "2:1"], "scale 2:1: needs two finite numbers"),
+        (["cat.png", "--scale", "0:nan"], "two finite numbers"),
+        (["cat.png", "--reduce", "median"], "--reduce"),
+        (["cat.png", "--row3", "before"], "--row3"),
+        (["cat.png", "-o", "maps.html"], "end it in .png, .svg, .pdf"),
+        (["cat.png", "-o", "maps"], "end it in .png, .svg, .pdf"),
+        (["cat.png", "-o", "maps.png", "--format", "svg"], "--format svg"),
+        (["cat.png", "-o", "cat.png", "--force"], "is one of the images"),
+        (["cat.png", "--block", "3"], "block 3: stage 2 has blocks 1 to 2"),
+        (["cat.png", "--block", "2"], "choose block 1, or memory per-layer"),
+        (["cat.png", "--fusion", "addition"], "choose fusion gating"),
+        (["cat.png", "--fusion", "concat", "--no-gate", "--row3", "gated"], "choose fusion gating"),
+        (["cat.png", "--memory", "none"], "choose per-stage or per-layer"),
+        (["cat.png", "--memory", "none", "--no-gate"], "choose per-stage or per-layer"),
+        (["cat.png", "--global-branch", "self-attention", "--surprise"], "--surprise: a self-attention branch has"),
+        (["cat.png", "--seed", "-1"], "--seed"),
+        (["cat.png", "--frobnicate"], "--frobnicate"),
+    ],
+    ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",
+)
+def test_wrong_usage(viz: Any, place: Path, arguments: list[str], says: str) -> None:
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    with_size = [*arguments, *([] if "--stage" in arguments else ["--stage", "2"])]
+    ran = viz(*with_size, quick=False)
+    assert ran.code == 2
+    assert says in ran.line
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+
+
+@pytest.mark.parametrize("model", ["m9", "m1,m2", "none.json"])
+def test_unknown_or_several_nets(viz: Any, model: str) -> None:
+    ran = viz("cat.png", model=model)
+    assert ran.code == 2
+    assert f"--model {model}" in ran.line
+
+
+def test_a_net_for_other_channels(viz: Any, place: Path) -> None:
+    (place / "four.json").write_text(json.dumps(TINY.replace(in_channels=4).to_dict()))
+    ran = viz("cat.png", model="four.json")
+    assert ran.code == 2
+    assert "takes 4 channels" in ran.line
+
+
+def test_broken_weights(viz: Any, place: Path) -> None:
+    whole = weights(place / "net.safetensors")
+    (place / "cut.safetensors").write_bytes(whole.read_bytes()[:-100])
+    (place / "text.safetensors").write_text("hello, this is no checkpoint")
+    torch.save({"weight": torch.zeros(3)}, place / "zip.pt")
+    (place / "pickle.pt").write_bytes(pickle.dumps({"weight": 1}))
+    with torch.no_grad():
+        net = untrained(TINY, 0)
+        net.stages[0][0].local_branch.pw_conv1.weight[0, 0] = float("nan")
+    save_checkpoint(net, place / "nan.safetensors")
+    weights(place / "m1.safetensors", VARIANTS["m1"].replace(head="none"))
+    before = names(place)
+    for name, options, says in (
+        ("cut.safetensors", (), "not a readable safetensors file"),
+        ("text.safetensors", (), "not a readable safetensors file"),
+        ("zip.pt", (), "never loaded"),
+        ("pickle.pt", (), "never loaded"),
+        ("nan.safetensors", (), "stages.0.0.local_branch.pw_conv1.weight holds NaN"),
+        ("m1.safetensors", ("--model", "m2"), "holds a net with dims"),
+        ("net.safetensors", ("--fusion", "concat"), "holds a net with fusion gating"),
+        ("net.safetensors", ("--memory", "per-layer"), "holds a net with memory per-stage"),
+        (".", (), ".: "),
+    ):
+        ran = viz("cat.png", "--weights", name, *options, model=None)
+        assert ran.code == 1, name
+        assert ran.line.startswith(f"error: {name}: ")
+        assert says in ran.line
+    ran = viz("cat.png", "--local-weights", "net.safetensors")
+    assert ran.code == 1
+    assert "holds a net with memory per-stage, not none" in ran.line
+    assert names(place) == before
+
+
+def test_the_files_own_variant_may_be_named(viz: Any, place: Path) -> None:
+    file = weights(place / "m1.safetensors", VARIANTS["m1"].replace(num_classes=11, chunk_length=50))
+    assert viz("cat.png", "--weights", file, model="m1").code == 0
+    assert json.loads((place / "cat-gates.json").read_text())["stages"][0]["chunk_length"] == 40
+
+
+def test_nothing_is_overwritten_without_force(viz: Any, place: Path) -> None:
+    for name in ("maps.png", "maps.json", "maps.npz"):
+        (place / name).write_text("mine")
+        ran = viz("cat.png", "-o", "maps.png", "--save-arrays")
+        assert ran.code == 1
+        assert ran.line.startswith(f"error: {name}: exists already")
+        assert (place / name).read_text() == "mine"
+        assert viz("cat.png", "-o", "maps.png", "--save-arrays", "--force").code == 0
+        assert (place / name).read_bytes() != b"mine"
+        for written in ("maps.png", "maps.json", "maps.npz"):
+            (place / written).unlink()
+
+
+def test_a_batch_checks_all_outputs_first(viz: Any, place: Path) -> None:
+    (place / "out").mkdir()
+    (place / "out" / "dog-gates.png").write_text("mine")
+    assert viz("cat.png", "dog.jpg", "-o", "out").code == 1
+    assert names(place / "out") == {"dog-gates.png"}
+
+
+def test_folders_that_cannot_be_written_to(viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no such folder" in viz("cat.png", "-o", "none/maps.png").line
+    (place / "maps.png").mkdir()
+    ran = viz("cat.png", "-o", "maps.png")
+    assert ran.code == 1
+    assert "is a folder; name a file" in ran.line
+    (place / "file").touch()
+    assert "is not a folder" in viz("cat.png", "dog.jpg", "-o", "file").line
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    ran = viz("cat.png", "-o", "other.png")
+    assert ran.code == 1
+    assert "cannot write there" in ran.line
+
+
+def test_a_diverging_memory_is_one_line(viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = untrained(TINY, 0)
+    with torch.no_grad():  # finite weights whose products are not
+        net.stages[1][0].local_branch.pw_conv2.bias.fill_(3e38)
+        net.stages[1][0].local_branch.pw_conv2.weight.fill_(3e38)
+    save_checkpoint(net, place / "net.safetensors")
+    ran = viz("cat.png", "--weights", "net.safetensors")
+    assert ran.code == 1
+    assert "error: cat.png: " in ran.line
+    assert "NaN or infinite" in ran.line
+
+
+def test_too_little_memory_is_one_line(viz: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 123 bytes.")
+
+    monkeypatch.setattr(ConvNeur, "forward_intermediates", full)
+    ran = viz("cat.png")
+    assert ran.code == 1
+    assert "not enough memory for 43x64 pixels" in ran.line
+
+
+def test_interrupted_runs_leave_no_half_file(viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(_figure: Figure, path: Path) -> None:
+        path.write_text("half a fig")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(convneur.figures.gates, "save_figure", stop)
+    before = names(place)
+    ran = viz("cat.png")
+    assert ran.code == 130
+    assert names(place) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names there are text")
+def test_a_name_that_is_no_text(viz: Any, place: Path) -> None:
+    name = os.fsdecode(b"caf\xe9 $x^$ \xe6\x97\xa5.png")
+    photo(place / name)
+    ran = viz(name, "-o", "maps.png", "--json", "-q")
+    assert ran.code == 0
+    assert json.loads(ran.out)["images"][0]["image"]["name"].startswith("caf\\udce9 $x^$")
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = (
+        "import sys; from convneur_cli.app import app; app(['viz-gates', '--help'], standalone_mode=False); "
+        "assert not {'torch', 'numpy', 'matplotlib', 'PIL'} & sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "convneur viz-gates cat.jpg" in done.stdout
