@@ -91,7 +91,8 @@ def warnings_of(summary: "BoundarySummary", *, inferred: bool) -> list[str]:
     found = []
     if summary.stray:
         values = [f"{label} in {_images(count)}" for label, count in summary.stray.items()]
-        found.append(f"predicted labels that are no class count as wrong: {_listed(values, 6)}")
+        mend = "; if they are classes, add --num-classes" if inferred else ""
+        found.append(f"predicted labels that are no class count as wrong: {_listed(values, 6)}{mend}")
     if summary.all_ignored:
         found.append(
             f"{_images(len(summary.all_ignored))} ignored altogether, adding nothing: {_listed(summary.all_ignored, 3)}"
@@ -124,7 +125,7 @@ def print_report(printer: Printer, summary: "BoundarySummary", classes_from: str
 
 def _print_labels(printer: Printer, summary: "BoundarySummary") -> None:
     ignored = summary.settings["ignore_index"]
-    for name, words in (("ground_truth", "Labels in the ground truth"), ("prediction", "predicted where it counts")):
+    for name, words in (("ground_truth", "Labels in the ground truth"), ("prediction", "Labels predicted there")):
         counts = summary.labels[name]
         pixels = sum(counts.values())
         shares = [
@@ -156,6 +157,7 @@ def _print_overall(printer: Printer, summary: "BoundarySummary") -> None:
     )
     if penalised:
         counts += " Penalised: missed or spurious counts as the image diagonal."
+    printer.text()
     printer.table("Overall", columns, [row[: len(columns)] for row in rows], left=2)
     printer.sentence(counts)
 
@@ -185,10 +187,12 @@ def _print_classes(printer: Printer, summary: "BoundarySummary") -> None:
         rows.append([str(row["class"]), *name, *figures, *counts])
     columns = ["class", *(["name"] if named else []), *heads, "missed", "spur."]
     caption = f"{', '.join(notes)}: first of several, -o has all." if notes else None
+    printer.text()
     printer.table("By class", columns, rows, left=2 if named else 1, dense=True, caption=caption)
     absent = len(summary.per_class) - len(present)
     if absent:
-        printer.sentence(f"{absent} classes occur in no map and are left out of every mean.")
+        classes = "1 class occurs in no map and is" if absent == 1 else f"{absent} classes occur in no map and are"
+        printer.sentence(f"{classes} left out of every mean.")
 
 
 def _unit(settings: dict[str, Any]) -> str:

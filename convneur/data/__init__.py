@@ -1,0 +1,1 @@
+"""Reading photos, label maps and pairs of them; no model."""

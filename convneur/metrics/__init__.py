@@ -1,0 +1,59 @@
+"""Boundary metrics of label maps, on NumPy arrays; NumPy and SciPy only.
+
+Label maps, many classes and images:
+
+>>> import numpy as np
+>>> from convneur.metrics import BoundaryAccumulator, BoundarySettings, score_pair
+>>> gt = np.zeros((40, 60), np.uint8)
+>>> gt[10:30, 20:40] = 1
+>>> settings = BoundarySettings(num_classes=2, tolerance=("1px", "3px"))
+>>> total = BoundaryAccumulator(settings)
+>>> total.add("image 1", score_pair(gt, np.roll(gt, 2, axis=1), settings))
+>>> total.summary().per_class[1]["hausdorff"]["finite_mean"]
+2.0
+
+One mask against another: `boundary_f1(gt == 1, pred == 1, tolerance="3px")` and its neighbours.
+"""
+
+from convneur.metrics.label_pair import Confusion, highest_class
+from convneur.metrics.masks import (
+    assd,
+    boundary_f1,
+    boundary_iou,
+    hausdorff,
+    hd95,
+    masd,
+    mean_iou,
+    pixel_accuracy,
+    surface_dice,
+    trimap_miou,
+)
+from convneur.metrics.records import record_columns, records
+from convneur.metrics.scores import Matches, PairScores, score_pair
+from convneur.metrics.settings import METRICS, BoundarySettings, tolerance_radius
+from convneur.metrics.summary import BoundaryAccumulator, BoundarySummary
+
+__all__ = [
+    "METRICS",
+    "BoundaryAccumulator",
+    "BoundarySettings",
+    "BoundarySummary",
+    "Confusion",
+    "Matches",
+    "PairScores",
+    "assd",
+    "boundary_f1",
+    "boundary_iou",
+    "hausdorff",
+    "hd95",
+    "highest_class",
+    "masd",
+    "mean_iou",
+    "pixel_accuracy",
+    "record_columns",
+    "records",
+    "score_pair",
+    "surface_dice",
+    "tolerance_radius",
+    "trimap_miou",
+]
