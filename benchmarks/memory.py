@@ -180,9 +180,10 @@ def main() -> None:
             for name, (middle, least, most) in results.items():
                 history.setdefault(name, []).append(middle)
                 peak = peak_mib(name, tokens, backward=backward, threads=arguments.threads)
+                floors, times = middle / results["floor"][0], middle / results["memory"][0]
                 print(
-                    f"| {tokens} | {name} | {middle:.4f} ({least:.4f} to {most:.4f}) | {middle / results['floor'][0]:.2f} "
-                    f"| {middle / results['memory'][0]:.2f} | {peak:.0f} |",
+                    f"| {tokens} | {name} | {middle:.4f} ({least:.4f} to {most:.4f}) | {floors:.2f} "
+                    f"| {times:.2f} | {peak:.0f} |",
                     flush=True,
                 )
         if len(sizes) > 1:

@@ -14,15 +14,19 @@ ALLOWED = {
     "convneur.errors": set(),
     "convneur.files": {"convneur.errors"},
     "convneur.variants": {"convneur.errors"},
+    "convneur.published": set(),
     "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
         "torch", "safetensors", "convneur.errors", "convneur.files", "convneur.model", "convneur.variants"},
-    "convneur.cost": {"torch", "fvcore", "convneur.errors", "convneur.model", "convneur.variants"},
+    "convneur.cost": {
+        "torch", "fvcore", "convneur.errors", "convneur.model", "convneur.published", "convneur.variants"},
     "convneur.gates": {
         "torch", "numpy", "convneur.errors", "convneur.model", "convneur.variants", "convneur.checkpoints"},
     "convneur.metrics": {"numpy", "scipy", "convneur.errors"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
-    "convneur.figures": {"matplotlib", "numpy", "convneur.errors", "convneur.cost", "convneur.gates"},
+    "convneur.figures": {
+        "matplotlib", "numpy", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.published",
+        "convneur.variants"},
 }  # fmt: skip
 
 

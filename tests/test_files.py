@@ -28,9 +28,14 @@ def test_an_interrupted_one_leaves_nothing_and_spares_the_old(tmp_path: Path, st
     old = tmp_path / "a.txt"
     old.write_text("old")
     expected = InputError if isinstance(stop, OSError) else type(stop)
-    with pytest.raises(expected) as caught, new_file(old, force=True) as temporary:
-        temporary.write_text("half")
-        raise stop
+
+    def write_half() -> None:
+        with new_file(old, force=True) as temporary:
+            temporary.write_text("half")
+            raise stop
+
+    with pytest.raises(expected) as caught:
+        write_half()
     assert listing(tmp_path) == ["a.txt"]
     assert old.read_text() == "old"
     if isinstance(stop, OSError):
