@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 import convneur
-from convneur_cli import eval_boundary
+from convneur_cli import bench, demo, eval_boundary, figure, flops, models, tables, viz_gates
 from convneur_cli.errors import INTERRUPTED, USAGE
 from convneur_cli.options import register
 
@@ -40,8 +40,17 @@ def _root(
     pass
 
 
-for _name, _body in (("eval-boundary", eval_boundary.eval_boundary),):
+for _name, _body in (
+    ("flops", flops.flops),
+    ("bench", bench.bench),
+    ("viz-gates", viz_gates.viz_gates),
+    ("eval-boundary", eval_boundary.eval_boundary),
+    ("models", models.models),
+    ("tables", tables.tables),
+    ("demo", demo.demo),
+):
     register(app, _name, _body)
+app.add_typer(figure.app)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

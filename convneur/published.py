@@ -1,0 +1,112 @@
+"""The figures that the paper prints, as it prints them.
+
+Multiply-adds are in billions, what the paper calls FLOPs (G): one multiply-add is one. Costs and parameters are
+decimals that keep the printed digits, so 1.0 is not 1.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+__all__ = ["AblationRow", "ClassifierRow", "Published", "SegmenterRow", "published"]
+
+
+@dataclass(frozen=True)
+class ClassifierRow:
+    """ImageNet-1K at 224x224. top1: percent. gmacs: billions. params_m: millions, None where we have no figure."""
+
+    model: str
+    gmacs: Decimal
+    top1: float
+    params_m: Decimal | None
+
+
+@dataclass(frozen=True)
+class AblationRow:
+    """One setting of m3, ImageNet-1K at 224x224.
+
+    default: whether m3 itself has it. extra_params_m: millions over m3 itself, None where none are printed.
+    """
+
+    setting: str
+    gmacs: Decimal
+    top1: float
+    default: bool
+    extra_params_m: Decimal | None
+
+
+@dataclass(frozen=True)
+class SegmenterRow:
+    """ADE20K. head: as `ConvNeurConfig` names it. miou: percent. gmacs: for one image of height x width pixels."""
+
+    model: str
+    head: str
+    miou: float
+    gmacs: Decimal
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """The paper's tables. imagenet: m1 to m4, others: nets of other authors; the ablations vary m3.
+
+    placement, branch, fusion and mem_dim: where the memory stands, what does its work, how its map meets the local
+    features, how wide it is. segmentation holds other authors' nets too.
+    """
+
+    paper: str
+    imagenet: tuple[ClassifierRow, ...]
+    others: tuple[ClassifierRow, ...]
+    placement: tuple[AblationRow, ...]
+    branch: tuple[AblationRow, ...]
+    fusion: tuple[AblationRow, ...]
+    mem_dim: tuple[AblationRow, ...]
+    segmentation: tuple[SegmenterRow, ...]
+
+
+@cache
+def published() -> Published:
+    """Read the packaged `published.json`, once.
+
+    >>> [str(row.gmacs) for row in published().imagenet]
+    ['0.71', '1.0', '1.8', '3.06']
+    """
+    text = files("convneur").joinpath("published.json").read_text(encoding="utf-8")
+    values = json.loads(text, parse_float=Decimal)
+    ablations = values["ablations_m3_imagenet1k_224"]
+    return Published(
+        paper=values["paper"],
+        imagenet=tuple(map(_classifier, values["imagenet1k_224"])),
+        others=tuple(map(_classifier, values["imagenet1k_224_others"])),
+        placement=tuple(map(_ablation, ablations["memory_placement"])),
+        branch=tuple(map(_ablation, ablations["global_branch"])),
+        fusion=tuple(map(_ablation, ablations["fusion"])),
+        mem_dim=tuple(map(_ablation, ablations["memory_dim"])),
+        segmentation=tuple(map(_segmenter, values["ade20k"])),
+    )
+
+
+def _classifier(row: Mapping[str, Any]) -> ClassifierRow:
+    return ClassifierRow(row["model"], Decimal(row["macs_g"]), float(row["top1"]), row.get("params_m"))
+
+
+def _ablation(row: Mapping[str, Any]) -> AblationRow:
+    return AblationRow(
+        str(row["setting"]),
+        Decimal(row["macs_g"]),
+        float(row["top1"]),
+        row.get("default", False),
+        row.get("extra_params_m"),
+    )
+
+
+def _segmenter(row: Mapping[str, Any]) -> SegmenterRow:
+    height, width = row["macs_at"]
+    return SegmenterRow(
+        row["model"], row["head"].replace("_", "-"), float(row["miou"]), Decimal(row["macs_g"]), height, width
+    )
