@@ -1,25 +1,31 @@
 """`convneur flops`."""
 
 import dataclasses
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from convneur.errors import InputError
 from convneur.files import new_file, refuse_existing
 from convneur.variants import ConvNeurConfig
 from convneur_cli.errors import CHECK_FAILED, FAILED, UsageError
-from convneur_cli.model_options import ModelOptions
+from convneur_cli.model_options import ModelOptions, foreign_import_notes
 from convneur_cli.options import CommonOptions
 from convneur_cli.output import Advance, to_json
 from convneur_cli.sizes import parse_sizes
 
 if TYPE_CHECKING:
-    from convneur.cost import NetCounter, RefusedSize, SizeCost, TwinName
+    from convneur.cost import ForeignCounter, ForeignNet, ImageCost, NetCounter, RefusedSize, TwinName
     from convneur_cli.flops_report import NetReport
 
 __all__ = ["flops"]
 
+_Cost = TypeVar("_Cost")
 _Counter = Literal["dispatch", "fvcore", "both"]
 _PLOTS = (".png", ".svg", ".pdf")
 _OUTPUTS = (".json", ".csv", ".md")
@@ -42,6 +48,9 @@ def flops(
     by: Annotated[
         Literal["branch", "module", "operator"] | None, typer.Option(help="Also list multiply-adds by this.")
     ] = None,
+    backward: Annotated[
+        bool, typer.Option("--backward", help="Also count a forward and a backward pass, and what they hold.")
+    ] = False,
     compare: Annotated[
         str | None, typer.Option(help="Twins of the net to set beside it.", metavar="self-attention,local-only")
     ] = None,
@@ -60,6 +69,9 @@ def flops(
 
     Nothing is computed (unless by fvcore): nets are counted on torch's meta device, at any size in no memory.
 
+    Any net of three image channels can be counted: `--model package.module:factory` imports the module, which runs
+    its code, and calls the factory, with `img_size` where it takes that; `--model timm/NAME` needs `convneur[timm]`.
+
     Example: `convneur flops --model m1 --sizes 224,512,1024 --compare self-attention --plot cost.png`
     """
     wanted = parse_sizes("--sizes", sizes)
@@ -68,22 +80,35 @@ def flops(
         if path is not None and path.suffix.lower() not in suffixes:
             raise UsageError(f"{option} {path}: the name must end in {', '.join(suffixes)}")
     refuse_existing(*(path for path in (plot, output) if path is not None), force=common.force)
-    configs = model.configs()
+    for name in model.foreign_names():
+        for option, typed in (("--convention", convention == "paper"), ("--by", by == "branch"), ("--compare", twins)):
+            if typed:
+                raise UsageError(f"{option}: --model {name} has no paper, no branches and no twins; leave it out")
+    printer = common.printer()
+    for line in foreign_import_notes(model.names()):
+        printer.note(line)
+    with redirect_stdout(sys.stderr):  # what others' code prints is no part of the result
+        asked = model.nets()
 
     from convneur.cost import probe_sizes, twin_of
     from convneur_cli import flops_report as report
 
     # Before any work, since a net may have no such twin.
-    twins_of = {name: {twin: twin_of(config, twin) for twin in twins} for name, config in configs.items()}
-    printer = common.printer()
-    steps = len(wanted) * (1 if counter == "dispatch" else 2) + len(probe_sizes())
-    counting = _Counting(wanted, convention, counter)
+    twins_of = {
+        name: {twin: twin_of(net, twin) for twin in twins} if isinstance(net, ConvNeurConfig) else {}
+        for name, net in asked.items()
+    }
+    steps = len(wanted) * (1 + (counter != "dispatch") + backward) + len(probe_sizes())
+    counting = _Counting(wanted, convention, counter, backward=backward)
     nets: list[NetReport] = []
-    with printer.progress("counting", len(configs) * (1 + len(twins)) * steps) as advance:
-        for name, config in configs.items():
-            net = counting.net(name, config, advance)
+    with (
+        printer.progress("counting", len(asked) * (1 + len(twins)) * steps) as advance,
+        redirect_stdout(sys.stderr),
+    ):
+        for name, one in asked.items():
+            counted = counting.net(name, one, advance)
             of_net = {twin: counting.net(name, its, advance, twin=twin) for twin, its in twins_of[name].items()}
-            nets.append(dataclasses.replace(net, twins=of_net))
+            nets.append(dataclasses.replace(counted, twins=of_net))
 
     as_json = report.to_json(nets, convention, by)
     # Files first: whoever reads stdout may stop reading.
@@ -125,66 +150,110 @@ class _Counting:
     """Counts nets at the sizes asked for; `problems` are lines for stderr on what was refused."""
 
     def __init__(
-        self, wanted: dict[str, tuple[int, int]], convention: Literal["all", "paper"], counter: _Counter
+        self,
+        wanted: dict[str, tuple[int, int]],
+        convention: Literal["all", "paper"],
+        counter: _Counter,
+        *,
+        backward: bool,
     ) -> None:
-        self.wanted, self.convention, self.counter = wanted, convention, counter
+        self.wanted, self.convention, self.counter, self.backward = wanted, convention, counter, backward
         self.problems: list[str] = []
 
     def net(
         self,
         name: str,
-        config: ConvNeurConfig,
+        net: "ConvNeurConfig | ForeignNet",
         advance: Advance,
         *,
         twin: "TwinName | None" = None,
     ) -> "NetReport":
-        from convneur.cost import NetCounter, RefusedSize, SizeCost, net_scaling, probe_sizes
+        from convneur.cost import ImageCost, RefusedSize, net_scaling
         from convneur_cli.flops_report import NetReport, compare_counters, net_name, size_name
 
         shown = net_name(name, twin)
-        dispatch = NetCounter(config)
-        costs = complete = self._at(dispatch, self.wanted, shown, advance)
+        dispatch = _counter(net)
+        costs = complete = self._at(self._by(dispatch), self.wanted, shown, advance)
         self.problems += [
             f"{shown} at {size}: {cost.error}" for size, cost in complete.items() if isinstance(cost, RefusedSize)
         ]
         counters = None
         if self.counter != "dispatch":
-            seen = self._at(NetCounter(config, counter="fvcore"), self.wanted, f"{shown} by fvcore", advance)
+            seen = self._at(self._by(_counter(net, "fvcore")), self.wanted, f"{shown} by fvcore", advance)
             self.problems += [
                 f"{shown} by fvcore at {size}: {cost.error}"
                 for size, cost in seen.items()
-                if isinstance(cost, RefusedSize) and isinstance(complete[size], SizeCost)
+                if isinstance(cost, RefusedSize) and isinstance(complete[size], ImageCost)
             ]
             counters = compare_counters(complete if self.counter == "both" else None, seen)
             costs = complete if self.counter == "both" else seen
+        training = None
+        if self.backward:
+            training = self._at(dispatch.training_at, self.wanted, f"{shown}, backward too,", advance)
+            self.problems += [
+                f"{shown}, backward too, at {size}: {cost.error}"
+                for size, cost in training.items()
+                if isinstance(cost, RefusedSize) and isinstance(complete[size], ImageCost)
+            ]
         # The verdict needs sizes at which running a net takes minutes: it is always found on the meta device.
-        probes = self._at(dispatch, {size_name(*size): size for size in probe_sizes()}, shown, advance)
+        probed = {size_name(*size): size for size in _probe_sizes(net, complete)}
+        probes = self._at(self._by(dispatch), probed, shown, advance)
         return NetReport(
             name=name,
             twin=twin,
             params=dispatch.params,
-            reads_before_write=config.read == "before",
+            source=None if isinstance(net, ConvNeurConfig) else net.source,
+            built_per_size=not isinstance(net, ConvNeurConfig) and net.takes_size,
+            reads_before_write=isinstance(net, ConvNeurConfig) and net.read == "before",
             sizes=costs,
             probes=probes,
             scaling=net_scaling(list(probes.values()), list(costs.values()), complete=list(complete.values())),
+            training=training,
             counters=counters,
             twins={},
         )
 
-    def _at(
-        self, net: "NetCounter", sizes: dict[str, tuple[int, int]], shown: str, advance: Advance
-    ) -> "dict[str, SizeCost | RefusedSize]":
-        from convneur.cost import CountingError, RefusedSize
+    def _by(self, counter: "NetCounter | ForeignCounter") -> "Callable[[int, int], ImageCost]":
+        from convneur.cost import NetCounter
 
-        costs: dict[str, SizeCost | RefusedSize] = {}
+        return partial(counter.at, convention=self.convention) if isinstance(counter, NetCounter) else counter.at
+
+    def _at(
+        self, count: "Callable[[int, int], _Cost]", sizes: dict[str, tuple[int, int]], shown: str, advance: Advance
+    ) -> "dict[str, _Cost | RefusedSize]":
+        from convneur.cost import RefusedSize
+
+        costs: dict[str, _Cost | RefusedSize] = {}
         for size, (height, width) in sizes.items():
             advance(f"counting {shown} at {size}", 0)
             try:
-                costs[size] = net.at(height, width, convention=self.convention)
-            except CountingError as error:
+                costs[size] = count(height, width)
+            except InputError as error:
                 costs[size] = RefusedSize(height, width, str(error))
             advance()
         return costs
+
+
+def _counter(
+    net: "ConvNeurConfig | ForeignNet", counter: Literal["dispatch", "fvcore"] = "dispatch"
+) -> "NetCounter | ForeignCounter":
+    from convneur.cost import ForeignCounter, NetCounter
+
+    if isinstance(net, ConvNeurConfig):
+        return NetCounter(net, counter=counter)
+    return ForeignCounter(net, counter=counter)
+
+
+def _probe_sizes(
+    net: "ConvNeurConfig | ForeignNet", costs: "dict[str, ImageCost | RefusedSize]"
+) -> tuple[tuple[int, int], ...]:
+    from convneur.cost import ImageCost, foreign_probe_sizes, probe_sizes
+
+    if isinstance(net, ConvNeurConfig):
+        return probe_sizes()
+    taken = [cost for cost in costs.values() if isinstance(cost, ImageCost)]
+    largest = max(taken or costs.values(), key=lambda cost: cost.pixels)
+    return foreign_probe_sizes(largest.height, largest.width)
 
 
 def _draw(path: Path, nets: "list[NetReport]", convention: str, *, force: bool) -> None:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from convneur.cost import (
+    BRANCHES,
+    Branch,
     CostCount,
     CountDifference,
+    ImageCost,
     RefusedSize,
     Scaling,
     SizeCost,
+    TrainingCount,
     TwinName,
     WorkKind,
     count_differences,
@@ -37,10 +41,10 @@ __all__ = [
 ]
 
 _KINDS: tuple[WorkKind, ...] = ("convolution", "matmul", "attention")
-_BY: Mapping[str, Callable[[SizeCost], Mapping[str, int]]] = {
-    "branch": lambda cost: {str(branch): macs for branch, macs in cost.branches.items()},
-    "module": SizeCost.by_module,
-    "operator": SizeCost.by_operator,
+_BY: Mapping[str, Callable[[ImageCost], Mapping[str, int]]] = {
+    "branch": lambda cost: {str(branch): macs for branch, macs in _branches(cost).items()},
+    "module": ImageCost.by_module,
+    "operator": ImageCost.by_operator,
 }
 _COUNTED = (
     "macs",
@@ -70,15 +74,23 @@ class CounterCheck:
 
 @dataclass(frozen=True)
 class NetReport:
-    """One net, counted. sizes and probes are by size as typed; twin: None for the net itself."""
+    """One net, counted.
+
+    sizes, probes and training are by size as typed; training: None where the backward pass was not asked for. twin:
+    None for the net itself. params: None where a net that is not ours was refused at every size. source: where such
+    a net comes from, None for a ConvNeur. built_per_size: it is another net, with other parameters, at each size.
+    """
 
     name: str
     twin: TwinName | None
-    params: int
+    params: int | None
+    source: str | None
+    built_per_size: bool
     reads_before_write: bool
-    sizes: dict[str, SizeCost | RefusedSize]
-    probes: dict[str, SizeCost | RefusedSize]
+    sizes: dict[str, ImageCost | RefusedSize]
+    probes: dict[str, ImageCost | RefusedSize]
     scaling: Scaling
+    training: dict[str, TrainingCount | RefusedSize] | None
     counters: CounterCheck | None
     twins: "dict[TwinName, NetReport]"
 
@@ -87,9 +99,9 @@ class NetReport:
         return net_name(self.name, self.twin)
 
     @property
-    def counted(self) -> dict[str, SizeCost]:
+    def counted(self) -> dict[str, ImageCost]:
         """The sizes that were not refused."""
-        return {size: cost for size, cost in self.sizes.items() if isinstance(cost, SizeCost)}
+        return {size: cost for size, cost in self.sizes.items() if isinstance(cost, ImageCost)}
 
 
 def net_name(name: str, twin: TwinName | None) -> str:
@@ -103,14 +115,14 @@ def size_name(height: int, width: int) -> str:
 
 
 def compare_counters(
-    dispatch: Mapping[str, SizeCost | RefusedSize] | None, fvcore: Mapping[str, SizeCost | RefusedSize]
+    dispatch: Mapping[str, ImageCost | RefusedSize] | None, fvcore: Mapping[str, ImageCost | RefusedSize]
 ) -> CounterCheck:
     """Set fvcore's counts beside the dispatch counter's, None where only fvcore was asked for."""
 
     def by_kind(count: CostCount) -> dict[WorkKind, int]:
         return {kind: sum(entry.macs for entry in count.work if entry.kind == kind) for kind in _KINDS}
 
-    second = {size: cost.count for size, cost in fvcore.items() if isinstance(cost, SizeCost)}
+    second = {size: cost.count for size, cost in fvcore.items() if isinstance(cost, ImageCost)}
     unseen: dict[str, int] = {}
     for count in second.values():
         for operator, calls in count.uncounted_operators().items():
@@ -118,7 +130,7 @@ def compare_counters(
     first = None
     differences = None
     if dispatch is not None:
-        first = {size: cost.count for size, cost in dispatch.items() if isinstance(cost, SizeCost)}
+        first = {size: cost.count for size, cost in dispatch.items() if isinstance(cost, ImageCost)}
         compared = {size: count_differences(first[size], second[size]) for size in first.keys() & second.keys()}
         differences = {size: compared[size] for size in first if compared.get(size)}
     return CounterCheck(
@@ -203,21 +215,38 @@ def _net_json(net: NetReport, by: By | None) -> dict[str, Any]:
         }
     if by is not None:
         values["by"] = {by: {size: _BY[by](cost) for size, cost in net.counted.items()}}
+    if net.training is not None:
+        values["backward"] = {size: _training_json(cost) for size, cost in net.training.items()}
     return values
 
 
-def _size_json(cost: SizeCost | RefusedSize) -> dict[str, Any]:
+def _training_json(cost: TrainingCount | RefusedSize) -> dict[str, Any]:
+    keys = ("macs", "flops", "saved_bytes", "peak_bytes", "parameter_bytes")
+    if isinstance(cost, RefusedSize):
+        return dict.fromkeys((*keys, "uncounted_operators")) | {"error": cost.error}
+    return {key: getattr(cost, key) for key in keys} | {
+        "uncounted_operators": cost.uncounted_operators(),
+        "error": None,
+    }
+
+
+def _branches(cost: ImageCost) -> dict[Branch, int]:
+    return cost.branches if isinstance(cost, SizeCost) else {}
+
+
+def _size_json(cost: ImageCost | RefusedSize) -> dict[str, Any]:
     values: dict[str, Any] = {"height": cost.height, "width": cost.width}
     if isinstance(cost, RefusedSize):
         return values | dict.fromkeys(_COUNTED) | {"error": cost.error}
+    own = cost if isinstance(cost, SizeCost) else None
     found = (
         cost.macs,
         cost.flops,
-        cost.macs_paper,
+        None if own is None else own.macs_paper,
         cost.macs_per_pixel,
-        cost.branches,
+        None if own is None else own.branches,
         cost.count.peak_activation_bytes,
-        cost.chunks,
+        None if own is None else own.chunks,
         cost.count.uncounted_operators(),
     )
     return values | dict(zip(_COUNTED, found, strict=True)) | {"error": None}
@@ -232,12 +261,18 @@ def to_csv(nets: Iterable[NetReport]) -> str:
             branches = values.pop("branches") or {}
             values["chunks"] = " ".join(map(str, values["chunks"] or ()))
             values["uncounted_operators"] = " ".join(values["uncounted_operators"] or ())
-            rows.append(
-                {"model": net.name, "twin": net.twin, "size": size, "params": net.params}
+            params = cost.count.params if isinstance(cost, ImageCost) else net.params
+            row = (
+                {"model": net.name, "twin": net.twin, "size": size, "params": params}
                 | values
-                | {branch: branches.get(branch) for branch in ("local", "global", "fusion", "other")}
+                | {branch: branches.get(branch) for branch in BRANCHES}
                 | {"verdict": net.scaling.verdict.verdict, "order": net.scaling.verdict.order}
             )
+            if net.training is not None:
+                training = _training_json(net.training[size])
+                training["uncounted_operators"] = " ".join(training["uncounted_operators"] or ())
+                row |= {f"backward_{key}": value for key, value in training.items()}
+            rows.append(row)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -254,6 +289,10 @@ def show(printer: Printer, nets: Iterable[NetReport], convention: str, by: By | 
     for net in _with_twins(nets):
         columns, rows = _cost_table(net, convention)
         printer.table(_title(net), columns, rows, dense=True)
+        if net.training is not None:
+            columns, rows = _training_table(net)
+            printer.text()
+            printer.table(f"{net.shown}: forward and backward", columns, rows, dense=True)
         if by is not None and net.counted:
             columns, rows = _by_table(net, by)
             printer.text()
@@ -273,6 +312,8 @@ def to_markdown(nets: Iterable[NetReport], convention: str, by: By | None) -> st
     for net in _with_twins(nets):
         parts.append(f"## {_title(net)}")
         parts.append(_markdown_table(*_cost_table(net, convention)))
+        if net.training is not None:
+            parts += ["Forward and backward:", _markdown_table(*_training_table(net))]
         if by is not None and net.counted:
             parts += [f"MMACs by {by}:", _markdown_table(*_by_table(net, by))]
         parts.append("\n".join(f"- {sentence}" for sentence in _findings(net)))
@@ -286,7 +327,7 @@ def cost_series(nets: Iterable[NetReport]) -> "list[CostSeries]":
 
     series = []
     for net in _with_twins(nets):
-        counted = {size: cost for size, cost in (net.probes | net.sizes).items() if isinstance(cost, SizeCost)}
+        counted = {size: cost for size, cost in (net.probes | net.sizes).items() if isinstance(cost, ImageCost)}
         points = [
             CostPoint(size, cost.pixels, cost.macs, cost.count.peak_activation_bytes)
             for size, cost in sorted(counted.items(), key=lambda item: item[1].pixels)
@@ -301,6 +342,10 @@ def _markdown_table(columns: list[str], rows: list[list[str]]) -> str:
 
 
 def _title(net: NetReport) -> str:
+    if net.params is None:
+        return f"{net.shown}: no size was counted"
+    if net.built_per_size:
+        return f"{net.shown}: {grouped(net.params)} parameters at {next(iter(net.counted))}, built for each size"
     return f"{net.shown}: {grouped(net.params)} parameters"
 
 
@@ -311,18 +356,14 @@ def _list(words: Iterable[str]) -> str:
 
 def _cost_table(net: NetReport, convention: str) -> tuple[list[str], list[list[str]]]:
     other = "paper" if convention == "all" else "full"
-    columns = [
-        "size",
-        "pixel\nratio",
-        "GMACs",
-        "GFLOPs",
-        f"{other}\nGMACs",
-        "kMACs\n/px",
-        "slope",
-        "global\nshare",
-    ]
+    is_own = net.source is None
+    columns = ["size", "pixel\nratio", "GMACs", "GFLOPs"]
+    columns += [f"{other}\nGMACs"] * is_own
+    columns += ["kMACs\n/px", "slope"]
+    columns += ["global\nshare"] * is_own
     columns += [f"of {twin}".replace("-", "-\n") for twin in net.twins]
-    columns += ["peak\nMB", "chunks in\nstages 1-4"]
+    columns += ["peak\nMB"]
+    columns += ["chunks in\nstages 1-4"] * is_own
     slopes = dict(zip(list(net.sizes)[1:], net.scaling.local_slopes, strict=True))
     unit = next(iter((net.counted or net.sizes).values())).pixels
     rows = []
@@ -332,18 +373,41 @@ def _cost_table(net: NetReport, convention: str) -> tuple[list[str], list[list[s
             rows.append([*row, "refused", *["-"] * (len(columns) - 3)])
             continue
         row += [significant(cost.macs / 1e9), significant(cost.flops / 1e9)]
-        row.append(significant((cost.macs_paper if convention == "all" else cost.macs_full) / 1e9))
+        if isinstance(cost, SizeCost):
+            row.append(significant((cost.macs_paper if convention == "all" else cost.macs_full) / 1e9))
         row.append(significant(cost.macs_per_pixel / 1e3))
         slope = slopes.get(size)
         row.append("-" if slope is None else f"{slope:.3f}")
-        row.append(f"{cost.global_share:.1%}")
+        if isinstance(cost, SizeCost):
+            row.append(f"{cost.global_share:.1%}")
         for twin in net.twins.values():
             theirs = twin.counted.get(size)
             row.append("-" if theirs is None else f"{cost.macs / theirs.macs:.3f}x")
         peak = cost.count.peak_activation_bytes
         row.append("-" if peak is None else significant(peak / 1e6))
-        row.append(" ".join(map(str, cost.chunks)) if any(cost.chunks) else "-")
+        if isinstance(cost, SizeCost):
+            row.append(" ".join(map(str, cost.chunks)) if any(cost.chunks) else "-")
         rows.append(row)
+    return columns, rows
+
+
+def _training_table(net: NetReport) -> tuple[list[str], list[list[str]]]:
+    columns = ["size", "GMACs", "GFLOPs", "of the\nforward", "saved\nMB", "peak\nMB", "parameters\nMB"]
+    rows = []
+    for size, cost in (net.training or {}).items():
+        if isinstance(cost, RefusedSize):
+            rows.append([size, "refused", *["-"] * (len(columns) - 2)])
+            continue
+        forward = net.counted.get(size)
+        rows.append(
+            [
+                size,
+                significant(cost.macs / 1e9),
+                significant(cost.flops / 1e9),
+                "-" if forward is None or not forward.macs_full else f"{cost.macs / forward.macs_full:.2f}x",
+                *(significant(held / 1e6) for held in (cost.saved_bytes, cost.peak_bytes, cost.parameter_bytes)),
+            ]
+        )
     return columns, rows
 
 
@@ -355,7 +419,7 @@ def _by_table(net: NetReport, by: By) -> tuple[list[str], list[list[str]]]:
         row = [name or "(the net itself)"]
         for size, macs in split.items():
             value = macs.get(name, 0)
-            row += [significant(value / 1e6), f"{value / net.counted[size].macs:.1%}"]
+            row += [significant(value / 1e6), f"{value / (net.counted[size].macs or 1):.1%}"]
         rows.append(row)
     total = ["total"]
     for macs in split.values():
@@ -365,6 +429,9 @@ def _by_table(net: NetReport, by: By) -> tuple[list[str], list[list[str]]]:
 
 def _findings(net: NetReport) -> list[str]:
     sentences = [_verdict_sentence(net)]
+    if net.source is not None:
+        how = "built for each size, as its factory takes img_size" if net.built_per_size else "one net for all sizes"
+        sentences.append(f"From {net.source}; {how}.")
     slopes = [f"{slope:.3f}" for slope in net.scaling.global_local_slopes if slope is not None]
     if slopes:
         sentences.append(f"Between the sizes, the global branches alone grow with slope {_list(slopes)}.")
@@ -378,7 +445,8 @@ def _findings(net: NetReport) -> list[str]:
         )
     if net.reads_before_write:
         for size, cost in net.counted.items():
-            single = [str(stage) for stage, chunks in enumerate(cost.chunks, start=1) if chunks == 1]
+            chunks_of = cost.chunks if isinstance(cost, SizeCost) else ()
+            single = [str(stage) for stage, chunks in enumerate(chunks_of, start=1) if chunks == 1]
             if single:
                 sentences.append(
                     f"At {size}, {'stages' if single[1:] else 'stage'} {_list(single)} "
@@ -450,11 +518,18 @@ def _terms(nets: list[NetReport], convention: str) -> list[str]:
     left_out = "the products of the memory's update and of self-attention"
     counted = "everything executed" if convention == "all" else f"the paper's convention, without {left_out}"
     beside = f"paper GMACs: without {left_out}" if convention == "all" else "full GMACs: everything executed"
-    terms = [f"GMACs: billions of multiply-adds, {counted}; GFLOPs: two for each. {beside}."]
-    if any(any(cost.chunks) for net in nets for cost in net.counted.values()):
+    terms = [f"GMACs: billions of multiply-adds, {counted}; GFLOPs: two for each."]
+    if any(net.source is None for net in nets):
+        terms[0] += f" {beside}."
+    if any(isinstance(cost, SizeCost) and any(cost.chunks) for net in nets for cost in net.counted.values()):
         terms.append(
             "A linear memory's update is executed, and counted, in Gram form: k^T k, k^T v, then one m x m product a "
             "chunk."
         )
     terms.append("Peak: the most that one image's activations hold at one time; parameters and the image itself apart.")
+    if any(net.training is not None for net in nets):
+        terms.append(
+            "Forward and backward: everything executed. Saved: what the forward pass keeps for the backward one; its "
+            "peak includes the gradients. Parameters: in float32, once; an optimizer's state is its own."
+        )
     return terms

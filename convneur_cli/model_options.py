@@ -1,9 +1,10 @@
 """The options that describe a net, shared by every command that builds one."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,7 +23,10 @@ from convneur.variants import (
 from convneur_cli.errors import UsageError
 from convneur_cli.options import option_group
 
-__all__ = ["ModelOptions"]
+if TYPE_CHECKING:
+    from convneur.cost import ForeignNet
+
+__all__ = ["ModelOptions", "foreign_import_notes", "load_net"]
 
 _PANEL = "The net"
 
@@ -36,6 +40,48 @@ def _four(option: str, typed: str) -> int | tuple[int, ...]:
     return values[0] if len(values) == 1 else values
 
 
+def load_net(option: str, name: str) -> "ConvNeurConfig | ForeignNet":
+    """A net by its name, ours without any settings or another; importing another's module runs its code.
+
+    Raises: UsageError: an unknown name; InputError: a broken file or module.
+    """
+    if not _is_foreign(name):
+        return _own(option, name)
+    from convneur.cost import load_foreign
+
+    try:
+        return load_foreign(name)
+    except ConfigError as error:
+        raise UsageError(f"{option} {error}") from error
+
+
+def foreign_import_notes(names: Iterable[str]) -> list[str]:
+    """What to tell before nets of these names are loaded: whose code will run."""
+    modules = dict.fromkeys(name.split(":")[0].split("/")[0] for name in names if _is_foreign(name))
+    return [f"importing {module}, which runs its code" for module in modules]
+
+
+def _is_foreign(name: str) -> bool:
+    return name.startswith("timm/") or (":" in name and not name.endswith(".json"))
+
+
+def _own(option: str, name: str) -> ConvNeurConfig:
+    if name in VARIANTS:
+        return VARIANTS[name]
+    path = Path(name)
+    if path.suffix != ".json":
+        raise UsageError(f"{option} {name}: choose {', '.join(VARIANTS)}, all, or a .json file of settings")
+    if not path.exists():
+        raise UsageError(f"{option} {name}: no such file")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return ConvNeurConfig.from_dict(values)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{name}: cannot be read as JSON ({error})") from None
+    except (ConfigError, AttributeError) as error:
+        raise InputError(f"{name}: describes no ConvNeur ({error})") from None
+
+
 @option_group
 @dataclass(frozen=True)
 class ModelOptions:
@@ -44,7 +90,8 @@ class ModelOptions:
     model: Annotated[
         str | None,
         typer.Option(
-            help="m1 to m4, several with commas, all, or a JSON file of settings.",
+            help="m1 to m4, several with commas, all, or a JSON file of settings. Where nets are counted or timed, any "
+            "other too: package.module:factory or timm/NAME.",
             show_default="m1",
             rich_help_panel=_PANEL,
         ),
@@ -123,15 +170,38 @@ class ModelOptions:
                 typed["num_classes"] = 150
         return typed
 
+    def names(self) -> tuple[str, ...]:
+        """The nets asked for, by the names they were asked by; a name given twice is one."""
+        names = dict.fromkeys(name.strip() for name in (self.model or "m1").split(","))
+        return tuple(VARIANTS) if list(names) == ["all"] else tuple(names)
+
+    def foreign_names(self) -> tuple[str, ...]:
+        """Those of them that are no ConvNeur: by an import string, or in timm."""
+        return tuple(name for name in self.names() if _is_foreign(name))
+
     def configs(self) -> dict[str, ConvNeurConfig]:
         """Each net asked for, by the name it was asked by.
 
-        Raises: UsageError: an unknown name; ConfigError: settings no net can have; InputError: a broken file.
+        Raises: UsageError: an unknown name, or a net that is no ConvNeur; ConfigError: settings no net can have;
+            InputError: a broken file.
         """
-        names = (self.model or "m1").split(",")
-        if names == ["all"]:
-            names = list(VARIANTS)
-        return {name: self._base(name.strip()).replace(**self.settings()) for name in names}
+        for name in self.foreign_names():
+            raise UsageError(f"--model {name}: this command takes ConvNeur alone: m1 to m4, or a .json file")
+        return {name: _own("--model", name).replace(**self.settings()) for name in self.names()}
+
+    def nets(self) -> "dict[str, ConvNeurConfig | ForeignNet]":
+        """Each net asked for, by the name it was asked by, any other net too; the settings are for ConvNeur.
+
+        Raises: UsageError: an unknown name, or settings without a ConvNeur; otherwise as `configs`.
+        """
+        settings = self.settings()
+        foreign = self.foreign_names()
+        if settings and len(foreign) == len(self.names()):
+            name = next(iter(settings)).replace("_", "-")
+            raise UsageError(f"--{name}: is a setting of ConvNeur, which --model {self.model} is not; leave it out")
+        own = {name: _own("--model", name).replace(**settings) for name in self.names() if name not in foreign}
+        loaded = {name: load_net("--model", name) for name in foreign}  # last: this runs others' code
+        return {name: own[name] if name in own else loaded[name] for name in self.names()}
 
     def single(self) -> tuple[str, ConvNeurConfig]:
         """The one net, for commands that take one."""
@@ -139,20 +209,3 @@ class ModelOptions:
         if len(configs) != 1:
             raise UsageError(f"--model {self.model}: this command takes one net")
         return next(iter(configs.items()))
-
-    @staticmethod
-    def _base(name: str) -> ConvNeurConfig:
-        if name in VARIANTS:
-            return VARIANTS[name]
-        path = Path(name)
-        if path.suffix != ".json":
-            raise UsageError(f"--model {name}: choose {', '.join(VARIANTS)}, all, or a .json file of settings")
-        if not path.exists():
-            raise UsageError(f"--model {name}: no such file")
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return ConvNeurConfig.from_dict(values)
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InputError(f"{name}: cannot be read as JSON ({error})") from None
-        except (ConfigError, AttributeError) as error:
-            raise InputError(f"{name}: describes no ConvNeur ({error})") from None

@@ -1,4 +1,4 @@
-"""The cost room: what a net executes, by which convention it is counted, how it grows with the image, how long it takes.
+"""The cost room: what a net executes, by which convention, how that grows with the image, how long it takes.
 
     net = NetCounter(VARIANTS["m1"])
     net.at(224, 224).macs                     # everything executed

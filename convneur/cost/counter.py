@@ -26,7 +26,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from convneur.cost.operators import Operator, WorkKind, describe_operator, has_floats
 from convneur.errors import InputError
 
-__all__ = ["CostCount", "CountingError", "Uncounted", "Work", "count", "counting_error", "in_eval_mode"]
+__all__ = [
+    "CostCount",
+    "CountingError",
+    "TrainingCount",
+    "Uncounted",
+    "Work",
+    "count",
+    "count_training",
+    "counting_error",
+    "in_eval_mode",
+]
 
 
 class CountingError(InputError):
@@ -88,10 +98,34 @@ class CostCount:
 
     def uncounted_operators(self) -> dict[str, int]:
         """Calls of each operator that has no formula, over all modules."""
-        calls: dict[str, int] = {}
-        for entry in self.uncounted:
-            calls[entry.operator] = calls.get(entry.operator, 0) + entry.calls
-        return calls
+        return _calls_by_operator(self.uncounted)
+
+
+@dataclass(frozen=True)
+class TrainingCount:
+    """One forward and one backward pass, counted.
+
+    macs: multiply-adds of both; elementwise, uncounted: of both, as in `CostCount`. saved_bytes: what the forward pass
+    leaves held for the backward one, the outputs included. peak_bytes: the most that tensors made during both passes
+    held at one time, gradients included. Neither holds parameters or the input. parameter_bytes: of all parameters;
+    a gradient takes as much again, and what an optimizer keeps is its own.
+    """
+
+    macs: int
+    elementwise: int
+    uncounted: tuple[Uncounted, ...]
+    saved_bytes: int
+    peak_bytes: int
+    parameter_bytes: int
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: two per multiply-add."""
+        return 2 * self.macs
+
+    def uncounted_operators(self) -> dict[str, int]:
+        """Calls of each operator that has no formula, over all modules."""
+        return _calls_by_operator(self.uncounted)
 
 
 def count(model: nn.Module, *inputs: Any) -> CostCount:
@@ -104,6 +138,46 @@ def count(model: nn.Module, *inputs: Any) -> CostCount:
     Args:    model, inputs: all on one device; meta unless a result must be computed.
     Raises:  CountingError: the model refused the inputs or failed on them. InputError: it has lazy parameters.
     """
+    with _counting(model, inputs) as counting, torch.no_grad():
+        model(*inputs)
+    return counting.result(model)
+
+
+def count_training(model: nn.Module, *inputs: Any) -> TrainingCount:
+    """Run `model(*inputs)` forward and backward once, from the sum of its outputs to its parameters, and count both.
+
+    The model is afterwards as it was, also after an error; no gradient is left on it.
+    Choice: in eval mode, so that the forward pass is the one `count` counts; dropout and running statistics add
+    element-wise work alone. A fused attention forms its scores again in the backward pass, which counts.
+
+    Args:    model, inputs: as in `count`; the inputs take no gradient.
+    Raises:  CountingError: as `count`, or no output depends on a parameter. InputError: it has lazy parameters.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    with _counting(model, inputs) as counting, torch.enable_grad():
+        outputs = model(*inputs)
+        saved = counting.held_bytes
+        differentiable = [tensor for tensor in tensors_in(outputs) if tensor.requires_grad]
+        if not parameters or not differentiable:
+            raise CountingError("no output depends on a parameter that takes a gradient: there is no backward pass")
+        gradients = torch.autograd.grad([tensor.sum() for tensor in differentiable], parameters, allow_unused=True)
+        del gradients
+    both = counting.result(model)
+    assert both.elementwise is not None  # these counts see all
+    assert both.peak_activation_bytes is not None
+    return TrainingCount(
+        macs=both.macs,
+        elementwise=both.elementwise,
+        uncounted=both.uncounted,
+        saved_bytes=saved,
+        peak_bytes=both.peak_activation_bytes,
+        parameter_bytes=sum(parameter.nbytes for parameter in model.parameters()),
+    )
+
+
+@contextmanager
+def _counting(model: nn.Module, inputs: tuple[Any, ...]) -> "Iterator[_Counting]":
+    """Count what runs inside, with the model in eval mode; whatever is raised there names module and input."""
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in model.parameters()):
         raise InputError("the model has lazy parameters; run it once on an input first")
     counting = _Counting()
@@ -112,13 +186,19 @@ def count(model: nn.Module, *inputs: Any) -> CostCount:
     # Any other device shows its fused kernels itself, and a mode would keep nn.MultiheadAttention from its own.
     fused = _FusedAttention() if any(tensor.is_meta for tensor in given) else nullcontext()
     try:
-        with in_eval_mode(model), counting.follow(model), torch.no_grad(), fused, counting:
-            model(*inputs)
+        with in_eval_mode(model), counting.follow(model), fused, counting:
+            yield counting
     except InputError:
         raise
     except Exception as error:
         raise counting_error(error, inputs, where=counting.path) from error
-    return counting.result(model)
+
+
+def _calls_by_operator(uncounted: Iterable[Uncounted]) -> dict[str, int]:
+    calls: dict[str, int] = {}
+    for entry in uncounted:
+        calls[entry.operator] = calls.get(entry.operator, 0) + entry.calls
+    return calls
 
 
 def counting_error(error: Exception, inputs: tuple[Any, ...], *, where: str = "") -> CountingError:
@@ -240,6 +320,11 @@ class _Counting(TorchDispatchMode):
             self._unknown[place] = self._unknown.get(place, 0) + 1
 
     # Memory
+
+    @property
+    def held_bytes(self) -> int:
+        """What tensors made so far hold now."""
+        return self._bytes
 
     def ignore_storages(self, tensors: list[Tensor]) -> None:
         """Storages that are there before the pass are none of its activations."""
@@ -372,7 +457,7 @@ def _attend(
         query.is_meta
         and query.ndim == key.ndim == value.ndim == 4
         and query.shape[0] == key.shape[0] == value.shape[0]
-        and (enable_gqa or query.shape[1] == key.shape[1])
+        and (query.shape[1] == key.shape[1] or (enable_gqa and not torch.is_grad_enabled()))
         and key.shape[1] == value.shape[1]
     )
     if not is_fused:
@@ -382,5 +467,5 @@ def _attend(
     if attn_mask is not None and attn_mask.dtype == torch.bool:
         attn_mask = attn_mask.to(query.dtype)
     return torch.ops.aten._scaled_dot_product_efficient_attention(
-        query, key, value, attn_mask, False, dropout_p, is_causal, scale=scale
+        query, key, value, attn_mask, torch.is_grad_enabled(), dropout_p, is_causal, scale=scale
     )[0]

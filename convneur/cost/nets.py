@@ -1,13 +1,14 @@
-"""What a ConvNeur costs at an image size, and how that grows: the counters, the conventions and the verdict joined."""
+"""What a net costs at an image size, and how that grows: the counters, the conventions and the verdict joined."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from convneur.cost.conventions import Branch, Convention, branch_macs, in_convention
-from convneur.cost.counter import CostCount, Work, count
+from convneur.cost.counter import CostCount, TrainingCount, Work, count, count_training
 from convneur.cost.fvcore_counter import count_with_fvcore
 from convneur.cost.scaling import (
     PROBE_SIDE,
@@ -24,6 +25,7 @@ from convneur.variants import ConvNeurConfig
 
 __all__ = [
     "TWINS",
+    "ImageCost",
     "NetCounter",
     "RefusedSize",
     "Scaling",
@@ -53,21 +55,15 @@ def twin_of(config: ConvNeurConfig, twin: TwinName) -> ConvNeurConfig:
 
 
 @dataclass(frozen=True)
-class SizeCost:
-    """What a net costs for one image of a size.
+class ImageCost:
+    """What any net costs for one image of a size.
 
-    work: multiply-adds by the convention; macs their sum, branches the same split. macs_full and macs_paper: by either
-    convention. chunks: of the four stages' memories, 0 without one. count: all that was counted.
+    work: the multiply-adds that a convention counts; macs their sum. count: all that was counted.
     """
 
     height: int
     width: int
-    convention: Convention
     work: tuple[Work, ...]
-    branches: dict[Branch, int]
-    macs_full: int
-    macs_paper: int
-    chunks: tuple[int, ...]
     count: CostCount
 
     @property
@@ -76,7 +72,12 @@ class SizeCost:
 
     @property
     def macs(self) -> int:
-        return self.macs_full if self.convention == "all" else self.macs_paper
+        return sum(entry.macs for entry in self.work)
+
+    @property
+    def macs_full(self) -> int:
+        """Everything executed, whatever the convention."""
+        return self.count.macs
 
     @property
     def flops(self) -> int:
@@ -85,11 +86,6 @@ class SizeCost:
     @property
     def macs_per_pixel(self) -> float:
         return self.macs / self.pixels
-
-    @property
-    def global_share(self) -> float:
-        """The global branches' share of the multiply-adds."""
-        return self.branches["global"] / self.macs
 
     def by_module(self) -> dict[str, int]:
         """Multiply-adds that each module does itself, its children's left out; their sum is `macs`."""
@@ -104,6 +100,25 @@ class SizeCost:
         for name, entry in zip(names, self.work, strict=True):
             macs[name] = macs.get(name, 0) + entry.macs
         return macs
+
+
+@dataclass(frozen=True)
+class SizeCost(ImageCost):
+    """What a ConvNeur costs for one image of a size.
+
+    branches: `macs` split; both follow the convention. macs_paper: by the paper's. chunks: of the four stages'
+    memories, 0 without one.
+    """
+
+    convention: Convention
+    branches: dict[Branch, int]
+    macs_paper: int
+    chunks: tuple[int, ...]
+
+    @property
+    def global_share(self) -> float:
+        """The global branches' share of the multiply-adds."""
+        return self.branches["global"] / self.macs
 
 
 @dataclass(frozen=True)
@@ -155,21 +170,27 @@ class NetCounter:
             convention=convention,
             work=work,
             branches=branch_macs(self._model, work),
-            macs_full=sum(entry.macs for entry in full),
             macs_paper=sum(entry.macs for entry in paper),
             chunks=self._model.chunks(height, width),
             count=counted,
         )
 
+    def training_at(self, height: int, width: int) -> TrainingCount:
+        """The cost of one forward and one backward pass on one image, by the dispatch counter.
+
+        Raises: CountingError: the net refuses the size.
+        """
+        return count_training(self._model, self._image(height, width))
+
     def _count(self, height: int, width: int) -> CostCount:
         size = (height, width)
         if size not in self._counts:
-            shape = (1, self.config.in_channels, height, width)
-            if self._runs:
-                self._counts[size] = count_with_fvcore(self._model, torch.zeros(shape))
-            else:
-                self._counts[size] = count(self._model, torch.empty(shape, device="meta"))
+            image = self._image(height, width)
+            self._counts[size] = count_with_fvcore(self._model, image) if self._runs else count(self._model, image)
         return self._counts[size]
+
+    def _image(self, height: int, width: int) -> Tensor:
+        return torch.zeros((1, self.config.in_channels, height, width), device="cpu" if self._runs else "meta")
 
 
 @dataclass(frozen=True)
@@ -188,16 +209,17 @@ class Scaling:
     predicted: Prediction | None
 
 
-def probe_sizes(side: int = PROBE_SIDE) -> tuple[tuple[int, int], ...]:
-    """The three sizes that a verdict is found from."""
-    return tuple((side * factor, side * factor) for factor in (1, 2, 4))
+def probe_sizes(height: int = PROBE_SIDE, width: int | None = None) -> tuple[tuple[int, int], ...]:
+    """The three sizes that a verdict is found from: S, 2S and 4S, squares unless a width is given too."""
+    width = height if width is None else width
+    return tuple((height * factor, width * factor) for factor in (1, 2, 4))
 
 
 def net_scaling(
-    probes: Sequence[SizeCost | RefusedSize],
-    costs: Sequence[SizeCost | RefusedSize],
+    probes: Sequence[ImageCost | RefusedSize],
+    costs: Sequence[ImageCost | RefusedSize],
     *,
-    complete: Sequence[SizeCost | RefusedSize] | None = None,
+    complete: Sequence[ImageCost | RefusedSize] | None = None,
 ) -> Scaling:
     """Join the verdict from the probes with slopes, shares and a prediction for the sizes asked for.
 
@@ -210,12 +232,12 @@ def net_scaling(
         why = f"the net refuses {refused[0].height}x{refused[0].width}: {refused[0].error}"
         verdict = ScalingVerdict("undetermined", None, None, (), why)
     else:
-        taken = [probe for probe in probes if isinstance(probe, SizeCost)]
+        taken = [probe for probe in probes if isinstance(probe, ImageCost)]
         verdict = judge_scaling([probe.macs_full for probe in taken], [probe.pixels for probe in taken])
     pixels = [cost.pixels for cost in costs]
-    macs = [cost.macs if isinstance(cost, SizeCost) else None for cost in costs]
+    macs = [cost.macs if isinstance(cost, ImageCost) else None for cost in costs]
     of_global = [cost.branches["global"] if isinstance(cost, SizeCost) else None for cost in costs]
-    full = [cost.macs_full if isinstance(cost, SizeCost) else None for cost in complete or costs]
+    full = [cost.macs_full if isinstance(cost, ImageCost) else None for cost in complete or costs]
     return Scaling(
         verdict=verdict,
         quadratic_share=quadratic_shares(verdict, pixels, full),

@@ -46,11 +46,27 @@ def attention_macs(query: Sequence[int], key: Sequence[int], value: Sequence[int
     return prod(batch) * queries * key[-2] * (depth + value[-1])
 
 
+def _attention_backward_macs(query: Sequence[int], key: Sequence[int], value: Sequence[int]) -> int:
+    *batch, queries, depth = query
+    return prod(batch) * queries * key[-2] * (3 * depth + 2 * value[-1])
+
+
 def _multi_head_attention_macs(query: Sequence[int], key: Sequence[int]) -> int:
     """Projections in and out and both products, for (B, N, D) queries and (B, S, D) keys and values."""
     batch, queries, dim = query
     keys = key[1]
     return batch * (2 * (queries + keys) * dim * dim + 2 * queries * keys * dim)
+
+
+def _convolution_backward_macs(args: Sequence[Any]) -> int:
+    """As much as the forward convolution for each of the gradients asked for: the input's and the weight's.
+
+    torch's own formula takes a grouped convolution for a dense one here.
+    """
+    grad_output, image, weight = args[:3]
+    transposed, wanted = args[7], args[10]
+    positions = image.numel() if transposed else grad_output.numel()
+    return positions * prod(weight.shape[1:]) * sum(wanted[:2])
 
 
 def _encoder_layer_macs(args: Sequence[Any]) -> int:
@@ -66,6 +82,7 @@ _FORMULAS: dict[str, tuple[WorkKind, Formula]] = {
     "addr": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].numel()),
     "addbmm": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].shape[2]),
     "_addmm_activation": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].shape[1]),
+    "convolution_backward": ("convolution", lambda args, _k, _o: _convolution_backward_macs(args)),
     "_int_mm": ("matmul", lambda args, _k, _o: args[0].numel() * args[1].shape[1]),
     "_native_multi_head_attention": (
         "attention",
@@ -81,6 +98,14 @@ _FORMULAS: dict[str, tuple[WorkKind, Formula]] = {
         "_scaled_dot_product_efficient_attention",
         "_scaled_dot_product_cudnn_attention",
         "_scaled_dot_product_fused_attention_overrideable",
+    )
+}
+_FORMULAS |= {
+    # Scores again, and the gradients of scores, values, queries and keys; torch's formula knows the other kernels.
+    name: ("attention", lambda args, _k, _o: _attention_backward_macs(args[1].shape, args[2].shape, args[3].shape))
+    for name in (
+        "_scaled_dot_product_flash_attention_for_cpu_backward",
+        "_scaled_dot_product_fused_attention_overrideable_backward",
     )
 }
 
@@ -118,7 +143,8 @@ _MOVEMENT = _names(
     pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle upsample_nearest1d upsample_nearest2d
     upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d split_copy
     split_with_sizes_copy unbind_copy rand randn randint rand_like randn_like randint_like randperm uniform normal
-    bernoulli view_copy expand_copy permute_copy transpose_copy _reshape_copy
+    bernoulli view_copy expand_copy permute_copy transpose_copy _reshape_copy slice_backward select_backward
+    diagonal_backward unfold_backward embedding_dense_backward _local_scalar_dense
     """
 )
 
@@ -149,6 +175,11 @@ def _torch_formula(name: str) -> Formula | None:
     return lambda args, kwargs, out: formula(*args, **kwargs, out_val=out) // 2
 
 
+def _is_listed(name: str, names: frozenset[str]) -> bool:
+    """Whether an operator, or the one whose gradient it computes, is among these."""
+    return name in names or name.removesuffix("_data").removesuffix("_backward") in names
+
+
 def _is_pointwise(name: str, overload: Any) -> bool:
     packet = getattr(_aten, name, None)
     siblings = [] if packet is None else [getattr(packet, sibling) for sibling in packet.overloads()]
@@ -173,9 +204,9 @@ def describe_operator(overload: Any) -> Operator:
             return Operator(name, "movement", None, None, False, False)
         if name in _METADATA:
             return Operator(name, "movement", None, None, allocates, False)
-        if name in _MOVEMENT:  # before the tag: torch calls a clone pointwise
+        if _is_listed(name, _MOVEMENT):  # before the tag: torch calls a clone pointwise
             return Operator(name, "movement", None, None, allocates, True)
-        if name in _ELEMENTWISE:
+        if _is_listed(name, _ELEMENTWISE):
             return Operator(name, "elementwise", None, None, allocates, True)
     if results and all(alias is not None and not alias.is_write for alias in results):
         return Operator(name, "movement", None, None, False, False)

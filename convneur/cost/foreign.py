@@ -1,0 +1,233 @@
+"""Any other net: found by an import string or in timm, built for an image size, counted as ours are.
+
+>>> from convneur.cost import ForeignCounter, load_foreign
+>>> net = load_foreign("torch.nn:Flatten")
+>>> ForeignCounter(net).at(32, 32).macs
+0
+"""
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from convneur.cost.counter import CostCount, CountingError, TrainingCount, count, count_training
+from convneur.cost.fvcore_counter import count_with_fvcore
+from convneur.cost.nets import ImageCost, probe_sizes
+from convneur.errors import ConfigError, InputError
+
+__all__ = ["ForeignCounter", "ForeignNet", "foreign_probe_sizes", "load_foreign"]
+
+_Count = TypeVar("_Count", CostCount, TrainingCount)
+
+_TIMM = "timm/"
+_FACTORY = re.compile(r"(?P<module>\w+(\.\w+)*):(?P<name>\w+(\.\w+)*)")
+
+# The verdict's S for a net that is not ours: small enough for one made for small images, or for large ones.
+_SMALLEST_PROBE, _LARGEST_PROBE = 512, 1024
+_LARGEST_RUN = 1024 * 1024  # pixels
+_STRIDE = 32  # most nets take multiples of it
+
+
+@dataclass(frozen=True)
+class ForeignNet:
+    """A net by its factory: `factory()` or, where it is made for one image size, `factory(img_size=...)`.
+
+    name: as asked for. source: where the factory comes from, in words. takes_size: the factory has a parameter
+    img_size, so the net is built anew for each size.
+    """
+
+    name: str
+    factory: Callable[..., Any]
+    source: str
+    takes_size: bool
+
+    def build(self, height: int, width: int) -> nn.Module:
+        """The net in eval mode, for images of this size where its factory asks for one: an int, or (height, width).
+
+        Raises: CountingError: the factory failed, since this size is not for it. InputError: it gives no module.
+        """
+        size: Any = height if height == width else (height, width)
+        try:
+            model = self.factory(img_size=size) if self.takes_size else self.factory()
+        except Exception as error:
+            asked = f" for img_size {size}" if self.takes_size else ""
+            raise CountingError(f"the factory failed{asked}: {_reason(error)}") from error
+        if not isinstance(model, nn.Module):
+            raise InputError(f"the factory gives {type(model).__name__}, not a torch.nn.Module")
+        return model.eval()
+
+    def build_on_meta(self, height: int, width: int) -> nn.Module:
+        """The net without its weights' memory. Raises: as `build`."""
+        try:
+            with torch.device("meta"):
+                return self.build(height, width).to("meta")
+        except CountingError:
+            # Factories that compute with their tensors, or read a file of weights, cannot run on meta.
+            return self.build(height, width).to("meta")
+
+
+def load_foreign(name: str) -> ForeignNet:
+    """Find a factory by name; this imports its module, and so runs that module's code.
+
+    The current folder is searched first, as by `python -m`.
+
+    Args:    name: `package.module:factory`, where factory is a function or class that gives a module, or `timm/NAME`.
+    Raises:  ConfigError: another form, no such module or factory, an unknown timm model, timm not installed.
+        InputError: the module fails when it is imported.
+    """
+    if name.startswith(_TIMM):
+        return _from_timm(name)
+    form = _FACTORY.fullmatch(name)
+    if form is None:
+        raise ConfigError(f"{name!r}: name a net as package.module:factory or timm/NAME")
+    module = _import(name, form["module"])
+    factory: Any = module
+    for part in form["name"].split("."):
+        if not hasattr(factory, part):
+            raise ConfigError(f"{name}: {module.__name__} ({_file_of(module)}) has no {form['name']}")
+        factory = getattr(factory, part)
+    if isinstance(factory, nn.Module) or not callable(factory):
+        raise ConfigError(f"{name}: is a {type(factory).__name__}; name a function or class that gives a module")
+    return ForeignNet(name, factory, _file_of(module), _has_img_size(factory))
+
+
+def _import(name: str, module: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # and left there: a factory may import more when it is called
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module + ".").startswith(error.name + "."):
+            raise ConfigError(f"{name}: no module {error.name} here or among the installed packages") from error
+        raise InputError(f"{name}: importing {module} failed: {_reason(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{name}: importing {module} failed: {_reason(error)}") from error
+
+
+def _from_timm(name: str) -> ForeignNet:
+    model = name.removeprefix(_TIMM)
+    if not re.fullmatch(r"[\w.]+", model):  # its other ways to name a model read files or download
+        raise ConfigError(f"{name}: name one of timm's models, such as timm/vit_small_patch16_224")
+    try:
+        timm = importlib.import_module("timm")
+    except ModuleNotFoundError as error:
+        if error.name != "timm":
+            raise InputError(f"{name}: importing timm failed: {_reason(error)}") from error
+        raise ConfigError(f"{name}: timm is not installed; pip install 'convneur[timm]'") from error
+    version = getattr(timm, "__version__", "of unknown version")
+
+    def create(**settings: Any) -> Any:
+        return timm.create_model(model, pretrained=False, **settings)
+
+    # timm hands settings on to the model's class, which alone says whether it takes a size.
+    try:
+        made = ForeignNet(name, create, "", takes_size=False).build_on_meta(0, 0)
+    except CountingError as error:
+        if "Unknown model" in str(error):
+            raise ConfigError(f"{name}: timm {version} has no such model; see timm.list_models()") from error
+        raise InputError(f"{name}: {error}") from error
+    return ForeignNet(name, create, f"timm {version}", _has_img_size(type(made)))
+
+
+def _has_img_size(factory: Callable[..., Any]) -> bool:
+    try:
+        return "img_size" in inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # some callables written in C tell no signature
+        return False
+
+
+def _file_of(module: Any) -> str:
+    return str(getattr(module, "__file__", None) or "a module without a file")
+
+
+def _reason(error: BaseException) -> str:
+    what = " ".join(str(error).split())
+    return f"{type(error).__name__}: {what}" if what else type(error).__name__
+
+
+def foreign_probe_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
+    """The three sizes that a verdict on a foreign net is found from, in the shape of the largest size asked for.
+
+    Choice: the longer side doubled until at least 512, then at most 1024; a size made smaller for that is rounded to
+    multiples of 32, which most nets ask for.
+    """
+    while max(height, width) < _SMALLEST_PROBE:
+        height, width = 2 * height, 2 * width
+    longer = max(height, width)
+    if longer > _LARGEST_PROBE:
+        height, width = (
+            max(_STRIDE, round(side * _LARGEST_PROBE / longer / _STRIDE) * _STRIDE) for side in (height, width)
+        )
+    return probe_sizes(height, width)
+
+
+class ForeignCounter:
+    """Counts one foreign net at any size, on one image of three channels; each size once.
+
+    Choice: a net that asks for its tensors' values, which the meta device has none of, is run on zeros instead where
+    the image has at most 1024 x 1024 pixels.
+
+    Args: net: from `load_foreign`; counter: dispatch counts on the meta device, where nothing is computed; fvcore
+        runs the net.
+    """
+
+    def __init__(self, net: ForeignNet, *, counter: Literal["dispatch", "fvcore"] = "dispatch") -> None:
+        self.net = net
+        self._runs = counter == "fvcore"
+        self._meta: nn.Module | None = None
+        self._computing: nn.Module | None = None
+        self._counts: dict[tuple[int, int], CostCount] = {}
+
+    @property
+    def params(self) -> int | None:
+        """Parameters of the net as it was counted at the first size; None before that."""
+        return next((count.params for count in self._counts.values()), None)
+
+    def at(self, height: int, width: int) -> ImageCost:
+        """The cost of one image; everything executed counts.
+
+        Raises: InputError: the net or its factory refuses the size.
+        """
+        size = (height, width)
+        if size not in self._counts:
+            if self._runs:
+                self._counts[size] = count_with_fvcore(self._real(*size), torch.zeros(1, 3, *size))
+            else:
+                self._counts[size] = self._count(count, *size)
+        return ImageCost(height, width, self._counts[size].work, self._counts[size])
+
+    def training_at(self, height: int, width: int) -> TrainingCount:
+        """The cost of one forward and one backward pass on one image, by the dispatch counter.
+
+        Raises: InputError: the net or its factory refuses the size.
+        """
+        return self._count(count_training, height, width)
+
+    def _count(self, how: Callable[[nn.Module, Tensor], _Count], height: int, width: int) -> _Count:
+        if self._meta is None or self.net.takes_size:
+            self._meta = self.net.build_on_meta(height, width)
+        try:
+            with torch.device("meta"):  # for the tensors that a forward pass makes on no device in particular
+                return how(self._meta, torch.empty(1, 3, height, width))
+        except CountingError as error:
+            if "meta" not in str(error):
+                raise
+            if height * width > _LARGEST_RUN:
+                why = "a net that asks for values is run to be counted, up to 1024 x 1024 pixels"
+                raise CountingError(f"{error}; {why}") from error
+        return how(self._real(height, width), torch.zeros(1, 3, height, width))
+
+    def _real(self, height: int, width: int) -> nn.Module:
+        if self._computing is None or self.net.takes_size:
+            self._computing = self.net.build(height, width)
+        return self._computing
