@@ -383,8 +383,8 @@ def _case_name(case: "BenchCase") -> str:
 
 def _draw(path: Path, plan: "BenchPlan", result: "BenchResult", *, force: bool) -> None:
     from convneur.cost import Timing
-    from convneur.figures.gates import save_figure
     from convneur.figures.latency import LatencyPoint, LatencySeries, latency_figure
+    from convneur.figures.style import save_figure
 
     series = []
     for contender in plan.contenders:

@@ -122,7 +122,7 @@ def _check(output: Path, common: CommonOptions) -> None:
 
 
 def _save(figure: "Figure", output: Path, common: CommonOptions, printer: Printer) -> None:
-    from convneur.figures.gates import save_figure
+    from convneur.figures.style import save_figure
 
     with new_file(output, force=common.force) as temporary:
         save_figure(figure, temporary)

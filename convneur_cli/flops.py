@@ -257,8 +257,8 @@ def _probe_sizes(
 
 
 def _draw(path: Path, nets: "list[NetReport]", convention: str, *, force: bool) -> None:
-    from convneur.figures.gates import save_figure
     from convneur.figures.scaling import scaling_figure
+    from convneur.figures.style import save_figure
     from convneur_cli.flops_report import cost_series
 
     figure = scaling_figure(cost_series(nets), convention=convention)

@@ -172,7 +172,8 @@ class _Drawing:
         import numpy as np
 
         from convneur.data.images import MEAN, STD, normalise, read_photo
-        from convneur.figures.gates import gates_figure, save_figure
+        from convneur.figures.gates import gates_figure
+        from convneur.figures.style import save_figure
         from convneur.gates.capture import capture_gates
         from convneur.gates.manifest import ImageSource, manifest, recipe_lines
         from convneur.gates.maps import gate_maps

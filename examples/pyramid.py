@@ -1,6 +1,6 @@
 """The backbone as a feature pyramid, and what its gate lets through, on a real photo.
 
-    python examples/pyramid.py [PHOTO]
+python examples/pyramid.py [PHOTO]
 """
 
 import sys

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from convneur.figures.style import COLOURS, GREY, GRID, INK, LARGE, NORMAL, SMALL
 from convneur.published import ClassifierRow
 
 __all__ = ["accuracy_figure"]
 
-_BLUE, _INK, _GREY, _GRID = "#0072B2", "#222222", "#707070", "#E6E6E6"
-_SMALL, _NORMAL, _LARGE = 8.5, 9.5, 12
+_BLUE = COLOURS[0]
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50)
 
 # Where a name stands beside its point: shift in points, alignment. Right of it unless that is where another point is.
@@ -45,10 +45,10 @@ def accuracy_figure(
     for row in others:
         families.setdefault(row.model.rpartition("-")[0], []).append(row)
     for family in families.values():
-        axes.plot(*_points(family), color=_GREY, linewidth=1, linestyle=(0, (4, 3)), alpha=0.6, zorder=2)
-    axes.plot(*_points(others), "o", color=_GREY, markersize=6, markeredgecolor="white", label="others", zorder=3)
+        axes.plot(*_points(family), color=GREY, linewidth=1, linestyle=(0, (4, 3)), alpha=0.6, zorder=2)
+    axes.plot(*_points(others), "o", color=GREY, markersize=6, markeredgecolor="white", label="others", zorder=3)
     for row in others:
-        _name(axes, row.model, float(row.gmacs), row.top1, _PLACES.get(row.model, _RIGHT), color=_GREY)
+        _name(axes, row.model, float(row.gmacs), row.top1, _PLACES.get(row.model, _RIGHT), color=GREY)
 
     printed, top1 = _points(curve)
     x = printed if full_gmacs is None else [full_gmacs[row.model] for row in curve]
@@ -59,7 +59,15 @@ def accuracy_figure(
             arrow = {"arrowstyle": "-|>", "color": _BLUE, "linewidth": 1, "shrinkA": 4, "shrinkB": 4}
             axes.annotate("", (end, y), xytext=(start, y), arrowprops=arrow, zorder=4)
     axes.plot(
-        x, top1, "o-", color=_BLUE, linewidth=2, markersize=8.5, markeredgecolor="white", label="ConvNeur", zorder=5
+        x,
+        top1,
+        "o-",
+        color=_BLUE,
+        linewidth=2,
+        markersize=8.5,
+        markeredgecolor="white",
+        label="ConvNeur",
+        zorder=5,
     )
     for row, start in zip(curve, printed, strict=True):
         _name(axes, f"ConvNeur-{row.model.upper()}", start, row.top1, _ABOVE, color=_BLUE, weight="bold")
@@ -79,8 +87,8 @@ def _titles(axes: Axes, *, counted: bool) -> None:
             "memory updates in Gram form; the hollow ones, and other nets, at the multiply-adds as printed."
         )
     title = "Accuracy against cost on ImageNet-1K"
-    axes.set_title(title, fontsize=_LARGE, fontweight="bold", color=_INK, loc="left", pad=40 if counted else 26)
-    axes.text(0, 1.025, source, transform=axes.transAxes, fontsize=_NORMAL, color=_INK, va="bottom", linespacing=1.35)
+    axes.set_title(title, fontsize=LARGE, fontweight="bold", color=INK, loc="left", pad=40 if counted else 26)
+    axes.text(0, 1.025, source, transform=axes.transAxes, fontsize=NORMAL, color=INK, va="bottom", linespacing=1.35)
 
 
 def _name(
@@ -102,7 +110,7 @@ def _name(
         ha=ha,
         va=va,
         color=color,
-        fontsize=_NORMAL,
+        fontsize=NORMAL,
         fontweight=weight,
     )
 
@@ -116,10 +124,10 @@ def _scales(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
     axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(min(y) - 0.8, max(y) + 0.8)
-    axes.set_xlabel("multiply-adds for one image of 224×224, billions (log scale)", fontsize=_NORMAL, color=_INK)
-    axes.set_ylabel("top-1 accuracy, %", fontsize=_NORMAL, color=_INK)
-    axes.tick_params(color=_GREY, labelcolor=_INK, labelsize=_SMALL, length=3)
-    axes.grid(True, color=_GRID, linewidth=0.8)
+    axes.set_xlabel("multiply-adds for one image of 224×224, billions (log scale)", fontsize=NORMAL, color=INK)
+    axes.set_ylabel("top-1 accuracy, %", fontsize=NORMAL, color=INK)
+    axes.tick_params(color=GREY, labelcolor=INK, labelsize=SMALL, length=3)
+    axes.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
-        spine.set(visible=side in ("left", "bottom"), color=_GREY)
+        spine.set(visible=side in ("left", "bottom"), color=GREY)

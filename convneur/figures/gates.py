@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib import style
@@ -13,9 +12,10 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from convneur.figures.style import DPI
 from convneur.gates.maps import GateMaps, Row, StageMap, StageMaps
 
-__all__ = ["gates_figure", "save_figure"]
+__all__ = ["gates_figure"]
 
 # Inches. At the usual 12 the picture is 1200 px wide at 100 dpi, and 7.5 pt type is 10 px high.
 _WIDTH, _MARGIN = 12.0, 0.2
@@ -27,7 +27,6 @@ _PHOTO_GAP = 0.25
 _BAR, _NUMBERS = 0.25, 1.5  # under each panel: height of its colour bar and numbers; width these need
 _ARROW, _REST = 0.34, 0.14  # between rows: room for an arrow, or air
 _LINE = 0.145
-_DPI = 200
 
 _GREEN, _RED, _GREY, _INK = "#1a9641", "#b2182b", "#666666", "#111111"
 _SMALL, _NORMAL = 7.5, 8.5
@@ -132,18 +131,6 @@ def gates_figure(
     return figure
 
 
-def save_figure(figure: Figure, path: Path, *, dpi: int = _DPI) -> None:
-    """Write a figure in the format of the path's suffix; the same figure gives the same bytes.
-
-    Args: dpi: of .png, and of the panels' pixels in .svg and .pdf.
-    """
-    undated: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    kind = path.suffix.lower().removeprefix(".")
-    # Ids in an SVG are random without a salt, which only a setting can give; the context puts all settings back.
-    with style.context(["default", {"svg.hashsalt": "convneur"}]):
-        figure.savefig(path, dpi=dpi, format=kind, metadata=undated.get(kind))
-
-
 class _Page:
     """A figure addressed in inches from its top left corner."""
 
@@ -238,7 +225,7 @@ def _draw_map(axes: Axes, panel: StageMap, colours: str, photo: NDArray[np.uint8
         extent = (0.0, float(photo.shape[1]), float(photo.shape[0]), 0.0)
         axes.imshow(photo.mean(axis=2), aspect="auto", extent=extent, cmap="gray", vmin=0, vmax=255)
     # Positions are drawn as squares, but where a map has more of them than the panel has pixels none is dropped.
-    pixels = axes.get_position().width * axes.figure.get_figwidth() * _DPI  # type: ignore[union-attr]
+    pixels = axes.get_position().width * axes.figure.get_figwidth() * DPI  # type: ignore[union-attr]
     axes.imshow(
         panel.values,
         aspect="auto",

@@ -16,7 +16,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-import convneur.figures.gates
+import convneur.figures.style
 from convneur.checkpoints import save_checkpoint
 from convneur.gates.capture import untrained
 from convneur.model.network import ConvNeur
@@ -457,7 +457,7 @@ def test_interrupted_runs_leave_no_half_file(viz: Any, place: Path, monkeypatch:
         path.write_text("half a fig")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(convneur.figures.gates, "save_figure", stop)
+    monkeypatch.setattr(convneur.figures.style, "save_figure", stop)
     before = names(place)
     ran = viz("cat.png")
     assert ran.code == 130

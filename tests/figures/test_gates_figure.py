@@ -17,7 +17,8 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
-from convneur.figures.gates import gates_figure, save_figure
+from convneur.figures.gates import gates_figure
+from convneur.figures.style import save_figure
 from convneur.gates.maps import GateMaps, Recipe, StageMap, StageMaps
 
 RECIPE = (

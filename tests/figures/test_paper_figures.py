@@ -12,7 +12,7 @@ from matplotlib.text import Text
 
 from convneur.figures.accuracy import accuracy_figure
 from convneur.figures.architecture import NetDrawing, StageDrawing, architecture_figure
-from convneur.figures.gates import save_figure
+from convneur.figures.style import save_figure
 from convneur.published import published
 from convneur.variants import VARIANTS
 
