@@ -149,7 +149,7 @@ _MOVEMENT = _names(
 )
 
 # Their schema promises a new tensor, but they hand out the storage they were given.
-_VIEWS_UNSAID = frozenset({"_unsafe_view", "lift_fresh", "set", "resize"})
+_VIEWS_UNSAID = frozenset({"as_strided", "_unsafe_view", "lift_fresh", "set", "resize"})
 
 # Neither work nor movement: metadata, and storage that nothing has filled yet.
 _METADATA = _names(
