@@ -129,6 +129,9 @@ class ConvNeurConfig:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be whole and at least 1")
         if self.kernel_size % 2 == 0:
             raise ConfigError(f"kernel_size {self.kernel_size}: must be odd, to keep the map's size")
+        for name in ("drop_path_rate", "step_size"):
+            if not isinstance(getattr(self, name), (int, float)):
+                raise ConfigError(f"{name} {getattr(self, name)!r}: must be a number")
         if not 0 <= self.drop_path_rate < 1:
             raise ConfigError(f"drop_path_rate {self.drop_path_rate}: must be in [0, 1)")
         if not self.step_size > 0:
@@ -170,6 +173,8 @@ class ConvNeurConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ConvNeurConfig":
         """The config that `to_dict` wrote. Raises: ConfigError: unknown or missing names, impossible values."""
+        if not isinstance(values, Mapping):
+            raise ConfigError("settings must be given by name")
         unknown = values.keys() - {field.name for field in dataclasses.fields(cls)}
         if unknown:
             raise ConfigError(f"unknown setting {', '.join(sorted(unknown))}")

@@ -70,7 +70,10 @@ def eval_boundary(
         bool, typer.Option("--count-absent", help="Boundary F1 of a class in neither map is 1, as DAVIS has it.")
     ] = False,
     trimap_width: Annotated[
-        str, typer.Option(help="Trimap: pixels on either side of the boundary.", metavar="LIST")
+        str,
+        typer.Option(
+            help="Trimap: by how many pixels the band grows from the pixels along a boundary.", metavar="LIST"
+        ),
     ] = "1,3,5,10",
     trimap_seed: Annotated[
         Literal["auto", "class", "void"],
@@ -171,7 +174,8 @@ def eval_boundary(
             printer.note(f"written: {path}")
     for words in warnings_of(summary, inferred=source.startswith("highest")):
         printer.warn(words)
-    print_report(printer, summary, source)
+    if len(failed) < len(pairs):
+        print_report(printer, summary, source)
     printer.json(result)
     if failed:
         printer.error(f"{len(failed)} of {len(pairs)} pairs could not be scored and are in none of the figures")

@@ -122,7 +122,7 @@ def flops(
             temporary.write_text(text, encoding="utf-8")
         printer.note(f"written: {output}")
     if plot is not None and any(net.counted for net in nets):
-        _draw(plot, nets, convention, force=common.force)
+        _draw(plot, nets, "fvcore" if counter == "fvcore" else convention, force=common.force)
         printer.note(f"drawn: {plot}")
 
     printer.json(as_json)
@@ -201,6 +201,7 @@ class _Counting:
         return NetReport(
             name=name,
             twin=twin,
+            config=net if isinstance(net, ConvNeurConfig) else None,
             params=dispatch.params,
             source=None if isinstance(net, ConvNeurConfig) else net.source,
             built_per_size=not isinstance(net, ConvNeurConfig) and net.takes_size,

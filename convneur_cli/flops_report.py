@@ -20,6 +20,7 @@ from convneur.cost import (
     WorkKind,
     count_differences,
 )
+from convneur.variants import VARIANTS, ConvNeurConfig
 from convneur_cli.output import Printer, grouped, significant
 
 if TYPE_CHECKING:
@@ -77,12 +78,14 @@ class NetReport:
     """One net, counted.
 
     sizes, probes and training are by size as typed; training: None where the backward pass was not asked for. twin:
-    None for the net itself. params: None where a net that is not ours was refused at every size. source: where such
-    a net comes from, None for a ConvNeur. built_per_size: it is another net, with other parameters, at each size.
+    None for the net itself. config: None for a net that is no ConvNeur. params: None where such a net was refused at
+    every size. source: where such a net comes from, None for a ConvNeur. built_per_size: it is another net, with other
+    parameters, at each size.
     """
 
     name: str
     twin: TwinName | None
+    config: ConvNeurConfig | None
     params: int | None
     source: str | None
     built_per_size: bool
@@ -97,6 +100,11 @@ class NetReport:
     @property
     def shown(self) -> str:
         return net_name(self.name, self.twin)
+
+    @property
+    def by_fvcore(self) -> bool:
+        """Whether fvcore alone counted the sizes."""
+        return self.counters is not None and self.counters.dispatch is None
 
     @property
     def counted(self) -> dict[str, ImageCost]:
@@ -185,6 +193,7 @@ def _net_json(net: NetReport, by: By | None) -> dict[str, Any]:
     scaling, verdict, predicted = net.scaling, net.scaling.verdict, net.scaling.predicted
     values: dict[str, Any] = {
         "name": net.twin or net.name,
+        "config": None if net.config is None else net.config.to_dict(),
         "params": net.params,
         "sizes": [_size_json(cost) for cost in net.sizes.values()],
         "scaling": {
@@ -327,7 +336,9 @@ def cost_series(nets: Iterable[NetReport]) -> "list[CostSeries]":
 
     series = []
     for net in _with_twins(nets):
-        counted = {size: cost for size, cost in (net.probes | net.sizes).items() if isinstance(cost, ImageCost)}
+        # The probes are the dispatch counter's: no line joins them to what fvcore alone has counted.
+        shown = net.sizes if net.by_fvcore else net.probes | net.sizes
+        counted = {size: cost for size, cost in shown.items() if isinstance(cost, ImageCost)}
         points = [
             CostPoint(size, cost.pixels, cost.macs, cost.count.peak_activation_bytes)
             for size, cost in sorted(counted.items(), key=lambda item: item[1].pixels)
@@ -346,7 +357,16 @@ def _title(net: NetReport) -> str:
         return f"{net.shown}: no size was counted"
     if net.built_per_size:
         return f"{net.shown}: {grouped(net.params)} parameters at {next(iter(net.counted))}, built for each size"
-    return f"{net.shown}: {grouped(net.params)} parameters"
+    return f"{net.shown}: {grouped(net.params)} parameters{''.join(f', {change}' for change in _changes(net))}"
+
+
+def _changes(net: NetReport) -> list[str]:
+    """What was changed of the variant that a net goes by; a twin's own name says the rest."""
+    variant = VARIANTS.get(net.name)
+    if net.config is None or variant is None or net.twin is not None:
+        return []
+    given, own = net.config.to_dict(), variant.to_dict()
+    return [f"{name.replace('_', '-')} {given[name]}" for name in own if given[name] != own[name]]
 
 
 def _list(words: Iterable[str]) -> str:
@@ -517,6 +537,8 @@ def _terms(nets: list[NetReport], convention: str) -> list[str]:
     """What the figures mean."""
     left_out = "the products of the memory's update and of self-attention"
     counted = "everything executed" if convention == "all" else f"the paper's convention, without {left_out}"
+    if any(net.by_fvcore for net in nets):
+        counted += ", as far as fvcore has a formula; the verdict is by the dispatch counter"
     beside = f"paper GMACs: without {left_out}" if convention == "all" else "full GMACs: everything executed"
     terms = [f"GMACs: billions of multiply-adds, {counted}; GFLOPs: two for each."]
     if any(net.source is None for net in nets):

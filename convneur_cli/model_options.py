@@ -82,6 +82,10 @@ def _own(option: str, name: str) -> ConvNeurConfig:
         raise InputError(f"{name}: describes no ConvNeur ({error})") from None
 
 
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 @option_group
 @dataclass(frozen=True)
 class ModelOptions:
@@ -117,12 +121,12 @@ class ModelOptions:
     ] = None
     min_chunks: Annotated[
         int | None,
-        typer.Option(help="Shorten chunks until there are so many.", show_default="1", rich_help_panel=_PANEL),
+        typer.Option(help="Shorten chunks to 1/N of the tokens, rounded up.", show_default="1", rich_help_panel=_PANEL),
     ] = None
     chunks: Annotated[
         str | None,
         typer.Option(
-            help="A fixed number of chunks; four for the stages.",
+            help="Chunks of 1/N of the tokens, rounded up; four for the stages.",
             show_default="by length",
             rich_help_panel=_PANEL,
         ),
@@ -164,6 +168,7 @@ class ModelOptions:
         for name in ("chunk_length", "chunks"):
             if getattr(self, name) is not None:
                 typed[name] = _four("--" + name.replace("_", "-"), getattr(self, name))
+        self._refuse_idle(typed)
         if self.head is not None:
             typed["head"] = self.head
             if self.head in ("semantic-fpn", "upernet"):
@@ -178,6 +183,18 @@ class ModelOptions:
     def foreign_names(self) -> tuple[str, ...]:
         """Those of them that are no ConvNeur: by an import string, or in timm."""
         return tuple(name for name in self.names() if _is_foreign(name))
+
+    @staticmethod
+    def _refuse_idle(typed: dict[str, Any]) -> None:
+        """An option that another one makes idle is a mistake, not a wish."""
+        fixed = [name for name in ("chunk_length", "min_chunks") if name in typed]
+        if "chunks" in typed and fixed:
+            raise UsageError(f"--chunks: sets the chunks' length; leave out {_option(fixed[0])} or --model-preset")
+        idle = [name for name in typed if name not in ("memory", "head", "num_classes")]
+        if typed.get("memory") == "none" and idle:
+            raise UsageError(
+                f"--memory none: leaves no global branch for {_option(idle[0])} or --model-preset to act on"
+            )
 
     def configs(self) -> dict[str, ConvNeurConfig]:
         """Each net asked for, by the name it was asked by.

@@ -140,7 +140,7 @@ def viz_gates(
                         printer.warn(f"{image}: the gate of stage {column['stage']} is saturated, {share}")
                 printer.note(f"written: {', '.join(str(path) for path in drawing.written(figure))}")
             advance(image.name)
-    if net_source.stamp:
+    if net_source.stamp and records:
         printer.note(f"{net_source.stamp}: the maps show the architecture, nothing learned; give --weights")
     if failed and len(images) > 1:
         printer.error(f"{len(failed)} of {len(images)} images failed: {', '.join(item['name'] for item in failed)}")
@@ -243,11 +243,14 @@ def _stages(typed: str) -> tuple[int, ...]:
     return tuple(stages)
 
 
+_LARGEST = 8192  # what a long side takes of memory grows with its square
+
+
 def _long_side(typed: str) -> int | None:
     if typed == "native":
         return None
-    if not typed.isdecimal() or int(typed) < 32:
-        raise UsageError(f"--size {typed}: give the long side in pixels, 32 or more, or native")
+    if not typed.isdecimal() or not 32 <= int(typed) <= _LARGEST:
+        raise UsageError(f"--size {typed}: give the long side in pixels, 32 to {_LARGEST}, or native")
     return int(typed)
 
 

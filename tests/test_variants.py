@@ -32,8 +32,12 @@ def test_unknown_and_missing_settings_are_named() -> None:
         ConvNeurConfig.from_dict({"dims": (1, 2, 3, 4), "colour": "blue"})
     with pytest.raises(ConfigError, match="dims"):
         ConvNeurConfig.from_dict({})
-    with pytest.raises(ConfigError, match="wrong type"):
+    with pytest.raises(ConfigError, match="drop_path_rate 'much': must be a number"):
         ConvNeurConfig.from_dict({"dims": (1, 2, 3, 4), "drop_path_rate": "much"})
+    with pytest.raises(ConfigError, match="wrong type"):
+        ConvNeurConfig.from_dict({"dims": 3})
+    with pytest.raises(ConfigError, match="by name"):
+        ConvNeurConfig.from_dict([])  # type: ignore[arg-type]
 
 
 def test_attention_needs_a_width_its_heads_divide() -> None:

@@ -66,7 +66,8 @@ def judge_scaling(macs: Sequence[int], pixels: Sequence[int]) -> ScalingVerdict:
     per_pixel = tuple(count / size for count, size in zip(macs, pixels, strict=True))
     first, second = per_pixel[1] - per_pixel[0], per_pixel[2] - per_pixel[1]
     if second <= _FLAT * per_pixel[2]:
-        return ScalingVerdict("linear", 1.0, None, per_pixel, "the cost per pixel stays the same as the sides double")
+        does = "falls" if second < -_FLAT * per_pixel[2] else "stays the same"
+        return ScalingVerdict("linear", 1.0, None, per_pixel, f"the cost per pixel {does} as the sides double")
     if first <= 0:
         why = "the cost per pixel falls, then rises, as the sides double: no order fits that"
         return ScalingVerdict("undetermined", None, None, per_pixel, why)

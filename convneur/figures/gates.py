@@ -114,7 +114,8 @@ def gates_figure(
             axes = page.axes(x - panel_width / 2, y, panel_width, panel_height, label=f"{row} {stage.stage}")
             _draw_map(axes, panel, colours, photo if maps.recipe.overlay else None)
             axes = page.axes(x - panel_width / 2, y + panel_height + 0.05, panel_width, 0.06, label="scale")
-            axes.imshow(_ramp(panel), aspect="auto", cmap=colours, vmin=panel.limits[0], vmax=panel.limits[1])
+            least, most = _colour_limits(panel)
+            axes.imshow(_ramp(panel), aspect="auto", cmap=colours, vmin=least, vmax=most)
             low, high = _numbers(*panel.range)
             reach = max(panel_width, _NUMBERS) / 2
             page.text(x - reach, y + panel_height + 0.225, f"min {low}", size=_SMALL)
@@ -219,6 +220,12 @@ def _ramp(panel: StageMap) -> NDArray[np.float64]:
     return np.linspace(*panel.range, num=256)[None]
 
 
+def _colour_limits(panel: StageMap) -> tuple[float, float]:
+    """The panel's limits; where they are one value it stands in mid-scale, for it is neither least nor most."""
+    low, high = panel.limits
+    return (low - 1, high + 1) if low == high else (low, high)
+
+
 def _draw_map(axes: Axes, panel: StageMap, colours: str, photo: NDArray[np.uint8] | None) -> None:
     extent = None
     if photo is not None:
@@ -232,8 +239,8 @@ def _draw_map(axes: Axes, panel: StageMap, colours: str, photo: NDArray[np.uint8
         extent=extent,
         interpolation="nearest" if panel.values.shape[1] <= pixels else "antialiased",
         cmap=colours,
-        vmin=panel.limits[0],
-        vmax=panel.limits[1],
+        vmin=_colour_limits(panel)[0],
+        vmax=_colour_limits(panel)[1],
         alpha=None if photo is None else _OVERLAY_ALPHA,
     )
 
@@ -322,9 +329,9 @@ def _drawable(words: str, family: str) -> str:
 
 
 def _numbers(low: float, high: float) -> tuple[str, str]:
-    """Both with three digits, or with as many as tell them apart, up to six; minus signs as in print."""
-    for digits in (3, 4, 5, 6):
+    """Both with three digits, or with as many as show how far apart they are, up to seven; minus signs as in print."""
+    for digits in (3, 4, 5, 6, 7):
         pair = f"{low:#.{digits}g}".rstrip("."), f"{high:#.{digits}g}".rstrip(".")
-        if pair[0] != pair[1] or low == high:
+        if abs(float(pair[1]) - float(pair[0]) - (high - low)) <= 0.1 * (high - low):
             break
     return pair[0].replace("-", "−"), pair[1].replace("-", "−")

@@ -52,7 +52,7 @@ def scaling_figure(series: Sequence[CostSeries], *, convention: str) -> Figure:
 
     No pyplot state and no setting of matplotlib is touched.
 
-    Args:    series: at least one with a point; convention: all or paper, named over the multiply-adds.
+    Args:    series: at least one with a point; convention: all, paper or fvcore, named over the multiply-adds.
     Returns: a figure 10 inches wide, higher with more lines in the legend under it; save with `figure.savefig`.
     Raises:  ValueError: nothing to draw.
     """
@@ -75,7 +75,9 @@ def scaling_figure(series: Sequence[CostSeries], *, convention: str) -> Figure:
         handles.append(Line2D([], [], label=f"{name}: {line.verdict}", **look))
 
     labels = sizes_by_pixels((point.pixels, point.label) for line in series for point in line.points)
-    counted = "everything executed" if convention == "all" else "by the paper's convention"
+    counted = {"all": "everything executed", "paper": "by the paper's convention", "fvcore": "as fvcore counts"}[
+        convention
+    ]
     dress_pixel_axes(macs_axes, labels, f"Multiply-adds (MACs), {counted}", unit="")
     dress_pixel_axes(memory_axes, labels, "Peak activation memory, one image", unit="B")
     _add_references(macs_axes)

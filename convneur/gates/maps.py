@@ -44,8 +44,8 @@ _FEATURE_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gated", "f_out")
 class Recipe:
     """How features become pictures.
 
-    reduce: over channels, the same on every row; see `reduce_channels`. For pca the gated map is projected on
-        F_loc's axis, so that the two compare.
+    reduce: over channels, the same on every row; see `reduce_channels`. For pca the gated map is projected on F_loc's
+        axis, so that the two compare, and the gate is averaged.
     scale: colour limits. paired: F_loc and A * F_loc share theirs in each stage, every other map has its own.
         column: all feature maps of a stage share. map: each its own. (low, high): the same for all feature maps. Gate
         and surprise are other quantities and always have their own.
@@ -159,7 +159,9 @@ def _stage(stage: "StageCapture", capture: "GateCapture", recipe: Recipe) -> Sta
             continue
         if recipe.reduce == "pca" and row == "f_loc":
             axis = principal_axis(features)
-        values[row] = reduce_channels(features, recipe.reduce, axis=axis if row in ("f_loc", "gated") else None)
+        # A gate's shares of 0 to 1 have a mean; projected on an axis they would be no shares any more.
+        reduce = "mean" if row == "gate" and recipe.reduce == "pca" else recipe.reduce
+        values[row] = reduce_channels(features, reduce, axis=axis if row in ("f_loc", "gated") else None)
 
     limits = _limits(values, recipe.scale)
     channels, height, width = stage.f_loc.shape

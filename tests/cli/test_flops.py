@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from convneur import VARIANTS, ConvNeurConfig
 from convneur_cli.app import main
 
 # Counting a memory at the verdict's 4096 pixels takes half a second; nets without one are counted at once.
@@ -45,8 +46,9 @@ def test_json_is_the_contracts(run: Run) -> None:
     assert run.json.keys() == {"schema", "convention", "models"}
     assert (run.json["schema"], run.json["convention"]) == ("convneur.flops/1", "all")
     (model,) = run.json["models"]
-    assert model.keys() == {"name", "params", "sizes", "scaling"}
+    assert model.keys() == {"name", "config", "params", "sizes", "scaling"}
     assert (model["name"], model["params"]) == ("m1", 4_317_092)
+    assert ConvNeurConfig.from_dict(model["config"]) == VARIANTS["m1"]
     first, second, third = model["sizes"]
     assert 10 * 224 * 224 < first.pop("peak_activation_bytes") < 1000 * 224 * 224
     assert first == {
@@ -314,3 +316,38 @@ def test_the_cost_of_counting(sizes: str, seconds: float) -> None:
     assert code == "0"
     assert float(used) < seconds
     assert int(kilobytes) < 1_000_000
+
+
+# What a reader must not be told
+
+
+def test_a_falling_cost_per_pixel_is_not_called_the_same(run: Run) -> None:
+    assert run("-q", "--sizes", "64", "--memory", "per-layer", "--min-chunks", "4000") == 0
+    assert "The cost per pixel falls as the sides double" in " ".join(run.out.split())
+
+
+def test_the_table_names_what_was_changed(run: Run) -> None:
+    assert run("-q", "--sizes", "64", "--fusion", "concat") == 0
+    assert "parameters, fusion concat" in run.out.splitlines()[0]
+
+
+def test_fvcores_counts_are_not_called_everything(run: Run) -> None:
+    assert run("-q", "--sizes", "64", "--counter", "fvcore", "--global-branch", "self-attention") == 0
+    assert "as far as fvcore has a formula" in " ".join(run.out.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--chunks", "4", "--chunk-length", "49"],
+        ["--chunks", "4", "--min-chunks", "8"],
+        ["--chunks", "4", "--model-preset", "dense"],
+        ["--memory", "none", "--fusion", "concat"],
+        ["--memory", "none", "--chunks", "4"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_would_do_nothing_is_refused(run: Run, arguments: list[str]) -> None:
+    assert run("--sizes", "64", *arguments) == 2
+    assert run.err.startswith(f"error: {arguments[0]}")
+    assert len(run.err.splitlines()) == 1

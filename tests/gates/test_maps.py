@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from convneur.errors import ConfigError, InputError
-from convneur.gates.capture import GateCapture, capture_gates, untrained
+from convneur.gates.capture import GateCapture, StageCapture, capture_gates, untrained
 from convneur.gates.maps import Recipe, gate_maps
 from convneur.gates.reduce import principal_axis
 from convneur.model.network import ConvNeur
-from convneur.variants import ConvNeurConfig
+from convneur.variants import VARIANTS, ConvNeurConfig
 
 
 @pytest.fixture
@@ -137,3 +137,12 @@ def test_rows_that_the_net_lacks(config: ConvNeurConfig, image: NDArray[np.float
 def test_results_need_no_torch() -> None:
     code = "import convneur.figures.gates, convneur.gates.manifest, sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_gate_is_never_projected() -> None:
+    gate = np.full((3, 2, 2), 0.25, np.float32)
+    gate[0] = 1
+    f_loc = np.random.default_rng(0).normal(size=(3, 2, 2)).astype(np.float32)
+    stage = StageCapture(1, 4, 2, 196, f_loc, gate, gate * f_loc, f_loc, np.ones((2, 2), np.float32), f_loc)
+    maps = gate_maps(GateCapture(VARIANTS["m1"], 1, (stage,)), Recipe(reduce="pca")).stages[0].maps
+    np.testing.assert_allclose(maps["gate"].values, 0.5)
