@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import shutil
 import warnings
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from torch import nn
 from convneur.model.layers import DropPath
 from convneur.model.memory import NeuralMemory
 from convneur.model.network import ConvNeur, UnreachedParametersWarning, stage_sizes
-from convneur.variants import VARIANTS, ConvNeurConfig
+from convneur.variants import VARIANTS, ConvNeurConfig, GlobalBranchName
 
 SMALL = ConvNeurConfig(
     dims=(8, 12, 16, 20), depths=(2, 1, 2, 1), mem_dim=8, num_classes=5, chunk_length=20, num_heads=2
@@ -253,22 +254,33 @@ def textures(side: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.stack(crops) - 0.5) * 4, torch.tensor(labels)
 
 
-@pytest.mark.parametrize("config", [VARIANTS["m1"].replace(num_classes=5, min_chunks=4), SMALL], ids=["m1", "small"])
-def test_a_fresh_net_learns_real_images(config: ConvNeurConfig) -> None:
+def losses_on_textures(config: ConvNeurConfig, steps: int) -> list[float]:
     torch.manual_seed(0)
-    model = ConvNeur(config)
-    model._warned = True  # the small one's chunks are few: not the matter here
+    model = ConvNeur(config.replace(num_classes=5))
+    model._warned = True  # a small net's chunks are few: not the matter here
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     x, wanted = textures()
     losses = []
-    for _ in range(25):
+    for _ in range(steps):
         loss = nn.functional.cross_entropy(model(x), wanted)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("config", [VARIANTS["m1"].replace(min_chunks=4), SMALL], ids=["m1", "small"])
+def test_a_fresh_net_learns_real_images(config: ConvNeurConfig) -> None:
+    losses = losses_on_textures(config, steps=25)
     assert losses[0] == pytest.approx(np.log(5), abs=0.2)  # a fresh net favours nothing
     assert min(losses[-5:]) < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("branch", get_args(GlobalBranchName))
+def test_ten_steps_on_real_images_lower_the_loss_of_every_branch(branch: GlobalBranchName) -> None:
+    losses = losses_on_textures(SMALL.replace(global_branch=branch, mem_dim=16), steps=10)
+    assert losses[-1] < 0.95 * losses[0]
 
 
 @pytest.mark.parametrize(
