@@ -10,6 +10,8 @@ from matplotlib.lines import Line2D
 
 from convneur.figures.style import (
     COLOURS,
+    GREY,
+    NORMAL,
     dress_pixel_axes,
     legend_below,
     line_look,
@@ -70,7 +72,8 @@ def scaling_figure(series: Sequence[CostSeries], *, convention: str) -> Figure:
         look = line_look(colour, dash, marker)
         remembered = [(point.pixels, point.memory) for point in line.points if point.memory]
         macs_axes.plot([point.pixels for point in line.points], [point.macs for point in line.points], **look)
-        memory_axes.plot([pixels for pixels, _ in remembered], [memory for _, memory in remembered], **look)
+        if remembered:
+            memory_axes.plot([pixels for pixels, _ in remembered], [memory for _, memory in remembered], **look)
         name = line.net if line.twin is None else f"{line.net}'s {line.twin} twin"
         handles.append(Line2D([], [], label=f"{name}: {line.verdict}", **look))
 
@@ -79,9 +82,13 @@ def scaling_figure(series: Sequence[CostSeries], *, convention: str) -> Figure:
         convention
     ]
     dress_pixel_axes(macs_axes, labels, f"Multiply-adds (MACs), {counted}", unit="")
-    dress_pixel_axes(memory_axes, labels, "Peak activation memory, one image", unit="B")
     _add_references(macs_axes)
-    _add_references(memory_axes)
+    if memory_axes.lines:
+        dress_pixel_axes(memory_axes, labels, "Peak activation memory, one image", unit="B")
+        _add_references(memory_axes)
+    else:
+        memory_axes.set_axis_off()  # empty axes have no logarithm
+        memory_axes.text(0.5, 0.5, "Peak activation memory: not counted", color=GREY, fontsize=NORMAL, ha="center")
     legend_below(figure, handles)
     return figure
 

@@ -331,8 +331,12 @@ def test_the_table_names_what_was_changed(run: Run) -> None:
     assert "parameters, fusion concat" in run.out.splitlines()[0]
 
 
-def test_fvcores_counts_are_not_called_everything(run: Run) -> None:
-    assert run("-q", "--sizes", "64", "--counter", "fvcore", "--global-branch", "self-attention") == 0
+def test_fvcores_counts_are_not_called_everything(run: Run, tmp_path: Path) -> None:
+    plot = tmp_path / "cost.png"
+    assert (
+        run("-q", "--sizes", "64", "--counter", "fvcore", "--global-branch", "self-attention", "--plot", str(plot)) == 0
+    )
+    assert plot.read_bytes().startswith(b"\x89PNG")
     assert "as far as fvcore has a formula" in " ".join(run.out.split())
 
 
