@@ -39,7 +39,8 @@ __all__ = [
     "plan_chunks",
 ]
 
-# Tokens worked on at once: few enough to stay in a core's cache, enough that a kernel's start does not count.
+# Tokens of a batch that a CPU works on at once: few enough to stay in its cache, enough that a kernel's start does not
+# count. An accelerator takes all at once: there every start counts.
 SEGMENT = 4096
 
 
@@ -66,8 +67,8 @@ class MemoryOutput(NamedTuple):
 class ChunkPlan(NamedTuple):
     """How N tokens fall into chunks: `groups` of (chunks, tokens in each), in order.
 
-    A group is worked on at once. The last chunk is one of its own, since its write is special (mostly nobody reads
-    it); the others hold up to SEGMENT tokens.
+    Chunks of a group are equally long. The last chunk is a group of its own, since its write is special: mostly nobody
+    reads it.
     """
 
     length: int
@@ -100,11 +101,8 @@ def plan_chunks(
     else:
         short, longer = divmod(tokens, count)
         alike = [(longer, short + 1), (count - longer - 1, short), (1, short)]
-    groups: list[tuple[int, int]] = []
-    for rest, n in alike:
-        at_once = max(SEGMENT // n, 1)
-        groups += [(at_once, n)] * (rest // at_once) + [(rest % at_once, n)] * (rest % at_once > 0)
-    return ChunkPlan(max(n for _, n in groups), tuple(groups))
+    groups = tuple((chunks, n) for chunks, n in alike if chunks)
+    return ChunkPlan(max(n for _, n in groups), groups)
 
 
 class UpdateGenerator(nn.Linear):
@@ -285,17 +283,20 @@ class NeuralMemory(nn.Module):
         reads: list[Tensor] = []
         surprise: list[Tensor] = []
         norms: list[Tensor] = []
+        segments = _segments(plan, x)
         # Cut once: slicing inside the loop would make the backward pass quadratic.
-        pieces = x.split([chunks * n for chunks, n in plan.groups], dim=1)
-        for group, (piece, (chunks, n)) in enumerate(zip(pieces, plan.groups, strict=True), start=1):
-            q, k, v = self.qkv(piece).split(m, dim=-1)
-            q = F.normalize(q, dim=-1)
+        pieces = x.split([chunks * n for chunks, n in segments], dim=1)
+        for number, (piece, (chunks, n)) in enumerate(zip(pieces, segments, strict=True), start=1):
+            qkv = self.qkv(piece).unflatten(-1, (3, m))
             before, after = [memory], []
-            if in_full or self.read != "before" or group < len(plan.groups):
+            if not in_full and self.read == "before" and number == len(segments):
+                q = F.normalize(qkv[..., 0, :], dim=-1)
+            else:
                 if memory.ndim == 2:  # M_0, the same for all images until they write
                     memory = _at_least_float32(memory).expand(batch, -1, -1)
                 cut = (chunks, n)  # B T*n m -> B T n m
-                k, v = F.normalize(k, dim=-1).unflatten(1, cut), v.unflatten(1, cut)
+                q, k = F.normalize(qkv[..., :2, :], dim=-1).unbind(-2)
+                k, v = k.unflatten(1, cut), qkv[..., 2, :].unflatten(1, cut)
                 after, momentum = self.write(piece.unflatten(1, cut), k, v, memory=memory, momentum=momentum)
                 before, memory = [memory, *after[:-1]], after[-1]
                 if in_full:
@@ -325,6 +326,18 @@ class NeuralMemory(nn.Module):
             else f"chunk_length={self.chunk_length}, min_chunks={self.min_chunks}"
         )
         return f"mem_dim={self.mem_dim}, {cut}, read={self.read}, order={self.order}"
+
+
+def _segments(plan: ChunkPlan, x: Tensor) -> list[tuple[int, int]]:
+    """The plan's groups, cut so that each is worked on at once. x: (B, N, m)."""
+    if x.device.type != "cpu":
+        return list(plan.groups)
+    batch = 1 if torch.compiler.is_compiling() else x.shape[0]  # a traced batch may have no number
+    segments: list[tuple[int, int]] = []
+    for chunks, n in plan.groups:
+        at_once = max(SEGMENT // (batch * n), 1)
+        segments += [(at_once, n)] * (chunks // at_once) + [(chunks % at_once, n)] * (chunks % at_once > 0)
+    return segments
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[object]:
