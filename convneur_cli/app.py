@@ -9,12 +9,13 @@ from typer.exceptions import TyperException
 import convneur
 from convneur_cli import bench, demo, eval_boundary, figure, flops, models, tables, viz_gates
 from convneur_cli.errors import INTERRUPTED, USAGE
-from convneur_cli.options import register
+from convneur_cli.options import Group, register
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="convneur",
+    cls=Group,
     help="Check what a vision backbone costs, see what its global path does to local features, "
     "measure the boundaries it predicts.",
     no_args_is_help=True,
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = app(args=arguments, prog_name="convneur", standalone_mode=False)
     except TyperException as error:
         # A usage error knows its command; the one-line form leaves the usage box to --help.
-        message = " ".join(error.format_message().split())
+        message = " ".join(error.format_message().split()).replace(": Value error, ", ": ")
         context = getattr(error, "ctx", None)
         where = context.command_path if context is not None else "convneur"
         if message:

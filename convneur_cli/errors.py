@@ -63,8 +63,9 @@ def reported(*, debug: bool) -> Iterator[None]:
         # The reader (head, less) went away: not an error. Keep the interpreter from complaining at exit.
         sys.stderr.close()
         raise typer.Exit(DONE) from None
-    except KeyboardInterrupt:
-        print("interrupted: files already written are whole, the others were not begun", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        kept = str(stop) or "files already written are whole, the others were not begun"
+        print(f"interrupted: {kept}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         if debug:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convneur.files import new_file, refuse_existing
-from convneur_cli.errors import UsageError
+from convneur.files import new_file
 from convneur_cli.model_options import ModelOptions
-from convneur_cli.options import CommonOptions, register
+from convneur_cli.options import CommonOptions, Group, register
 from convneur_cli.output import Printer
+from convneur_cli.results import FIGURES, check_outputs
 from convneur_cli.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(name="figure", help="Draw the paper's Figures 1 and 2 anew.", no_args_is_help=True)
-
-_FORMATS = (".png", ".svg", ".pdf")
+app = typer.Typer(name="figure", cls=Group, help="Draw the paper's Figures 1 and 2 anew.", no_args_is_help=True)
 
 
 def accuracy(
@@ -38,7 +36,7 @@ def accuracy(
 
     Example: `convneur figure accuracy --full -o accuracy.svg`
     """
-    _check(output, common)
+    check_outputs(("--output", output, FIGURES), force=common.force)
 
     from convneur.figures.accuracy import accuracy_figure
     from convneur.published import published
@@ -88,7 +86,7 @@ def architecture(
     Example: `convneur figure architecture --model m3 --size 512 --model-preset dense -o m3.svg`
     """
     height, width = parse_size("--size", size)
-    _check(output, common)
+    check_outputs(("--output", output, FIGURES), force=common.force)
     name, config = model.single()
 
     from convneur.figures.architecture import architecture_figure
@@ -113,12 +111,6 @@ def architecture(
 
 for _name, _body in (("accuracy", accuracy), ("architecture", architecture)):
     register(app, _name, _body)
-
-
-def _check(output: Path, common: CommonOptions) -> None:
-    if output.suffix.lower() not in _FORMATS:
-        raise UsageError(f"--output {output}: the name must end in {', '.join(_FORMATS)}")
-    refuse_existing(output, force=common.force)
 
 
 def _save(figure: "Figure", output: Path, common: CommonOptions, printer: Printer) -> None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from convneur.errors import InputError
-from convneur.files import new_file, refuse_existing
+from convneur.files import new_file
 from convneur.variants import ConvNeurConfig
 from convneur_cli.errors import CHECK_FAILED, FAILED, UsageError
 from convneur_cli.model_options import ModelOptions, foreign_import_notes
 from convneur_cli.options import CommonOptions
-from convneur_cli.output import Advance, to_json
+from convneur_cli.output import Advance
+from convneur_cli.results import FIGURES, RESULTS, check_outputs, write_result
 from convneur_cli.sizes import parse_sizes
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ __all__ = ["flops"]
 
 _Cost = TypeVar("_Cost")
 _Counter = Literal["dispatch", "fvcore", "both"]
-_PLOTS = (".png", ".svg", ".pdf")
-_OUTPUTS = (".json", ".csv", ".md")
 
 
 def flops(
@@ -62,7 +61,10 @@ def flops(
         bool, typer.Option("--strict", help="Exit 3 on operators without a formula, or counters that differ.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the result: .json, .csv, .md.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write the result: .json, .csv (of --by's list, if given), .md.", metavar="FILE"
+        ),
     ] = None,
 ) -> int | None:
     """Count what a net costs, and find whether its cost grows with the pixels or with their square.
@@ -76,10 +78,7 @@ def flops(
     """
     wanted = parse_sizes("--sizes", sizes)
     twins = _twin_names(compare)
-    for option, path, suffixes in (("--plot", plot, _PLOTS), ("--output", output, _OUTPUTS)):
-        if path is not None and path.suffix.lower() not in suffixes:
-            raise UsageError(f"{option} {path}: the name must end in {', '.join(suffixes)}")
-    refuse_existing(*(path for path in (plot, output) if path is not None), force=common.force)
+    check_outputs(("--plot", plot, FIGURES), ("--output", output, RESULTS), force=common.force)
     for name in model.foreign_names():
         for option, typed in (("--convention", convention == "paper"), ("--by", by == "branch"), ("--compare", twins)):
             if typed:
@@ -93,11 +92,10 @@ def flops(
     from convneur.cost import probe_sizes, twin_of
     from convneur_cli import flops_report as report
 
-    # Before any work, since a net may have no such twin.
-    twins_of = {
-        name: {twin: twin_of(net, twin) for twin in twins} if isinstance(net, ConvNeurConfig) else {}
-        for name, net in asked.items()
-    }
+    twins_of: dict[str, dict[TwinName, ConvNeurConfig]] = {}  # before any work, since a net may have no such twin
+    for name, net in asked.items():
+        with model.naming_options(name):
+            twins_of[name] = {twin: twin_of(net, twin) for twin in twins} if isinstance(net, ConvNeurConfig) else {}
     steps = len(wanted) * (1 + (counter != "dispatch") + backward) + len(probe_sizes())
     counting = _Counting(wanted, convention, counter, backward=backward)
     nets: list[NetReport] = []
@@ -113,13 +111,13 @@ def flops(
     as_json = report.to_json(nets, convention, by)
     # Files first: whoever reads stdout may stop reading.
     if output is not None:
-        text = {
-            ".json": lambda: to_json(as_json) + "\n",
-            ".csv": lambda: report.to_csv(nets),
-            ".md": lambda: report.to_markdown(nets, convention, by),
-        }[output.suffix.lower()]()
-        with new_file(output, force=common.force) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_result(
+            output,
+            force=common.force,
+            as_json=as_json,
+            as_csv=lambda: report.to_csv(nets, by),
+            as_markdown=lambda: report.to_markdown(nets, convention, by),
+        )
         printer.note(f"written: {output}")
     if plot is not None and any(net.counted for net in nets):
         _draw(plot, nets, "fvcore" if counter == "fvcore" else convention, force=common.force)

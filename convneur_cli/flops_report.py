@@ -1,7 +1,5 @@
 """What `convneur flops` found, as JSON, CSV, Markdown, tables for people, and lines to draw."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,11 +15,13 @@ from convneur.cost import (
     SizeCost,
     TrainingCount,
     TwinName,
+    Uncounted,
     WorkKind,
     count_differences,
 )
 from convneur.variants import VARIANTS, ConvNeurConfig
 from convneur_cli.output import Printer, grouped, significant
+from convneur_cli.results import csv_table, markdown_table
 
 if TYPE_CHECKING:
     from convneur.figures.scaling import CostSeries
@@ -56,6 +56,9 @@ _COUNTED = (
     "peak_activation_bytes",
     "chunks",
     "uncounted_operators",
+    "uncounted_in",
+    "launches",
+    "branch_launches",
 )
 By = Literal["branch", "module", "operator"]
 
@@ -111,6 +114,11 @@ class NetReport:
         """The sizes that were not refused."""
         return {size: cost for size, cost in self.sizes.items() if isinstance(cost, ImageCost)}
 
+    @property
+    def trained(self) -> dict[str, TrainingCount]:
+        """Likewise the sizes counted forward and backward."""
+        return {size: cost for size, cost in (self.training or {}).items() if isinstance(cost, TrainingCount)}
+
 
 def net_name(name: str, twin: TwinName | None) -> str:
     """How a net is called in a sentence."""
@@ -165,7 +173,8 @@ def strict_failures(nets: Iterable[NetReport]) -> list[str]:
     """A line for each net with operators that no formula covers, or on which the counters differ."""
     failures = []
     for net in _with_twins(nets):
-        names = sorted({name for cost in net.counted.values() for name in cost.count.uncounted_operators()})
+        forward = {entry.operator for cost in net.counted.values() for entry in cost.count.uncounted}
+        names = sorted(forward | {entry.operator for cost in net.trained.values() for entry in cost.uncounted})
         if names:
             failures.append(f"--strict: {net.shown}: no formula for {', '.join(names)}")
         if net.counters is not None and net.counters.differences:
@@ -257,36 +266,57 @@ def _size_json(cost: ImageCost | RefusedSize) -> dict[str, Any]:
         cost.count.peak_activation_bytes,
         None if own is None else own.chunks,
         cost.count.uncounted_operators(),
+        _places(cost.count.uncounted),
+        cost.count.launches,
+        None if own is None else own.branch_launches,
     )
     return values | dict(zip(_COUNTED, found, strict=True)) | {"error": None}
 
 
-def to_csv(nets: Iterable[NetReport]) -> str:
-    """A row for each net, twin and size; the columns are the JSON's keys."""
+def _places(uncounted: Iterable[Uncounted]) -> dict[str, list[str]]:
+    """The modules, by path, in which each operator without a formula ran."""
+    places: dict[str, list[str]] = {}
+    for entry in uncounted:
+        of_operator = places.setdefault(entry.operator, [])
+        if entry.module not in of_operator:
+            of_operator.append(entry.module)
+    return places
+
+
+def to_csv(nets: Iterable[NetReport], by: By | None) -> str:
+    """A row for each net, twin and size; the columns are the JSON's keys. By something: a row for each of those."""
+    if by is not None:
+        return csv_table(
+            [
+                {"model": net.name, "twin": net.twin, "size": size, by: name, "macs": macs}
+                for net in _with_twins(nets)
+                for size, cost in net.counted.items()
+                for name, macs in _BY[by](cost).items()
+            ]
+            or [dict.fromkeys(("model", "twin", "size", by, "macs"))]
+        )
     rows: list[dict[str, Any]] = []
     for net in _with_twins(nets):
         for size, cost in net.sizes.items():
             values = _size_json(cost)
             branches = values.pop("branches") or {}
-            values["chunks"] = " ".join(map(str, values["chunks"] or ()))
-            values["uncounted_operators"] = " ".join(values["uncounted_operators"] or ())
+            launches = values.pop("branch_launches") or {}
+            del values["uncounted_in"]
+            values["uncounted_operators"] = list(values["uncounted_operators"] or ())
             params = cost.count.params if isinstance(cost, ImageCost) else net.params
             row = (
                 {"model": net.name, "twin": net.twin, "size": size, "params": params}
                 | values
                 | {branch: branches.get(branch) for branch in BRANCHES}
+                | {f"{branch}_launches": launches.get(branch) for branch in BRANCHES}
                 | {"verdict": net.scaling.verdict.verdict, "order": net.scaling.verdict.order}
             )
             if net.training is not None:
                 training = _training_json(net.training[size])
-                training["uncounted_operators"] = " ".join(training["uncounted_operators"] or ())
+                training["uncounted_operators"] = list(training["uncounted_operators"] or ())
                 row |= {f"backward_{key}": value for key, value in training.items()}
             rows.append(row)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_table(rows)
 
 
 # For people
@@ -320,11 +350,11 @@ def to_markdown(nets: Iterable[NetReport], convention: str, by: By | None) -> st
     parts: list[str] = []
     for net in _with_twins(nets):
         parts.append(f"## {_title(net)}")
-        parts.append(_markdown_table(*_cost_table(net, convention)))
+        parts.append(markdown_table(*_cost_table(net, convention)))
         if net.training is not None:
-            parts += ["Forward and backward:", _markdown_table(*_training_table(net))]
+            parts += ["Forward and backward:", markdown_table(*_training_table(net))]
         if by is not None and net.counted:
-            parts += [f"MMACs by {by}:", _markdown_table(*_by_table(net, by))]
+            parts += [f"MMACs by {by}:", markdown_table(*_by_table(net, by))]
         parts.append("\n".join(f"- {sentence}" for sentence in _findings(net)))
     parts.append("\n".join(_terms(nets, convention)))
     return "\n\n".join(parts) + "\n"
@@ -345,11 +375,6 @@ def cost_series(nets: Iterable[NetReport]) -> "list[CostSeries]":
         ]
         series.append(CostSeries(net.name, net.twin, net.scaling.verdict.verdict, points))
     return series
-
-
-def _markdown_table(columns: list[str], rows: list[list[str]]) -> str:
-    lines = [[name.replace("\n", " ") for name in columns], [":--", *["--:"] * (len(columns) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _title(net: NetReport) -> str:
@@ -473,26 +498,40 @@ def _findings(net: NetReport) -> list[str]:
                     f"{'have' if single[1:] else 'has'} one chunk, which reads the learned M_0 alone: the same for "
                     "every image."
                 )
-    beside = [cost.count for cost in net.counted.values()]
-    if beside and beside[0].elementwise is not None:
-        sentences.append(
-            f"Beside the MACs, at {_list(net.counted)}: "
-            f"{_list(significant((count.elementwise or 0) / 1e6) for count in beside)} M element-wise results; "
-            f"{_list(str(count.launches) for count in beside)} operators launched."
-        )
-    for operator in dict.fromkeys(entry.operator for count in beside for entry in count.uncounted):
-        calls = [str(count.uncounted_operators().get(operator, 0)) for count in beside]
-        places = dict.fromkeys(
-            entry.module or "the net itself"
-            for count in beside
-            for entry in count.uncounted
-            if entry.operator == operator
-        )
-        sentences.append(
-            f"No formula for {operator}, which is in no total: {_list(calls)} calls at {_list(net.counted)}, in "
-            f"{_list(places)}."
-        )
+    beside = {size: cost.count for size, cost in net.counted.items()}
+    if any(count.elementwise is not None for count in beside.values()):
+        sentences += [
+            f"Beside the MACs: {_list(significant((count.elementwise or 0) / 1e6) for count in beside.values())} M "
+            f"element-wise results at {_list(beside)}.",
+            f"Operators launched, views left out: {_list(_launched(*item) for item in net.counted.items())}.",
+        ]
+    sentences += _uncounted_sentences(beside, "the net itself")
+    sentences += _uncounted_sentences(net.trained, "the backward pass", counted=", forward and backward")
     return sentences + _counter_sentences(net)
+
+
+def _launched(size: str, cost: ImageCost) -> str:
+    """`243 at 224 (local 75, global 134, ...)`; branches that launch nothing are left out."""
+    of = (cost.branch_launches or {}) if isinstance(cost, SizeCost) else {}
+    split = ", ".join(f"{branch} {number}" for branch, number in of.items() if number)
+    return f"{cost.count.launches} at {size}{f' ({split})' if split else ''}"
+
+
+def _uncounted_sentences(
+    counts: Mapping[str, CostCount | TrainingCount], nowhere: str, *, counted: str = ""
+) -> list[str]:
+    """A sentence for each operator without a formula; nowhere: what ran it if no submodule did."""
+    sentences = []
+    for operator in dict.fromkeys(entry.operator for count in counts.values() for entry in count.uncounted):
+        calls = [str(count.uncounted_operators().get(operator, 0)) for count in counts.values()]
+        places = dict.fromkeys(
+            path or nowhere for count in counts.values() for path in _places(count.uncounted).get(operator, ())
+        )
+        sentences.append(
+            f"No formula for {operator}, which is in no total: {_list(calls)} calls at {_list(counts)}"
+            f"{counted}, in {_list(places)}."
+        )
+    return sentences
 
 
 def _verdict_sentence(net: NetReport) -> str:

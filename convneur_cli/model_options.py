@@ -1,7 +1,8 @@
 """The options that describe a net, shared by every command that builds one."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,9 +27,10 @@ from convneur_cli.options import option_group
 if TYPE_CHECKING:
     from convneur.cost import ForeignNet
 
-__all__ = ["ModelOptions", "foreign_import_notes", "load_net"]
+__all__ = ["PANEL", "ModelOptions", "foreign_import_notes", "load_net"]
 
-_PANEL = "The net"
+PANEL = "The net"
+_FOREIGN = "package.module:factory or timm/NAME"
 
 
 def _four(option: str, typed: str) -> int | tuple[int, ...]:
@@ -36,7 +38,9 @@ def _four(option: str, typed: str) -> int | tuple[int, ...]:
     try:
         values = tuple(int(part) for part in typed.split(","))
     except ValueError:
-        raise UsageError(f"{option} {typed}: give a whole number, or four with commas between") from None
+        values = ()
+    if len(values) not in (1, 4):
+        raise UsageError(f"{option} {typed!r}: give a whole number, or four with commas between")
     return values[0] if len(values) == 1 else values
 
 
@@ -46,7 +50,7 @@ def load_net(option: str, name: str) -> "ConvNeurConfig | ForeignNet":
     Raises: UsageError: an unknown name; InputError: a broken file or module.
     """
     if not _is_foreign(name):
-        return _own(option, name)
+        return _own(option, name, f"a .json file of settings, {_FOREIGN}")
     from convneur.cost import load_foreign
 
     try:
@@ -65,12 +69,12 @@ def _is_foreign(name: str) -> bool:
     return name.startswith("timm/") or (":" in name and not name.endswith(".json"))
 
 
-def _own(option: str, name: str) -> ConvNeurConfig:
+def _own(option: str, name: str, others: str) -> ConvNeurConfig:
     if name in VARIANTS:
         return VARIANTS[name]
     path = Path(name)
     if path.suffix != ".json":
-        raise UsageError(f"{option} {name}: choose {', '.join(VARIANTS)}, all, or a .json file of settings")
+        raise UsageError(f"{option} {name or repr(name)}: choose {', '.join(VARIANTS)}, {others}")
     if not path.exists():
         raise UsageError(f"{option} {name}: no such file")
     try:
@@ -97,57 +101,57 @@ class ModelOptions:
             help="m1 to m4, several with commas, all, or a JSON file of settings. Where nets are counted or timed, any "
             "other too: package.module:factory or timm/NAME.",
             show_default="m1",
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None
     memory: Annotated[
         Placement | None,
-        typer.Option(help="Which blocks have a global branch.", show_default="per-stage", rich_help_panel=_PANEL),
+        typer.Option(help="Which blocks have a global branch.", show_default="per-stage", rich_help_panel=PANEL),
     ] = None
     global_branch: Annotated[
         GlobalBranchName | None,
-        typer.Option(help="What it holds.", show_default="neural-memory", rich_help_panel=_PANEL),
+        typer.Option(help="What it holds.", show_default="neural-memory", rich_help_panel=PANEL),
     ] = None
     fusion: Annotated[
         Fusion | None,
-        typer.Option(help="How it meets the local features.", show_default="gating", rich_help_panel=_PANEL),
+        typer.Option(help="How it meets the local features.", show_default="gating", rich_help_panel=PANEL),
     ] = None
     mem_dim: Annotated[
-        int | None, typer.Option(help="Its width C_m.", show_default="the variant's", rich_help_panel=_PANEL)
+        int | None, typer.Option(help="Its width C_m.", show_default="the variant's", rich_help_panel=PANEL)
     ] = None
     chunk_length: Annotated[
         str | None,
-        typer.Option(help="Tokens per chunk; four for the stages.", show_default="196", rich_help_panel=_PANEL),
+        typer.Option(help="Tokens per chunk; four for the stages.", show_default="196", rich_help_panel=PANEL),
     ] = None
     min_chunks: Annotated[
         int | None,
-        typer.Option(help="Shorten chunks to 1/N of the tokens, rounded up.", show_default="1", rich_help_panel=_PANEL),
+        typer.Option(help="Shorten chunks to 1/N of the tokens, rounded up.", show_default="1", rich_help_panel=PANEL),
     ] = None
     chunks: Annotated[
         str | None,
         typer.Option(
             help="Chunks of 1/N of the tokens, rounded up; four for the stages.",
             show_default="by length",
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None
     memory_layers: Annotated[
-        int | None, typer.Option(help="1, a matrix; 2, a small perceptron.", show_default="1", rich_help_panel=_PANEL)
+        int | None, typer.Option(help="1, a matrix; 2, a small perceptron.", show_default="1", rich_help_panel=PANEL)
     ] = None
     read: Annotated[
         Read | None,
-        typer.Option(help="The state a chunk reads.", show_default="before", rich_help_panel=_PANEL),
+        typer.Option(help="The state a chunk reads.", show_default="before", rich_help_panel=PANEL),
     ] = None
     order: Annotated[
         Order | None,
-        typer.Option(help="Which tokens make a chunk.", show_default="raster", rich_help_panel=_PANEL),
+        typer.Option(help="Which tokens make a chunk.", show_default="raster", rich_help_panel=PANEL),
     ] = None
     model_preset: Annotated[
         Literal["classification", "dense"] | None,
         typer.Option(
             help="The paper's chunk length: 196 or 4096.",
             show_default="classification",
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None
     head: Annotated[
@@ -155,7 +159,7 @@ class ModelOptions:
         typer.Option(
             help="What follows the backbone; the dense ones of ADE20K's 150 classes.",
             show_default="classifier",
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None
 
@@ -167,7 +171,7 @@ class ModelOptions:
                 typed[name] = getattr(self, name)
         for name in ("chunk_length", "chunks"):
             if getattr(self, name) is not None:
-                typed[name] = _four("--" + name.replace("_", "-"), getattr(self, name))
+                typed[name] = _four(_option(name), getattr(self, name))
         self._refuse_idle(typed)
         if self.head is not None:
             typed["head"] = self.head
@@ -177,8 +181,8 @@ class ModelOptions:
 
     def names(self) -> tuple[str, ...]:
         """The nets asked for, by the names they were asked by; a name given twice is one."""
-        names = dict.fromkeys(name.strip() for name in (self.model or "m1").split(","))
-        return tuple(VARIANTS) if list(names) == ["all"] else tuple(names)
+        typed = [name.strip() for name in ("m1" if self.model is None else self.model).split(",")]
+        return tuple(dict.fromkeys(each for name in typed for each in (VARIANTS if name == "all" else (name,))))
 
     def foreign_names(self) -> tuple[str, ...]:
         """Those of them that are no ConvNeur: by an import string, or in timm."""
@@ -204,7 +208,7 @@ class ModelOptions:
         """
         for name in self.foreign_names():
             raise UsageError(f"--model {name}: this command takes ConvNeur alone: m1 to m4, or a .json file")
-        return {name: _own("--model", name).replace(**self.settings()) for name in self.names()}
+        return {name: self._changed(name, "all, or a .json file of settings") for name in self.names()}
 
     def nets(self) -> "dict[str, ConvNeurConfig | ForeignNet]":
         """Each net asked for, by the name it was asked by, any other net too; the settings are for ConvNeur.
@@ -214,11 +218,32 @@ class ModelOptions:
         settings = self.settings()
         foreign = self.foreign_names()
         if settings and len(foreign) == len(self.names()):
-            name = next(iter(settings)).replace("_", "-")
-            raise UsageError(f"--{name}: is a setting of ConvNeur, which --model {self.model} is not; leave it out")
-        own = {name: _own("--model", name).replace(**settings) for name in self.names() if name not in foreign}
+            first = _option(next(iter(settings)))
+            raise UsageError(f"{first}: is a setting of ConvNeur, which --model {self.model} is not; leave it out")
+        others = f"all, a .json file of settings, {_FOREIGN}"
+        own = {name: self._changed(name, others) for name in self.names() if name not in foreign}
         loaded = {name: load_net("--model", name) for name in foreign}  # last: this runs others' code
         return {name: own[name] if name in own else loaded[name] for name in self.names()}
+
+    def _changed(self, name: str, others: str) -> ConvNeurConfig:
+        net = _own("--model", name, others)
+        settings = self.settings()
+        with self.naming_options(name):
+            return net.replace(**settings)
+
+    @contextmanager
+    def naming_options(self, name: str) -> Iterator[None]:
+        """Where a setting of the net `name` is wrong, name the option that was typed: --mem-dim, not mem_dim.
+
+        Raises: UsageError: in place of the ConfigError that the block raised.
+        """
+        try:
+            yield
+        except ConfigError as error:
+            setting, _, rest = str(error).partition(" ")  # by ConfigError's own form
+            if setting in self.settings():
+                raise UsageError(f"{_option(setting)} {rest}") from error
+            raise UsageError(f"--model {name}: {error}") from error
 
     def single(self) -> tuple[str, ConvNeurConfig]:
         """The one net, for commands that take one."""

@@ -1,31 +1,51 @@
 """`convneur models`."""
 
-import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from convneur_cli.errors import FAILED
-from convneur_cli.model_options import ModelOptions
-from convneur_cli.options import CommonOptions
+from convneur_cli.model_options import PANEL, ModelOptions
+from convneur_cli.options import CommonOptions, option_group
 from convneur_cli.output import grouped, significant
+from convneur_cli.results import RESULTS, check_outputs, csv_table, markdown_table, write_result
 from convneur_cli.sizes import parse_size
 
 __all__ = ["models"]
 
+_COLUMNS = ["model", "parameters", "widths", "C_m", "GMACs", "paper GMACs", "chunks in stages 1-4"]
+
+
+@option_group
+@dataclass(frozen=True)
+class ListedModels(ModelOptions):
+    """The nets to list: all, where other commands take one."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="m1 to m4, several with commas, all, or a JSON file of settings.",
+            rich_help_panel=PANEL,
+        ),
+    ] = "all"
+
 
 def models(
-    model: ModelOptions,
+    model: ListedModels,
     common: CommonOptions,
     size: Annotated[str, typer.Option(help="Image side in pixels, or HEIGHTxWIDTH.", metavar="SIZE")] = "224",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the list: .json, .csv, .md.", metavar="FILE")
+    ] = None,
 ) -> int | None:
     """List the nets with their parameters, multiply-adds and chunks; all variants unless --model names some.
 
     Example: `convneur models --size 512x2048 --model-preset dense`
     """
     height, width = parse_size("--size", size)
-    if model.model is None:
-        model = dataclasses.replace(model, model="all")
+    check_outputs(("--output", output, RESULTS), force=common.force)
     configs = model.configs()
 
     from convneur.cost import CountingError, NetCounter
@@ -54,12 +74,19 @@ def models(
                 chunks = " ".join(map(str, cost.chunks)) if any(cost.chunks) else "-"
                 rows.append([*row, *gmacs, chunks])
             advance(f"counting {name}")
-    printer.json({"schema": "convneur.models/1", "size": {"height": height, "width": width}, "models": found})
-    printer.table(
-        f"ConvNeur at {height}x{width}",
-        ["model", "parameters", "widths", "C_m", "GMACs", "paper GMACs", "chunks in stages 1-4"],
-        rows,
-    )
+    title = f"ConvNeur at {height}x{width}"
+    as_json = {"schema": "convneur.models/1", "size": {"height": height, "width": width}, "models": found}
+    if output is not None:
+        write_result(
+            output,
+            force=common.force,
+            as_json=as_json,
+            as_csv=lambda: csv_table(found),
+            as_markdown=lambda: f"## {title}\n\n{markdown_table(_COLUMNS, rows)}\n",
+        )
+        printer.note(f"written: {output}")
+    printer.json(as_json)
+    printer.table(title, _COLUMNS, rows)
     printer.sentence(
         "GMACs: billions of multiply-adds, everything executed, memory updates in Gram form. paper GMACs: without the "
         "products of memory updates and of self-attention. FLOPs: two for each."

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from convneur_cli.errors import reported
 from convneur_cli.output import Printer
 
-__all__ = ["CommonOptions", "option_group", "register"]
+__all__ = ["CommonOptions", "Group", "option_group", "register"]
 
 _MARK = "__option_group__"
 _Group = TypeVar("_Group")
@@ -42,6 +43,25 @@ class CommonOptions:
 
     def printer(self) -> Printer:
         return Printer(json=self.json, quiet=self.quiet)
+
+
+class _PlainFlags:
+    """Commands whose help lists --json, not --json <bool>: a flag takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
+
+
+class _Command(_PlainFlags, TyperCommand):
+    pass
+
+
+class Group(_PlainFlags, TyperGroup):
+    """The class for a typer.Typer of commands."""
 
 
 def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> None:
@@ -83,4 +103,4 @@ def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> No
     parameters = plain + shared
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command(name)(run)
+    app.command(name, cls=_Command)(run)

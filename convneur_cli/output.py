@@ -14,11 +14,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["Advance", "Printer", "grouped", "significant", "to_json"]
 
@@ -60,6 +63,16 @@ def significant(number: float) -> str:
     return f"{number:#.4g}".rstrip(".") if number >= 0.001 or number == 0 else f"{number:.6f}"
 
 
+class _RateColumn(ProgressColumn):
+    """Steps per second, or seconds per step where that is more than one."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.3g}/s" if speed >= 1 else f"{1 / speed:.3g} s each", style="progress.data.speed")
+
+
 class Advance(Protocol):
     """What `Printer.progress` yields: call it after each step, with what is being done now."""
 
@@ -73,18 +86,19 @@ class Printer:
         self.as_json = json
         self.quiet = quiet
         piped = None if sys.stdout.isatty() else _PIPED_WIDTH
-        self._out = Console(file=sys.stdout, width=piped, highlight=False, soft_wrap=True)
-        self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        # As typed: a net's name may hold what rich takes for markup or, as in zoo:B:, for an emoji.
+        self._out = Console(file=sys.stdout, width=piped, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
     def text(self, line: str = "") -> None:
         """A line of data for people; nothing under --json."""
         if not self.as_json:
-            self._out.print(line, markup=False)
+            self._out.print(line)
 
     def sentence(self, words: str) -> None:
         """Prose for people, wrapped between words in a terminal; nothing under --json."""
         if not self.as_json:
-            self._out.print(words, markup=False, soft_wrap=False)
+            self._out.print(words, soft_wrap=False)
 
     def table(
         self,
@@ -121,23 +135,23 @@ class Printer:
     def note(self, line: str) -> None:
         """Something good to know (what was written where); silent under --quiet."""
         if not self.quiet:
-            self._err.print(line, markup=False)
+            self._err.print(line)
 
     def warn(self, line: str) -> None:
         """Something the user should not miss, even under --quiet."""
-        self._err.print(f"warning: {line}", markup=False)
+        self._err.print(f"warning: {line}")
 
     def error(self, line: str) -> None:
         """One failed item of a batch that goes on."""
-        self._err.print(f"error: {line}", markup=False)
+        self._err.print(f"error: {line}")
 
     @contextmanager
     def progress(self, what: str, total: float) -> Iterator[Advance]:
-        """A bar on stderr with the time left; only the final state reaches a file, nothing under --quiet."""
+        """A bar on stderr with rate and time left; only the final state reaches a file, nothing under --quiet."""
         bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn() if float(total).is_integer() else TaskProgressColumn(),
+            *((MofNCompleteColumn(), _RateColumn()) if float(total).is_integer() else (TaskProgressColumn(),)),
             TimeRemainingColumn(),
             console=self._err,
             transient=True,

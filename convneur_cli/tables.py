@@ -1,7 +1,5 @@
 """`convneur tables`."""
 
-import csv
-import io
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -9,17 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convneur.files import new_file, refuse_existing
-from convneur_cli.errors import UsageError
 from convneur_cli.options import CommonOptions
-from convneur_cli.output import to_json
+from convneur_cli.results import RESULTS, check_outputs, csv_table, markdown_table, write_result
 
 if TYPE_CHECKING:
     from convneur.cost import TableName, TableRow
 
 __all__ = ["tables"]
 
-_OUTPUTS = (".json", ".csv", ".md")
 _TITLES: "dict[TableName, str]" = {
     "imagenet": "ImageNet-1K, the variants",
     "placement": "Where the memory stands, m3",
@@ -58,10 +53,7 @@ def tables(
 
     Example: `convneur tables -o tables.md`
     """
-    if output is not None:
-        if output.suffix.lower() not in _OUTPUTS:
-            raise UsageError(f"--output {output}: the name must end in {', '.join(_OUTPUTS)}")
-        refuse_existing(output, force=common.force)
+    check_outputs(("--output", output, RESULTS), force=common.force)
 
     from convneur.cost import compare_printed, printed_costs
 
@@ -76,13 +68,13 @@ def tables(
 
     as_json: dict[str, Any] = {"schema": "convneur.tables/1", "rows": [_row_json(row) for row in rows]}
     if output is not None:
-        text = {
-            ".json": lambda: to_json(as_json) + "\n",
-            ".csv": lambda: _to_csv(as_json["rows"]),
-            ".md": lambda: _to_markdown(rows),
-        }[output.suffix.lower()]()
-        with new_file(output, force=common.force) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_result(
+            output,
+            force=common.force,
+            as_json=as_json,
+            as_csv=lambda: csv_table(as_json["rows"]),
+            as_markdown=lambda: _to_markdown(rows),
+        )
         printer.note(f"written: {output}")
 
     printer.json(as_json)
@@ -112,21 +104,12 @@ def _row_json(row: "TableRow") -> dict[str, Any]:
     }
 
 
-def _to_csv(rows: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def _to_markdown(rows: "Sequence[TableRow]") -> str:
     parts = []
     for table, of_table in _by_table(rows):
-        header = [name.replace("\n", " ") for name in _COLUMNS]
-        lines = [[*header, "why"], [":--", *["--:"] * (len(_COLUMNS) - 2), ":--", ":--"]]
-        lines += [[*_cells(row), row.why] for row in of_table]
-        parts += [f"## {_TITLES[table]}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
+        words = (0, len(_COLUMNS) - 1, len(_COLUMNS))
+        lines = markdown_table([*_COLUMNS, "why"], [[*_cells(row), row.why] for row in of_table], left=words)
+        parts += [f"## {_TITLES[table]}", lines]
     return "\n\n".join([*parts, "\n".join([*_TERMS, _summary(rows)])]) + "\n"
 
 

@@ -22,11 +22,11 @@ ALLOWED = {
         "torch", "fvcore", "convneur.errors", "convneur.model", "convneur.published", "convneur.variants"},
     "convneur.gates": {
         "torch", "numpy", "convneur.errors", "convneur.model", "convneur.variants", "convneur.checkpoints"},
-    "convneur.metrics": {"numpy", "scipy", "convneur.errors"},
+    "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
     "convneur.figures": {
-        "matplotlib", "numpy", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.published",
-        "convneur.variants"},
+        "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
+        "convneur.published", "convneur.variants"},
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@
 A multiply-add (MAC) is one; FLOPs are two per multiply-add; element-wise work stands apart from both.
 """
 
-from convneur.cost.conventions import BRANCHES, Branch, Convention, branch_macs, in_convention
+from convneur.cost.conventions import BRANCHES, Branch, Convention, branch_launches, branch_macs, in_convention
 from convneur.cost.counter import (
     CostCount,
     CountingError,
@@ -100,6 +100,7 @@ __all__ = [
     "VerdictName",
     "Work",
     "WorkKind",
+    "branch_launches",
     "branch_macs",
     "compare_printed",
     "count",

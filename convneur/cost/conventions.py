@@ -4,6 +4,7 @@ Printed in the paper are multiply-adds, called FLOPs there. Derived from its fig
 every linear layer and the memory's read, and leave out the products of the memory's update and of self-attention.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from torch import nn
@@ -16,7 +17,7 @@ from convneur.model.layers import LocalBranch
 from convneur.model.memory import MemoryWrite
 from convneur.model.titans import SegmentAttention
 
-__all__ = ["BRANCHES", "Branch", "Convention", "branch_macs", "in_convention"]
+__all__ = ["BRANCHES", "Branch", "Convention", "branch_launches", "branch_macs", "in_convention"]
 
 Convention = Literal["all", "paper"]
 Branch = Literal["local", "global", "fusion", "other"]
@@ -46,10 +47,20 @@ def in_convention(model: nn.Module, count: CostCount, convention: Convention) ->
 
 def branch_macs(model: nn.Module, work: tuple[Work, ...]) -> dict[Branch, int]:
     """Multiply-adds of the local branches, the global ones, the fusions, and of all else: stem, downsampling, head."""
+    return _by_branch(model, ((entry.module, entry.macs) for entry in work))
+
+
+def branch_launches(model: nn.Module, count: CostCount) -> dict[Branch, int] | None:
+    """Operators launched, split likewise; None where the counter cannot see them."""
+    return None if count.module_launches is None else _by_branch(model, count.module_launches.items())
+
+
+def _by_branch(model: nn.Module, amounts: Iterable[tuple[str, int]]) -> dict[Branch, int]:
+    """Amounts of modules, summed over the branch that each module is a part of."""
     roots = {path: _BRANCH_OF[type(module)] for path, module in model.named_modules() if type(module) in _BRANCH_OF}
-    macs: dict[Branch, int] = dict.fromkeys(BRANCHES, 0)
-    for entry in work:
-        parts = entry.module.split(".")
+    sums: dict[Branch, int] = dict.fromkeys(BRANCHES, 0)
+    for module, amount in amounts:
+        parts = module.split(".")
         above = (".".join(parts[:depth]) for depth in range(len(parts), 0, -1))
-        macs[next((roots[path] for path in above if path in roots), "other")] += entry.macs
-    return macs
+        sums[next((roots[path] for path in above if path in roots), "other")] += amount
+    return sums

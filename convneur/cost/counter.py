@@ -76,7 +76,8 @@ class CostCount:
     elementwise: elements that pointwise operators, reductions, norms, pooling and interpolation produced or took in,
     whichever is more; in no total. uncounted: see `Uncounted`. peak_activation_bytes: the most that tensors made
     during the pass held at one time, parameters, input and the kernels' own workspaces apart; None where a counter
-    cannot see it. launches: operators that run something, so no views; None likewise.
+    cannot see it. module_launches: operators that run something, so no views and no metadata, for each module without
+    its children, as `Work` names it; None likewise. `launches` is their sum.
     """
 
     params: int
@@ -84,7 +85,7 @@ class CostCount:
     elementwise: int | None
     uncounted: tuple[Uncounted, ...]
     peak_activation_bytes: int | None
-    launches: int | None
+    module_launches: dict[str, int] | None
 
     @property
     def macs(self) -> int:
@@ -95,6 +96,11 @@ class CostCount:
     def flops(self) -> int:
         """Floating-point operations: two per multiply-add."""
         return 2 * self.macs
+
+    @property
+    def launches(self) -> int | None:
+        """Operators that run something: what a GPU's time is made of where maps are small."""
+        return None if self.module_launches is None else sum(self.module_launches.values())
 
     def uncounted_operators(self) -> dict[str, int]:
         """Calls of each operator that has no formula, over all modules."""
@@ -220,7 +226,7 @@ class _Counting(TorchDispatchMode):
         self._answers: dict[Any, tuple[torch.Size, tuple[int, ...], torch.dtype, int, int]] = {}
         self._unknown: dict[tuple[str, Any], int] = {}
         self._elementwise = 0
-        self._launches = 0
+        self._launches: dict[str, int] = {}  # by module
         self._ignored: dict[int, Any] = {}
         self._live: dict[int, tuple[weakref.ref[Any], int]] = {}
         self._bytes = 0
@@ -306,7 +312,7 @@ class _Counting(TorchDispatchMode):
         return 0, 0
 
     def _record(self, func: Any, operator: Operator, args: Any, macs: int, elements: int) -> None:
-        self._launches += 1
+        self._launches[self.path] = self._launches.get(self.path, 0) + 1
         if operator.kind == "macs":
             entry = self._page.get(func)
             if entry is None:
@@ -368,7 +374,7 @@ class _Counting(TorchDispatchMode):
                 Uncounted(path, self._operators[func].name, calls) for (path, func), calls in self._unknown.items()
             ),
             peak_activation_bytes=self._peak,
-            launches=self._launches,
+            module_launches=self._launches,
         )
 
 

@@ -6,6 +6,7 @@
 0
 """
 
+import copy
 import importlib
 import inspect
 import re
@@ -68,10 +69,10 @@ class ForeignNet:
         """The net without its weights' memory. Raises: as `build`."""
         try:
             with torch.device("meta"):
-                return self.build(height, width).to("meta")
+                return _on_meta(self.build(height, width))
         except CountingError:
             # Factories that compute with their tensors, or read a file of weights, cannot run on meta.
-            return self.build(height, width).to("meta")
+            return _on_meta(self.build(height, width))
 
 
 def load_foreign(name: str) -> ForeignNet:
@@ -137,6 +138,13 @@ def _from_timm(name: str) -> ForeignNet:
             raise ConfigError(f"{name}: timm {version} has no such model; see timm.list_models()") from error
         raise InputError(f"{name}: {error}") from error
     return ForeignNet(name, create, f"timm {version}", _has_img_size(type(made)))
+
+
+def _on_meta(model: nn.Module) -> nn.Module:
+    """The module itself where it is on meta; else a copy, since its factory may hand out the same one again."""
+    if all(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        return model
+    return copy.deepcopy(model).to("meta")
 
 
 def _has_img_size(factory: Callable[..., Any]) -> bool:

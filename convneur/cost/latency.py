@@ -12,6 +12,7 @@ import platform
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,13 +161,14 @@ class Contender:
 class Planned:
     """What a count foretells of one case; all None where the net cannot be counted at that size.
 
-    macs: of one image. peak_bytes: activations of the batch, in the dtype asked for. needed_bytes: with the images
-    and all contenders' weights.
+    macs: of one image. launches: operators that a forward pass launches. peak_bytes: activations of the batch, in the
+    dtype asked for. needed_bytes: with all contenders' images and weights.
     """
 
     contender: Contender
     case: BenchCase
     macs: int | None
+    launches: int | None
     peak_bytes: int | None
     needed_bytes: int | None
 
@@ -187,16 +189,17 @@ class BenchPlan:
 class Timing:
     """One contender at one case, timed.
 
-    macs: of one image, by a count. samples: seconds of one call on the batch, one for each repeat, which is the mean
-    of `calls` calls. first_seconds: the first call of all, with compilation where that is on. peak_resident_bytes:
-    the most that the whole process held during a call, as the kernel saw it; on CUDA the most that torch held on the
-    device. peak_growth_bytes: that above what was held before the call. Both None where the system does not tell.
-    counted_peak_bytes: what a count foretells of the growth.
+    macs: of one image, by a count; launches: operators that a forward pass launches, likewise. samples: seconds of one
+    call on the batch, one for each repeat, which is the mean of `calls` calls. first_seconds: the first call of all,
+    with compilation where that is on. peak_resident_bytes: the most that the whole process held during a call, as the
+    kernel saw it; on CUDA the most that torch held on the device. peak_growth_bytes: that above what was held before
+    the call. Both None where the system does not tell. counted_peak_bytes: what a count foretells of the growth.
     """
 
     contender: str
     case: BenchCase
     macs: int | None
+    launches: int | None
     samples: tuple[float, ...]
     calls: int
     first_seconds: float
@@ -333,14 +336,15 @@ def plan_bench(contenders: Sequence[Contender], cases: Sequence[BenchCase], sett
     rows = []
     for case in cases:
         planned = []
+        images = 4 * case.batch * case.pixels * sum(contender.channels for contender in contenders)  # they take turns
         for number, contender in enumerate(contenders):
             counted = counts.get((number, case.height, case.width))
             if counted is None or counted.peak_activation_bytes is None:
-                planned.append(Planned(contender, case, None, None, None))
+                planned.append(Planned(contender, case, None, None, None, None))
                 continue
             peak = round(scale * case.batch * counted.peak_activation_bytes)
-            images = round(scale * case.batch * contender.channels * case.pixels * 4)
-            planned.append(Planned(contender, case, counted.macs, peak, peak + images + round(scale * weights)))
+            needed = peak + round(scale * (images + weights))
+            planned.append(Planned(contender, case, counted.macs, counted.launches, peak, needed))
         rows.append(tuple(planned))
     plan = BenchPlan(tuple(contenders), params, tuple(rows))
     _refuse_too_large(plan, settings)
@@ -349,12 +353,17 @@ def plan_bench(contenders: Sequence[Contender], cases: Sequence[BenchCase], sett
 
 def _refuse_too_large(plan: BenchPlan, settings: BenchSettings) -> None:
     free = free_memory(settings.device)
-    largest = max((one for row in plan.cases for one in row), key=lambda one: one.needed_bytes or 0)
-    if free is not None and largest.needed_bytes is not None and largest.needed_bytes > free:
+    if free is None:
+        return
+    needs = {(one.contender.name, one.case): one.needed_bytes or 0 for row in plan.cases for one in row}
+    too_large = sorted((case for case in needs if needs[case] > free), key=lambda case: needs[case])
+    if too_large:
+        *others, largest = too_large
+        name, case = largest
+        smaller = f" (of {len(needs)} cases {len(too_large)} do not fit)" if others else ""
         raise InputError(
-            f"{largest.contender.name} on {_words(largest.case)} would need at least about "
-            f"{largest.needed_bytes / 1e9:.1f} GB, and {settings.device} has {free / 1e9:.1f} GB free; take a smaller "
-            "size or batch"
+            f"{name} on {_words(case)} would need at least about {needs[largest] / 1e9:.1f} GB, and {settings.device} "
+            f"has {free / 1e9:.1f} GB free; take a smaller size or batch{smaller}"
         )
 
 
@@ -405,12 +414,12 @@ class _Runner:
     """One contender, warm, with a batch of its own."""
 
     def __init__(self, planned: Planned, model: nn.Module, settings: BenchSettings) -> None:
-        self.planned, self._settings = planned, settings
+        self.planned, self.model, self._settings = planned, model, settings
         case = planned.case
         images = torch.randn(case.batch, planned.contender.channels, case.height, case.width)
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self._images = images.to(settings.device, settings.torch_dtype, memory_format=layout)
-        self._model: Callable[[Tensor], object] = torch.compile(model, dynamic=False) if settings.compile else model
+        self._call: Callable[[Tensor], object] = torch.compile(model, dynamic=False) if settings.compile else model
         self.samples: list[float] = []
         self.calls = 1
         self.first_seconds = self._seconds(1)
@@ -423,11 +432,11 @@ class _Runner:
 
     def _seconds(self, calls: int) -> float:
         """Of one call, waiting for the device before and after."""
-        model, images = self._model, self._images
+        call, images = self._call, self._images
         _wait(self._settings.device)
         begun = time.perf_counter()
         for _ in range(calls):
-            model(images)
+            call(images)
         _wait(self._settings.device)
         return (time.perf_counter() - begun) / calls
 
@@ -437,6 +446,7 @@ class _Runner:
             contender=self.planned.contender.name,
             case=self.planned.case,
             macs=self.planned.macs,
+            launches=self.planned.launches,
             samples=tuple(self.samples),
             calls=self.calls,
             first_seconds=self.first_seconds,
@@ -457,8 +467,8 @@ def _case(
     for one in planned:
         contender, case = one.contender, one.case
         advance(f"warming up {contender.name} on {_words(case)}", 0)
+        model = kept.get(contender.name)
         try:
-            model = kept.get(contender.name)
             if model is None:
                 model = contender.build(case.height, case.width)
                 model = model.to(settings.device, settings.torch_dtype)
@@ -468,14 +478,14 @@ def _case(
                     kept[contender.name] = model
             runners[contender.name] = _Runner(one, model, settings)
         except Exception as error:  # whatever others' code raises is a row
-            errors[contender.name] = " ".join(str(error).split()) or type(error).__name__
+            errors[contender.name] = _why(error, model, one)
     for _ in range(settings.repeats):
         for name, runner in list(runners.items()):
             advance(f"timing {name} on {_words(runner.planned.case)}", 0)
             try:
                 runner.repeat()
             except Exception as error:
-                errors[name] = " ".join(str(error).split()) or type(error).__name__
+                errors[name] = _why(error, runner.model, runner.planned)
                 del runners[name]
     rows: list[Timing | RefusedCase] = []
     for one in planned:
@@ -483,6 +493,22 @@ def _case(
         rows.append(runners[name].timing() if name in runners else RefusedCase(name, one.case, errors[name]))
         advance()
     return rows
+
+
+def _why(error: Exception, model: nn.Module | None, planned: Planned) -> str:
+    """In one line, as a count says it: which module of the net failed, why, on what input.
+
+    No hook may slow what is timed, so the module is found in the traceback: the last frame of a method of one.
+    """
+    case = planned.case
+    what = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, InputError) or model is None:
+        return what
+    paths = {module: path for path, module in model.named_modules()}
+    running = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    path = next((paths[one] for one in reversed(running) if isinstance(one, nn.Module) and one in paths), "")
+    shape = f"{case.batch}x{planned.contender.channels}x{case.height}x{case.width}"
+    return f"{f'module {path}: ' if path else ''}{what} (input {shape})"
 
 
 def matmul_peak(settings: BenchSettings) -> float | None:

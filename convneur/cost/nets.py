@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from convneur.cost.conventions import Branch, Convention, branch_macs, in_convention
+from convneur.cost.conventions import Branch, Convention, branch_launches, branch_macs, in_convention
 from convneur.cost.counter import CostCount, TrainingCount, Work, count, count_training
 from convneur.cost.fvcore_counter import count_with_fvcore
 from convneur.cost.scaling import (
@@ -106,12 +106,13 @@ class ImageCost:
 class SizeCost(ImageCost):
     """What a ConvNeur costs for one image of a size.
 
-    branches: `macs` split; both follow the convention. macs_paper: by the paper's. chunks: of the four stages'
-    memories, 0 without one.
+    branches: `macs` split; both follow the convention. branch_launches: the operators launched, split likewise; None
+    where the counter cannot see them. macs_paper: by the paper's. chunks: of the four stages' memories, 0 without one.
     """
 
     convention: Convention
     branches: dict[Branch, int]
+    branch_launches: dict[Branch, int] | None
     macs_paper: int
     chunks: tuple[int, ...]
 
@@ -170,6 +171,7 @@ class NetCounter:
             convention=convention,
             work=work,
             branches=branch_macs(self._model, work),
+            branch_launches=branch_launches(self._model, counted),
             macs_paper=sum(entry.macs for entry in paper),
             chunks=self._model.chunks(height, width),
             count=counted,

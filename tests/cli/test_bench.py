@@ -16,34 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from convneur.cost import latency
-from convneur_cli.app import main
 
 QUICK = ["--warmup", "1", "--repeats", "2", "--memory", "none"]
 ONCE = ["--warmup", "1", "--repeats", "2"]
 _NUMBERS = numbers()
 
 
-class Run:
-    """Runs `convneur bench`; keeps what the last run said."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        with pytest.raises(SystemExit) as stopped:
-            main(["bench", *arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return int(stopped.value.code or 0)
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return Run(capsys)
+def run(command: Any) -> Any:
+    return command("bench")
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +66,7 @@ def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency.os, "getloadavg", lambda: (0.0, 0.0, 0.0), raising=False)
 
 
-def test_json_has_times_machine_and_versions(run: Run) -> None:
+def test_json_has_times_machine_and_versions(run: Any) -> None:
     assert run("--json", "--sizes", "32,64x32", "--batch", "1, 2", "--threads", "1", *QUICK) == 0
     assert run.err == ""
     found = run.json
@@ -122,7 +103,7 @@ def test_json_has_times_machine_and_versions(run: Run) -> None:
         assert line["interval"][0] <= line["slope"] <= line["interval"][1]
 
 
-def test_the_table_and_what_is_said_of_it(run: Run, quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_and_what_is_said_of_it(run: Any, quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "_processor_facts", lambda: {"model name": "Old Processor", "flags": "fpu avx2 sse"})
     assert run("--sizes", "32,64", "--batch", "4", "--dtype", "bfloat16", "--against", "m1", *QUICK) == 0
     lines = run.out.splitlines()
@@ -145,10 +126,11 @@ def test_the_table_and_what_is_said_of_it(run: Run, quiet_machine: None, monkeyp
     assert f"torch {torch.__version__}" in said
     assert "Measured peak of bfloat16 matrix products: 2.097 GMACs/s." in said  # 256^3 in 8 ms
     assert "busy" not in said
+    assert "Operators launched in a forward pass, by a count: m1 101; m1 as it is" in said
     assert run.err == ""
 
 
-def test_doubtful_times_are_told(run: Run, quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doubtful_times_are_told(run: Any, quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency.os, "getloadavg", lambda: (99.0, 0.0, 0.0), raising=False)
     monkeypatch.setattr(latency, "matmul_peak", lambda settings: 10.0)
     now = iter(0.008 * 1.5**number for number in range(10**9))  # ever slower
@@ -161,21 +143,22 @@ def test_doubtful_times_are_told(run: Run, quiet_machine: None, monkeypatch: pyt
     assert run.out.splitlines()[4].count("!") == 1
 
 
-def test_peers_take_turns_and_their_output_stays_off_stdout(run: Run, zoo: str) -> None:
+def test_peers_take_turns_and_their_output_stays_off_stdout(run: Any, zoo: str) -> None:
     assert run("--json", "--sizes", "32,33", "--against", f"{zoo}:Even,m2", *QUICK) == 1
     assert [model["name"] for model in run.json["models"]] == ["m1", f"{zoo}:Even", "m2"]
     fine, refused = run.json["models"][1]["rows"]
     assert fine["macs"] == 12 * 32 * 32
-    assert refused["error"] == "an odd side"
+    assert refused["error"] == "an odd side (input 1x3x33x33)"
+    assert fine["launches"] == 1
     assert refused["p50_seconds"] is refused["samples_seconds"] is refused["time_ratio"] is None
     assert run.json["models"][1]["scaling"] == [{"batch": 1, "slope": None, "interval": None}]
     lines = run.err.splitlines()
     assert lines[:2] == [f"importing {zoo}, which runs its code", "imported"]
     assert set(lines[2:-1]) == {"runs"}
-    assert lines[-1] == f"error: {zoo}:Even on 1 image of 33: an odd side"
+    assert lines[-1] == f"error: {zoo}:Even on 1 image of 33: an odd side (input 1x3x33x33)"
 
 
-def test_a_foreign_net_alone_and_the_first_refused(run: Run, zoo: str) -> None:
+def test_a_foreign_net_alone_and_the_first_refused(run: Any, zoo: str) -> None:
     assert run("-q", "--model", f"{zoo}:Even", "--against", "m1", "--sizes", "33,32", *ONCE) == 1
     rows = [line.split() for line in run.out.splitlines()[4:8]]
     assert [row[0] for row in rows] == [f"{zoo}:Even", "m1"] * 2
@@ -184,7 +167,7 @@ def test_a_foreign_net_alone_and_the_first_refused(run: Run, zoo: str) -> None:
     assert rows[3][-1].endswith("x")
 
 
-def test_timm_nets(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_nets(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Sized(nn.Conv2d):
         def __init__(self, img_size: int = 224) -> None:
             super().__init__(3, 4, 1)
@@ -204,7 +187,7 @@ def test_timm_nets(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row["macs"] for row in run.json["models"][1]["rows"]] == [12 * 32**2, 12 * 64**2]
 
 
-def test_files_in_three_formats_and_a_plot(run: Run, tmp_path: Path) -> None:
+def test_files_in_three_formats_and_a_plot(run: Any, tmp_path: Path) -> None:
     paths = {kind: tmp_path / f"time.{kind}" for kind in ("json", "csv", "md", "png")}
     for kind in ("json", "csv", "md"):
         plot = ["--plot", str(paths["png"])] if kind == "json" else []
@@ -219,12 +202,12 @@ def test_files_in_three_formats_and_a_plot(run: Run, tmp_path: Path) -> None:
     assert "| m1 | 16 | 1 | refused |" in paths["md"].read_text()
 
 
-def test_only_refused_sizes_draw_nothing(run: Run, tmp_path: Path) -> None:
+def test_only_refused_sizes_draw_nothing(run: Any, tmp_path: Path) -> None:
     assert run("--sizes", "16", "--plot", str(tmp_path / "a.png"), *QUICK) == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_existing_outputs_are_kept_unless_forced(run: Run, tmp_path: Path) -> None:
+def test_existing_outputs_are_kept_unless_forced(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "time.md"
     path.write_text("mine")
     assert run("-o", str(path)) == 1
@@ -235,7 +218,7 @@ def test_existing_outputs_are_kept_unless_forced(run: Run, tmp_path: Path) -> No
     assert run.err == ""
 
 
-def test_ctrl_c_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_leaves_nothing(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
@@ -250,13 +233,15 @@ def test_ctrl_c_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_would_not_fit_in_memory_is_refused_before_it_starts(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(latency, "free_memory", lambda device: 10**9)
     monkeypatch.setattr(latency, "matmul_peak", lambda settings: pytest.fail("began"))
     assert run("--sizes", "224,2048", "--batch", "64", "-o", str(tmp_path / "a.json"), *QUICK) == 1
     assert run.err.startswith("error: m1 on 64 images of 2048x2048 would need at least about ")
     assert run.err.endswith(" GB, and cpu has 1.0 GB free; take a smaller size or batch\n")
+    assert run("--sizes", "224,1024", "--batch", "1,64", "--against", "m2", *QUICK) == 1
+    assert run.err.endswith("take a smaller size or batch (of 8 cases 2 do not fit)\n")
     assert (run.out, list(tmp_path.iterdir())) == ("", [])
 
 
@@ -280,14 +265,16 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_starts(
         (["--against", "no_such_zoo:net"], 2, "--against no_such_zoo:net: no module no_such_zoo"),
         (["--model", "torch.nn:Flatten", "--memory", "none"], 2, "--memory: is a setting of ConvNeur"),
         (["--model", "timm/x"], 2, "--model timm/x: timm is not installed; pip install 'convneur[timm]'"),
-        (["--mem-dim", "30", "--global-branch", "self-attention"], 2, "multiple of num_heads 4"),
+        (["--against", ""], 2, "--against '': choose m1, m2, m3, m4, a .json file of settings, package.module:factory"),
+        (["--against", "timm/x"], 2, "--against timm/x: timm is not installed; pip install 'convneur[timm]'"),
+        (["--mem-dim", "30", "--global-branch", "self-attention"], 2, "--mem-dim 30: must be a multiple of num_heads"),
         (["--global-branch", "nothing"], 2, "--global-branch"),
         (["--plot", "time.gif"], 2, "--plot time.gif: the name must end in"),
         (["--output", "time.txt"], 2, "--output time.txt: the name must end in"),
     ],
 )
 def test_one_clear_line(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     monkeypatch.chdir(tmp_path)

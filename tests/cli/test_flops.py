@@ -11,36 +11,17 @@ from typing import Any
 import pytest
 
 from convneur import VARIANTS, ConvNeurConfig
-from convneur_cli.app import main
 
 # Counting a memory at the verdict's 4096 pixels takes half a second; nets without one are counted at once.
 QUICK = ["--memory", "none"]
 
 
-class Run:
-    """Runs `convneur flops`; keeps what the last run said."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        with pytest.raises(SystemExit) as stopped:
-            main(["flops", *arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return int(stopped.value.code or 0)
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return Run(capsys)
+def run(command: Any) -> Any:
+    return command("flops")
 
 
-def test_json_is_the_contracts(run: Run) -> None:
+def test_json_is_the_contracts(run: Any) -> None:
     assert run("--json", "--sizes", "224,512x256,1024") == 0
     assert run.err == ""
     assert run.json.keys() == {"schema", "convention", "models"}
@@ -51,6 +32,9 @@ def test_json_is_the_contracts(run: Run) -> None:
     assert ConvNeurConfig.from_dict(model["config"]) == VARIANTS["m1"]
     first, second, third = model["sizes"]
     assert 10 * 224 * 224 < first.pop("peak_activation_bytes") < 1000 * 224 * 224
+    launches, total = first.pop("branch_launches"), first.pop("launches")
+    assert launches.keys() == {"local", "global", "fusion", "other"}
+    assert total == sum(launches.values())
     assert first == {
         "height": 224,
         "width": 224,
@@ -61,6 +45,7 @@ def test_json_is_the_contracts(run: Run) -> None:
         "branches": {"local": 486_158_400, "global": 198_634_720, "fusion": 0, "other": 74_078_720},
         "chunks": [16, 4, 1, 1],
         "uncounted_operators": {},
+        "uncounted_in": {},
         "error": None,
     }
     assert (second["height"], second["width"], third["height"]) == (512, 256, 1024)
@@ -76,7 +61,7 @@ def test_json_is_the_contracts(run: Run) -> None:
     assert abs(scaling["predicted"]["relative_error"]) < 0.01
 
 
-def test_the_papers_convention_in_every_field(run: Run) -> None:
+def test_the_papers_convention_in_every_field(run: Any) -> None:
     assert run("--json", "--sizes", "224", "--convention", "paper", "--model", "m2,m3", "--min-chunks", "1") == 0
     assert run.json["convention"] == "paper"
     sizes = [model["sizes"][0] for model in run.json["models"]]
@@ -86,7 +71,7 @@ def test_the_papers_convention_in_every_field(run: Run) -> None:
         assert size["flops"] == 2 * size["macs"]
 
 
-def test_twins_and_the_check(run: Run) -> None:
+def test_twins_and_the_check(run: Any) -> None:
     assert run("--json", "--check", "--sizes", "224,512", "--compare", "local-only, self-attention") == 0
     (model,) = run.json["models"]
     attention, local = model["twins"]
@@ -98,22 +83,40 @@ def test_twins_and_the_check(run: Run) -> None:
     assert local["scaling"]["global_local_slopes"] == [None]
 
 
-def test_the_check_fails_on_a_quadratic_term(run: Run) -> None:
+def test_the_check_fails_on_a_quadratic_term(run: Any) -> None:
     assert run("--check", "--sizes", "64", "--global-branch", "self-attention") == 3
     assert run.err == "error: --check: m1: quadratic term present: the cost per pixel itself grows with the pixels\n"
     assert "m1 is not subquadratic" in run.out
 
 
+@pytest.mark.parametrize("convention", ["all", "paper"])
 @pytest.mark.parametrize("by", ["branch", "module", "operator"])
-def test_every_view_sums_to_the_same_total(run: Run, by: str) -> None:
-    assert run("--json", "--sizes", "64,96x32", "--by", by, *QUICK) == 0
+def test_every_view_sums_to_the_same_total(run: Any, tmp_path: Path, by: str, convention: str) -> None:
+    path = tmp_path / "by.csv"
+    arguments = ["--sizes", "64,96x32", "--by", by, "--convention", convention, "--chunks", "2"]
+    assert run("--json", "-q", "-o", str(path), *arguments) == 0
     (model,) = run.json["models"]
     views = model["by"][by]
     assert list(views) == ["64", "96x32"]
     assert [sum(view.values()) for view in views.values()] == [size["macs"] for size in model["sizes"]]
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["size"], row[by], int(row["macs"])) for row in rows] == [
+        ("m1", size, name, macs) for size, view in views.items() for name, macs in view.items()
+    ]
 
 
-def test_both_counters_agree(run: Run) -> None:
+def test_a_list_of_refused_sizes_is_a_csv_without_figures(run: Any, tmp_path: Path) -> None:
+    assert run("-q", "--sizes", "16", "--by", "module", "-o", str(tmp_path / "by.csv"), *QUICK) == 1
+    assert (tmp_path / "by.csv").read_text().splitlines() == ["model,twin,size,module,macs", ",,,,"]
+
+
+def test_operators_launched_are_told(run: Any) -> None:
+    assert run("--sizes", "224", *QUICK) == 0
+    assert "Operators launched, views left out: 101 at 224 (local 75, other 26)." in run.out
+
+
+def test_both_counters_agree(run: Any) -> None:
     assert run("--json", "--strict", "--sizes", "64", "--counter", "both", *QUICK) == 0
     counters = run.json["models"][0]["counters"]
     assert counters.keys() == {"dispatch", "fvcore", "differences"}
@@ -122,7 +125,7 @@ def test_both_counters_agree(run: Run) -> None:
     assert sum(counters["fvcore"]["64"].values()) == run.json["models"][0]["sizes"][0]["macs"]
 
 
-def test_fvcore_alone(run: Run) -> None:
+def test_fvcore_alone(run: Any) -> None:
     assert run("--json", "--sizes", "16,64", "--counter", "fvcore", *QUICK) == 1
     (model,) = run.json["models"]
     refused, size = model["sizes"]
@@ -131,7 +134,7 @@ def test_fvcore_alone(run: Run) -> None:
     assert run.err.count("error:") == 1
 
 
-def test_strict_names_operators_without_formula(run: Run) -> None:
+def test_strict_names_operators_without_formula(run: Any) -> None:
     arguments = ["--sizes", "64", "--counter", "fvcore", "--global-branch", "self-attention"]
     assert run(*arguments) == 0
     assert (
@@ -144,7 +147,7 @@ def test_strict_names_operators_without_formula(run: Run) -> None:
     assert run.err == "error: --strict: m1: no formula for scaled_dot_product_attention\n"
 
 
-def test_counters_that_differ_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counters_that_differ_are_told(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from convneur.cost import fvcore_counter
 
     monkeypatch.setitem(fvcore_counter._KINDS, "conv", "matmul")  # type: ignore[index]
@@ -156,7 +159,7 @@ def test_counters_that_differ_are_told(run: Run, monkeypatch: pytest.MonkeyPatch
 # For people
 
 
-def test_the_table_and_its_sentences(run: Run) -> None:
+def test_the_table_and_its_sentences(run: Any) -> None:
     assert run("--sizes", "224,512,1024") == 0
     lines = [line.rstrip() for line in run.out.splitlines()]
     assert lines[0] == "m1: 4 317 092 parameters"
@@ -177,7 +180,7 @@ def test_the_table_and_its_sentences(run: Run) -> None:
     assert run.err == ""
 
 
-def test_nothing_is_cut_in_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_cut_in_a_narrow_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("TERM", "dumb")
@@ -186,7 +189,7 @@ def test_nothing_is_cut_in_a_narrow_terminal(run: Run, monkeypatch: pytest.Monke
     assert "0.5602" in run.out
 
 
-def test_a_net_that_reads_after_its_write_says_nothing_of_the_first_state(run: Run) -> None:
+def test_a_net_that_reads_after_its_write_says_nothing_of_the_first_state(run: Any) -> None:
     assert run("--sizes", "64", "--read", "final") == 0
     assert "M_0" not in run.out
 
@@ -194,7 +197,7 @@ def test_a_net_that_reads_after_its_write_says_nothing_of_the_first_state(run: R
 # Files
 
 
-def test_files_in_three_formats(run: Run, tmp_path: Path) -> None:
+def test_files_in_three_formats(run: Any, tmp_path: Path) -> None:
     paths = {kind: tmp_path / f"cost.{kind}" for kind in ("json", "csv", "md")}
     for path in paths.values():
         assert run("--sizes", "64,16", "-o", str(path), "--compare", "self-attention", "--chunks", "1") == 1
@@ -215,14 +218,14 @@ def test_files_in_three_formats(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_plots(run: Run, tmp_path: Path, suffix: str, start: bytes) -> None:
+def test_plots(run: Any, tmp_path: Path, suffix: str, start: bytes) -> None:
     path = tmp_path / f"cost.{suffix}"
     assert run("--sizes", "224,512x256", "--plot", str(path), *QUICK) == 0
     assert path.read_bytes().startswith(start)
     assert run.err == f"drawn: {path}\n"
 
 
-def test_existing_outputs_are_kept_unless_forced(run: Run, tmp_path: Path) -> None:
+def test_existing_outputs_are_kept_unless_forced(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "cost.md"
     path.write_text("mine")
     assert run("-o", str(path)) == 1
@@ -234,7 +237,7 @@ def test_existing_outputs_are_kept_unless_forced(run: Run, tmp_path: Path) -> No
     assert run.err == ""
 
 
-def test_an_unwritable_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_folder(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convneur.files.os.access", lambda *_: False)  # root may write anywhere
     assert run("--plot", str(tmp_path / "cost.png")) == 1
     assert "cannot write there" in run.err
@@ -257,8 +260,19 @@ def test_an_unwritable_folder(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
         (["--model", "no.json"], 2, "--model no.json: no such file"),
         (["--compare", "transformer"], 2, "--compare 'transformer': choose self-attention, local-only"),
         (["--compare", "self-attention", "--memory", "none"], 2, "no self-attention twin"),
-        (["--mem-dim", "0"], 2, "mem_dim 0"),
-        (["--mem-dim", "30", "--compare", "self-attention"], 2, "multiple of num_heads 4"),
+        (["--mem-dim", "0"], 2, "error: --mem-dim 0: must be whole and at least 1"),
+        (["--mem-dim", "30", "--compare", "self-attention"], 2, "error: --mem-dim 30: must be a multiple of"),
+        (["--mem-dim", "30", "--global-branch", "titans"], 2, "error: --mem-dim 30: must be a multiple of"),
+        (["--mem-dim", "30", "--global-branch", "ir-rwkv"], 2, "error: --mem-dim 30: ir-rwkv shifts it by quarters"),
+        (["--mem-dim", "1", "--global-branch", "non-local"], 2, "error: --mem-dim 1: non-local halves it"),
+        (["--global-branch", "perceiver"], 2, "'--global-branch': 'perceiver' is not one of 'neural-memory'"),
+        (["--memory-layers", "3"], 2, "error: --memory-layers 3: choose 1 or 2"),
+        (["--chunk-length", "0"], 2, "error: --chunk-length 0: must be whole"),
+        (["--chunk-length", "1,2"], 2, "--chunk-length '1,2': give a whole number, or four with commas between"),
+        (["--chunks", "a"], 2, "--chunks 'a': give a whole number, or four"),
+        (["--model", ""], 2, "--model '': choose m1, m2, m3, m4, all,"),
+        (["--model", "m1,"], 2, "--model '': choose"),
+        (["--model", "resnet50"], 2, "package.module:factory or timm/NAME"),
         (["--plot", "cost.gif"], 2, "--plot cost.gif: the name must end in .png, .svg, .pdf"),
         (["--output", "cost.txt"], 2, "--output cost.txt: the name must end in .json, .csv, .md"),
         (["--plot", "no_such_folder/cost.png"], 1, "no_such_folder: no such folder"),
@@ -267,7 +281,7 @@ def test_an_unwritable_folder(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     ],
 )
 def test_one_clear_line(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(*arguments) == code
@@ -278,7 +292,23 @@ def test_one_clear_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Run) -> None:
+def test_a_wrong_setting_of_a_file_names_the_file(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(VARIANTS["m1"].replace(mem_dim=30).to_dict()))
+    assert run("--model", str(path), "--global-branch", "self-attention") == 2
+    assert run.line == f"error: --model {path}: mem_dim 30: must be a multiple of num_heads 4"
+
+
+@pytest.mark.parametrize("head", ["semantic-fpn", "upernet"])
+def test_a_size_too_small_for_a_head_is_a_row(run: Any, head: str) -> None:
+    assert run("--json", "--head", head, "--sizes", "31,32", *QUICK) == 1
+    small, least = run.json["models"][0]["sizes"]
+    assert small["error"] == "image of 31x31: ConvNeur needs at least 32x32 pixels (input 1x3x31x31)"
+    assert least["macs"] > 0
+    assert run.err == f"error: m1 at 31: {small['error']}\n"
+
+
+def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Any) -> None:
     assert run("--json", "--check", "--sizes", "16,64,31x512", *QUICK) == 1
     sizes = run.json["models"][0]["sizes"]
     assert [size["macs"] is None for size in sizes] == [True, False, True]
@@ -289,7 +319,7 @@ def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Run) -> None:
     ]
 
 
-def test_only_refused_sizes_draw_nothing_and_say_so(run: Run, tmp_path: Path) -> None:
+def test_only_refused_sizes_draw_nothing_and_say_so(run: Any, tmp_path: Path) -> None:
     assert run("--sizes", "16", "--plot", str(tmp_path / "a.png"), *QUICK) == 1
     assert list(tmp_path.iterdir()) == []
     assert "refused" in run.out
@@ -298,8 +328,8 @@ def test_only_refused_sizes_draw_nothing_and_say_so(run: Run, tmp_path: Path) ->
 MEASURE = """
 import resource, sys, time
 import torch
-start = time.process_time()
 from convneur_cli.app import main
+start = time.process_time()
 try:
     main(["flops", "--json", "--sizes", sys.argv[1]])
 except SystemExit as stopped:
@@ -321,17 +351,17 @@ def test_the_cost_of_counting(sizes: str, seconds: float) -> None:
 # What a reader must not be told
 
 
-def test_a_falling_cost_per_pixel_is_not_called_the_same(run: Run) -> None:
-    assert run("-q", "--sizes", "64", "--memory", "per-layer", "--min-chunks", "4000") == 0
+def test_a_falling_cost_per_pixel_is_not_called_the_same(run: Any) -> None:
+    assert run("-q", "--sizes", "64", "--memory", "per-layer", "--min-chunks", "400") == 0
     assert "The cost per pixel falls as the sides double" in " ".join(run.out.split())
 
 
-def test_the_table_names_what_was_changed(run: Run) -> None:
+def test_the_table_names_what_was_changed(run: Any) -> None:
     assert run("-q", "--sizes", "64", "--fusion", "concat") == 0
     assert "parameters, fusion concat" in run.out.splitlines()[0]
 
 
-def test_fvcores_counts_are_not_called_everything(run: Run, tmp_path: Path) -> None:
+def test_fvcores_counts_are_not_called_everything(run: Any, tmp_path: Path) -> None:
     plot = tmp_path / "cost.png"
     assert (
         run("-q", "--sizes", "64", "--counter", "fvcore", "--global-branch", "self-attention", "--plot", str(plot)) == 0
@@ -351,7 +381,7 @@ def test_fvcores_counts_are_not_called_everything(run: Run, tmp_path: Path) -> N
     ],
     ids=" ".join,
 )
-def test_an_option_that_would_do_nothing_is_refused(run: Run, arguments: list[str]) -> None:
+def test_an_option_that_would_do_nothing_is_refused(run: Any, arguments: list[str]) -> None:
     assert run("--sizes", "64", *arguments) == 2
     assert run.err.startswith(f"error: {arguments[0]}")
     assert len(run.err.splitlines()) == 1

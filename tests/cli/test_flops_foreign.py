@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import sys
 from itertools import count as numbers
 from pathlib import Path
@@ -11,8 +10,6 @@ from typing import Any
 
 import pytest
 from torch import nn
-
-from convneur_cli.app import main
 
 NETS = """
 import torch
@@ -50,33 +47,31 @@ class Attention(nn.Module):
         tokens = self.patches(x).flatten(2).transpose(1, 2) + self.place
         return self.attention(tokens, tokens, tokens)[0]
 
+class FourierBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        return torch.fft.irfft2(torch.fft.rfft2(gradient), gradient.shape[-2:])
+
+class B(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 4, 1)
+
+    def forward(self, x):
+        return FourierBackward.apply(super().forward(x))
+
 def fails():
     raise KeyError("no weights")
 """
 _NUMBERS = numbers()
 
 
-class Run:
-    """Runs a command; keeps what the last run said."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str, command: str = "flops") -> int:
-        with pytest.raises(SystemExit) as stopped:
-            main([command, *arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return int(stopped.value.code or 0)
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return Run(capsys)
+def run(command: Any) -> Any:
+    return command("flops")
 
 
 @pytest.fixture
@@ -88,7 +83,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-def test_json_is_the_contracts_without_what_only_ours_has(run: Run, zoo: str) -> None:
+def test_json_is_the_contracts_without_what_only_ours_has(run: Any, zoo: str) -> None:
     assert run("--json", "--check", "--model", f"{zoo}:Plain", "--sizes", "32,64x32") == 0
     assert run.err.splitlines() == [f"importing {zoo}, which runs its code", "imported"]
     (model,) = run.json["models"]
@@ -107,6 +102,9 @@ def test_json_is_the_contracts_without_what_only_ours_has(run: Run, zoo: str) ->
         "peak_activation_bytes": 4 * 32 * 32 * 4,
         "chunks": None,
         "uncounted_operators": {},
+        "uncounted_in": {},
+        "launches": 1,
+        "branch_launches": None,
         "error": None,
     }
     assert (second["height"], second["width"]) == (64, 32)
@@ -114,7 +112,7 @@ def test_json_is_the_contracts_without_what_only_ours_has(run: Run, zoo: str) ->
     assert model["scaling"]["global_local_slopes"] == [None]
 
 
-def test_beside_ours_in_one_run(run: Run, zoo: str) -> None:
+def test_beside_ours_in_one_run(run: Any, zoo: str) -> None:
     assert run("--json", "-q", "--model", f"{zoo}:Plain,m1", "--sizes", "32", "--memory", "none") == 0
     foreign, own = run.json["models"]
     assert foreign["sizes"][0]["branches"] is None
@@ -122,7 +120,7 @@ def test_beside_ours_in_one_run(run: Run, zoo: str) -> None:
     assert run.err == "imported\n"  # by the module itself
 
 
-def test_the_table_leaves_out_what_only_ours_has(run: Run, zoo: str, tmp_path: Path) -> None:
+def test_the_table_leaves_out_what_only_ours_has(run: Any, zoo: str, tmp_path: Path) -> None:
     assert run("--model", f"{zoo}:Plain", "--sizes", "512,1024", "--plot", "a.png", "-o", "a.md") == 0
     lines = run.out.splitlines()
     assert lines[0].strip() == f"{zoo}:Plain: 16 parameters"
@@ -135,7 +133,7 @@ def test_the_table_leaves_out_what_only_ours_has(run: Run, zoo: str, tmp_path: P
     assert (tmp_path / "a.md").read_text().startswith(f"## {zoo}:Plain: 16 parameters")
 
 
-def test_a_net_with_attention_is_built_for_each_size_and_fails_the_check(run: Run, zoo: str) -> None:
+def test_a_net_with_attention_is_built_for_each_size_and_fails_the_check(run: Any, zoo: str) -> None:
     assert run("--check", "--model", f"{zoo}:Attention", "--sizes", "64,96x64", "--counter", "both") == 3
     assert "parameters at 64, built for each size" in run.out
     assert "is not subquadratic" in run.out
@@ -146,10 +144,11 @@ def test_a_net_with_attention_is_built_for_each_size_and_fails_the_check(run: Ru
     assert (rows[0]["macs_paper"], rows[0]["chunks"], rows[0]["local"]) == ("", "", "")
 
 
-def test_an_fft_is_named_and_strict_fails(run: Run, zoo: str) -> None:
+def test_an_fft_is_named_and_strict_fails(run: Any, zoo: str) -> None:
     arguments = ["--model", f"{zoo}:Mixer", "--sizes", "64"]
     assert run("--json", *arguments) == 0  # the net's own words are not in the JSON
-    assert run.json["models"][0]["sizes"][0]["uncounted_operators"] == {"_fft_r2c": 1}
+    (size,) = run.json["models"][0]["sizes"]
+    assert (size["uncounted_operators"], size["uncounted_in"]) == ({"_fft_r2c": 1}, {"_fft_r2c": [""]})
     assert set(run.err.splitlines()[2:]) == {"forward"}
     assert run("--strict", *arguments) == 3
     assert "No formula for _fft_r2c, which is in no total: 1 calls at 64, in the net itself." in run.out
@@ -157,14 +156,14 @@ def test_an_fft_is_named_and_strict_fails(run: Run, zoo: str) -> None:
 
 
 @pytest.mark.parametrize("by", ["module", "operator"])
-def test_views_sum_to_the_total(run: Run, zoo: str, by: str) -> None:
+def test_views_sum_to_the_total(run: Any, zoo: str, by: str) -> None:
     assert run("--json", "--model", f"{zoo}:Attention", "--sizes", "64", "--by", by) == 0
     (model,) = run.json["models"]
     assert sum(model["by"][by]["64"].values()) == model["sizes"][0]["macs"]
     assert run("--model", "torch.nn:Flatten", "--sizes", "64", "--by", by) == 0  # nothing to share out
 
 
-def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Run, zoo: str) -> None:
+def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Any, zoo: str) -> None:
     assert run("--json", "--model", f"{zoo}:Plain,{zoo}:fails", "--sizes", "32,50", "--backward") == 1
     plain, fails = run.json["models"]
     assert [size["macs"] for size in plain["sizes"]] == [12 * 32 * 32, None]
@@ -184,7 +183,7 @@ def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Run, zoo: str) 
     assert "no size was counted" in run.out
 
 
-def test_timm_nets(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_nets(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     timm = ModuleType("timm")
     timm.create_model = lambda name, pretrained: nn.Conv2d(3, 8, 1)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "timm", timm)
@@ -196,7 +195,7 @@ def test_timm_nets(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 # The backward pass
 
 
-def test_backward_in_every_format(run: Run, zoo: str) -> None:
+def test_backward_in_every_format(run: Any, zoo: str) -> None:
     assert run("--json", "-q", "--model", f"{zoo}:Plain", "--sizes", "32", "--backward") == 0
     (model,) = run.json["models"]
     pixels = 32 * 32
@@ -220,7 +219,7 @@ def test_backward_in_every_format(run: Run, zoo: str) -> None:
     assert "2.00x" in run.out
 
 
-def test_backward_of_ours_and_its_twin(run: Run) -> None:
+def test_backward_of_ours_and_its_twin(run: Any) -> None:
     assert run("--json", "--sizes", "64", "--backward", "--compare", "self-attention") == 0
     (model,) = run.json["models"]
     for net in (model, *model["twins"]):
@@ -230,7 +229,19 @@ def test_backward_of_ours_and_its_twin(run: Run) -> None:
         assert training["uncounted_operators"] == {}
 
 
-def test_backward_is_left_out_unless_asked_for(run: Run) -> None:
+def test_strict_holds_the_backward_pass_too(run: Any, zoo: str) -> None:
+    arguments = ["--strict", "--model", f"{zoo}:B", "--sizes", "32"]
+    assert run(*arguments) == 0
+    assert run("-q", *arguments, "--backward") == 3
+    assert (
+        "No formula for _fft_r2c, which is in no total: 1 calls at 32, forward and backward, in the backward pass."
+        in run.out
+    )
+    assert f"{zoo}:B: 16 parameters" in run.out  # no emoji
+    assert run.err.splitlines()[-1] == f"error: --strict: {zoo}:B: no formula for _fft_c2r, _fft_r2c"
+
+
+def test_backward_is_left_out_unless_asked_for(run: Any) -> None:
     assert run("--json", "--sizes", "64", "--memory", "none") == 0
     assert "backward" not in run.json["models"][0]
 
@@ -252,7 +263,7 @@ def test_backward_is_left_out_unless_asked_for(run: Run) -> None:
     ],
 )
 def test_one_clear_line(
-    run: Run, zoo: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
+    run: Any, zoo: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     assert run("-q", *(argument.format(zoo=zoo) for argument in arguments)) == code
@@ -262,10 +273,11 @@ def test_one_clear_line(
     assert says.format(zoo=zoo) in line
 
 
-@pytest.mark.parametrize("command", ["models", "viz-gates"])
-def test_commands_for_our_nets_alone_refuse_others(run: Run, command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["models", "viz-gates"])
+def test_commands_for_our_nets_alone_refuse_others(command: Any, name: str, tmp_path: Path) -> None:
     image = tmp_path / "a.png"
     image.touch()
-    images = [str(image)] if command == "viz-gates" else []
-    assert run(*images, "--model", "torch.nn:Flatten", command=command) == 2
+    run = command(name)
+    images = [str(image)] if name == "viz-gates" else []
+    assert run(*images, "--model", "torch.nn:Flatten") == 2
     assert "error: --model torch.nn:Flatten: this command takes ConvNeur alone" in run.err

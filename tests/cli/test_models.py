@@ -1,21 +1,21 @@
 """`convneur models`."""
 
+import csv
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from convneur_cli.app import main
+
+@pytest.fixture
+def run(command: Any) -> Any:
+    return command("models")
 
 
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(["models", *arguments])
-    return int(stopped.value.code or 0)
-
-
-def test_all_variants_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_variants_by_default(run: Any) -> None:
     assert run() == 0
-    out, err = capsys.readouterr()
+    out, err = run.out, run.err
     assert out.startswith("ConvNeur at 224x224\n")
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if line.startswith("│")]
     assert cells == [
@@ -28,9 +28,9 @@ def test_all_variants_by_default(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
 
 
-def test_json_with_model_options_at_a_rectangle(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_with_model_options_at_a_rectangle(run: Any) -> None:
     assert run("--json", "--model", "m1,m3", "--size", "512x2048", "--model-preset", "dense") == 0
-    found = json.loads(capsys.readouterr().out)
+    found = run.json
     assert (found["schema"], found["size"]) == ("convneur.models/1", {"height": 512, "width": 2048})
     assert [model["name"] for model in found["models"]] == ["m1", "m3"]
     assert found["models"][0].keys() == {
@@ -39,20 +39,44 @@ def test_json_with_model_options_at_a_rectangle(capsys: pytest.CaptureFixture[st
     assert found["models"][0]["chunks"] == [16, 4, 1, 1]
 
 
-def test_a_net_without_memory_has_no_chunks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_in_three_formats(run: Any, tmp_path: Path) -> None:
+    paths = {kind: tmp_path / f"models.{kind}" for kind in ("json", "csv", "md")}
+    arguments = ["--model", "m1", "--memory", "none", "--json"]
+    for path in paths.values():
+        assert run(*arguments, "-o", str(path)) == 0
+        assert run.err == f"written: {path}\n"
+    assert json.loads(paths["json"].read_text()) == run.json
+    with paths["csv"].open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["name"], row["dims"], row["params"]) == ("m1", "40 80 160 320", "4116800")
+    assert "| m1 | 4 116 800 | 40 80 160 320 | 80 | 0.5602 | 0.5602 | - |" in paths["md"].read_text()
+    assert run(*arguments, "-o", str(paths["md"])) == 1
+    assert "exists already" in run.line
+    assert run(*arguments, "-q", "--force", "-o", str(paths["md"])) == 0
+    assert run("-o", "models.txt") == 2
+    assert run.line == "error: --output models.txt: the name must end in .json, .csv, .md"
+
+
+def test_an_empty_name_is_no_net(run: Any) -> None:
+    assert run("--model", "") == 2
+    assert run.line == "error: --model '': choose m1, m2, m3, m4, all, or a .json file of settings"
+    assert run("--json", "--model", "m1,all") == 0
+    assert [model["name"] for model in run.json["models"]] == ["m1", "m2", "m3", "m4"]
+
+
+def test_a_net_without_memory_has_no_chunks(run: Any) -> None:
     assert run("--model", "m1", "--memory", "none") == 0
-    out = capsys.readouterr().out
+    out = run.out
     assert "│ m1    │  4 116 800 │ 40 80 160 320 │  80 │ 0.5602 │      0.5602 │                    - │" in out
 
 
-def test_a_size_that_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_size_that_is_refused(run: Any) -> None:
     assert run("--size", "16", "--json", "--model", "m1") == 1
-    out, err = capsys.readouterr()
-    assert json.loads(out)["models"][0]["error"].startswith("image of 16x16")
-    assert err.startswith("error: m1 at 16: image of 16x16: ConvNeur needs at least 32x32 pixels")
+    assert run.json["models"][0]["error"].startswith("image of 16x16")
+    assert run.err.startswith("error: m1 at 16: image of 16x16: ConvNeur needs at least 32x32 pixels")
 
 
 @pytest.mark.parametrize("size", ["0", "abc", "-5", "1e9", "224,512"])
-def test_a_size_as_no_size_is_written(capsys: pytest.CaptureFixture[str], size: str) -> None:
+def test_a_size_as_no_size_is_written(run: Any, size: str) -> None:
     assert run("--size", size) == 2
-    assert capsys.readouterr().err.startswith(f"error: --size '{size}': give a whole number of pixels")
+    assert run.err.startswith(f"error: --size '{size}': give a whole number of pixels")

@@ -77,6 +77,18 @@ def test_every_view_sums_to_the_total(convention: Any, counter: Any) -> None:
     assert cost.global_share == cost.branches["global"] / cost.macs
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_few_operators_are_launched(name: str) -> None:
+    """At such a size a GPU's time is launches: the marks are 400 for a net, 150 for its four memories."""
+    cost = NetCounter(VARIANTS[name]).at(224, 224)
+    launches = cost.branch_launches
+    assert launches is not None
+    assert sum(launches.values()) == cost.count.launches
+    assert cost.count.launches <= 400
+    assert 0 < launches["global"] <= 150
+    assert NetCounter(VARIANTS[name], counter="fvcore").at(32, 32).branch_launches is None
+
+
 def test_fvcore_reaches_the_same_figures() -> None:
     first, second = (NetCounter(VARIANTS["m1"], counter=counter).at(96, 96) for counter in ("dispatch", "fvcore"))
     assert (first.macs_full, first.macs_paper, first.branches) == (second.macs_full, second.macs_paper, second.branches)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from convneur import InputError
@@ -72,6 +73,13 @@ def test_scaled_dot_product_attention_is_one_operator(calling: Callable[..., nn.
     counted = count(calling(F.scaled_dot_product_attention), x, x, x)
     assert counted.flops == 12_582_912
     assert [entry.operator for entry in counted.work] == ["scaled_dot_product_attention"]
+
+
+@pytest.mark.parametrize("backend", [SDPBackend.MATH, SDPBackend.FLASH_ATTENTION])
+def test_attention_reads_the_same_whichever_kernel_runs(calling: Callable[..., nn.Module], backend: Any) -> None:
+    x = torch.ones(1, 12, 64, 64)
+    with sdpa_kernel(backend):
+        assert count(calling(F.scaled_dot_product_attention), x, x, x).flops == 12_582_912
 
 
 def test_attention_holds_no_square_matrix(calling: Callable[..., nn.Module]) -> None:
@@ -157,6 +165,13 @@ def test_elementwise_work_stands_apart(calling: Callable[..., nn.Module]) -> Non
 def test_launches_leave_views_out(calling: Callable[..., nn.Module]) -> None:
     counted = count(calling(lambda x: torch.cat([x.t().flatten(0), x.view(-1)]) * 2), meta(4, 5))
     assert counted.launches == 3  # flatten copies what t() turned, cat, mul
+
+
+def test_launches_are_of_the_modules_that_make_them(calling: Callable[..., nn.Module]) -> None:
+    model = nn.Sequential(nn.Linear(5, 5), nn.Sequential(nn.ReLU(), calling(lambda x: (x + 1).view(-1) * 2)))
+    counted = count(model, torch.ones(4, 5))
+    assert counted.module_launches == {"0": 1, "1.0": 1, "1.1": 2}
+    assert counted.launches == 4
 
 
 # Peak memory

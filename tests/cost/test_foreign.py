@@ -186,6 +186,13 @@ def test_factories_that_fail_or_give_no_module(zoo: Callable[[str], str]) -> Non
         ForeignCounter(load_foreign(f"{module}:none")).at(32, 32)
 
 
+def test_a_factory_that_hands_out_one_net_keeps_its_weights(zoo: Callable[[str], str]) -> None:
+    name = zoo("from torch import nn\nready = nn.Conv2d(3, 4, 1)\ndef factory():\n    return ready\n")
+    net = load_foreign(f"{name}:factory")
+    assert ForeignCounter(net).at(8, 8).macs == 12 * 64
+    assert not net.build(8, 8).weight.is_meta
+
+
 def test_a_refused_size_leaves_the_others(zoo: Callable[[str], str]) -> None:
     counter = ForeignCounter(load_foreign(f"{zoo(NETS)}:Conv"))
     with pytest.raises(CountingError, match=r"odd width \(input 1x3x32x33\)"):

@@ -60,7 +60,11 @@ def no_progress(now: str | None = None, steps: float = 1) -> None:
 
 @pytest.fixture(autouse=True)
 def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every look at the clock takes 2 ms, so that a call seems to take that, and three make 5 ms."""
+    """Every look at the clock takes 2 ms, so that a call seems to take that, and three make 5 ms.
+
+    By such a clock no product takes long, and the largest one would be reached each time: it is a small one.
+    """
+    monkeypatch.setattr(latency, "_LARGEST_PRODUCT", {"cpu": 512})
     now = iter(range(10**9))
     monkeypatch.setattr(latency.time, "perf_counter", lambda: 0.002 * next(now))
 
@@ -140,7 +144,7 @@ def test_what_a_net_refuses_is_a_row_and_the_others_go_on() -> None:
     first, second, third, fourth = result.rows
     assert isinstance(first, RefusedCase)
     assert first.error.startswith("image of 16x31: ConvNeur needs at least 32x32")
-    assert second == RefusedCase("A", BenchCase(16, 31, 1), "31 is no size")
+    assert second == RefusedCase("A", BenchCase(16, 31, 1), "31 is no size (input 1x3x16x31)")
     assert isinstance(third, Timing)
     assert isinstance(fourth, Timing)
     assert result.slopes == {("m1", 1): None, ("A", 1): None}
@@ -158,8 +162,17 @@ def test_a_net_that_fails_later_is_a_row_too() -> None:
 
     tired = Contender("tired", ForeignNet("tired", lambda: Tired(3, 4, 1), "here", False))
     result = bench([tired, contender("A", [])], [BenchCase(8, 8, 1)], repeats=4)
-    assert result.rows[0] == RefusedCase("tired", BenchCase(8, 8, 1), "tired")
+    assert result.rows[0] == RefusedCase("tired", BenchCase(8, 8, 1), "tired (input 1x3x8x8)")
     assert isinstance(result.rows[1], Timing)
+
+
+def test_the_module_that_fails_is_named_without_a_hook() -> None:
+    narrow = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Linear(8, 8)), nn.ReLU())
+    result = bench([Contender("narrow", ForeignNet("narrow", lambda: narrow, "here", False))], [BenchCase(8, 9, 2)])
+    (row,) = result.rows
+    assert isinstance(row, RefusedCase)
+    assert row.error.startswith("module 0.1: mat1 and mat2 shapes cannot be multiplied")
+    assert row.error.endswith("(input 2x3x8x9)")
 
 
 def test_torchs_settings_are_afterwards_as_they_were() -> None:
@@ -230,6 +243,16 @@ def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.
     assert log == []
 
 
+def test_all_images_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = 4 * (4 * 64 + 2 * 3 * 64 + 2 * 12)  # one net's activations, two nets' images and weights
+    nets, cases = [contender("A", []), contender("B", [])], [BenchCase(8, 8, 1)]
+    monkeypatch.setattr(latency, "free_memory", lambda device: needed)
+    plan_bench(nets, cases, BenchSettings())
+    monkeypatch.setattr(latency, "free_memory", lambda device: needed - 1)
+    with pytest.raises(InputError, match=r"\(of 2 cases 2 do not fit\)$"):
+        plan_bench(nets, cases, BenchSettings())
+
+
 def test_two_contenders_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="one name"):
         plan_bench([contender("A", []), contender("A", [])], [BenchCase(8, 8, 1)], BenchSettings())
@@ -276,6 +299,7 @@ def timing(samples: tuple[float, ...], **changes: Any) -> Timing:
         "contender": "A",
         "case": BenchCase(10, 20, 4),
         "macs": 1000,
+        "launches": 10,
         "samples": samples,
         "calls": 1,
         "first_seconds": 1.0,
@@ -310,7 +334,7 @@ def test_a_rate_above_the_devices_own_is_told(peak: float | None, above: bool) -
 
 
 def test_the_peak_of_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert matmul_peak(BenchSettings()) == pytest.approx(2048**3 / 0.002)  # by the fixture's clock
+    assert matmul_peak(BenchSettings()) == pytest.approx(512**3 / 0.002)  # by the fixture's clock
 
     def cannot(*_: Any) -> None:
         raise RuntimeError("no such kernel")

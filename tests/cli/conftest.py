@@ -1,0 +1,41 @@
+"""Commands through their entry point."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from convneur_cli.app import main
+
+
+class Run:
+    """Runs one command; keeps what the last run said."""
+
+    def __init__(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self._command, self._capsys = command, capsys
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str) -> int:
+        with pytest.raises(SystemExit) as stopped:
+            main([self._command, *arguments])
+        self.out, self.err = self._capsys.readouterr()
+        return int(stopped.value.code or 0)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+    @property
+    def line(self) -> str:
+        """The error, which must be one line, with nothing on stdout."""
+        assert self.out == ""
+        (line,) = self.err.splitlines()
+        assert line.startswith("error: ")
+        return line
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[[str], Run]:
+    """Give a command's name, get what runs it."""
+    return lambda name: Run(name, capsys)
