@@ -9,9 +9,9 @@ from convneur_cli.output import Printer, grouped, significant
 if TYPE_CHECKING:
     from convneur.metrics import BoundarySummary
 
-__all__ = ["as_dict", "class_rows", "print_report", "warnings_of"]
+__all__ = ["METRIC_NAMES", "as_dict", "class_rows", "definitions", "print_report", "warnings_of"]
 
-_NAMES = {
+METRIC_NAMES = {
     "boundary_f1": "Boundary F1",
     "trimap_miou": "Trimap mIoU",
     "hausdorff": "Hausdorff distance (HD)",
@@ -75,7 +75,7 @@ def as_dict(summary: "BoundarySummary", failed: list[dict[str, str]], more: dict
         "overall": summary.overall,
         "per_class": summary.per_class,
         "per_image": summary.per_image,
-        "labels": summary.labels,
+        "labels": {name: _shares(counts) for name, counts in summary.labels.items()},
         "failed": failed,
     }
 
@@ -86,12 +86,22 @@ def class_rows(result: dict[str, Any]) -> list[list[Any]]:
     return [list(flat[0]), *([_cell(row[column]) for column in flat[0]] for row in flat)]
 
 
-def warnings_of(summary: "BoundarySummary", *, inferred: bool) -> list[str]:
-    """What the user should not miss. inferred: the number of classes comes from the ground truth."""
+def warnings_of(summary: "BoundarySummary", *, inferred: bool, resized: int, preset: str | None) -> list[str]:
+    """What the user should not miss.
+
+    inferred: the number of classes comes from the ground truth. resized: predictions brought to another size.
+    """
     found = []
+    if resized:
+        predictions = "1 prediction was" if resized == 1 else f"{grouped(resized)} predictions were"
+        found.append(f"{predictions} of another size than the ground truth, resized by nearest pixel")
     if summary.stray:
         values = [f"{label} in {_images(count)}" for label, count in summary.stray.items()]
+        last = summary.settings["num_classes"] - 1
         mend = "; if they are classes, add --num-classes" if inferred else ""
+        mend = f"; predictions of this preset hold 0 to {last}" if preset else mend
+        if len(summary.stray) == 1 and summary.labels["prediction"].keys() == {0, *summary.stray}:
+            mend = "; if this is a mask, write its two classes as 0 and 1"
         found.append(f"predicted labels that are no class count as wrong: {_listed(values, 6)}{mend}")
     if summary.all_ignored:
         found.append(
@@ -103,7 +113,7 @@ def warnings_of(summary: "BoundarySummary", *, inferred: bool) -> list[str]:
             "any boundary matches; add a smaller one such as 1px"
         )
     ignored = summary.settings["ignore_index"]
-    if inferred and summary.settings["num_classes"] == 1 and ignored in summary.labels["ground_truth"]:
+    if summary.settings["num_classes"] <= 2 and summary.labels["ground_truth"].keys() == {0, ignored}:
         found.append(
             f"the ground truth holds class 0 only, and {ignored}, which is ignored; "
             f"if {ignored} is a class, as in masks of 0 and {ignored}, add --ignore-index none"
@@ -135,6 +145,11 @@ def _print_labels(printer: Printer, summary: "BoundarySummary") -> None:
         printer.sentence(f"{words}: {_listed(shares, _MOST_LABELS) or 'none'}.")
 
 
+def _shares(counts: dict[int, int]) -> dict[int, dict[str, Any]]:
+    pixels = sum(counts.values())
+    return {label: {"pixels": count, "share": count / pixels} for label, count in counts.items()}
+
+
 def _print_overall(printer: Printer, summary: "BoundarySummary") -> None:
     words = definitions(summary.settings)
     rows = []
@@ -142,12 +157,12 @@ def _print_overall(printer: Printer, summary: "BoundarySummary") -> None:
         value = summary.overall[metric]
         if metric in _DISTANCES:
             figures = [_shown(value["finite_mean"]), _shown(value["penalised_mean"])]
-            rows.append([_NAMES[metric], words[metric], *figures])
+            rows.append([METRIC_NAMES[metric], words[metric], *figures])
         elif isinstance(value, dict):
             unit = " px" if metric == "trimap_miou" else ""
-            rows += [[f"{_NAMES[metric]} @ {key}{unit}", words[metric], _shown(value[key]), ""] for key in value]
+            rows += [[f"{METRIC_NAMES[metric]} @ {key}{unit}", words[metric], _shown(value[key]), ""] for key in value]
         else:
-            rows.append([_NAMES[metric], words[metric], _shown(value), ""])
+            rows.append([METRIC_NAMES[metric], words[metric], _shown(value), ""])
     penalised = any(metric in _DISTANCES for metric in summary.settings["metrics"])
     columns = ["metric", "definition", "mean", "penalised"] if penalised else ["metric", "definition", "mean"]
     presence = summary.overall["presence"]

@@ -1,56 +1,43 @@
 """`convneur eval-boundary`: boundary metrics of predicted label maps."""
 
 import csv
-import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from functools import partial
+import dataclasses
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from convneur.errors import InputError
 from convneur.files import new_file, refuse_existing
+from convneur_cli.boundary_compare import CompareOptions, print_comparison, with_comparison
+from convneur_cli.boundary_inputs import InputOptions, warn_of_unpaired, whole
+from convneur_cli.boundary_pictures import PictureOptions
 from convneur_cli.boundary_report import as_dict, class_rows, print_report, warnings_of
-from convneur_cli.errors import FAILED, UsageError, existing_path
+from convneur_cli.boundary_state import kept_on_disk, refuse_unfinished, state_path
+from convneur_cli.boundary_work import classes_seen, engine, scored_pairs
+from convneur_cli.errors import FAILED, UsageError
 from convneur_cli.options import CommonOptions
-from convneur_cli.output import Printer, to_json
+from convneur_cli.output import to_json
 
 if TYPE_CHECKING:
-    from convneur.data.pairs import Pair, Pairing
-    from convneur.metrics import BoundaryAccumulator, BoundarySettings, PairScores
+    from convneur.metrics import BoundarySettings
 
 __all__ = ["eval_boundary"]
 
-_Map = Callable[..., Iterator[Any]]
 
-
-# readable=False below: a file without permission to read it is a failure of that file, not wrong usage.
+# readable=False: a file without permission to read it is a failure of that file, not wrong usage.
 def eval_boundary(
-    predictions: Annotated[
-        Path, typer.Argument(metavar="PREDS", readable=False, help="Predicted label map, or a folder of them.")
-    ],
-    ground_truth: Annotated[
-        Path, typer.Argument(metavar="GT", readable=False, help="Ground truth of the same names but for the suffix.")
-    ],
+    inputs: InputOptions,
+    comparing: CompareOptions,
+    pictures: PictureOptions,
     common: CommonOptions,
-    num_classes: Annotated[
-        int | None,
-        typer.Option(
-            help="Classes are 0 to this - 1.",
-            metavar="N",
-            show_default="highest ground-truth label + 1",
-        ),
+    predictions: Annotated[
+        Path | None, typer.Argument(metavar="PREDS", readable=False, help="Predicted label map, or a folder of them.")
     ] = None,
-    classes: Annotated[
-        Path | None, typer.Option(help="Names of the classes, one per line.", metavar="FILE", readable=False)
+    ground_truth: Annotated[
+        Path | None,
+        typer.Argument(metavar="GT", readable=False, help="Ground truth of the same names but for the suffix."),
     ] = None,
-    ignore_index: Annotated[
-        str, typer.Option(help="Ground-truth label that does not count.", metavar="LABEL|none")
-    ] = "255",
     metrics: Annotated[
         str,
         typer.Option(
@@ -102,8 +89,14 @@ def eval_boundary(
         Literal["mean", "pooled"],
         typer.Option(help="Boundary F1 and surface dice of a class: mean over images, or from pooled counts."),
     ] = "mean",
-    missing: Annotated[Literal["error", "skip"], typer.Option(help="A ground truth without a prediction.")] = "error",
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core. Results are the same.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Work on a Dask cluster instead, which sees the same paths.", metavar="ADDRESS")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with an interrupted run: score only what its .partial file lacks."),
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first pair that cannot be scored.")] = False,
     per_image: Annotated[
         Path | None,
@@ -116,19 +109,20 @@ def eval_boundary(
 ) -> int | None:
     """Score predicted label maps along their boundaries: boundary F1, trimap mIoU, Hausdorff, Boundary IoU.
 
-    Label maps hold one class id per pixel: grey or palette PNG, TIFF, NPY or NPZ. Each metric equals a known tool's
-    in a stated configuration; the output names the definitions. Distances skip missed and spurious classes in one
-    mean and count them as the image diagonal in the other. A pair that cannot be scored is reported and left out.
+    Label maps hold one class id per pixel: grey or palette PNG, TIFF, NPY or NPZ; or colours, with --colours. Each
+    metric equals a known tool's in a stated configuration; the output names the definitions. Distances skip missed
+    and spurious classes in one mean and count them as the image diagonal in the other. A pair that cannot be scored
+    is reported and left out.
 
-    Example: `convneur eval-boundary predictions/ labels/ --num-classes 19 --tolerance 1px,3px -o boundary.json`
+    Example: `convneur eval-boundary predictions/ labels/ --preset cityscapes --tolerance 1px,3px -o boundary.json`
     """
     settings = _settings(
-        num_classes=num_classes,
-        ignore_index=_ignored(ignore_index),
+        num_classes=inputs.num_classes,
+        ignore_index=inputs.ignored(),
         metrics=metrics,
         tolerance=tuple(_parts(tolerance)),
         count_absent=count_absent,
-        trimap_width=tuple(_whole("--trimap-width", part) for part in _parts(trimap_width)),
+        trimap_width=tuple(whole("--trimap-width", part) for part in _parts(trimap_width)),
         trimap_seed=trimap_seed,
         trimap_shape=trimap_shape,
         hd95=hd95,
@@ -138,47 +132,86 @@ def eval_boundary(
         boundary_iou_ratio=boundary_iou_ratio,
         aggregate=aggregate,
     )
+    kept = output or per_image
+    partial = state_path(kept) if kept else None
     _check_outputs(output, per_image, force=common.force)
-    existing_path(predictions)
-    existing_path(ground_truth)
-    names = _class_names(existing_path(classes)) if classes else None
-    if names and num_classes not in (None, len(names)):
-        raise UsageError(f"--num-classes {num_classes}: {classes} names {len(names)}; leave one of them out")
-
-    from convneur.data.pairs import find_pairs
-    from convneur.metrics import BoundaryAccumulator, record_columns
-
+    if partial is not None:
+        refuse_unfinished(partial, resume=resume, force=common.force)
+    elif resume:
+        raise UsageError("--resume: needs -o or --per-image, beside which finished pairs are kept")
+    if scheduler and workers != 1:
+        raise UsageError("--workers: the scheduler's workers do the work; leave it out")
+    pictures.check(settings, force=common.force)
+    found = inputs.open(predictions, ground_truth)
+    rival = comparing.open(inputs, ground_truth, found)
     printer = common.printer()
-    pairing = find_pairs(predictions, ground_truth, missing=missing)
-    _warn_of_unpaired(printer, pairing)
-    pairs = pairing.pairs
-    with _mapping(workers, len(pairs)) as mapped, ExitStack() as files:
-        source = "--classes" if names else "--num-classes" if num_classes else "highest ground-truth label + 1"
-        if settings.num_classes is None:
-            count = len(names) if names else _classes_seen(printer, mapped, pairs, settings.ignore_index)
-            settings = replace(settings, num_classes=count)
-        total = BoundaryAccumulator(settings, names)
+    warn_of_unpaired(printer, found.pairing)
+
+    from convneur.metrics import BoundaryAccumulator, record_columns, records
+
+    pairs, reading, source = found.pairing.pairs, found.reading, found.classes_from
+    jobs = [*pairs, *(rival.jobs if rival else ())]
+    with engine(workers, scheduler, len(jobs)) as mapped, ExitStack() as files:
+        if found.names:
+            settings = dataclasses.replace(settings, num_classes=len(found.names))
+        elif settings.num_classes is None:
+            settings = dataclasses.replace(settings, num_classes=classes_seen(printer, mapped, pairs, reading))
+        total = BoundaryAccumulator(settings, found.names)
+        if rival:
+            rival.begin(settings, total.names)
+        about = {
+            "predictions": str(predictions and predictions.resolve()),
+            "ground truth": str(ground_truth and ground_truth.resolve()),
+            "against": str(comparing.against and comparing.against.resolve()),
+            **dataclasses.asdict(settings),
+            "names": total.names,
+            "preset": inputs.preset,
+            "colours": sorted(map(str, reading.colours.classes.items())) if reading.colours else None,
+            "resize": inputs.resize,
+        }
+        state = files.enter_context(kept_on_disk(printer, partial, about, len(jobs), resume=resume, force=common.force))
         rows = None
         if per_image:
             temporary = files.enter_context(new_file(per_image, force=common.force))
             rows = csv.writer(files.enter_context(temporary.open("w", newline="", encoding="utf-8")))
             rows.writerow(record_columns(settings))
-        failed = _score_all(printer, mapped, pairs, total, rows, strict=strict)
+        failed, resized = [], 0
+        for pair, outcome in scored_pairs(printer, mapped, jobs, reading, settings, state=state, strict=strict):
+            if isinstance(outcome, str):
+                failed.append({"name": pair.name, "why": outcome})
+                continue
+            resized += outcome.resized
+            if rival and rival.add(pair, outcome.scores):
+                continue
+            total.add(pair.name, outcome.scores)
+            if rows:
+                rows.writerows(records(pair.name, outcome.scores, settings, total.names))
         summary = total.summary()
-        result = as_dict(summary, failed, {"num_classes_from": source, "missing": missing})
+        more = {"num_classes_from": source, "missing": inputs.missing, "preset": inputs.preset, "resize": inputs.resize}
+        result = as_dict(summary, failed, more)
+        if rival:
+            result["comparison"] = rival.comparison()
+        shown = str(predictions or inputs.listed)
+        drawn: list[str] = []
+        if pictures.asked and summary.images:
+            drawn = pictures.draw(
+                printer, found, settings, summary, result, rival, predictions=shown, force=common.force
+            )
         if output:
             with new_file(output, force=common.force) as temporary:
                 _write(temporary, result)
-    for path in (output, per_image):
+    for path in (output, per_image, *drawn):
         if path:
             printer.note(f"written: {path}")
-    for words in warnings_of(summary, inferred=source.startswith("highest")):
+    for words in warnings_of(summary, inferred=source.startswith("highest"), resized=resized, preset=inputs.preset):
         printer.warn(words)
-    if len(failed) < len(pairs):
+    if summary.images:
         print_report(printer, summary, source)
+    if result.get("comparison"):
+        print_comparison(printer, result["comparison"], summary.settings, shown)
     printer.json(result)
     if failed:
-        printer.error(f"{len(failed)} of {len(pairs)} pairs could not be scored and are in none of the figures")
+        printer.error(f"{len(failed)} of {len(jobs)} pairs could not be scored and are in none of the figures")
         return FAILED
     return None
 
@@ -191,17 +224,6 @@ def _settings(*, metrics: str, **typed: Any) -> "BoundarySettings":
 
 def _parts(typed: str) -> list[str]:
     return [part.strip() for part in typed.split(",")]
-
-
-def _whole(option: str, typed: str) -> int:
-    try:
-        return int(typed)
-    except ValueError:
-        raise UsageError(f"{option} {typed}: must be a whole number") from None
-
-
-def _ignored(typed: str) -> int | None:
-    return None if typed == "none" else _whole("--ignore-index", typed)
 
 
 def _spacing(typed: str) -> tuple[float, float]:
@@ -222,130 +244,12 @@ def _check_outputs(output: Path | None, per_image: Path | None, *, force: bool) 
     refuse_existing(*(path for path in (output, per_image) if path), force=force)
 
 
-def _class_names(path: Path) -> list[str]:
-    try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is no UTF-8 text; write one class name per line") from None
-    if not names:
-        raise InputError(f"{path}: is empty; write one class name per line")
-    for number, name in enumerate(names, start=1):
-        if not name or name in names[: number - 1]:
-            raise InputError(f"{path}: line {number} is {'a repetition' if name else 'empty'}; name each class once")
-    return names
-
-
-def _warn_of_unpaired(printer: Printer, pairing: "Pairing") -> None:
-    for names, one, several in (
-        (
-            pairing.without_gt,
-            "prediction without a ground truth, ignored",
-            "predictions without a ground truth, ignored",
-        ),
-        (
-            pairing.without_pred,
-            "ground truth without a prediction, skipped",
-            "ground truths without a prediction, skipped",
-        ),
-        (
-            tuple(map(str, pairing.links)),
-            "link out of the folder, not followed",
-            "links out of the folder, not followed",
-        ),
-    ):
-        if names:
-            words = one if len(names) == 1 else several
-            printer.warn(f"{len(names)} {words}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
-
-
-@contextmanager
-def _mapping(workers: int, jobs: int) -> Iterator[_Map]:
-    """Yield a `map` in this process or over several; its results come in the order of the jobs."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(workers or cores, jobs)
-    if workers <= 1:
-        yield map
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-
-    # Not forked: the progress bar has a thread. Ctrl-C is for this process to handle.
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-    )
-    try:
-        yield pool.map
-    except BrokenProcessPool:
-        raise InputError("a worker process ended early, perhaps for lack of memory; use fewer --workers") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _classes_seen(printer: Printer, mapped: _Map, pairs: Sequence["Pair"], ignore_index: int | None) -> int:
-    highest = 0
-    with printer.progress("finding the classes", len(pairs)) as advance:
-        for label in mapped(partial(_highest_class, ignore_index=ignore_index), pairs):
-            highest = max(highest, label)
-            advance()
-    return highest + 1
-
-
-def _highest_class(pair: "Pair", ignore_index: int | None) -> int:
-    from convneur.data.labels import read_label_map
-    from convneur.metrics import highest_class
-
-    try:
-        return highest_class(read_label_map(pair.gt), ignore_index)
-    except InputError:
-        return 0  # reported when the pair is scored
-
-
-def _score_all(
-    printer: Printer,
-    mapped: _Map,
-    pairs: Sequence["Pair"],
-    total: "BoundaryAccumulator",
-    rows: Any,
-    *,
-    strict: bool,
-) -> list[dict[str, str]]:
-    """Add every pair to `total`, and its rows to `rows` if there are any; returns the pairs that failed."""
-    from convneur.metrics import records
-
-    failed = []
-    with printer.progress("scoring", len(pairs)) as advance:
-        outcomes = mapped(partial(_score, settings=total.settings), pairs)
-        for pair, outcome in zip(pairs, outcomes, strict=True):
-            if isinstance(outcome, str):
-                if strict:
-                    raise InputError(f"{pair.name}: {outcome}")
-                failed.append({"name": pair.name, "why": outcome})
-                printer.error(f"{pair.name}: {outcome}")
-            else:
-                total.add(pair.name, outcome)
-                if rows:
-                    rows.writerows(records(pair.name, outcome, total.settings, total.names))
-            advance()
-    return failed
-
-
-def _score(pair: "Pair", settings: "BoundarySettings") -> "PairScores | str":
-    """The scores of a pair, or why it has none."""
-    from convneur.data.labels import read_label_map
-    from convneur.metrics import score_pair
-
-    try:
-        return score_pair(read_label_map(pair.gt), read_label_map(pair.pred), settings)
-    except InputError as error:
-        return str(error)
-    except MemoryError:
-        return "not enough memory to score it"
-
-
 def _write(path: Path, result: dict[str, Any]) -> None:
     if path.suffix.lower() == ".json":
         path.write_text(to_json(result) + "\n", encoding="utf-8")
         return
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(class_rows(result))
+        rows = class_rows(result)
+        if result.get("comparison"):
+            rows = with_comparison(rows, result["comparison"], result["settings"]["metrics"])
+        csv.writer(file).writerows(rows)

@@ -11,7 +11,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convneur.errors import InputError
 
-__all__ = ["LABEL_SUFFIXES", "read_label_map"]
+__all__ = ["LABEL_SUFFIXES", "LabelMap", "read_label_map", "read_label_map_or_colours", "resized"]
+
+LabelMap = NDArray[np.integer[Any]]
 
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 
@@ -21,7 +23,7 @@ _STRETCHED = {"1": 1, "L": 1, "L;2": 85, "L;4": 17}
 _MOST_PIXELS = 1 << 28  # an array file may promise more than memory holds; images have Pillow's own limit
 
 
-def read_label_map(path: str | Path) -> NDArray[np.integer[Any]]:
+def read_label_map(path: str | Path) -> LabelMap:
     """The label map in a file.
 
     Choice: a palette image gives its indices, whatever their colours (VOC, ADE20K); grey images of 1 to 16 bits give
@@ -30,6 +32,20 @@ def read_label_map(path: str | Path) -> NDArray[np.integer[Any]]:
     Args:    path: a file with one of `LABEL_SUFFIXES`.
     Returns: (H, W) of the file's integer type.
     Raises:  InputError: another kind of file, colours, floats, several pages, or a damaged file.
+    """
+    labels = read_label_map_or_colours(path)
+    if labels.ndim == 3:
+        raise InputError(
+            f"{path}: holds colours (RGB), not class ids; write one id per pixel as a grey or palette image, or give "
+            "the colour table of the classes (--colours)"
+        )
+    return labels
+
+
+def read_label_map_or_colours(path: str | Path) -> LabelMap:
+    """As `read_label_map`, but an opaque RGB picture of 8 bits is no error.
+
+    Returns: (H, W) of the file's integer type, or (H, W, 3) uint8 as stored, for a colour table to translate.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -55,31 +71,49 @@ def read_label_map(path: str | Path) -> NDArray[np.integer[Any]]:
     return labels
 
 
-def _read_image(path: Path) -> NDArray[np.integer[Any]]:
+def resized(labels: LabelMap, shape: tuple[int, int]) -> LabelMap:
+    """A label map at another size, each pixel from the nearest one.
+
+    Equation: row i of h comes from row floor((i + 1/2) H / h) of H, columns likewise: pixel centres are aligned, as in
+        OpenCV's INTER_NEAREST_EXACT. Computed in whole numbers.
+    Args:     labels: (H, W); shape: (h, w).
+    """
+    rows, columns = (
+        (2 * np.arange(wanted) + 1) * found // (2 * wanted) for wanted, found in zip(shape, labels.shape, strict=True)
+    )
+    return labels[rows[:, None], columns]
+
+
+def _read_image(path: Path) -> LabelMap:
     try:
         with warnings.catch_warnings():
-            # Odd tags are no concern; an image that Pillow thinks too large is refused as one far too large is.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # odd tags are no concern, nor is the size, which is checked here
             with Image.open(path, formats=("PNG", "TIFF")) as image:
+                if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                    raise Image.DecompressionBombError
                 return _labels(path, image)
     except UnidentifiedImageError:
         raise InputError(f"{path}: not a PNG or TIFF image") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise InputError(f"{path}: more than {Image.MAX_IMAGE_PIXELS} pixels, too many to decode safely") from None
 
 
-def _labels(path: Path, image: ImageFile.ImageFile) -> NDArray[np.integer[Any]]:
+def _labels(path: Path, image: ImageFile.ImageFile) -> LabelMap:
     if getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{path}: has several pages; write one label map per file")
     if image.mode == "F":
         raise InputError(f"{path}: holds floating-point values; write class ids as whole numbers")
-    if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
-        raise InputError(
-            f"{path}: holds colours ({image.mode}), not class ids; write one id per pixel as a grey or palette image"
-        )
     layout = image.tile[0].args if image.tile else image.mode
     layout = layout[0] if isinstance(layout, tuple) else layout
+    if image.mode in ("RGB", "RGBA") and "16" not in str(layout):
+        pixels = np.asarray(image)
+        if pixels.shape[2] == 3 or pixels[..., 3].min() == 255:
+            return pixels[..., :3]
+    if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
+        raise InputError(
+            f"{path}: holds colours ({image.mode}), not class ids; write one id per pixel as a grey or palette image, "
+            "or opaque RGB of 8 bits for a colour table"
+        )
     if image.mode in ("1", "L") and layout not in _STRETCHED:
         raise InputError(f"{path}: unusual grey values ({layout}); write the class ids as an 8-bit PNG")
     labels = _whole(np.asarray(image))
@@ -87,7 +121,7 @@ def _labels(path: Path, image: ImageFile.ImageFile) -> NDArray[np.integer[Any]]:
     return labels // np.uint8(stretched) if stretched > 1 else labels
 
 
-def _read_array(path: Path) -> NDArray[np.integer[Any]]:
+def _read_array(path: Path) -> LabelMap:
     if path.suffix.lower() == ".npy":
         with path.open("rb") as file:
             _check_header(path, file)
@@ -120,5 +154,5 @@ def _check_header(path: Path, file: IO[bytes]) -> None:
         raise InputError(f"{path}: is {size}, more than {_MOST_PIXELS} pixels, too many to read safely")
 
 
-def _whole(labels: NDArray[Any]) -> NDArray[np.integer[Any]]:
+def _whole(labels: NDArray[Any]) -> LabelMap:
     return labels.astype(np.uint8) if labels.dtype == np.bool_ else labels

@@ -1,6 +1,9 @@
-"""Pairs of a ground truth and a prediction, by file name."""
+"""Pairs of a ground truth and a prediction: by file name, or as a file lists them."""
 
+import csv
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,12 +11,14 @@ from typing import Literal
 from convneur.data.labels import LABEL_SUFFIXES
 from convneur.errors import ConfigError, InputError
 
-__all__ = ["Pair", "Pairing", "find_pairs"]
+__all__ = ["Pair", "Pairing", "find_pairs", "listed_pairs"]
+
+Missing = Literal["error", "skip"]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """name: relative path without suffix, what the two files have in common."""
+    """name: what the two files have in common, for folders the relative path without suffix."""
 
     name: str
     pred: Path
@@ -30,22 +35,33 @@ class Pairing:
     links: tuple[Path, ...]
 
 
-def find_pairs(pred: Path, gt: Path, *, missing: Literal["error", "skip"] = "error") -> Pairing:
-    """Pair predictions with ground truth: two files as they are, two folders by relative path without suffix.
+def find_pairs(
+    pred: Path,
+    gt: Path,
+    *,
+    missing: Missing = "error",
+    pred_names: Sequence[str] = ("{stem}",),
+    gt_names: Sequence[str] = ("{stem}",),
+) -> Pairing:
+    """Pair predictions with ground truth: two files as they are, two folders by what their names have in common.
 
     Choice: only files with a suffix of a label map count, at any depth; hidden ones do not, nor links that lead out of
-        the folder. A prediction without a ground truth is left aside.
-    Args:    pred, gt: two files or two folders; missing: what a ground truth without a prediction is.
+        the folder. A template says what a relative path without suffix looks like: `{stem}_gtFine_labelIds`; `**/` at
+        its beginning leaves folders out of the comparison. Of several templates a file takes the first that fits; of
+        files with one stem the one with the earlier template counts. A prediction without a ground truth is left aside.
+    Args:    pred, gt: two files or two folders; missing: what a ground truth without a prediction is; pred_names,
+        gt_names: templates of the names.
     Returns: the pairs in the order of their names.
     Raises:  InputError: a ground truth without a prediction unless skipped, no pair at all, an empty folder, two files
-        of one name. ConfigError: a file and a folder.
+        of one name. ConfigError: a file and a folder, a template without `{stem}`.
     """
+    patterns = [_pattern(template) for template in pred_names], [_pattern(template) for template in gt_names]
     if pred.is_dir() != gt.is_dir():
         raise ConfigError(f"{pred} and {gt}: one is a folder, the other a file; give two files or two folders")
     if not pred.is_dir():
         return Pairing((Pair(_text(gt.with_suffix("").name), pred, gt),), (), (), ())
-    preds, pred_links = _label_files(pred)
-    gts, gt_links = _label_files(gt)
+    preds, pred_links = _label_files(pred, patterns[0], pred_names)
+    gts, gt_links = _label_files(gt, patterns[1], gt_names)
     without_pred = tuple(name for name in gts if name not in preds)
     if without_pred and (missing == "error" or len(without_pred) == len(gts)):
         skip = "" if len(without_pred) == len(gts) else ", or --missing skip leaves these out"
@@ -58,11 +74,62 @@ def find_pairs(pred: Path, gt: Path, *, missing: Literal["error", "skip"] = "err
     return Pairing(pairs, without_pred, tuple(name for name in preds if name not in gts), pred_links + gt_links)
 
 
-def _label_files(folder: Path) -> tuple[dict[str, Path], tuple[Path, ...]]:
-    """Label maps under a folder, name -> path in the order of the names, and links left out."""
+def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error") -> Pairing:
+    """The pairs that a text file lists: a prediction and its ground truth per line, a tab or a comma between them.
+
+    Choice: a line with a tab is divided there, any other as CSV, so that a name with a comma can stand in quotes. A
+        pair is named by its ground truth as listed, without suffix; links are followed, since they were named.
+    Args:    pred, gt: folders from which relative paths lead; missing: what a prediction that does not exist is.
+    Returns: the pairs in the order of the list.
+    Raises:  InputError: a line that is not two paths, a name listed twice, a file that does not exist, an empty list.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # other line ends may be in a name
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: is no UTF-8 text; write two paths per line") from None
+    pairs: dict[str, Pair] = {}
+    without_pred = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        parts = [part.strip() for part in (line.split("\t") if "\t" in line else next(csv.reader([line])))]
+        if len(parts) != 2 or not all(parts):
+            raise InputError(f"{file}: line {number}: give a prediction, a tab or comma, and its ground truth")
+        pair = Pair(_text(Path(parts[1]).with_suffix("").as_posix()), pred / parts[0], gt / parts[1])
+        if pair.name in pairs or pair.name in without_pred:
+            raise InputError(f"{file}: line {number}: {pair.name} is listed before; list it once")
+        if not pair.gt.is_file():
+            raise InputError(f"{file}: line {number}: {pair.gt}: no such file")
+        if pair.pred.is_file():
+            pairs[pair.name] = pair
+        elif missing == "error":
+            raise InputError(f"{file}: line {number}: {pair.pred}: no such file; --missing skip leaves it out")
+        else:
+            without_pred.append(pair.name)
+    if not pairs:
+        raise InputError(f"{file}: lists no pair of files that exist; write two paths per line")
+    return Pairing(tuple(pairs.values()), tuple(without_pred), (), ())
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    before, stem, after = template.partition("{stem}")
+    if not stem or "{" in before + after:
+        raise ConfigError(f"name template {template}: must hold {{stem}} once, such as {{stem}}_gtFine_labelIds")
+    anywhere = before.startswith("**/")
+    after = after[: -len(suffix)] if (suffix := Path(after).suffix.lower()) in LABEL_SUFFIXES else after
+    start = "(?:.*/)?" if anywhere else ""
+    stem = "[^/]+" if anywhere else ".+"
+    return re.compile(f"{start}{re.escape(before.removeprefix('**/'))}(?P<stem>{stem}){re.escape(after)}")
+
+
+def _label_files(
+    folder: Path, patterns: Sequence[re.Pattern[str]], templates: Sequence[str]
+) -> tuple[dict[str, Path], tuple[Path, ...]]:
+    """Label maps under a folder, stem -> path in the order of the stems, and links left out."""
     root = folder.resolve()
-    files: dict[str, Path] = {}
+    files: dict[str, tuple[int, Path]] = {}
     left_out: list[Path] = []
+    seen = 0
     for place, folders, names in os.walk(folder, onerror=_unreadable):
         # os.walk does not enter links to folders, which may lead in circles.
         left_out += [Path(place) / name for name in folders if (Path(place) / name).is_symlink()]
@@ -74,14 +141,23 @@ def _label_files(folder: Path) -> tuple[dict[str, Path], tuple[Path, ...]]:
             if path.is_symlink() and not path.resolve().is_relative_to(root):
                 left_out.append(path)
                 continue
+            seen += 1
             key = _text(path.relative_to(folder).with_suffix("").as_posix())
-            if key in files:
-                raise InputError(f"{files[key]} and {path}: equal names but for the suffix; keep one of them")
-            files[key] = path
+            fits = ((rank, fit["stem"]) for rank, pattern in enumerate(patterns) if (fit := pattern.fullmatch(key)))
+            rank, stem = next(fits, (len(patterns), ""))
+            if rank == len(patterns):
+                continue
+            earlier, other = files.get(stem, (len(patterns), path))
+            if earlier == rank:
+                raise InputError(f"{other} and {path}: equal names but for the suffix; keep one of them")
+            if rank < earlier:
+                files[stem] = rank, path
     if not files:
         found = f"; {len(left_out)} links that lead elsewhere are not followed" if left_out else ""
+        if seen:
+            raise InputError(f"{folder}: none of its {seen} label maps is named {' or '.join(templates)}{found}")
         raise InputError(f"{folder}: no label map in it (a file that ends in {', '.join(LABEL_SUFFIXES)}){found}")
-    return dict(sorted(files.items())), tuple(sorted(left_out))
+    return {stem: path for stem, (_, path) in sorted(files.items())}, tuple(sorted(left_out))
 
 
 def _unreadable(error: OSError) -> None:

@@ -1,4 +1,4 @@
-"""Boundary metrics of label maps, on NumPy arrays; NumPy and SciPy only.
+"""Boundary metrics of label maps, on NumPy arrays; NumPy and SciPy, and Numba where it is installed.
 
 Label maps, many classes and images:
 

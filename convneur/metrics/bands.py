@@ -6,20 +6,42 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convneur.metrics.boundaries import Steps
+from convneur.metrics.boundaries import steps
+from convneur.metrics.label_pair import Confusion, occurrences
 
-__all__ = ["class_seed", "growing_bands", "inner_band"]
+__all__ = ["inner_band_counts", "trimap_counts"]
 
 BoolMap = npt.NDArray[np.bool_]
 RankMap = npt.NDArray[np.unsignedinteger[Any]]
 
 
-def class_seed(gt: RankMap, changes: Steps, void: BoolMap) -> BoolMap:
-    """Pixels that have a 4-neighbour of a different class, on both sides of the change, (H, W).
+def trimap_counts(gt: RankMap, pred: RankMap, seed: str, widths: tuple[int, ...], shape: str, count: int) -> Confusion:
+    """Pixels in the trimap band by width and class, (W, K): within the width of the seed and not ignored.
 
-    Args: gt: (H, W) ranks; changes: its steps; void: (H, W), ignored pixels, which are no class.
+    Args: gt, pred: (H, W) ranks; seed: `class`, pixels with a 4-neighbour of a different class, or `void`, the
+        ignored ones; widths: ascending, pixels; shape: `square` Chebyshev, `disk` Euclidean distance; count: K, the
+        rank of what is no class, in the ground truth that of ignored pixels.
     """
+    void = gt == count
+    start = _class_seed(gt, void) if seed == "class" else void
+    rows = []
+    # The ring that each width adds is counted once.
+    totals = np.zeros((3, count + 1), np.int64)
+    inside = np.zeros(gt.shape, bool)
+    for band in _growing(start, widths, shape):
+        band = band & ~void
+        ring = np.flatnonzero(band & ~inside)
+        in_gt, in_pred = gt.ravel()[ring], pred.ravel()[ring]
+        totals += [occurrences(ranks, count + 1) for ranks in (in_gt, in_pred, in_gt[in_gt == in_pred])]
+        rows.append(totals[:, :count].copy())
+        inside = band
+    return Confusion(*np.stack(rows, axis=1))
+
+
+def _class_seed(gt: RankMap, void: BoolMap) -> BoolMap:
+    """Pixels that have a 4-neighbour of a different class, on both sides of the change, (H, W)."""
     seed = np.zeros(gt.shape, bool)
+    changes = steps(gt)
     right = changes.right & ~(void[:, 1:] | void[:, :-1])
     down = changes.down & ~(void[1:] | void[:-1])
     seed[:, :-1] |= right
@@ -29,7 +51,7 @@ def class_seed(gt: RankMap, changes: Steps, void: BoolMap) -> BoolMap:
     return seed
 
 
-def growing_bands(seed: BoolMap, widths: tuple[int, ...], shape: str) -> Iterator[BoolMap]:
+def _growing(seed: BoolMap, widths: tuple[int, ...], shape: str) -> Iterator[BoolMap]:
     """The pixels within each width of the seed, (H, W), for ascending widths.
 
     Args: seed: (H, W); widths: ascending, pixels; shape: `square` Chebyshev, `disk` Euclidean distance.
@@ -57,23 +79,32 @@ def _disks(seed: BoolMap, widths: tuple[int, ...]) -> Iterator[BoolMap]:
         yield distance <= width
 
 
-def inner_band(changes: Steps, shape: tuple[int, int], depth: int) -> BoolMap:
+def inner_band_counts(gt: RankMap, pred: RankMap, depth: int, count: int) -> Confusion:
+    """Pixels in the inner bands of either map by class, (K,); agreeing are those in both bands of one class.
+
+    Args: gt, pred: (H, W) ranks; depth: pixels, at least 1; count: K, ranks from there on are no class.
+    """
+    gt_band, pred_band = _inner_band(gt, depth), _inner_band(pred, depth)
+    both = gt_band & pred_band & (gt == pred)
+    return Confusion(*(occurrences(ranks, count + 1)[:count] for ranks in (gt[gt_band], pred[pred_band], gt[both])))
+
+
+def _inner_band(ranks: RankMap, depth: int) -> BoolMap:
     """Pixels that lie in the inner band of their own class, whichever it is, (H, W).
 
     Equation: mask & ~(mask eroded `depth` times by 3x3, background outside the image). For the class of a pixel
         that is: its (2 depth + 1)-wide window leaves the image or holds more than one label, a test that
         does not ask for the class.
-    Args:    changes: steps of the map; shape: (H, W); depth: pixels, at least 1.
     """
-    height = shape[0]
+    changes = steps(ranks)
     # A window is of one label if all its rows are, and so is its middle column.
-    pairs = np.zeros(shape, bool)
+    pairs = np.zeros(ranks.shape, bool)
     pairs[:, :-1] = changes.right
     rows = _any_within(pairs, depth, depth - 1, 1)
     columns = rows.copy()
     columns[:-1] |= changes.down
     band = _any_within(columns, depth, depth - 1, 0)
-    if depth < height:
+    if depth < len(ranks):
         band[:-depth] |= rows[depth:]  # the window's last row, which no pair of rows begins
     band[:depth] = True
     band[-depth:] = True

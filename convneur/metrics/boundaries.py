@@ -38,20 +38,21 @@ class Points(NamedTuple):
 
 
 def steps(ranks: RankMap) -> Steps:
-    """Where neighbouring pixels differ; computed once, used by every boundary and band."""
+    """Where neighbouring pixels differ."""
     return Steps(ranks[:, 1:] != ranks[:, :-1], ranks[1:] != ranks[:-1])
 
 
-def f1_points(ranks: RankMap, changes: Steps, count: int) -> Points:
+def f1_points(ranks: RankMap, count: int) -> Points:
     """Boundary pixels of every class by the definition of boundary F1.
 
     Equation: b_c(p) where the mask of c differs between p and its east, south or south-east neighbour; the last
         row compares east only, the last column south only, the corner never (DAVIS). A pixel can belong to the
         boundaries of up to four classes; the image border is no boundary.
-    Args:    ranks: (H, W), `count` and above are no class; changes: its steps.
+    Args:    ranks: (H, W), `count` and above are no class.
     Returns: the points of ranks 0..count - 1.
     """
     height, width = ranks.shape
+    changes = steps(ranks)
     edge = np.zeros((height, width), bool)
     edge[:, :-1] |= changes.right
     edge[:-1] |= changes.down
@@ -73,15 +74,16 @@ def f1_points(ranks: RankMap, changes: Steps, count: int) -> Points:
     return _points(np.sort(np.concatenate(keys)), ranks.shape, count)
 
 
-def border_points(ranks: RankMap, changes: Steps, count: int, connectivity: int) -> Points:
+def border_points(ranks: RankMap, count: int, connectivity: int) -> Points:
     """Border pixels of every class by the definition of the distance metrics.
 
     Equation: mask & ~erode(mask) with the 4- or 8-neighbour structuring element and background outside, so the
         image border is a border. A pixel belongs to the border of its own class only.
-    Args:    ranks: (H, W), `count` and above are no class; changes: its steps; connectivity: 4 or 8.
+    Args:    ranks: (H, W), `count` and above are no class; connectivity: 4 or 8.
     Returns: the points of ranks 0..count - 1.
     """
     height, width = ranks.shape
+    changes = steps(ranks)
     border = np.zeros((height, width), bool)
     border[[0, -1]] = True
     border[:, [0, -1]] = True

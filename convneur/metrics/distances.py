@@ -1,22 +1,26 @@
 """Distances between the boundaries of the same class in two maps, all classes in one search."""
 
 import math
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from convneur.metrics.boundaries import Points
 from convneur.metrics.label_pair import rank_type
 
-__all__ = ["SurfaceDistances", "matched", "nearest", "surface_distances"]
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
+
+__all__ = ["SurfaceDistances", "matched", "nearest", "rings", "surface_distances"]
 
 BoolMap = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _NEAR = 6  # pixels around a point that are looked up before the tree is asked; measured
+_ROUNDING = 1e-9  # far more than sums of two distances are rounded by
 _SLOTS = 1048573  # a prime, so that cells of one place but different classes rarely share a slot
 
 
@@ -39,7 +43,7 @@ def nearest(
     lookup = np.full((shape[0] + 2 * _NEAR) * row, none, dtype)
     lookup[(targets.y + _NEAR) * row + targets.x + _NEAR] = targets.rank
     at, rank = points.y[left] * row + points.x[left], points.rank[left].astype(dtype)
-    for distance, offsets in _rings(spacing):
+    for distance, offsets in rings(spacing, _NEAR):
         if not len(left):
             break
         hit = np.zeros(len(left), bool)
@@ -48,13 +52,28 @@ def nearest(
         distances[left[hit]] = distance
         left, at, rank = left[~hit], at[~hit], rank[~hit]
     if len(left):
-        tree, shift = _tree(targets, shape, spacing)
-        index = tree.query(_plane(points, left, spacing, shift))[1]
-        # The shift costs digits when coordinates are not whole: measure again from the whole ones.
-        offset_y = (points.y[left] - targets.y[index]) * spacing[0]
-        offset_x = (points.x[left] - targets.x[index]) * spacing[1]
-        distances[left] = np.sqrt(offset_y * offset_y + offset_x * offset_x)
+        distances[left] = _asked(points, left, targets, shape, spacing)
     return distances
+
+
+def _asked(
+    points: Points, left: IntArray, targets: Points, shape: tuple[int, int], spacing: tuple[float, float]
+) -> FloatArray:
+    """`nearest` for the points that are left, by the tree."""
+    tree, shift = _tree(targets, shape, spacing)
+    plane = _plane(points, left, spacing, shift)
+    found, index = tree.query(plane)
+    asking, first = left, np.arange(len(left))
+    if not all((16 * step).is_integer() and 16 * step * max(shape) < 1 << 26 for step in spacing):
+        # In the plane such coordinates are rounded: of targets about as near, the tree may not name the nearest.
+        about = np.asarray(found) + 1e-12 * float(plane.max() + shift)
+        balls = tree.query_ball_point(plane, about, return_sorted=False)
+        sizes = np.array([len(ball) for ball in balls])
+        asking, first = left.repeat(sizes), np.append(0, sizes.cumsum()[:-1])
+        index = np.concatenate(balls).astype(np.int64)
+    offset_y = (points.y[asking] - targets.y[index]) * spacing[0]
+    offset_x = (points.x[asking] - targets.x[index]) * spacing[1]
+    return np.asarray(np.minimum.reduceat(np.sqrt(offset_y * offset_y + offset_x * offset_x), first))
 
 
 def matched(points: Points, targets: Points, shape: tuple[int, int], radii: list[float]) -> BoolMap:
@@ -76,9 +95,12 @@ def matched(points: Points, targets: Points, shape: tuple[int, int], radii: list
     cell = int(min(max(min(radii) / 2, 1), 8))
     tree, shift = _tree(targets, shape, (1.0, 1.0))
     reach = max(radii) + 2 * cell
+    has_targets = (targets.counts() > 0)[points.rank]
 
     def ask(which: IntArray) -> FloatArray:
-        return np.asarray(tree.query(_plane(points, which, (1.0, 1.0), shift), distance_upper_bound=reach)[0])
+        found = tree.query(_plane(points, which, (1.0, 1.0), shift), distance_upper_bound=reach)[0]
+        # A radius beyond the image reaches the next class in the plane.
+        return np.where(has_targets[which], found, math.inf)
 
     rows, columns = -(-shape[0] // cell), -(-shape[1] // cell)
     cells = (points.rank * rows + points.y // cell) * columns + points.x // cell
@@ -98,28 +120,32 @@ def matched(points: Points, targets: Points, shape: tuple[int, int], radii: list
     at_least, at_most = distances - apart, np.where(coincides, 0, distances + apart)
     unsure = np.zeros(count, bool)
     for radius in radii:
-        unsure |= (at_least <= radius) & (at_most > radius)
+        unsure |= (at_least <= radius + _ROUNDING) & (at_most > radius - _ROUNDING)
     asking = np.flatnonzero(unsure)
     at_most[asking] = ask(asking)
     return np.stack([at_most <= radius for radius in radii])
 
 
-def _rings(spacing: tuple[float, float]) -> list[tuple[float, list[tuple[int, int]]]]:
-    """Offsets within `_NEAR` pixels by distance, ascending, as far as no pixel beyond can be nearer."""
+@cache
+def rings(spacing: tuple[float, float], reach: int) -> list[tuple[float, list[tuple[int, int]]]]:
+    """Offsets within `reach` pixels by distance, ascending, as far as no pixel beyond can be nearer."""
     by_distance: dict[float, list[tuple[int, int]]] = {}
-    for dy in range(-_NEAR, _NEAR + 1):
-        for dx in range(-_NEAR, _NEAR + 1):
-            distance = math.sqrt((dy * spacing[0]) ** 2 + (dx * spacing[1]) ** 2)
-            if distance < (_NEAR + 1) * min(spacing):
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            offset_y, offset_x = dy * spacing[0], dx * spacing[1]
+            distance = math.sqrt(offset_y * offset_y + offset_x * offset_x)
+            if distance < (reach + 1) * min(spacing):
                 by_distance.setdefault(distance, []).append((dy, dx))
     return sorted(by_distance.items())
 
 
-def _tree(targets: Points, shape: tuple[int, int], spacing: tuple[float, float]) -> tuple[cKDTree, int]:
+def _tree(targets: Points, shape: tuple[int, int], spacing: tuple[float, float]) -> "tuple[cKDTree, int]":
     """One tree for all classes, and the shift along x by which it keeps them apart.
 
     The shift exceeds an image and its diagonal, so that the nearest target of all is one of the same class.
     """
+    from scipy.spatial import cKDTree  # half a second to load, and the compiled kernels do without
+
     shift = math.ceil(shape[1] * spacing[1] + math.hypot(shape[0] * spacing[0], shape[1] * spacing[1])) + 1
     plane = _plane(targets, np.arange(len(targets.keys)), spacing, shift)
     return cKDTree(plane, leafsize=32, balanced_tree=False), shift

@@ -1,5 +1,6 @@
 """A ground truth and a prediction made comparable: ignored pixels and foreign labels taken out of both."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,11 +8,24 @@ import numpy.typing as npt
 
 from convneur.errors import InputError
 
-__all__ = ["Confusion", "LabelPair", "comparable", "count_by_class", "describe", "highest_class", "rank_type", "ratio"]
+__all__ = [
+    "Confusion",
+    "LabelPair",
+    "comparable",
+    "describe",
+    "disagreements",
+    "highest_class",
+    "occurrences",
+    "rank_type",
+    "ratio",
+]
 
 BoolMap = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 RankMap = npt.NDArray[np.unsignedinteger[Any]]
+
+Occurrences = Callable[[npt.NDArray[Any], int], IntArray]
+Disagreements = Callable[[RankMap, RankMap, int], tuple[IntArray, IntArray]]
 
 _SPAN = 65536  # a table of this length is cheap; wider label ranges are sorted instead
 
@@ -57,18 +71,31 @@ def rank_type(none: int) -> type[np.unsignedinteger[Any]]:
     return np.uint8 if none < 256 else np.uint16 if none < 65536 else np.uint32
 
 
-def count_by_class(ranks: RankMap, count: int) -> IntArray:
-    """How many pixels have each rank below `count`, (count,)."""
-    return np.bincount(ranks.ravel(), minlength=count + 1)[:count]
+def occurrences(codes: npt.NDArray[Any], length: int) -> IntArray:
+    """How often each code below `length` occurs, (length,); there are no others."""
+    return np.bincount(codes.ravel(), minlength=length)
+
+
+def disagreements(gt: RankMap, pred: RankMap, length: int) -> tuple[IntArray, IntArray]:
+    """Where two maps differ: how often each rank below `length` occurs there in either, (length,) each."""
+    differ = gt != pred
+    return occurrences(gt[differ], length), occurrences(pred[differ], length)
 
 
 def comparable(
-    gt: npt.NDArray[Any], pred: npt.NDArray[Any], *, num_classes: int | None, ignore_index: int | None
+    gt: npt.NDArray[Any],
+    pred: npt.NDArray[Any],
+    *,
+    num_classes: int | None,
+    ignore_index: int | None,
+    occurrences: Occurrences = occurrences,
+    disagreements: Disagreements = disagreements,
 ) -> LabelPair:
     """Check two label maps, drop what is ignored from both, and number the classes that occur from 0.
 
     Choice: labels are renumbered so that every later step costs by the classes that occur, not by num_classes.
-    Args:    gt, pred: (H, W) of integers or booleans; num_classes: None takes the highest gt label + 1.
+    Args:    gt, pred: (H, W) of integers or booleans; num_classes: None takes the highest gt label + 1;
+        occurrences, disagreements: the loops over pixels, see `kernels`.
     Returns: the pair.
     Raises:  InputError: not two label maps of one size, or a gt label that is neither a class nor ignored.
     """
@@ -81,7 +108,7 @@ def comparable(
             "resize the prediction with nearest-neighbour interpolation"
         )
     gt_codes, gt_values = _coded(gt)
-    gt_counts = np.bincount(gt_codes.ravel(), minlength=len(gt_values))
+    gt_counts = occurrences(gt_codes, len(gt_values))
     ignored = _equal(gt_values, ignore_index)
     if num_classes is None:
         num_classes = highest_class(gt, ignore_index) + 1
@@ -90,7 +117,7 @@ def comparable(
         raise InputError(_foreign_labels(gt_values[foreign], gt_counts[foreign], gt.size, num_classes, ignore_index))
 
     pred_codes, pred_values = _coded(pred)
-    pred_counts = np.bincount(pred_codes.ravel(), minlength=len(pred_values))
+    pred_counts = occurrences(pred_codes, len(pred_values))
     pred_foreign = _equal(pred_values, ignore_index) | (pred_values < 0) | (pred_values >= num_classes)
     classes = np.union1d(gt_values[(gt_counts > 0) & ~ignored], pred_values[(pred_counts > 0) & ~pred_foreign]).astype(
         np.int64
@@ -114,9 +141,9 @@ def comparable(
     # By label they are counted already; floats hold counts of pixels exactly.
     gt_pixels = np.bincount(gt_rank, weights=gt_counts, minlength=none + 1)[:none].astype(np.int64)
     # Only where the maps differ is there anything to count twice.
-    differ = gt_map != pred_map
-    agreeing = gt_pixels - count_by_class(gt_map[differ], none)
-    pred_pixels = agreeing + count_by_class(pred_map[differ], none)
+    only_gt, only_pred = (counts[:none] for counts in disagreements(gt_map, pred_map, none + 1))
+    agreeing = gt_pixels - only_gt
+    pred_pixels = agreeing + only_pred
     return LabelPair(gt_map, pred_map, void, classes, Confusion(gt_pixels, pred_pixels, agreeing), stray)
 
 
@@ -154,7 +181,7 @@ def _translated(codes: npt.NDArray[Any], table: RankMap) -> RankMap:
         # NumPy widens byte-sized indices to 8 bytes first; bytes.translate is ten times as fast.
         full = table.tobytes().ljust(256, b"\0")
         return np.frombuffer(bytearray(codes.tobytes().translate(full)), np.uint8).reshape(codes.shape)
-    return np.asarray(table[codes])
+    return np.ascontiguousarray(table[codes])
 
 
 def _equal(values: npt.NDArray[Any], label: int | None) -> BoolMap:

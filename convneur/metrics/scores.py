@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convneur.metrics.bands import class_seed, growing_bands, inner_band
-from convneur.metrics.boundaries import Points, Steps, border_points, f1_points, steps
-from convneur.metrics.distances import SurfaceDistances, matched, nearest, surface_distances
-from convneur.metrics.label_pair import Confusion, LabelPair, comparable, count_by_class, ratio
+from convneur.metrics.boundaries import Points
+from convneur.metrics.distances import SurfaceDistances, surface_distances
+from convneur.metrics.kernels import PLAIN, Kernels, kernels_for
+from convneur.metrics.label_pair import Confusion, LabelPair, comparable, ratio
 from convneur.metrics.settings import BoundarySettings, tolerance_radius
 
 __all__ = ["DISTANCES", "Matches", "PairScores", "score_pair"]
@@ -71,27 +71,40 @@ def score_pair(gt: npt.NDArray[Any], pred: npt.NDArray[Any], settings: BoundaryS
     Returns: the scores; combine pairs with `BoundaryAccumulator`.
     Raises:  InputError: not two label maps of one size, or a gt label that is neither a class nor ignored.
     """
-    pair = comparable(gt, pred, num_classes=settings.num_classes, ignore_index=settings.ignore_index)
+    return scored_by(kernels_for(gt.size), gt, pred, settings)
+
+
+def scored_by(kernels: Kernels, gt: npt.NDArray[Any], pred: npt.NDArray[Any], settings: BoundarySettings) -> PairScores:
+    """`score_pair` by the given kernels; which of them makes no difference to the scores, only to the time."""
+    pair = comparable(
+        gt,
+        pred,
+        num_classes=settings.num_classes,
+        ignore_index=settings.ignore_index,
+        occurrences=kernels.occurrences,
+        disagreements=kernels.disagreements,
+    )
+    if pair.gt.dtype != np.uint8:
+        kernels = PLAIN  # over 255 classes in one image: too rare to be compiled for
     present = np.flatnonzero(pair.confusion.gt + pair.confusion.pred)
     wanted = set(settings.metrics)
     by_distance = wanted & {*DISTANCES, "surface_dice"}
     count = len(pair.classes)
     height, width = pair.gt.shape
     step_y, step_x = settings.spacing
-    gt_steps, pred_steps = steps(pair.gt), steps(pair.pred)
 
     trimap = boundary_f1 = swallowed = surface_dice = distances = boundary_iou = None
     if "trimap_miou" in wanted:
-        trimap = {seed: _trimap(pair, gt_steps, seed, settings, present) for seed in seeds(settings)}
+        trimap = {seed: _trimap(kernels, pair, seed, settings, present) for seed in seeds(settings)}
     if by_distance or "boundary_f1" in wanted:
-        gt_border = border_points(pair.gt, gt_steps, count, settings.connectivity)
+        gt_border = kernels.border_points(pair.gt, count, settings.connectivity)
     if "boundary_f1" in wanted:
-        boundary_f1 = _boundary_f1(pair, gt_steps, pred_steps, settings, present)
+        boundary_f1 = _boundary_f1(kernels, pair, settings, present)
         swallowed = _swallowed(gt_border, pair.gt.shape, settings)[:, present]
     if by_distance:
-        pred_border = border_points(pair.pred, pred_steps, count, settings.connectivity)
-        from_gt = nearest(gt_border, pred_border, pair.gt.shape, settings.spacing)
-        from_pred = nearest(pred_border, gt_border, pair.gt.shape, settings.spacing)
+        pred_border = kernels.border_points(pair.pred, count, settings.connectivity)
+        from_gt = kernels.nearest(gt_border, pred_border, pair.gt.shape, settings.spacing)
+        from_pred = kernels.nearest(pred_border, gt_border, pair.gt.shape, settings.spacing)
         if "surface_dice" in wanted:
             limits = np.array([[float(tau)] for tau in settings.surface_dice_tau])
             found = _counted(gt_border, from_gt <= limits, pred_border, from_pred <= limits, present)
@@ -99,7 +112,9 @@ def score_pair(gt: npt.NDArray[Any], pred: npt.NDArray[Any], settings: BoundaryS
         reduced = surface_distances(from_gt, gt_border.starts, from_pred, pred_border.starts, settings.hd95)
         distances = SurfaceDistances(*(values[present] for values in reduced))
     if "boundary_iou" in wanted:
-        boundary_iou = _boundary_iou(pair, gt_steps, pred_steps, settings.boundary_iou_ratio)[present]
+        depth = max(1, round(settings.boundary_iou_ratio * math.sqrt(height * height + width * width)))
+        bands = kernels.inner_band_counts(pair.gt, pair.pred, depth, count)
+        boundary_iou = bands.iou()[present]
     return PairScores(
         shape=(height, width),
         diagonal=math.sqrt((height * step_y) ** 2 + (width * step_x) ** 2),
@@ -121,32 +136,22 @@ def seeds(settings: BoundarySettings) -> tuple[str, ...]:
     return ("class", "void") if settings.trimap_seed == "auto" else (settings.trimap_seed,)
 
 
-def _trimap(pair: LabelPair, gt_steps: Steps, seed: str, settings: BoundarySettings, present: IntArray) -> Confusion:
-    """Pixels in the band by width and class; the ring that each width adds is counted once."""
-    valid = ~pair.void
-    mask = class_seed(pair.gt, gt_steps, pair.void) if seed == "class" else pair.void
-    widths = sorted(settings.trimap_width)
-    count = len(pair.classes)
-    totals = [np.zeros(count, np.int64) for _ in Confusion._fields]
-    inside = np.zeros(valid.shape, bool)
-    by_width = {}
-    for width, band in zip(widths, growing_bands(mask, tuple(widths), settings.trimap_shape), strict=True):
-        band = band & valid
-        ring = np.flatnonzero(band & ~inside)
-        gt, pred = pair.gt.ravel()[ring], pair.pred.ravel()[ring]
-        for total, ranks in zip(totals, (gt, pred, gt[gt == pred]), strict=True):
-            total += count_by_class(ranks, count)
-        by_width[width] = [total[present] for total in totals]
-        inside = band
-    return Confusion(*(np.stack(rows) for rows in zip(*(by_width[w] for w in settings.trimap_width), strict=True)))
+def _trimap(kernels: Kernels, pair: LabelPair, seed: str, settings: BoundarySettings, present: IntArray) -> Confusion:
+    """Pixels in the band by width, in the order of the settings, and class, (W, K)."""
+    widths = tuple(sorted(settings.trimap_width))
+    bands = kernels.trimap_counts(pair.gt, pair.pred, seed, widths, settings.trimap_shape, len(pair.classes))
+    order = [widths.index(width) for width in settings.trimap_width]
+    return Confusion(*(pixels[order][:, present] for pixels in bands))
 
 
 def _counted(gt: Points, matched_gt: BoolMap, pred: Points, matched_pred: BoolMap, present: IntArray) -> Matches:
     """Count matched points, (T, N) on each side, by class; the score is left to the metric."""
 
     def by_class(points: Points, found: BoolMap) -> IntArray:
-        counts = [np.bincount(points.rank[row], minlength=len(points.starts)) for row in found]
-        return np.stack(counts)[:, present]
+        counts = np.zeros((len(found), len(points.starts) - 1), np.int64)
+        owned = np.flatnonzero(points.counts())  # reduceat has no notion of an empty part
+        counts[:, owned] = np.add.reduceat(found, points.starts[owned], axis=1, dtype=np.int64)
+        return counts[:, present]
 
     in_gt, in_pred = by_class(gt, matched_gt), by_class(pred, matched_pred)
     unscored = np.full(in_gt.shape, np.nan)
@@ -171,13 +176,12 @@ def surface_dice_score(matches: Matches) -> FloatArray:
     return ratio(matches.matched_gt + matches.matched_pred, matches.gt + matches.pred)
 
 
-def _boundary_f1(
-    pair: LabelPair, gt_steps: Steps, pred_steps: Steps, settings: BoundarySettings, present: IntArray
-) -> Matches:
+def _boundary_f1(kernels: Kernels, pair: LabelPair, settings: BoundarySettings, present: IntArray) -> Matches:
     count, shape = len(pair.classes), pair.gt.shape
-    gt, pred = f1_points(pair.gt, gt_steps, count), f1_points(pair.pred, pred_steps, count)
+    gt, pred = kernels.f1_points(pair.gt, count), kernels.f1_points(pair.pred, count)
     radii = [tolerance_radius(tolerance, *shape) for tolerance in settings.tolerance]
-    matches = _counted(gt, matched(gt, pred, shape, radii), pred, matched(pred, gt, shape, radii), present)
+    from_gt, from_pred = kernels.matched(gt, pred, shape, radii), kernels.matched(pred, gt, shape, radii)
+    matches = _counted(gt, from_gt, pred, from_pred, present)
     score = f1_score(matches)
     # A mask may fill the image and so have no boundary: right if both do, wrong if the other is empty.
     both = (pair.confusion.gt > 0) & (pair.confusion.pred > 0)
@@ -196,16 +200,3 @@ def _swallowed(border: Points, shape: tuple[int, int], settings: BoundarySetting
         wide = np.maximum.reduceat(border.x, first) - np.minimum.reduceat(border.x, first) + 1
         extent[owned] = np.minimum(tall, wide)
     return np.stack([extent <= 2 * tolerance_radius(tolerance, *shape) for tolerance in settings.tolerance])
-
-
-def _boundary_iou(pair: LabelPair, gt_steps: Steps, pred_steps: Steps, share: float) -> FloatArray:
-    """IoU of the inner bands of every class, (K,); NaN where both are empty."""
-    height, width = pair.gt.shape
-    depth = max(1, round(share * math.sqrt(height * height + width * width)))
-    count = len(pair.classes)
-    gt_band = inner_band(gt_steps, pair.gt.shape, depth)
-    pred_band = inner_band(pred_steps, pair.gt.shape, depth)
-    in_gt = count_by_class(pair.gt[gt_band], count)
-    in_pred = count_by_class(pair.pred[pred_band], count)
-    in_both = count_by_class(pair.gt[gt_band & pred_band & (pair.gt == pair.pred)], count)
-    return ratio(in_both, in_gt + in_pred - in_both)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from convneur.data.pairs import find_pairs
+from convneur.data.pairs import find_pairs, listed_pairs
 from convneur.errors import ConfigError, InputError
 
 
@@ -104,3 +104,98 @@ def test_names_that_are_no_text(folders: tuple[Path, Path]) -> None:
         folder.mkdir()
         (folder / os.fsdecode(b"caf\xe9.png")).touch()
     assert [pair.name for pair in find_pairs(*folders).pairs] == ["caf\\xe9"]
+
+
+def test_templates_say_what_names_have_in_common(folders: tuple[Path, Path]) -> None:
+    pred, gt = folders
+    touch(pred, "ulm/a_photo.png", "ulm/b_photo.png", "ulm/a.png")
+    touch(gt, "ulm/a_ids.png", "ulm/b_ids.png", "ulm/b_colour.png")
+    pairing = find_pairs(pred, gt, pred_names=["{stem}_photo"], gt_names=["{stem}_ids.png"])
+    assert [(pair.name, pair.gt.name) for pair in pairing.pairs] == [("ulm/a", "a_ids.png"), ("ulm/b", "b_ids.png")]
+    with pytest.raises(InputError, match=r"none of its 3 label maps is named \{stem\}_truth or \{stem\}_label"):
+        find_pairs(pred, gt, gt_names=["{stem}_truth", "{stem}_label"])
+
+
+def test_templates_that_leave_folders_out(folders: tuple[Path, Path]) -> None:
+    pred, gt = folders
+    touch(pred, "a_photo.png", "deep/er/b_photo.png")
+    touch(gt, "ulm/a_ids.png", "bonn/b_ids.png")
+    pairing = find_pairs(pred, gt, pred_names=["**/{stem}_photo"], gt_names=["**/{stem}_ids"])
+    assert [pair.name for pair in pairing.pairs] == ["a", "b"]
+    touch(gt, "bonn/a_ids.png")
+    with pytest.raises(InputError, match="equal names but for the suffix"):
+        find_pairs(pred, gt, pred_names=["**/{stem}_photo"], gt_names=["**/{stem}_ids"])
+
+
+def test_the_earlier_template_counts(folders: tuple[Path, Path]) -> None:
+    pred, gt = folders
+    touch(pred, "a.png")
+    touch(gt, "a_ids.png", "a_classes.png", "a.png")
+    for templates, name in (
+        (["{stem}_ids", "{stem}_classes"], "a_ids.png"),
+        (["{stem}_classes", "{stem}_ids"], "a_classes.png"),
+    ):
+        (pair,) = find_pairs(pred, gt, gt_names=templates).pairs
+        assert pair.gt.name == name
+
+
+def test_signs_in_a_template_are_no_pattern(folders: tuple[Path, Path]) -> None:
+    pred, gt = folders
+    touch(pred, "a.png")
+    touch(gt, "a(1).x.png", "axx.png")
+    (pair,) = find_pairs(pred, gt, gt_names=["{stem}(1).x"]).pairs
+    assert pair.gt.name == "a(1).x.png"
+
+
+@pytest.mark.parametrize("template", ["ids", "", "{name}_ids", "{stem}_{stem}", "{stem"])
+def test_templates_without_a_stem(template: str, folders: tuple[Path, Path]) -> None:
+    with pytest.raises(ConfigError, match=r"must hold \{stem\} once"):
+        find_pairs(*folders, gt_names=[template])
+
+
+def test_a_list_of_pairs(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    pred, gt = folders
+    touch(pred, "one.png", "two, three.png", "vier ü.npy")
+    touch(gt, "a.png", "sub/b c.png", "-d.png")
+    listed = tmp_path / "pairs.txt"
+    listed.write_text(
+        '\ufeffvier ü.npy\t-d.png\r\n\r\none.png, a.png\n"two, three.png",sub/b c.png\n', encoding="utf-8"
+    )
+    pairing = listed_pairs(listed, pred, gt)
+    assert [(pair.name, pair.pred.name) for pair in pairing.pairs] == [
+        ("-d", "vier ü.npy"), ("a", "one.png"), ("sub/b c", "two, three.png")
+    ]  # fmt: skip
+    listed.write_text(f"{pred}/one.png\t{gt}/a.png\n")
+    (pair,) = listed_pairs(listed, Path(), Path()).pairs
+    assert (pair.pred, pair.gt) == (pred / "one.png", gt / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "lists no pair"),
+        ("one.png\n", "line 1: give a prediction, a tab or comma, and its ground truth"),
+        ("one.png,a.png\none.png,a.png,b.png", "line 2: give"),
+        ("one.png,\n", "line 1: give"),
+        ("one.png\ta.png\none.png\ta.png\n", "line 2: a is listed before"),
+        ("one.png,none.png\n", "line 1: .*none.png: no such file"),
+        ("none.png,a.png\n", "line 1: .*none.png: no such file; --missing skip"),
+    ],
+)
+def test_wrong_lists(text: str, said: str, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    touch(folders[0], "one.png")
+    touch(folders[1], "a.png")
+    (tmp_path / "pairs.txt").write_text(text)
+    with pytest.raises(InputError, match=said):
+        listed_pairs(tmp_path / "pairs.txt", *folders)
+
+
+def test_listed_predictions_that_are_missing_can_be_skipped(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    touch(folders[0], "one.png")
+    touch(folders[1], "a.png", "b.png")
+    (tmp_path / "pairs.txt").write_text("one.png,a.png\nnone.png,b.png\n")
+    pairing = listed_pairs(tmp_path / "pairs.txt", *folders, missing="skip")
+    assert ([pair.name for pair in pairing.pairs], pairing.without_pred) == (["a"], ("b",))
+    (tmp_path / "pairs.txt").write_text("none.png,b.png\n")
+    with pytest.raises(InputError, match="lists no pair of files that exist"):
+        listed_pairs(tmp_path / "pairs.txt", *folders, missing="skip")

@@ -1,0 +1,88 @@
+"""From the two files of a pair to label maps that can be compared: colours, stored ids and sizes put right."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from convneur.data.colours import ColourTable
+from convneur.data.labels import LabelMap, read_label_map, read_label_map_or_colours, resized
+from convneur.data.pairs import Pair
+from convneur.data.presets import Naming, Preset
+from convneur.errors import ConfigError, InputError
+
+__all__ = ["Reading"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files become label maps.
+
+    Args:
+        ignore_index: label that ignored colours and ignored ids get; None: no label is ignored.
+        preset: the data set, which says what ids mean; None takes them as they are stored.
+        colours: what RGB pictures mean; None takes the preset's, if it has any, else refuses them.
+        resize: bring a prediction of another size to that of its ground truth (see `labels.resized`).
+    Raises: ConfigError: the data set ignores ids or colours, but no label is ignored.
+    """
+
+    ignore_index: int | None = 255
+    preset: Preset | None = None
+    colours: ColourTable | None = None
+    resize: bool = False
+
+    def __post_init__(self) -> None:
+        if self.ignore_index is not None:
+            return
+        tables = [naming.ids.values() for naming in self.preset.gt if naming.ids] if self.preset else []
+        if any(None in table for table in tables) or (self.colours and None in self.colours.classes.values()):
+            raise ConfigError("ignore label none: the colours or ids of this data set need one; give it a number")
+
+    def ground_truth(self, path: Path) -> LabelMap:
+        """The ground truth in a file, (H, W). Raises: InputError: see `read_label_map`; ids or colours unknown."""
+        return self._classes(path, self.preset.gt if self.preset else (), strict=True)
+
+    def prediction(self, path: Path) -> LabelMap:
+        """The prediction in a file at its own size, (H, W); unknown ids become the ignore label, which is wrong."""
+        return self._classes(path, self.preset.pred if self.preset else (), strict=False)
+
+    def pair(self, pair: Pair) -> tuple[LabelMap, LabelMap, bool]:
+        """Ground truth and prediction, and whether the latter had to be resized. Raises: InputError: as above."""
+        gt, pred = self.ground_truth(pair.gt), self.prediction(pair.pred)
+        if self.resize and pred.shape != gt.shape:
+            return gt, resized(pred, gt.shape), True
+        return gt, pred, False
+
+    def _classes(self, path: Path, namings: tuple[Naming, ...], *, strict: bool) -> LabelMap:
+        colours = self.colours or (self.preset.colours if self.preset else None)
+        labels = read_label_map_or_colours(path) if colours else read_label_map(path)
+        if colours and labels.ndim == 3:
+            try:
+                return colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
+        ids = next((naming.ids for naming in namings if path.stem.endswith(naming.suffix)), None)
+        if ids is None:
+            return labels
+        return _translated(path, labels, ids, self.ignore_index, strict=strict)
+
+
+def _translated(
+    path: Path, labels: LabelMap, ids: Mapping[int, int | None], ignore_index: int | None, *, strict: bool
+) -> LabelMap:
+    """Classes for stored ids below 256. Raises: InputError: an id that is none of them, if strict."""
+    stored = labels if labels.dtype == np.uint8 else np.where((labels >= 0) & (labels < 256), labels, 256)
+    if strict:
+        counts = np.bincount(stored.ravel(), minlength=257)
+        foreign = [label for label in np.flatnonzero(counts).tolist() if label not in ids]
+        if foreign:
+            listed = ", ".join("above 255 or negative" if label == 256 else str(label) for label in foreign[:5])
+            share = f"{counts[foreign].sum() / labels.size:.2%} of the pixels"
+            raise InputError(f"{path}: label {listed} ({share}) is no id of this data set; check the preset")
+    # Where ids are translated some are ignored, so there is a label for that.
+    byte = ignore_index is not None and 0 <= ignore_index < 256
+    table: LabelMap = np.full(257, ignore_index, np.uint8 if byte else np.int64)
+    kept = {label: k for label, k in ids.items() if k is not None}
+    table[list(kept)] = list(kept.values())
+    return np.asarray(table[stored])

@@ -1,0 +1,449 @@
+"use strict";
+// Everything shown comes from the JSON in the page. Text is only ever set as text, so no name can become markup.
+const data = JSON.parse(document.getElementById("data").textContent);
+const page = document.getElementById("page");
+const SVG = "http://www.w3.org/2000/svg";
+const ROWS = 100; // of a long table, until all are asked for
+const MOST_ZOOM = 32;
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value !== null) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+function drawn(tag, attributes, text) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function shown(value, figure) {
+  if (value === null || value === undefined) return "–";
+  return value.toFixed(figure.decimals).replace("-", "−");
+}
+
+function signed(value, figure) {
+  return value > 0 ? `+${shown(value, figure)}` : shown(value, figure);
+}
+
+function section(id, title) {
+  const made = element("section", { id, "aria-labelledby": `${id}-title` }, element("h2", { id: `${id}-title` }, title));
+  page.append(made);
+  return made;
+}
+
+// --- tables ---
+
+// columns: {title, text, value(row), cell(row)}; the first names the row. Cells are text or nodes.
+function sortableTable(caption, columns, rows) {
+  const body = element("tbody");
+  const heads = columns.map((column, index) =>
+    element("th", { scope: "col", class: column.text ? "text" : null, "aria-sort": "none" },
+      element("button", { type: "button", onclick: () => sortBy(index) }, column.title)));
+  const more = element("button", { type: "button", onclick: () => { limit = Infinity; fill(); } });
+  const table = element("table", { class: "sortable" }, element("caption", {}, caption),
+    element("thead", {}, element("tr", {}, ...heads)), body);
+  let limit = ROWS, order = rows.slice(), kept = () => true;
+
+  function sortBy(index) {
+    const falling = heads[index].getAttribute("aria-sort") === (columns[index].text ? "ascending" : "none");
+    heads.forEach((head, i) => head.setAttribute("aria-sort", i !== index ? "none" : falling ? "descending" : "ascending"));
+    const value = columns[index].value, sign = falling ? -1 : 1;
+    order = rows.slice().sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (x === null || y === null) return (x === null) - (y === null); // undefined figures last, either way
+      return sign * (typeof x === "string" ? x.localeCompare(y) : x - y);
+    });
+    fill();
+  }
+
+  function fill() {
+    const all = order.filter(kept);
+    body.replaceChildren(...all.slice(0, limit).map((row) => element("tr", {}, ...columns.map((column, index) =>
+      index === 0 ? element("th", { scope: "row" }, column.cell(row))
+        : element("td", { class: column.text ? "text" : null }, column.cell(row))))));
+    more.textContent = `Show all ${all.length}`;
+    more.hidden = all.length <= limit;
+  }
+
+  fill();
+  const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table);
+  return { nodes: [scroll, element("div", { class: "controls" }, more)], keep(test) { kept = test; fill(); } };
+}
+
+function figureColumns() {
+  return data.figures.map((figure, index) => ({
+    title: figure.short,
+    value: (row) => row.values[index],
+    cell: (row) => shown(row.values[index], figure),
+  }));
+}
+
+function overallTable() {
+  const compared = data.comparison;
+  const heads = compared
+    ? ["metric", ...data.models, "difference", `${compared.level} interval`, "definition"]
+    : ["metric", "value", "definition"];
+  const rows = data.figures.map((figure, index) => {
+    const cells = [element("td", {}, shown(data.overall[index], figure))];
+    if (compared) {
+      const found = compared.overall[index];
+      cells[0].textContent = shown(found.value, figure);
+      cells.push(element("td", {}, shown(found.against, figure)), element("td", {}, signed(found.difference, figure)),
+        element("td", {}, interval(found, figure)));
+    }
+    const better = figure.lower ? "; less is better" : "";
+    return element("tr", {}, element("th", { scope: "row" }, figure.name), ...cells,
+      element("td", { class: "words" }, figure.definition + better));
+  });
+  const head = heads.map((title, index) => element("th", { scope: "col", class: index % (heads.length - 1) ? null : "text" },
+    title));
+  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Overall figures" },
+    element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
+}
+
+function interval(found, figure) {
+  return found.low === null ? "–" : `${signed(found.low, figure)} to ${signed(found.high, figure)}`;
+}
+
+// --- plots ---
+
+// As wide as there is room for, so that type in a plot is as large as elsewhere.
+function plotWidth() {
+  return Math.max(280, Math.min(860, page.clientWidth - 32));
+}
+
+function figurePicker(label, change) {
+  const options = data.figures.map((figure, index) => element("option", { value: index }, figure.name));
+  const select = element("select", { onchange: (event) => change(Number(event.target.value)) }, ...options);
+  const chosen = Math.max(data.figures.findIndex((figure) => figure.chosen), 0);
+  select.value = chosen;
+  change(chosen);
+  let width = plotWidth();
+  addEventListener("resize", () => {
+    if (plotWidth() === width) return;
+    width = plotWidth();
+    change(Number(select.value));
+  });
+  return element("label", { class: "controls" }, label, select);
+}
+
+function quantile(sorted, share) {
+  const at = share * (sorted.length - 1), below = Math.floor(at);
+  return sorted[below] + (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]) * (at - below);
+}
+
+function niceTicks(low, high, most) {
+  const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw);
+  const ticks = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) ticks.push(k * step);
+  return { ticks, decimals: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
+}
+
+function histogram(figure, series) {
+  const width = plotWidth(), height = 240, left = 44, right = 16, top = 14, bottom = 46;
+  const all = series.flatMap((one) => one.values);
+  const picture = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img" });
+  if (!all.length) return element("p", {}, "No image has a value.");
+  let low = Math.min(...all), high = Math.max(...all);
+  if (high === low) [low, high] = [low - 0.5, high + 0.5];
+  const bins = Math.max(6, Math.min(30, Math.ceil(2 * Math.sqrt(series[0].values.length))));
+  const counts = series.map(({ values }) => {
+    const found = new Array(bins).fill(0);
+    for (const value of values) found[Math.min(bins - 1, Math.floor((value - low) / (high - low) * bins))]++;
+    return found;
+  });
+  const most = Math.max(...counts.flat());
+  const x = (value) => left + (value - low) / (high - low) * (width - left - right);
+  const y = (count) => height - bottom - count / most * (height - top - bottom);
+  for (const count of niceTicks(0, most, 4).ticks.filter(Number.isInteger)) {
+    picture.append(drawn("line", { x1: left, x2: width - right, y1: y(count), y2: y(count), class: "grid" }),
+      drawn("text", { x: left - 6, y: y(count) + 4, "text-anchor": "end", class: "quiet" }, count));
+  }
+  const { ticks, decimals } = niceTicks(low, high, width / 90);
+  for (const tick of ticks) {
+    picture.append(drawn("line", { x1: x(tick), x2: x(tick), y1: height - bottom, y2: height - bottom + 4, class: "axis" }),
+      drawn("text", { x: x(tick), y: height - bottom + 18, "text-anchor": "middle" }, tick.toFixed(decimals)));
+  }
+  const wide = (width - left - right) / bins;
+  counts[0].forEach((count, bin) => {
+    if (!count) return;
+    const bar = drawn("rect", { x: left + bin * wide + 1, y: y(count), width: Math.max(wide - 2, 1),
+      height: height - bottom - y(count), class: "first bar" });
+    const from = low + bin * (high - low) / bins;
+    bar.append(drawn("title", {}, `${shown(from, figure)} to ${shown(from + (high - low) / bins, figure)}: ${count}`));
+    picture.append(bar);
+  });
+  if (counts[1]) {
+    let path = `M${left},${height - bottom}`;
+    counts[1].forEach((count, bin) => { path += `V${y(count)}H${left + (bin + 1) * wide}`; });
+    picture.append(drawn("path", { d: `${path}V${height - bottom}`, class: "second" }));
+  }
+  picture.append(drawn("line", { x1: left, x2: width - right, y1: height - bottom, y2: height - bottom, class: "axis" }),
+    drawn("text", { x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle", class: "quiet" },
+      `${figure.name} of an image`));
+  const words = series.map(({ title, values }) => {
+    const sorted = values.slice().sort((a, b) => a - b);
+    const [least, lower, middle, upper, most] = [0, 0.25, 0.5, 0.75, 1].map((share) => quantile(sorted, share));
+    const text = (value) => shown(value, figure);
+    return `${title}: ${values.length} images, ${text(least)} to ${text(most)}, median ${text(middle)}, ` +
+      `middle half ${text(lower)} to ${text(upper)}`;
+  });
+  picture.setAttribute("aria-label", `Distribution of ${figure.name}. ${words.join(". ")}`);
+  return element("div", {}, picture, ...words.map((line, index) => element("p", { class: "note" },
+    index ? "outline — " : series.length > 1 ? "bars — " : "", line)));
+}
+
+// Each class's difference with its interval, zero marked.
+function forest(figure, index) {
+  const rows = data.comparison.classes.filter((row) => row.values[index].difference !== null);
+  if (!rows.length) return element("p", {}, "No class has a value in both.");
+  const width = plotWidth(), left = Math.min(150, width / 3), right = 24, step = 22, top = 8, bottom = 44;
+  const height = top + rows.length * step + bottom;
+  const bounds = rows.flatMap(({ values }) => [values[index].difference, values[index].low, values[index].high])
+    .filter((value) => value !== null);
+  let low = Math.min(0, ...bounds), high = Math.max(0, ...bounds);
+  if (high === low) [low, high] = [-0.01, 0.01];
+  const x = (value) => left + (value - low) / (high - low) * (width - left - right);
+  const picture = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
+    "aria-label": `Difference in ${figure.name} by class; the table below holds the same figures` });
+  const { ticks, decimals } = niceTicks(low, high, width / 110);
+  for (const tick of ticks) {
+    const zero = Math.abs(tick) < 1e-12;
+    picture.append(drawn("line", { x1: x(tick), x2: x(tick), y1: top, y2: height - bottom, class: zero ? "axis" : "grid" }),
+      drawn("text", { x: x(tick), y: height - bottom + 16, "text-anchor": "middle" },
+        tick.toFixed(decimals).replace("-", "−")));
+  }
+  rows.forEach(({ name, values }, row) => {
+    const found = values[index], y = top + (row + 0.5) * step;
+    const sure = found.low !== null && (found.low > 0 || found.high < 0);
+    const short = name.length > left / 7.5 ? `${name.slice(0, left / 7.5 - 1)}…` : name;
+    picture.append(drawn("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, short));
+    if (found.low !== null) {
+      picture.append(drawn("line", { x1: x(found.low), x2: x(found.high), y1: y, y2: y, "stroke-width": 2,
+        class: sure ? "sure" : "open" }));
+    }
+    const dot = drawn("circle", { cx: x(found.difference), cy: y, r: 4.5, class: sure ? "sure" : "open" });
+    dot.append(drawn("title", {}, `${name}: ${signed(found.difference, figure)} (${interval(found, figure)})`));
+    picture.append(dot);
+  });
+  picture.append(drawn("text", { x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle", class: "quiet" },
+    `difference in ${figure.name}${figure.lower ? " (below 0 is better)" : ""}`));
+  return picture;
+}
+
+// --- pictures ---
+
+function pictureCard(picture, number) {
+  const [height, width] = picture.size;
+  const views = [];
+  const state = { scale: 1, x: 0, y: 0, spot: -1 }; // x, y: the corner of what is seen, as shares of the picture
+  const said = element("span", { class: "quiet", role: "status" });
+
+  function panel(title, layers, values, paled) {
+    const images = layers.map((source, index) => element("img", { src: source, alt: index ? "" : `${title} of ${picture.name}`,
+      draggable: "false" }));
+    const stack = element("div", { class: paled ? "stack paled" : "stack" }, ...images);
+    const view = element("div", { class: "view", tabindex: "0", role: "application",
+      "aria-label": `${title}: plus and minus zoom, arrows move, 0 shows the whole, n the next error` }, stack);
+    view.style.aspectRatio = `${width} / ${height}`;
+    views.push({ view, stack, images });
+    listen(view);
+    return element("figure", {}, view, element("figcaption", {}, title, element("br"),
+      ...values.map(([name, value]) => element("strong", {}, `${name} ${value}`))));
+  }
+
+  function show() {
+    const room = 1 - 1 / state.scale;
+    state.x = Math.min(Math.max(state.x, 0), room);
+    state.y = Math.min(Math.max(state.y, 0), room);
+    for (const { view, stack, images } of views) {
+      stack.style.transform =
+        `scale(${state.scale}) translate(${-100 * state.x}%, ${-100 * state.y}%)`;
+      view.classList.toggle("zoomed", state.scale > 1);
+      if (images.length === 3) { // errors twice: as thick lines for the whole, pixel by pixel for a part
+        const fine = view.clientWidth * state.scale > 1.5 * width;
+        images[1].classList.toggle("hidden", fine);
+        images[2].classList.toggle("hidden", !fine);
+      }
+    }
+    out.disabled = whole.disabled = state.scale === 1;
+    into.disabled = state.scale >= MOST_ZOOM;
+    said.textContent = state.scale === 1 ? "" : `${Number(state.scale.toFixed(1))}×`;
+  }
+
+  function zoom(factor, atX = 0.5, atY = 0.5) { // around a point of the view, given as shares of it
+    const scale = Math.min(Math.max(state.scale * factor, 1), MOST_ZOOM);
+    state.x += atX / state.scale - atX / scale;
+    state.y += atY / state.scale - atY / scale;
+    state.scale = scale;
+    show();
+  }
+
+  function move(x, y) { state.x += x / state.scale; state.y += y / state.scale; show(); }
+
+  function reset() { Object.assign(state, { scale: 1, x: 0, y: 0, spot: -1 }); show(); }
+
+  function nextError() {
+    if (!picture.spots.length) return;
+    state.spot = (state.spot + 1) % picture.spots.length;
+    const [y, x, tall, wide] = picture.spots[state.spot];
+    state.scale = Math.min(height / tall, width / wide, MOST_ZOOM);
+    state.x = (x + wide / 2) / width - 0.5 / state.scale;
+    state.y = (y + tall / 2) / height - 0.5 / state.scale;
+    show();
+    said.textContent += `, error place ${state.spot + 1} of ${picture.spots.length}`;
+  }
+
+  function listen(view) {
+    let held = null;
+    view.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      held = { x: event.clientX, y: event.clientY, moved: false };
+      if (state.scale > 1) view.setPointerCapture(event.pointerId);
+    });
+    view.addEventListener("pointermove", (event) => {
+      if (!held || state.scale === 1) return;
+      const box = view.getBoundingClientRect();
+      if (!held.moved && Math.hypot(event.clientX - held.x, event.clientY - held.y) < 4) return;
+      move((held.x - event.clientX) / box.width, (held.y - event.clientY) / box.height);
+      held = { x: event.clientX, y: event.clientY, moved: true };
+    });
+    view.addEventListener("pointercancel", () => { held = null; });
+    view.addEventListener("pointerup", (event) => {
+      if (held && !held.moved) {
+        const box = view.getBoundingClientRect();
+        const [atX, atY] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+        // What was clicked comes to the middle, unless that is beyond the edge.
+        state.x += (atX - 0.5) / state.scale;
+        state.y += (atY - 0.5) / state.scale;
+        zoom(event.shiftKey ? 1 / 2 : state.scale === 1 ? 4 : 2);
+      }
+      held = null;
+    });
+    const keys = {
+      "+": () => zoom(2), "=": () => zoom(2), "-": () => zoom(1 / 2), "0": reset, "Escape": reset, "n": nextError,
+      "Enter": () => zoom(2),
+      "ArrowLeft": () => move(-0.25, 0), "ArrowRight": () => move(0.25, 0),
+      "ArrowUp": () => move(0, -0.25), "ArrowDown": () => move(0, 0.25),
+    };
+    view.addEventListener("keydown", (event) => {
+      const act = keys[event.key];
+      const scrolls = event.key.startsWith("Arrow") && state.scale === 1; // nothing to move: the page scrolls
+      if (!act || scrolls || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      act();
+    });
+  }
+
+  const button = (title, act) => element("button", { type: "button", onclick: act }, title);
+  const into = button("Zoom in", () => zoom(2)), out = button("Zoom out", () => zoom(1 / 2));
+  const whole = button("Whole", reset), next = button("Next error", nextError);
+  next.disabled = !picture.spots.length;
+  const columns = [[panel("ground truth", [picture.truth], [], false)]];
+  if (picture.photo) columns[0].unshift(panel("image", [picture.photo], [], false));
+  for (const one of picture.predictions) {
+    columns.push([panel(one.title, [one.labels], one.values, false),
+      panel(`boundary errors, ${one.title}`, [picture.photo || picture.truth, one.thick, one.fine], [], true)]);
+  }
+  // One model's panels stand side by side, two models' below one another so that they can be compared.
+  const panels = columns.length > 2 ? columns.map((column) => element("div", {}, ...column)) : columns.flat();
+  const card = element("article", { id: `picture-${number}`, "aria-labelledby": `picture-${number}-title` },
+    element("h3", { id: `picture-${number}-title`, tabindex: "-1" }, picture.name),
+    element("p", { class: "quiet" }, picture.heading),
+    element("div", { class: "controls" }, into, out, whole, next, said), element("div", { class: "panels" }, ...panels));
+  show();
+  addEventListener("resize", show);
+  requestAnimationFrame(show); // widths are known once it is in the page
+  return card;
+}
+
+function swatch(colour) {
+  const made = element("span", { class: "swatch" });
+  made.style.background = colour;
+  return made;
+}
+
+// --- the page ---
+
+const links = element("ul");
+page.append(element("header", {}, element("h1", {}, data.title), ...data.about.map((line) => element("p", { class: "quiet" }, line)),
+  element("nav", { "aria-label": "Sections" }, links)));
+
+section("overall", "Overall").append(overallTable(), ...data.notes.map((line) => element("p", { class: "note" }, line)));
+
+const pictureOf = new Map();
+data.pictures.forEach((picture, index) => { if (!pictureOf.has(picture.name)) pictureOf.set(picture.name, index); });
+const linked = (name) => (pictureOf.has(name) ? element("a", { href: `#picture-${pictureOf.get(name)}` }, name) : name);
+
+if (data.comparison) {
+  const compared = data.comparison, place = section("comparison", "By how much they differ");
+  const plot = element("div"), list = element("div");
+  const picker = figurePicker("Metric", (index) => {
+    const figure = data.figures[index];
+    plot.replaceChildren(forest(figure, index));
+    const rows = compared.moved[index].map((row) => element("tr", {}, element("th", { scope: "row" }, linked(row.name)),
+      element("td", {}, shown(row.value, figure)), element("td", {}, shown(row.against, figure)),
+      element("td", {}, signed(row.difference, figure))));
+    const heads = ["image", ...data.models, "difference"];
+    list.replaceChildren(element("h3", {}, "Images that moved most"), rows.length
+      ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Images that moved most" },
+        element("table", {}, element("thead", {}, element("tr", {}, ...heads.map((head, column) =>
+          element("th", { scope: "col", class: column ? null : "text" }, head)))), element("tbody", {}, ...rows)))
+      : element("p", {}, "None moved."));
+  });
+  place.append(...compared.words.map((line) => element("p", {}, line)), picker, plot, list);
+}
+
+const series = [{ title: data.models[0], of: (row) => row.values }];
+if (data.comparison) series.push({ title: data.models[1], of: (row) => row.against });
+const spread = element("div");
+const spreadPicker = figurePicker("Metric", (index) => {
+  spread.replaceChildren(histogram(data.figures[index], series.map(({ title, of }) => ({
+    title, values: data.images.map(of).filter(Boolean).map((values) => values[index]).filter((value) => value !== null),
+  }))));
+});
+section("images-spread", "How the images spread").append(spreadPicker, spread);
+
+if (data.pictures.length) {
+  const place = section("pictures", "Pictures");
+  place.append(...data.pictureNotes.map((line) => element("p", { class: "note" }, line)),
+    element("ul", { class: "key" }, ...data.errorKey.map(({ colour, words }) => element("li", {}, swatch(colour), words))),
+    element("ul", { class: "key" }, ...data.classKey.map(({ colour, words }) => element("li", {}, swatch(colour), words))),
+    ...data.pictures.map(pictureCard));
+}
+
+const classTable = sortableTable(`${data.classes.length} classes that occur`, [
+  { title: "class", text: true, value: (row) => row.name, cell: (row) => row.name },
+  { title: "id", value: (row) => row.class, cell: (row) => String(row.class) },
+  ...figureColumns(),
+  ...["missed", "spurious"].map((key) => ({ title: key, value: (row) => row[key], cell: (row) => String(row[key]) })),
+], data.classes);
+section("classes", "By class").append(...classTable.nodes);
+
+const imageTable = sortableTable(`${data.images.length} images`, [
+  { title: "image", text: true, value: (row) => row.name, cell: (row) => linked(row.name) },
+  ...figureColumns(),
+], data.images);
+const search = element("input", { type: "search", id: "search", oninput: (event) => {
+  const wanted = event.target.value.toLowerCase();
+  imageTable.keep((row) => row.name.toLowerCase().includes(wanted));
+} });
+section("images", "By image").append(element("label", { class: "controls" }, "Name contains", search), ...imageTable.nodes);
+
+if (data.failed.length) {
+  section("failed", "Could not be scored").append(element("ul", {}, ...data.failed.map(({ name, why }) =>
+    element("li", {}, element("strong", {}, name), `: ${why}`))));
+}
+
+for (const { id, firstChild } of page.querySelectorAll("section")) {
+  links.append(element("li", {}, element("a", { href: `#${id}` }, firstChild.textContent)));
+}

@@ -1,0 +1,475 @@
+"""The kernels compiled by Numba: the same results as the functions of the same names in NumPy, bit for bit.
+
+Kept on disk beside this file or, where that is not writable, in the user's cache folder; where neither is, they are
+compiled anew in every process.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from convneur.metrics import bands, label_pair
+from convneur.metrics.boundaries import Points
+from convneur.metrics.distances import rings
+from convneur.metrics.label_pair import Confusion
+
+__all__ = [
+    "border_points",
+    "disagreements",
+    "f1_points",
+    "inner_band_counts",
+    "matched",
+    "nearest",
+    "occurrences",
+    "trimap_counts",
+]
+
+BoolMap = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+RankMap = npt.NDArray[np.unsignedinteger[Any]]
+Owned = npt.NDArray[np.int32]
+Line = npt.NDArray[np.int16]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_NEAR = 5  # pixels around a point that are looked up before rows are searched; measured
+_WIDEST = 127  # pixels: the widest trimap whose squared distances fit into 16 bits
+
+
+def _compiled(function: _Function) -> _Function:
+    kernel: Any
+    try:
+        kernel = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder to keep it in
+        kernel = numba.njit(nogil=True)(function)
+    return kernel
+
+
+def occurrences(codes: npt.NDArray[Any], length: int) -> IntArray:
+    if codes.dtype != np.uint8:
+        return label_pair.occurrences(codes, length)
+    return _occurrences(codes.ravel(), length)
+
+
+@_compiled
+def _occurrences(codes: npt.NDArray[np.uint8], length: int) -> IntArray:
+    # Four tables: in runs of one label every addition would wait for the one before.
+    tables = np.zeros((4, length), np.int64)
+    fours = len(codes) // 4 * 4
+    for i in range(0, fours, 4):
+        for lane in range(4):
+            tables[lane, codes[i + lane]] += 1
+    for i in range(fours, len(codes)):
+        tables[0, codes[i]] += 1
+    return tables.sum(axis=0)
+
+
+@_compiled
+def disagreements(gt: RankMap, pred: RankMap, length: int) -> tuple[IntArray, IntArray]:
+    in_gt, in_pred = np.zeros(length, np.int64), np.zeros(length, np.int64)
+    for y in range(gt.shape[0]):
+        for x in range(gt.shape[1]):
+            if gt[y, x] != pred[y, x]:
+                in_gt[gt[y, x]] += 1
+                in_pred[pred[y, x]] += 1
+    return in_gt, in_pred
+
+
+def f1_points(ranks: RankMap, count: int) -> Points:
+    return Points(*_by_rank(_f1_owners(ranks), ranks.shape, count))
+
+
+@_compiled
+def _f1_owners(ranks: RankMap) -> Owned:
+    """Class, row and column of every boundary pixel, (M, 3), in raster order; up to four classes own a pixel."""
+    height, width = ranks.shape
+    flags = np.zeros(-(-width // 8) * 8, np.uint8)
+    eights = flags.view(np.uint64)
+    flagged = 0
+    for y in range(height):
+        _flag_f1(ranks, y, flags)
+        flagged += flags.sum()
+    owned = np.empty((4 * flagged, 3), np.int32)
+    count = 0
+    for y in range(height):
+        _flag_f1(ranks, y, flags)
+        # Few pixels are on a boundary: they are looked for eight at a time.
+        for eight in range(len(eights)):
+            if not eights[eight]:
+                continue
+            for x in range(8 * eight, min(8 * eight + 8, width)):
+                if not flags[x]:
+                    continue
+                south, east = min(y + 1, height - 1), min(x + 1, width - 1)
+                a, b, c, d = ranks[y, x], ranks[y, east], ranks[south, x], ranks[south, east]
+                if south == y or east == x:
+                    d = a
+                for new, rank in (
+                    (True, a),
+                    (b != a, b),
+                    (c != a and c != b, c),
+                    (d != a and d != b and d != c, d),
+                ):
+                    if new:
+                        owned[count, 0], owned[count, 1], owned[count, 2] = rank, y, x
+                        count += 1
+    return owned[:count]
+
+
+@_compiled
+def _flag_f1(ranks: RankMap, y: int, flags: npt.NDArray[np.uint8]) -> None:
+    # Beyond the last row or column the neighbour is the pixel itself, which differs from nothing.
+    height, width = ranks.shape
+    row, south = ranks[y], ranks[min(y + 1, height - 1)]
+    inner = y < height - 1
+    for x in range(width - 1):
+        flags[x] = (row[x + 1] != row[x]) | (south[x] != row[x]) | (inner & (south[x + 1] != row[x]))
+    flags[width - 1] = south[width - 1] != row[width - 1]
+
+
+def border_points(ranks: RankMap, count: int, connectivity: int) -> Points:
+    return Points(*_by_rank(_border(ranks, connectivity), ranks.shape, count))
+
+
+@_compiled
+def _border(ranks: RankMap, connectivity: int) -> Owned:
+    """Class, row and column of every border pixel, (M, 3), in raster order."""
+    height, width = ranks.shape
+    flags = np.zeros(-(-width // 8) * 8, np.uint8)
+    eights = flags.view(np.uint64)
+    flagged = 0
+    for y in range(height):
+        _flag_border(ranks, y, connectivity, flags)
+        flagged += flags.sum()
+    owned = np.empty((flagged, 3), np.int32)
+    count = 0
+    for y in range(height):
+        _flag_border(ranks, y, connectivity, flags)
+        for eight in range(len(eights)):
+            if eights[eight]:
+                for x in range(8 * eight, min(8 * eight + 8, width)):
+                    if flags[x]:
+                        owned[count, 0], owned[count, 1], owned[count, 2] = ranks[y, x], y, x
+                        count += 1
+    return owned
+
+
+@_compiled
+def _flag_border(ranks: RankMap, y: int, connectivity: int, flags: npt.NDArray[np.uint8]) -> None:
+    height, width = ranks.shape
+    if y in (0, height - 1):
+        flags[:width] = 1
+        return
+    row, north, south = ranks[y], ranks[y - 1], ranks[y + 1]
+    for x in range(1, width - 1):
+        a = row[x]
+        flags[x] = (row[x - 1] != a) | (row[x + 1] != a) | (north[x] != a) | (south[x] != a)
+    if connectivity == 8:
+        for x in range(1, width - 1):
+            a = row[x]
+            flags[x] |= (north[x - 1] != a) | (north[x + 1] != a) | (south[x - 1] != a) | (south[x + 1] != a)
+    flags[0] = flags[width - 1] = 1
+
+
+@_compiled
+def _by_rank(
+    owned: Owned, shape: tuple[int, ...], count: int
+) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
+    """The fields of `Points`: a counting sort, which keeps the raster order within a rank."""
+    starts = np.zeros(count + 1, np.int64)
+    for i in range(len(owned)):
+        if owned[i, 0] < count:
+            starts[owned[i, 0] + 1] += 1
+    for k in range(count):
+        starts[k + 1] += starts[k]
+    total = starts[count]
+    keys, ranks = np.empty(total, np.int64), np.empty(total, np.int64)
+    rows, columns = np.empty(total, np.int64), np.empty(total, np.int64)
+    following = starts.copy()
+    for i in range(len(owned)):
+        rank = np.int64(owned[i, 0])
+        if rank < count:
+            y, x = owned[i, 1], owned[i, 2]
+            at = following[rank]
+            following[rank] += 1
+            keys[at], ranks[at], rows[at], columns[at] = (rank * shape[0] + y) * shape[1] + x, rank, y, x
+    return keys, starts, ranks, rows, columns
+
+
+def nearest(
+    points: Points, targets: Points, shape: tuple[int, int], spacing: tuple[float, float] = (1.0, 1.0)
+) -> FloatArray:
+    around = [(dy, dx, distance) for distance, offsets in rings(spacing, _NEAR) for dy, dx in offsets]
+    found = _looked_up(points, targets, np.array(around), shape[0], shape[1])
+    _search(found, points, targets, spacing[0], spacing[1], math.inf, 0.0)
+    return found
+
+
+def matched(points: Points, targets: Points, shape: tuple[int, int], radii: list[float]) -> BoolMap:
+    found = np.full(len(points.keys), math.inf)
+    # Squared distances are whole numbers. A point within the smallest radius is within all of them.
+    _search(found, points, targets, 1.0, 1.0, _square(max(radii), shape) + 1.0, float(_square(min(radii), shape)))
+    return np.stack([found <= radius for radius in radii])
+
+
+def _square(radius: float, shape: tuple[int, int]) -> int:
+    """The largest whole number whose root is at most the radius; beyond the image any will do."""
+    radius = min(radius, sum(shape))
+    square = int(radius * radius) + 1
+    while math.sqrt(square) > radius:
+        square -= 1
+    return square
+
+
+@_compiled
+def _looked_up(points: Points, targets: Points, around: FloatArray, height: int, width: int) -> FloatArray:
+    """Distances to targets within the offsets `around`, (n, 3) dy, dx, distance, nearest first; inf elsewhere."""
+    margin = 0
+    for i in range(len(around)):
+        margin = max(margin, int(abs(around[i, 0])), int(abs(around[i, 1])))
+    row = width + 2 * margin
+    nobody = np.uint8(255)
+    owner = np.full((height + 2 * margin) * row, nobody)
+    for i in range(len(targets.keys)):
+        owner[(targets.y[i] + margin) * row + targets.x[i] + margin] = targets.rank[i]
+    steps = np.empty(len(around), np.int64)
+    for i in range(len(around)):
+        steps[i] = int(around[i, 0]) * row + int(around[i, 1])
+    found = np.full(len(points.keys), math.inf)
+    for i in range(len(points.keys)):
+        at = (points.y[i] + margin) * row + points.x[i] + margin
+        for j in range(len(steps)):
+            if owner[at + steps[j]] == points.rank[i]:
+                found[i] = around[j, 2]
+                break
+    return found
+
+
+@_compiled
+def _search(
+    found: FloatArray, points: Points, targets: Points, step_y: float, step_x: float, bound: float, enough: float
+) -> None:
+    """Write into `found`, where it is inf, the distance to the nearest target of the class.
+
+    Row by row outward from the point, as long as a row can be nearer than the best so far.
+    Args: step_y, step_x: height and width of a pixel; bound: squared distances from here on are not wanted; enough:
+        nor does anything nearer need to be found than this squared distance.
+    """
+    row_y, row_start, rows_of_class = _rows(targets)
+    places = row_start.copy()  # where in a row a point was last looked for: the next one is often beside it
+    for rank in range(len(points.starts) - 1):
+        top, bottom = rows_of_class[rank], rows_of_class[rank + 1]
+        below = top
+        near = -1  # the target found last, which is often near the next point too
+        for i in range(points.starts[rank], points.starts[rank + 1]):
+            if top == bottom or found[i] < math.inf:
+                continue
+            y, x = points.y[i], points.x[i]
+            while below < bottom and row_y[below] < y:
+                below += 1
+            best = bound
+            if near >= 0:
+                offset_y, offset_x = (targets.y[near] - y) * step_y, (targets.x[near] - x) * step_x
+                best = min(best, offset_y * offset_y + offset_x * offset_x)
+            up, down = below - 1, below
+            while best > enough:
+                offset_up = (y - row_y[up]) * step_y if up >= top else math.inf
+                offset_down = (row_y[down] - y) * step_y if down < bottom else math.inf
+                if offset_down <= offset_up:
+                    row, offset_y = down, offset_down
+                    down += 1
+                else:
+                    row, offset_y = up, offset_up
+                    up -= 1
+                if offset_y * offset_y >= best:
+                    break
+                start, stop, place = row_start[row], row_start[row + 1], places[row]
+                if (place > start and targets.x[place - 1] >= x) or (place < stop and targets.x[place] < x):
+                    place, high = start, stop
+                    while place < high:
+                        middle = (place + high) // 2
+                        if targets.x[middle] < x:
+                            place = middle + 1
+                        else:
+                            high = middle
+                    places[row] = place
+                for candidate in range(max(place - 1, start), min(place + 1, stop)):
+                    offset_x = (targets.x[candidate] - x) * step_x
+                    square = offset_y * offset_y + offset_x * offset_x
+                    if square < best:
+                        best, near = square, candidate
+            if best < bound:
+                found[i] = math.sqrt(best)
+
+
+@_compiled
+def _rows(points: Points) -> tuple[IntArray, IntArray, IntArray]:
+    """Rows that have a point, class by class: y, first point, and the first row of every class."""
+    classes, count = len(points.starts) - 1, len(points.keys)
+    row_y, row_start = np.empty(count, np.int64), np.empty(count + 1, np.int64)
+    rows_of_class = np.empty(classes + 1, np.int64)
+    rows = 0
+    for rank in range(classes):
+        rows_of_class[rank] = rows
+        for i in range(points.starts[rank], points.starts[rank + 1]):
+            if i == points.starts[rank] or points.y[i] != points.y[i - 1]:
+                row_y[rows], row_start[rows] = points.y[i], i
+                rows += 1
+    rows_of_class[classes] = rows
+    row_start[rows] = count
+    return row_y[:rows], row_start[: rows + 1], rows_of_class
+
+
+def trimap_counts(gt: RankMap, pred: RankMap, seed: str, widths: tuple[int, ...], shape: str, count: int) -> Confusion:
+    if widths[-1] > _WIDEST:
+        return bands.trimap_counts(gt, pred, seed, widths, shape, count)
+    edges, disk = np.array(widths), shape == "disk"
+    edges = edges * edges if disk else edges
+    ring = np.searchsorted(edges, np.arange(edges[-1] + 2))
+    start = _class_seed(gt, count) if seed == "class" else gt == count
+    counts = _ring_counts(gt, pred, start, widths[-1], disk, ring, len(widths), count)
+    only_gt, only_pred, agreeing = counts.cumsum(axis=1)[:, :, :count]
+    return Confusion(only_gt + agreeing, only_pred + agreeing, agreeing)
+
+
+@_compiled
+def _class_seed(gt: RankMap, count: int) -> BoolMap:
+    height, width = gt.shape
+    none = gt.dtype.type(count)
+    seed = np.zeros((height, width), np.bool_)
+    for y in range(height):
+        for other in (max(y - 1, 0), min(y + 1, height - 1)):
+            for x in range(width):
+                seed[y, x] |= (gt[other, x] != gt[y, x]) & (gt[other, x] != none)
+        for x in range(width - 1):
+            seed[y, x] |= (gt[y, x + 1] != gt[y, x]) & (gt[y, x + 1] != none)
+        for x in range(1, width):
+            seed[y, x] |= (gt[y, x - 1] != gt[y, x]) & (gt[y, x - 1] != none)
+        for x in range(width):
+            seed[y, x] &= gt[y, x] != none
+    return seed
+
+
+@_compiled
+def _ring_counts(
+    gt: RankMap, pred: RankMap, seed: BoolMap, reach: int, disk: bool, ring: IntArray, rings: int, count: int
+) -> IntArray:
+    """Pixels not ignored, by what they are (gt only, pred only, agreeing), ring and class, (3, rings, count + 1).
+
+    Distances to the seed, first along columns, then along rows; `ring` gives the ring of a distance, of a squared one
+    for disks. Distances beyond the reach are all the same.
+    """
+    height, width = gt.shape
+    counts = np.zeros((3, rings, count + 1), np.int64)
+    if not seed.any():
+        return counts
+    far = np.int16(reach + 1)
+    beyond = np.int16(len(ring) - 1)
+    above = np.empty((height, width), np.int16)
+    for x in range(width):
+        above[0, x] = 0 if seed[0, x] else far
+    for y in range(1, height):
+        for x in range(width):
+            last = above[y - 1, x]
+            above[y, x] = 0 if seed[y, x] else last + (last < far)
+    under = np.full(width, far)
+    line = np.full(width + 2 * reach, beyond)
+    distances = np.empty(width, np.int16)
+    for y in range(height - 1, -1, -1):
+        for x in range(width):
+            last = under[x]
+            under[x] = min(above[y, x], np.int16(last + (last < far)))
+        if under.min() == far:
+            continue
+        distances[:] = np.minimum(under * under, beyond) if disk else under
+        line[reach : reach + width] = distances
+        if disk:
+            _nearest_in_disk(line, distances, reach)
+        else:
+            _nearest_in_square(line, distances, reach)
+        for x in range(width):
+            if distances[x] < beyond:
+                at, a, b = ring[distances[x]], gt[y, x], pred[y, x]
+                if a == b:
+                    counts[2, at, a] += 1
+                elif a < count:
+                    counts[0, at, a] += 1
+                    counts[1, at, b] += 1
+    return counts
+
+
+@_compiled
+def _nearest_in_square(line: Line, distances: Line, reach: int) -> None:
+    """From distances along columns, with a margin, to Chebyshev distances, (W,)."""
+    for dx in range(1, reach + 1):
+        left, right, offset = line[reach - dx :], line[reach + dx :], np.int16(dx)
+        for x in range(len(distances)):
+            distances[x] = min(distances[x], max(min(left[x], right[x]), offset))
+
+
+@_compiled
+def _nearest_in_disk(line: Line, distances: Line, reach: int) -> None:
+    """From squared distances along columns, with a margin, to squared Euclidean ones, (W,)."""
+    for dx in range(1, reach + 1):
+        left, right, offset = line[reach - dx :], line[reach + dx :], np.int16(dx * dx)
+        for x in range(len(distances)):
+            distances[x] = min(distances[x], np.int16(min(left[x], right[x]) + offset))
+
+
+def inner_band_counts(gt: RankMap, pred: RankMap, depth: int, count: int) -> Confusion:
+    only_gt, only_pred, both = _band_counts(gt, pred, _inside(gt, depth), _inside(pred, depth), count)[:, :count]
+    return Confusion(only_gt + both, only_pred + both, both)
+
+
+@_compiled
+def _inside(ranks: RankMap, depth: int) -> BoolMap:
+    """Pixels whose (2 depth + 1)-wide window lies in the image and holds one label, (H, W)."""
+    height, width = ranks.shape
+    inside = np.zeros((height, width), np.bool_)
+    even = np.empty(width, np.bool_)  # the window's row is of one label
+    rows = np.zeros(width, np.int32)  # so many such rows of the same label end here
+    side = np.int32(2 * depth + 1)
+    flags = np.zeros(-(-width // 8) * 8, np.uint8)
+    eights = flags.view(np.uint64)
+    for y in range(height):
+        row, above = ranks[y], ranks[max(y - 1, 0)]
+        for x in range(width - 1):
+            flags[x] = row[x + 1] != row[x]
+        flags[width - 1] = 1
+        even[:] = False
+        start = 0
+        for eight in range(len(eights)):
+            if eights[eight]:
+                for x in range(8 * eight, min(8 * eight + 8, width)):
+                    if flags[x]:
+                        even[start + depth : max(x + 1 - depth, start + depth)] = True
+                        start = x + 1
+        for x in range(width):
+            grown = rows[x] + 1 if above[x] == row[x] else 1
+            rows[x] = grown if even[x] else 0
+        if y >= 2 * depth:
+            for x in range(width):
+                inside[y - depth, x] = rows[x] >= side
+    return inside
+
+
+@_compiled
+def _band_counts(gt: RankMap, pred: RankMap, gt_inside: BoolMap, pred_inside: BoolMap, count: int) -> IntArray:
+    """Pixels by what they are, (3, count + 1): in the gt's band only, in the prediction's only, in both of a class."""
+    counts = np.zeros((3, count + 1), np.int64)
+    for y in range(gt.shape[0]):
+        for x in range(gt.shape[1]):
+            a, b, in_gt, in_pred = gt[y, x], pred[y, x], not gt_inside[y, x], not pred_inside[y, x]
+            if in_gt and in_pred and a == b:
+                counts[2, a] += 1
+            else:
+                if in_gt:
+                    counts[0, a] += 1
+                if in_pred:
+                    counts[1, b] += 1
+    return counts

@@ -1,0 +1,133 @@
+"""What to look at: which images of a data set, and where in an image a prediction misses the boundary."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from convneur.errors import ConfigError
+from convneur.metrics.boundaries import Points, f1_points
+from convneur.metrics.distances import matched
+from convneur.metrics.label_pair import comparable
+from convneur.metrics.scores import DISTANCES
+from convneur.metrics.settings import BoundarySettings, tolerance_radius
+from convneur.metrics.tables import Path, keys
+
+__all__ = ["BoundaryErrors", "Example", "boundary_errors", "busiest_places", "example_path", "examples"]
+
+BoolMap = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image worth a look. group: worst, median, best or moved; place: within it, from 1; value: of the figure."""
+
+    name: str
+    group: str
+    place: int
+    value: float
+
+
+class BoundaryErrors(NamedTuple):
+    """Boundary pixels of all classes by the definition of boundary F1, (H, W) each.
+
+    missed: of the ground truth, without a predicted partner in some class. spurious: of the prediction, likewise.
+    matched: of either, neither missed nor spurious. radius: within which partners lie, pixels.
+    """
+
+    missed: BoolMap
+    spurious: BoolMap
+    matched: BoolMap
+    radius: float
+
+
+def example_path(typed: str, settings: BoundarySettings) -> Path:
+    """The figure that `metric` or `metric@key` names.
+
+    Choice: without a key the first one, of distances the mean that counts missed classes.
+    Raises: ConfigError: a metric or key that is not computed.
+    """
+    metric, _, key = typed.partition("@")
+    if metric not in settings.metrics:
+        raise ConfigError(f"metric {metric}: must be one of those computed: {', '.join(settings.metrics)}")
+    several = keys(metric, settings)
+    if not several and not key:
+        return (metric,)
+    key = key or ("penalised_mean" if metric in DISTANCES else several[0])
+    if key not in several:
+        choices = ", ".join(f"{metric}@{one}" for one in several) or metric
+        raise ConfigError(f"metric {typed}: must be {choices}")
+    return metric, key
+
+
+def examples(per_image: Sequence[Mapping[str, Any]], path: Path, count: int) -> list[Example]:
+    """The worst, middle and best images by a figure, so many of each; of few images each once.
+
+    Args: per_image: as in `BoundarySummary`; images whose figure is undefined are passed over.
+    """
+    sign = -1 if path[0] in DISTANCES else 1  # of distances the largest is the worst
+    values = [(figure_of(row, path), str(row["name"])) for row in per_image]
+    ranked = sorted((sign * value, name) for value, name in values if not math.isnan(value))
+    worst, rest = ranked[:count], ranked[count:]
+    best, rest = rest[::-1][:count], rest[: max(len(rest) - count, 0)]
+    start = max((len(rest) - count + 1) // 2, 0)
+    middle = rest[start : start + count]
+    return [
+        Example(name, group, place, sign * value)
+        for group, chosen in (("worst", worst), ("median", middle), ("best", best))
+        for place, (value, name) in enumerate(chosen, start=1)
+    ]
+
+
+def figure_of(figures: Mapping[str, Any], path: Path) -> float:
+    """One figure of an image, a class or a data set."""
+    value = figures[path[0]]
+    return float(value[path[1]] if len(path) > 1 else value)
+
+
+def boundary_errors(
+    gt: npt.NDArray[Any], pred: npt.NDArray[Any], settings: BoundarySettings, tolerance: str | float
+) -> BoundaryErrors:
+    """Which boundary pixels boundary F1 counts as missed, spurious and matched, over all classes.
+
+    Args:   gt, pred: (H, W) label maps; settings: of which num_classes and ignore_index count.
+    Raises: InputError: as `score_pair`.
+    """
+    pair = comparable(gt, pred, num_classes=settings.num_classes, ignore_index=settings.ignore_index)
+    shape, count = pair.gt.shape, len(pair.classes)
+    radius = tolerance_radius(tolerance, *shape)
+    in_gt, in_pred = (f1_points(ranks, count) for ranks in (pair.gt, pair.pred))
+    gt_matched, pred_matched = (
+        matched(here, there, shape, [radius])[0] for here, there in ((in_gt, in_pred), (in_pred, in_gt))
+    )
+    missed, spurious = _marked(in_gt, ~gt_matched, shape), _marked(in_pred, ~pred_matched, shape)
+    either = _marked(in_gt, gt_matched, shape) | _marked(in_pred, pred_matched, shape)
+    return BoundaryErrors(missed, spurious, either & ~missed & ~spurious, radius)
+
+
+def busiest_places(errors: BoundaryErrors, height: int, width: int, count: int) -> list[tuple[int, int]]:
+    """Top left corners (y, x) of windows that hold the most missed and spurious pixels, without overlap."""
+    # In place and in 4 bytes: the image may be large.
+    sums = np.pad(errors.missed | errors.spurious, ((1, 0), (1, 0))).astype(np.int32)
+    for axis in (0, 1):
+        np.cumsum(sums, axis=axis, out=sums)
+    inside = sums[height:, width:] - sums[:-height, width:]
+    inside -= sums[height:, :-width]
+    inside += sums[:-height, :-width]
+    places = []
+    for _ in range(count):
+        y, x = map(int, np.unravel_index(np.argmax(inside), inside.shape))
+        if inside[y, x] <= 0:
+            break
+        places.append((y, x))
+        inside[max(y - height + 1, 0) : y + height, max(x - width + 1, 0) : x + width] = -1
+    return places
+
+
+def _marked(points: Points, which: BoolMap, shape: tuple[int, int]) -> BoolMap:
+    mask = np.zeros(shape, bool)
+    mask[points.y[which], points.x[which]] = True
+    return mask

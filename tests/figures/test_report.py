@@ -1,0 +1,113 @@
+"""The report as a file: nothing in it can end its data, and its pictures stay small. How it works: tests/browser."""
+
+import base64
+import html.parser
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convneur.figures.boundaries import ERROR_COLOURS, Scene, ScenePrediction
+from convneur.figures.class_colours import class_colours
+from convneur.figures.report import MOST_PICTURES, ReportFigure, boundary_page, embedded_picture
+from convneur.metrics import BoundarySettings
+from convneur.metrics.examples import boundary_errors
+
+EVIL = "</script><script>alert(1)</script><!-- & \u2028 \udcff"
+MIOU = ReportFigure(("miou",), "mIoU", "IoU", "one matrix", lower=False, decimals=4, chosen=True)
+
+
+def result(name: str) -> dict[str, Any]:
+    presence = {"both": 1, "missed": 0, "spurious": 0, "both_empty": 0}
+    figures = {"name": name, "miou": 0.5, "presence": presence}
+    return {
+        "convneur": "0",
+        "overall": figures,
+        "per_class": [{"class": 0, **figures}, {"class": 1, **figures, "presence": dict.fromkeys(presence, 0)}],
+        "per_image": [figures, {**figures, "miou": float("nan")}],
+        "failed": [{"name": name, "why": name}],
+    }
+
+
+def page(name: str = "a", **more: Any) -> str:
+    return boundary_page(result(name), [MIOU], title=name, about=[name], notes=[], models=[name], **more)
+
+
+class Reader(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+
+def tags(text: str) -> list[str]:
+    reader = Reader()
+    reader.feed(text)
+    return reader.tags
+
+
+def test_no_name_becomes_markup() -> None:
+    text = page(EVIL)
+    text.encode("utf-8")  # a lone surrogate, of a file name that is no text, would not
+    assert tags(text) == tags(page())
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    assert data["images"][0]["name"] == EVIL
+    assert data["failed"] == [{"name": EVIL, "why": EVIL}]
+
+
+def test_only_what_occurs_is_listed_and_undefined_is_null() -> None:
+    data = json.loads(page().partition('id="data">')[2].partition("</script>")[0])
+    assert [row["class"] for row in data["classes"]] == [0]
+    assert [row["values"] for row in data["images"]] == [[0.5], [None]]
+    assert data["comparison"] is None
+
+
+def scene(height: int, width: int) -> Scene:
+    truth = np.zeros((height, width), np.uint8)
+    truth[height // 3 : height // 2, width // 3 : width // 2] = 1
+    labels = np.roll(truth, 20, 1)
+    errors = boundary_errors(truth, labels, BoundarySettings(num_classes=2), "2px")
+    photo = np.zeros((height, width, 3), np.uint8)
+    return Scene("a", "worst", photo, truth, truth == 255, [ScenePrediction("p", labels, errors, [("B", "1")])])
+
+
+def decoded(uri: str) -> np.ndarray:
+    kind, _, content = uri.partition(",")
+    assert kind == "data:image/webp;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+
+
+@pytest.mark.parametrize(("shape", "embedded"), [((90, 130), (90, 130)), ((1500, 4500), (500, 1500))])
+def test_pictures_keep_their_pixels_up_to_a_bound(shape: tuple[int, int], embedded: tuple[int, int]) -> None:
+    of = scene(*shape)
+    colours = class_colours(2)
+    found = embedded_picture(of, colours)
+    step = shape[0] // embedded[0]
+    np.testing.assert_array_equal(decoded(found["truth"]), colours[of.truth[::step, ::step]])
+    assert max(decoded(found["photo"]).shape) <= 1280
+    (one,) = found["predictions"]
+    np.testing.assert_array_equal(decoded(one["labels"]), colours[of.predictions[0].labels[::step, ::step]])
+    fine, thick = decoded(one["fine"]), decoded(one["thick"])
+    assert fine.shape == thick.shape == (*embedded, 4)
+    for kind in ("missed", "spurious"):
+        colour = [*bytes.fromhex(ERROR_COLOURS[kind][1:]), 255]
+        counts = [(layer == colour).all(axis=2).sum() for layer in (fine, thick)]
+        assert 0 < counts[0] <= counts[1]
+    if step == 1:
+        np.testing.assert_array_equal(
+            (fine == [*bytes.fromhex(ERROR_COLOURS["missed"][1:]), 255]).all(axis=2), of.predictions[0].errors.missed
+        )
+    y, x, tall, wide = found["spots"][0]
+    assert (of.predictions[0].errors.missed | of.predictions[0].errors.spurious)[y : y + tall, x : x + wide].any()
+
+
+def test_the_number_of_pictures_is_bounded() -> None:
+    picture = embedded_picture(scene(30, 40), class_colours(2))
+    assert len(page(pictures=[picture] * MOST_PICTURES)) > len(page(pictures=[picture]))
+    with pytest.raises(ValueError, match=f"{MOST_PICTURES + 1} pictures"):
+        page(pictures=[picture] * (MOST_PICTURES + 1))
