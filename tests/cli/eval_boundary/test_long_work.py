@@ -283,7 +283,7 @@ def begin(place: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("stop", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_processes_can_be_stopped_at_any_moment(evaluate: Any, place: Path, stop: int) -> None:
     many(place, 200)
     started = begin(place, "--workers", "2")

@@ -1,0 +1,338 @@
+"""`convneur train` and `convneur predict` through their entry point: files, kill and resume, bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from convneur.checkpoints import load_checkpoint, save_checkpoint
+from convneur.model.network import ConvNeur
+from convneur.variants import VARIANTS, ConvNeurConfig
+
+TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)
+QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32"]
+RECIPE = {
+    "epochs": 4, "batch": 4, "accumulate": 1, "crop": [32, 32], "scale": [0.5, 1.0], "eval_scale": 1.0, "flip": 0.5,
+    "colour": {"value": 0.2, "source": "a test"}, "rand_augment": 0.0, "erase": 0.0, "mixup": 0.0, "cutmix": 0.0,
+    "label_smoothing": 0.0, "class_weights": "sqrt", "drop_path": 0.1, "lr": 0.01, "backbone_lr": 1.0,
+    "weight_decay": 0.05, "warmup": 0.1, "min_lr": 0.0, "clip": 1.0, "ema": 0.9,
+}  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with two small data sets, a small net and a quick recipe."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.json").write_text(json.dumps(TINY.to_dict()))
+    (tmp_path / "quick.json").write_text(json.dumps(RECIPE))
+    random = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 2)):
+        for number in range(count):
+            bright = number % 2
+            labels = np.zeros((40, 48), np.uint8)
+            labels[10:30, 8:40] = 1
+            labels[:4] = 255
+            pixels = random.integers(0, 60, (40, 48, 3)) + 150 * (labels[..., None] == 1)
+            write(tmp_path / "seg" / "images" / split / f"{number}.jpg", pixels.astype(np.uint8))
+            write(tmp_path / "seg" / "masks" / split / f"{number}.png", labels)
+            photo = random.integers(0, 60, (40, 44, 3)) + 180 * bright
+            write(tmp_path / "cls" / split / ("dark", "light")[bright] / f"{number}.png", photo.astype(np.uint8))
+    return tmp_path
+
+
+@pytest.fixture
+def train(place: Path, command: Callable[[str], Any]) -> Any:
+    return command("train")
+
+
+def write(path: Path, pixels: np.ndarray[Any, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def records(run: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "images_per_second"} for line in lines]
+
+
+def same(one: Path, other: Path) -> None:
+    """Equal weights and states to the last bit, equal records but for the times."""
+    for name in ("weights.safetensors", "state.safetensors"):
+        ours, theirs = load_file(one / name), load_file(other / name)
+        assert ours.keys() == theirs.keys()
+        for key, tensor in ours.items():
+            assert torch.equal(tensor, theirs[key]), key
+    assert records(one) == records(other)
+
+
+def test_segmentation_from_folder_to_label_maps(train: Any, place: Path, command: Callable[[str], Any]) -> None:
+    code = train("seg", *QUICK, "--head", "semantic-fpn", "--epochs", "16", "--out", "run",
+                 "--validate-every", "12", "--json")  # fmt: skip
+    assert code == 0, train.err
+    result = train.json
+    assert result["schema"] == "convneur.train/1"
+    assert result["steps"] == 24  # 16 epochs of 6 photos in batches of 4
+    assert result["best"]["miou"] > 0.8  # bright squares on dark ground
+    files = {path.name for path in (place / "run").iterdir()} - {".lock"}
+    assert files == {"config.json", "metrics.jsonl", "state.safetensors", "training.png", "weights.safetensors"}
+    record = records(place / "run")[0]
+    assert record["step"] == 10
+    about = load_checkpoint(place / "run" / "weights.safetensors").provenance
+    assert about["classes"] == ["0", "1"]
+    assert about["validation"]["miou"] == result["best"]["miou"]
+
+    write(place / "odd" / "deep" / "a.png", np.full((45, 61, 3), 30, np.uint8))
+    write(place / "odd" / "b.png", np.full((20, 90, 3), 30, np.uint8))
+    write(place / "odd" / "c.png", np.full((20, 90, 3), 200, np.uint8))
+    predict = command("predict")
+    weights = ["--weights", "run/weights.safetensors"]
+    assert predict("odd", "seg/images/val/0.jpg", *weights, "--out", "maps", "--overlays", "seen", "--batch", "2",
+                   "--probabilities", "shares", "--window", "40", "--json") == 0, predict.err  # fmt: skip
+    named = {each["name"]: (each["height"], each["width"]) for each in predict.json["images"]}
+    assert named == {"0": (40, 48), "b": (20, 90), "c": (20, 90), "deep/a": (45, 61)}
+    for name, size in named.items():
+        with Image.open(place / "maps" / f"{name}.png") as image:
+            assert (image.mode, image.size) == ("P", size[::-1])
+            labels = np.asarray(image)
+        shares = np.load(place / "shares" / f"{name}.npz")["probabilities"]
+        assert shares.shape == (2, *size)
+        sure = np.abs(shares[0] - shares[1]) > 0.01  # float16 ties
+        assert (shares.argmax(0) == labels)[sure].all()
+        assert (place / "seen" / f"{name}.png").exists()
+    assert predict("odd", *weights, "--out", "maps") == 1
+    assert "exists already" in predict.line
+    score = command("eval-boundary")
+    assert score("maps/0.png", "seg/masks/val/0.png", "--metrics", "miou", "--json") == 0
+    assert score.json["overall"]["miou"] > 0.7
+
+
+def test_classification_learns_and_ranks(train: Any, place: Path, command: Callable[[str], Any]) -> None:
+    code = train("cls", "--task", "classification", *QUICK, "--epochs", "30", "--mixup", "0.2", "--cutmix", "0.5",
+                 "--erase", "0.25", "--rand-augment", "3", "--class-weights", "none", "--out", "run",
+                 "--json")  # fmt: skip
+    assert code == 0, train.err
+    assert train.json["best"]["top1"] == 1.0
+    predict = command("predict")
+    assert predict("cls/val", "--weights", "run/weights.safetensors", "--out", "out", "--json") == 0
+    likeliest = {each["name"]: each["top"][0]["class"] for each in predict.json["images"]}
+    assert likeliest == {"dark/0": "dark", "light/1": "light"}
+    assert (place / "out" / "predictions.csv").read_text().startswith("name,rank,class,probability\ndark/0,1,dark,")
+
+
+def test_a_killed_run_goes_on_bit_for_bit(train: Any, place: Path) -> None:
+    arguments = ["cls", "--task", "classification", *QUICK, "--epochs", "30", "--save-every", "3", "--accumulate", "2"]
+    assert train(*arguments, "--out", "whole") == 0, train.err
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "convneur_cli", "train", *arguments, "--out", "killed"]
+    victim = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    limit = time.monotonic() + 60
+    while not (place / "killed" / "state.safetensors").exists() and time.monotonic() < limit:
+        time.sleep(0.002)
+    time.sleep(0.05)
+    victim.send_signal(signal.SIGKILL)
+    _, said = victim.communicate()
+    assert victim.returncode == -signal.SIGKILL, said
+    steps = [record["step"] for record in records(place / "killed")]
+    assert not steps or steps[-1] < 45, "it ended before it was killed"
+
+    assert train("cls", "--out", "killed") == 1
+    assert "--resume goes on" in train.line
+    assert train("cls", "--out", "killed", "--resume", "--workers", "0", "--save-every", "3") == 0, train.err
+    same(place / "whole", place / "killed")
+
+
+def test_workers_and_saving_change_nothing(train: Any, place: Path) -> None:
+    arguments = ["cls", "--task", "classification", *QUICK[:4], "--precision", "fp32"]
+    assert train(*arguments, "--workers", "0", "--out", "one") == 0, train.err
+    assert train(*arguments, "--workers", "1", "--save-every", "1", "--out", "two") == 0, train.err
+    same(place / "one", place / "two")
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(train: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convneur.training.loop import Run
+
+    arguments = ["cls", "--task", "classification", *QUICK, "--epochs", "20"]
+    assert train(*arguments, "--out", "whole") == 0
+    record = Run._record
+
+    def interrupting(self: Run, *arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return record(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_record", interrupting)
+        assert train(*arguments, "--out", "stopped") == 130
+    assert "interrupted: saved at step 10 of 30; the same command with --resume goes on" in train.err
+    assert train(*arguments, "--out", "stopped", "--resume") == 0, train.err
+    same(place / "whole", place / "stopped")
+
+
+CHANGES = {
+    ("--lr", "0.5"): "--lr 0.5: the run in run was begun with 0.01",
+    ("--epochs", "9"): "--epochs 9.0: the run in run was begun with 4",
+    ("--mem-dim", "16"): "--mem-dim 16: the run in run was begun with 8",
+    ("--task", "segmentation"): "--task segmentation: the run in run was begun with classification",
+    ("--model", "m1"): "--model m1: the run in run was begun with tiny.json",
+    ("--crop", "64"): "--crop 64,64: the run in run was begun with 32,32",
+}
+
+
+def test_a_resume_with_other_settings_is_refused_by_name(train: Any, place: Path) -> None:
+    assert train("cls", "--task", "classification", *QUICK, "--validate-every", "6", "--out", "run") == 0
+    for changed, words in CHANGES.items():
+        assert train("cls", "--out", "run", "--resume", *changed) == 2
+        assert words in train.line
+
+
+def test_other_photos_are_no_resume(train: Any, place: Path) -> None:
+    assert train("cls", "--task", "classification", *QUICK, "--out", "run") == 0
+    (place / "cls" / "train" / "dark" / "0.png").unlink()
+    assert train("cls", "--out", "run", "--resume") == 2
+    assert "other photos" in train.err
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(train: Any, place: Path) -> None:
+    arguments = ["cls", "--task", "classification", *QUICK, "--save-every", "1", "--warmup", "0", "--out", "run"]
+    assert train(*arguments, "--lr", "1e30") == 1
+    assert "error: step 2: the " in train.err
+    assert "is no number; the last good state is kept in run/state.safetensors" in train.err
+    assert load_file(place / "run" / "state.safetensors")
+
+
+def test_a_memory_that_diverges_behind_its_gate_stops(train: Any, place: Path) -> None:
+    save_checkpoint(large := ConvNeur(TINY.replace(num_classes=2)), place / "small.safetensors")
+    with torch.no_grad():
+        large.stages[0][0].global_branch.expand.bias.fill_(5000.0)
+    save_checkpoint(large, place / "large.safetensors")
+    arguments = ["cls", "--task", "classification", *QUICK, "--init", "large.safetensors", "--epochs", "10"]
+    assert train(*arguments, "--out", "run") == 1
+    assert "diverges behind its gate" in train.err
+    arguments[arguments.index("large.safetensors")] = "small.safetensors"
+    assert train(*arguments, "--out", "other") == 0, train.err
+
+
+def test_init_says_what_it_took(train: Any, place: Path) -> None:
+    save_checkpoint(ConvNeur(TINY.replace(num_classes=5)), place / "five.safetensors")
+    assert train("cls", "--task", "classification", *QUICK, "--init", "five.safetensors", "--out", "run") == 0
+    total = len(ConvNeur(TINY).state_dict())
+    assert f"{total - 2} of {total} tensors taken" in train.err
+    assert "2 begin at random: head.linear.weight, head.linear.bias" in train.err
+    save_checkpoint(ConvNeur(VARIANTS["m1"]), place / "m1.safetensors")
+    assert train("cls", "--task", "classification", *QUICK, "--init", "m1.safetensors", "--out", "other") == 1
+    assert "holds a net of dims (40, 80, 160, 320)" in train.err
+
+
+def test_minutes_become_steps(train: Any, place: Path) -> None:
+    assert train("cls", "--task", "classification", *QUICK[:6], "--minutes", "0.02", "--out", "run", "--json") == 0
+    config = json.loads((place / "run" / "config.json").read_text())
+    assert config["steps"] == train.json["steps"] >= 1
+    assert config["precision"] in ("fp32", "bf16")
+    assert f"0.02 min are {config['steps']} steps" in train.err
+
+
+def break_size(place: Path) -> None:
+    write(place / "seg" / "masks" / "train" / "0.png", np.zeros((4, 4), np.uint8))
+
+
+def break_label(place: Path) -> None:
+    write(place / "seg" / "masks" / "train" / "0.png", np.full((40, 48), 14, np.uint8))
+
+
+def break_photo(place: Path) -> None:
+    path = place / "seg" / "images" / "train" / "0.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def lose_photo(place: Path) -> None:
+    (place / "seg" / "images" / "train" / "0.jpg").unlink()
+
+
+def leave_one(place: Path) -> None:
+    for split in ("images", "masks"):
+        for path in (place / "seg" / split / "val").iterdir():
+            path.unlink()
+        (place / "seg" / split / "val").rmdir()
+        for path in sorted((place / "seg" / split / "train").iterdir())[1:]:
+            path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("breakage", "arguments", "code", "words"),
+    [
+        (break_size, [], 1, "4x4 pixels, its photo"),
+        (break_label, ["--classes", "two.txt"], 1, "label 14 is none of 0 to 1"),
+        (break_photo, [], 1, "more than 1%: seg/images/train/0.jpg: damaged or cut short"),
+        (lose_photo, [], 1, "0.png: no photo 0"),
+        (leave_one, [], 1, "one photo; training needs a second one"),
+        (None, ["--crop", "16"], 2, "--crop 16x16: ConvNeur needs at least 32x32"),
+        (None, ["--scale", "2,1"], 2, "--scale 2.0,1.0: two numbers above 0, the smaller first"),
+        (None, ["--mixup", "0.5"], 2, "--mixup 0.5: is for classification"),
+        (None, ["--recipe", "imagenet"], 2, "recipe imagenet: is not for segmentation"),
+        (None, ["--recipe", "none.json"], 1, "none.json: cannot be read"),
+        (None, ["--minutes", "1", "--epochs", "2"], 2, "--minutes: is another way to say --epochs"),
+        (None, ["--head", "classifier"], 2, "--head classifier: labels no pixels"),
+        (None, ["--init", "none.safetensors"], 2, "none.safetensors: no such file"),
+        (None, ["--resume"], 1, "run: holds no run to go on with"),
+        (None, ["--ignore-index", "some"], 2, "--ignore-index some: must be a whole number"),
+    ],
+)
+def test_bad_input_is_a_line(
+    train: Any, place: Path, breakage: Callable[[Path], None] | None, arguments: list[str], code: int, words: str
+) -> None:
+    (place / "two.txt").write_text("ground\nsquare\n")
+    if breakage:
+        breakage(place)
+    assert train("seg", *QUICK, "--out", "run", "-q", *arguments) == code
+    assert words in train.line
+    assert not (place / "run" / "weights.safetensors").exists()
+
+
+def test_a_folder_that_is_not_there_is_wrong_usage(train: Any, place: Path) -> None:
+    assert train("nowhere", "--out", "run") == 2
+    assert "nowhere: no such file or folder" in train.line
+
+
+def test_two_runs_do_not_share_a_folder(train: Any, place: Path) -> None:
+    from filelock import FileLock
+
+    (place / "run").mkdir()
+    with FileLock(place / "run" / ".lock"):
+        assert train("cls", "--task", "classification", *QUICK, "--out", "run") == 1
+    assert "another process trains in it" in train.line
+
+
+def test_a_class_that_is_never_shown_is_named(train: Any, place: Path) -> None:
+    (place / "three.txt").write_text("ground\nsquare\nunicorn\n")
+    assert train("seg", *QUICK, "--classes", "three.txt", "--epochs", "1", "--out", "run") == 0, train.err
+    assert "warning: no training photo shows unicorn" in train.err
+
+
+def test_one_damaged_photo_of_many_is_left_out(train: Any, place: Path) -> None:
+    for number in range(10, 115):
+        write(place / "cls" / "train" / "dark" / f"{number}.png", np.full((8, 8, 3), 9, np.uint8))
+    (place / "cls" / "train" / "dark" / "10.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    assert train("cls", "--task", "classification", *QUICK, "--epochs", "0.1", "--out", "run") == 0, train.err
+    assert "error: cls/train/dark/10.png: " in train.err
+    assert "1 photos cannot be read and are left out" in train.err
+    assert "110 photos to train on" in train.err
+
+
+def test_predict_names_what_is_wrong(place: Path, command: Callable[[str], Any]) -> None:
+    predict = command("predict")
+    save_checkpoint(ConvNeur(TINY), place / "bare.safetensors")
+    assert predict("seg", "--weights", "bare.safetensors", "--out", "maps") == 1
+    assert "says nothing of a task and its classes" in predict.line
+    assert predict("none.jpg", "--weights", "bare.safetensors", "--out", "maps") == 2
+    assert predict("seg/images/val/0.jpg", "seg/images/train/0.jpg", "--weights", "bare.safetensors") == 2
+    assert "would both be written as 0" in predict.line
