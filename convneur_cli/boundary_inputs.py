@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convneur.data.presets import Preset
     from convneur.data.reading import Reading
 
-__all__ = ["InputOptions", "Inputs", "warn_of_unpaired", "whole"]
+__all__ = ["InputOptions", "Inputs", "read_class_names", "warn_of_unpaired", "whole"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +120,7 @@ class InputOptions:
     def _names(self, known: tuple[str, ...] | None) -> tuple[list[str] | None, str]:
         """Names of the classes, and what says how many there are."""
         if self.classes:
-            names = _class_names(existing_path(self.classes))
+            names = read_class_names(existing_path(self.classes))
             if self.num_classes not in (None, len(names)):
                 raise UsageError(
                     f"--num-classes {self.num_classes}: {self.classes} names {len(names)}; leave one of them out"
@@ -180,7 +180,8 @@ def warn_of_unpaired(printer: Printer, pairing: "Pairing") -> None:
             printer.warn(f"{len(names)} {words}, {fate}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
 
 
-def _class_names(path: Path) -> list[str]:
+def read_class_names(path: Path) -> list[str]:
+    """The names in a file, a line each. Raises: InputError: no text, a name twice, an empty line."""
     try:
         names = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
     except UnicodeDecodeError:

@@ -24,6 +24,9 @@ ALLOWED = {
         "torch", "numpy", "convneur.errors", "convneur.model", "convneur.variants", "convneur.checkpoints"},
     "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
+    "convneur.training": {
+        "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",
+        "convneur.errors", "convneur.files", "convneur.model"},
     "convneur.figures": {
         "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
         "convneur.published", "convneur.variants"},
@@ -79,7 +82,7 @@ def test_the_walk_sees_a_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert breaches(bad) == [f"{Path('convneur/metrics/bad.py')} imports torch"]
 
 
-HEAVY = {"torch", "matplotlib", "scipy", "skimage", "fvcore", "numpy"}
+HEAVY = {"torch", "matplotlib", "scipy", "skimage", "fvcore", "numpy", "accelerate"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "convneur_cli").glob("*.py")), ids=lambda path: path.name)

@@ -1,0 +1,193 @@
+"""Random views of an example: crops at random scales, flips, colours; label maps are never interpolated.
+
+Pillow does the work on the pixels; this module draws the numbers. What they are depends on (seed, epoch, index) alone,
+so that a view is the same whichever process or worker makes it, and in a resumed run.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageOps
+
+from convneur.data.images import MEAN
+from convneur.data.labels import LabelMap
+
+__all__ = ["Augmentation", "centre_view", "random_of"]
+
+Pixels = NDArray[np.uint8]
+_FILL = tuple(round(255 * channel) for channel in MEAN)  # zero to the net, which sees normalised pixels
+_RATIO = (3 / 4, 4 / 3)  # of a random resized crop's sides (Szegedy et al. 2015)
+_TRIES = 10
+
+
+def random_of(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """The random numbers of one view."""
+    return np.random.default_rng([seed, epoch, index])
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a view is drawn.
+
+    Args:
+        crop: height and width of a view.
+        scale: with a label map: the range of the factor on the photo's sides; with a class: the range of the view's
+            share of the photo's area.
+        flip: how often left and right are exchanged.
+        colour: brightness, contrast and saturation are multiplied by up to 1 - colour and 1 + colour each.
+        rand_augment: magnitude of RandAugment, 0 to 10; 0 leaves it out. Photos with a class only.
+        erase: how often a rectangle is overwritten with noise. Photos with a class only.
+    """
+
+    crop: tuple[int, int]
+    scale: tuple[float, float]
+    flip: float = 0.5
+    colour: float = 0.0
+    rand_augment: float = 0.0
+    erase: float = 0.0
+
+    def segmentation(
+        self, pixels: Pixels, labels: LabelMap, random: np.random.Generator, ignore_index: int
+    ) -> tuple[Pixels, LabelMap]:
+        """A view of a photo and its label map: scaled by a factor, cut, flipped, recoloured.
+
+        A photo that is smaller than the view after scaling is surrounded by the mean colour and `ignore_index`.
+        Args:    pixels: (H, W, 3); labels: (H, W).
+        Returns: (h, w, 3), (h, w) of the view.
+        """
+        height, width = labels.shape
+        factor = math.exp(random.uniform(math.log(self.scale[0]), math.log(self.scale[1])))
+        # The view's place and size in the scaled photo; what it covers of it, in the photo's own pixels, is `box`.
+        rows, columns = (
+            (min(side, max(round(size * factor), 1)), max(round(size * factor), 1))
+            for side, size in zip(self.crop, (height, width), strict=True)
+        )
+        top, left = (int(random.integers(whole - part + 1)) for part, whole in (rows, columns))
+        box = (
+            left * width / columns[1],
+            top * height / rows[1],
+            (left + columns[0]) * width / columns[1],
+            (top + rows[0]) * height / rows[1],
+        )
+        size = (columns[0], rows[0])
+        photo = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, box)
+        view = np.asarray(Image.fromarray(_mode(labels)).resize(size, Image.Resampling.NEAREST, box))
+        if size != (self.crop[1], self.crop[0]):
+            corner = tuple(
+                int(random.integers(side - part + 1)) for side, part in zip(self.crop, view.shape, strict=True)
+            )
+            canvas = Image.new("RGB", (self.crop[1], self.crop[0]), _FILL)
+            canvas.paste(photo, (corner[1], corner[0]))
+            around = np.full(self.crop, ignore_index, np.result_type(view.dtype, np.min_scalar_type(ignore_index)))
+            around[corner[0] : corner[0] + view.shape[0], corner[1] : corner[1] + view.shape[1]] = view
+            photo, view = canvas, around
+        if random.random() < self.flip:
+            photo, view = ImageOps.mirror(photo), view[:, ::-1]
+        return np.asarray(self._recoloured(photo, random)), view
+
+    def classification(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
+        """A random resized crop of a photo, flipped, recoloured, (h, w, 3). Args: pixels: (H, W, 3)."""
+        height, width = pixels.shape[:2]
+        for _ in range(_TRIES):
+            area = height * width * random.uniform(*self.scale)
+            ratio = math.exp(random.uniform(math.log(_RATIO[0]), math.log(_RATIO[1])))
+            w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 0 < w <= width and 0 < h <= height:
+                break
+        else:
+            h, w = min(height, round(width / _RATIO[0])), min(width, round(height * _RATIO[1]))
+        top, left = int(random.integers(height - h + 1)), int(random.integers(width - w + 1))
+        photo = Image.fromarray(pixels).resize(
+            (self.crop[1], self.crop[0]), Image.Resampling.BICUBIC, (left, top, left + w, top + h)
+        )
+        if random.random() < self.flip:
+            photo = ImageOps.mirror(photo)
+        if self.rand_augment:
+            photo = _rand_augment(photo, self.rand_augment, random)
+        view = np.array(self._recoloured(photo, random))
+        if random.random() < self.erase:
+            _erase(view, random)
+        return view
+
+    def _recoloured(self, photo: Image.Image, random: np.random.Generator) -> Image.Image:
+        if not self.colour:
+            return photo
+        enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+        for which in random.permutation(len(enhancers)):
+            photo = enhancers[which](photo).enhance(random.uniform(max(1 - self.colour, 0), 1 + self.colour))
+        return photo
+
+
+def centre_view(pixels: Pixels, crop: tuple[int, int]) -> Pixels:
+    """The middle of a photo, 7/8 of what fits, at the size of a view: how a classifier is asked. (h, w, 3)."""
+    height, width = pixels.shape[:2]
+    share = 0.875 * min(height / crop[0], width / crop[1])
+    h, w = crop[0] * share, crop[1] * share
+    box = ((width - w) / 2, (height - h) / 2, (width + w) / 2, (height + h) / 2)
+    return np.asarray(Image.fromarray(pixels).resize((crop[1], crop[0]), Image.Resampling.BICUBIC, box))
+
+
+def _mode(labels: LabelMap) -> LabelMap:
+    """Of a type that Pillow resizes."""
+    return labels if labels.dtype == np.uint8 else labels.astype(np.int32)
+
+
+def _erase(view: Pixels, random: np.random.Generator) -> None:
+    """Random erasing with noise in each pixel (Zhong et al. 2017): 2 to 33 % of the area, sides 0.3 to 3.3."""
+    height, width = view.shape[:2]
+    for _ in range(_TRIES):
+        area = height * width * random.uniform(0.02, 1 / 3)
+        ratio = math.exp(random.uniform(math.log(0.3), math.log(1 / 0.3)))
+        h, w = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < h < height and 0 < w < width:
+            top, left = int(random.integers(height - h + 1)), int(random.integers(width - w + 1))
+            view[top : top + h, left : left + w] = random.integers(0, 256, (h, w, 3), dtype=np.uint8)
+            return
+
+
+# RandAugment (Cubuk et al. 2019) with the operations and ranges of timm's `rand-m9-mstd0.5-inc1`, which DeiT names:
+# two operations, each done half of the time, at a magnitude of N(9, 0.5) of 10; `share` is that magnitude over 10.
+
+
+def _rand_augment(photo: Image.Image, magnitude: float, random: np.random.Generator) -> Image.Image:
+    for which in random.choice(len(_OPERATIONS), 2):
+        if random.random() < 0.5:
+            share = float(np.clip(random.normal(magnitude, 0.5), 0, 10)) / 10
+            sign = 1 if random.random() < 0.5 else -1
+            photo = _OPERATIONS[which](photo, share, sign)
+    return photo
+
+
+def _affine(photo: Image.Image, *matrix: float) -> Image.Image:
+    return photo.transform(photo.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=_FILL)
+
+
+def _solarize_add(photo: Image.Image, share: float) -> Image.Image:
+    more = min(128, int(share * 110))
+    return photo.point([min(255, value + more) if value < 128 else value for value in range(256)] * 3)
+
+
+def _enhanced(kind: Callable[[Image.Image], ImageEnhance._Enhance], photo: Image.Image, step: float) -> Image.Image:
+    return kind(photo).enhance(max(0.1, 1 + 0.9 * step))
+
+
+_OPERATIONS: tuple[Callable[[Image.Image, float, int], Image.Image], ...] = (
+    lambda photo, share, sign: ImageOps.autocontrast(photo),
+    lambda photo, share, sign: ImageOps.equalize(photo),
+    lambda photo, share, sign: ImageOps.invert(photo),
+    lambda photo, share, sign: photo.rotate(30 * share * sign, Image.Resampling.BILINEAR, fillcolor=_FILL),
+    lambda photo, share, sign: ImageOps.posterize(photo, max(4 - int(share * 4), 1)),
+    lambda photo, share, sign: ImageOps.solarize(photo, 256 - min(256, int(share * 256))),
+    lambda photo, share, sign: _solarize_add(photo, share),
+    lambda photo, share, sign: _enhanced(ImageEnhance.Color, photo, share * sign),
+    lambda photo, share, sign: _enhanced(ImageEnhance.Contrast, photo, share * sign),
+    lambda photo, share, sign: _enhanced(ImageEnhance.Brightness, photo, share * sign),
+    lambda photo, share, sign: _enhanced(ImageEnhance.Sharpness, photo, share * sign),
+    lambda photo, share, sign: _affine(photo, 1, 0.3 * share * sign, 0, 0, 1, 0),
+    lambda photo, share, sign: _affine(photo, 1, 0, 0, 0.3 * share * sign, 1, 0),
+    lambda photo, share, sign: _affine(photo, 1, 0, 0.45 * share * sign * photo.width, 0, 1, 0),
+    lambda photo, share, sign: _affine(photo, 1, 0, 0, 0, 1, 0.45 * share * sign * photo.height),
+)

@@ -1,0 +1,216 @@
+"""What a net is trained on: photos with their label maps or classes, found in folders and looked through once."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.data.images import read_photo
+from convneur.data.labels import LabelMap
+from convneur.data.pairs import find_pairs
+from convneur.data.photo_folder import PhotoFolder, photos_under
+from convneur.data.reading import Reading
+from convneur.errors import InputError
+
+__all__ = ["DataSet", "Example", "Survey", "Task", "find_examples", "read_example", "survey"]
+
+Task = Literal["segmentation", "classification"]
+
+_MOST_FAILED = 0.01  # of the files: more is no accident but a wrong path, a wrong preset or a dying disk
+
+
+@dataclass(frozen=True)
+class Example:
+    """A photo and what it shows: the file of its label map, or its class. name: the photo's path without suffix."""
+
+    name: str
+    photo: Path
+    target: Path | int
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """train, val: in the order of their names. names: of the classes, None if the files do not say.
+
+    val_from: what the validation is made of, for people. unpaired: photos without a label map, which are left aside.
+    """
+
+    train: tuple[Example, ...]
+    val: tuple[Example, ...]
+    names: tuple[str, ...] | None
+    val_from: str
+    unpaired: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at every file gave.
+
+    examples: those that can be read. failed: a line for each other. counts: pixels of each class, or photos.
+    """
+
+    examples: tuple[Example, ...]
+    failed: tuple[str, ...]
+    counts: tuple[int, ...]
+
+
+def find_examples(root: Path, task: Task, reading: Reading) -> DataSet:
+    """The photos under a folder, with their label maps or classes.
+
+    Choice: segmentation `images/<split>/...` and `masks/<split>/...`, equal relative paths but for the suffix, names
+        as the preset has them; classification `<split>/<class>/...`. Splits are `train` and `val`; without `val` it
+        is a tenth of `train`: the names whose SHA-256 falls into the first tenth, at least one.
+    Raises:  InputError: no such folders, a label map without a photo, fewer than two photos.
+    """
+    finder = _segmentation if task == "segmentation" else _classification
+    names = _class_folders(root) if task == "classification" else reading.preset.names if reading.preset else None
+    train, unpaired = finder(root, "train", reading, names)
+    if (root / ("images/val" if task == "segmentation" else "val")).is_dir():
+        val, more = finder(root, "val", reading, names)
+        return DataSet(train, val, names, "split val", unpaired + more)
+    if len(train) < 2:
+        raise InputError(f"{root}: one photo; training needs a second one to validate on, or a split val")
+    hashes = {example.name: int(hashlib.sha256(example.name.encode()).hexdigest(), 16) for example in train}
+    limit = max(2**256 // 10, min(hashes.values()) + 1)
+    held = tuple(example for example in train if hashes[example.name] < limit)
+    kept = tuple(example for example in train if hashes[example.name] >= limit)
+    return DataSet(kept, held, names, "a tenth of train, by a hash of the names", unpaired)
+
+
+def read_example(
+    example: Example, reading: Reading, num_classes: int | None = None
+) -> tuple[NDArray[np.uint8], LabelMap | int]:
+    """The photo, (H, W, 3) RGB, and its label map, (H, W), or class.
+
+    Raises: InputError: an unreadable file, sizes that differ, a label that is neither a class nor ignored.
+    """
+    pixels = read_photo(example.photo, long_side=None).pixels
+    if isinstance(example.target, int):
+        return pixels, example.target
+    labels = reading.ground_truth(example.target)
+    if labels.shape != pixels.shape[:2]:
+        raise InputError(
+            f"{example.target}: {_size(labels.shape)} pixels, its photo {example.photo} {_size(pixels.shape)}; "
+            "make them equal"
+        )
+    seen = np.unique(labels)
+    classes = seen[seen != reading.ignore_index] if reading.ignore_index is not None else seen
+    if classes.size and (classes[0] < 0 or (num_classes is not None and classes[-1] >= num_classes)):
+        wrong = [label for label in classes.tolist() if label < 0 or (num_classes and label >= num_classes)]
+        most = "" if num_classes is None else f" of 0 to {num_classes - 1}"
+        raise InputError(
+            f"{example.target}: label {', '.join(map(str, wrong[:5]))} is none{most} and not the ignored one "
+            f"({reading.ignore_index}); check the preset, the classes and the ignored label"
+        )
+    return pixels, labels
+
+
+def survey(
+    examples: Sequence[Example],
+    reading: Reading,
+    num_classes: int | None,
+    *,
+    threads: int = 1,
+    seen: Callable[[], object] = lambda: None,
+) -> Survey:
+    """Read every file once, so that what is wrong is known before hours are spent.
+
+    Args:   threads: that decode at once; seen: called after each example.
+    Raises: InputError: more than 1 % of the examples cannot be read.
+    """
+
+    def look(example: Example) -> NDArray[np.int64] | str:
+        try:
+            _, target = read_example(example, reading, num_classes)
+        except InputError as error:
+            return str(error)
+        except FileNotFoundError as error:
+            return f"{error.filename}: no such file"
+        labels = np.atleast_1d(np.asarray(target))
+        kept = (
+            labels
+            if reading.ignore_index is None or isinstance(target, int)
+            else labels[labels != reading.ignore_index]
+        )
+        return np.bincount(kept.ravel())
+
+    good: list[Example] = []
+    failed: list[str] = []
+    counts = np.zeros(num_classes or 1, np.int64)
+    with ThreadPoolExecutor(threads) as pool:
+        for example, found in zip(examples, pool.map(look, examples), strict=True):
+            if isinstance(found, str):
+                failed.append(found)
+            else:
+                good.append(example)
+                counts = np.pad(counts, (0, max(len(found) - len(counts), 0)))
+                counts[: len(found)] += found
+            seen()
+    if len(failed) > _MOST_FAILED * len(examples):
+        raise InputError(
+            f"{len(failed)} of {len(examples)} examples cannot be used, more than {_MOST_FAILED:.0%}: {failed[0]}"
+        )
+    return Survey(tuple(good), tuple(failed), tuple(counts.tolist()))
+
+
+def _segmentation(
+    root: Path, split: str, reading: Reading, names: object
+) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    photos, masks = _folder(root / "images" / split), _folder(root / "masks" / split)
+    templates = [naming.template for naming in reading.preset.gt] if reading.preset else ["{stem}"]
+    # One folder given for both sides: what is wanted are the label maps by the names that photos go by.
+    paired = find_pairs(masks, masks, pred_names=templates, gt_names=templates)
+    folder = PhotoFolder(photos)
+    examples = []
+    for pair in paired.pairs:
+        photo = folder.find(pair.name)
+        if photo is None:
+            raise InputError(f"{pair.gt}: no photo {pair.name} under {photos}; names must be equal but for the suffix")
+        examples.append(Example(pair.name, photo, pair.gt))
+    used = {example.photo for example in examples}
+    return tuple(examples), tuple(str(path) for path in photos_under(photos) if path not in used)
+
+
+def _classification(
+    root: Path, split: str, reading: Reading, names: Sequence[str] | None
+) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    numbers = {name: number for number, name in enumerate(names or ())}
+    examples = []
+    for folder in _folders(_folder(root / split)):
+        if folder.name not in numbers:
+            raise InputError(f"{folder}: no class of this name under {root / 'train'}; rename or remove it")
+        for photo in photos_under(folder):
+            name = photo.relative_to(root / split).with_suffix("").as_posix()
+            examples.append(Example(name, photo, numbers[folder.name]))
+    if not examples:
+        raise InputError(f"{root / split}: no photo in its class folders")
+    return tuple(sorted(examples, key=lambda example: example.name)), ()
+
+
+def _class_folders(root: Path) -> tuple[str, ...]:
+    names = tuple(folder.name for folder in _folders(_folder(root / "train")))
+    if len(names) < 2:
+        raise InputError(f"{root / 'train'}: {len(names)} class folders; classification needs two, a folder per class")
+    return names
+
+
+def _folders(place: Path) -> Iterable[Path]:
+    return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise InputError(
+            f"{path}: no such folder; segmentation takes images/<split> and masks/<split>, classification "
+            "<split>/<class>, splits train and val"
+        )
+    return path
+
+
+def _size(shape: Sequence[int]) -> str:
+    return f"{shape[0]}x{shape[1]}"

@@ -1,0 +1,99 @@
+"""The order of the photos and their views, as batches: a function of the seed and the step alone."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from convneur.data.augmentation import Augmentation, random_of
+from convneur.data.examples import Example, read_example
+from convneur.data.images import normalise
+from convneur.data.reading import Reading
+
+__all__ = ["Batch", "Place", "Views", "batches"]
+
+_ORDER = 2**32 - 1  # where a view has its index, the order of an epoch has this
+
+
+class Batch(NamedTuple):
+    """x: (B, 3, H, W) float32, normalised. y: (B, H, W) labels, the ignored ones -100, or (B,) classes; int64."""
+
+    x: Tensor
+    y: Tensor
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which part of each step's batch a process computes, and in how many parts."""
+
+    rank: int = 0
+    processes: int = 1
+    accumulate: int = 1
+
+    def keys(self, seed: int, photos: int, batch: int, steps: range) -> Iterator[list[tuple[int, int]]]:
+        """(epoch, index) of the photos of each part of each step.
+
+        Step s takes the photos s B to (s + 1) B of the epochs' orders laid end to end: no batch is short, none is
+        dropped, and where it stands follows from the step.
+        """
+        size = batch // (self.processes * self.accumulate)
+        orders: dict[int, Any] = {}
+        for step in steps:
+            for part in range(self.accumulate):
+                first = step * batch + (self.rank * self.accumulate + part) * size
+                keys = []
+                for place in range(first, first + size):
+                    epoch, number = divmod(place, photos)
+                    if epoch not in orders:
+                        orders = {k: order for k, order in orders.items() if k >= epoch - 1}
+                        orders[epoch] = np.random.default_rng([seed, epoch, _ORDER]).permutation(photos)
+                    keys.append((epoch, int(orders[epoch][number])))
+                yield keys
+
+
+class Views(Dataset[Batch]):
+    """A random view of an example by (epoch, index)."""
+
+    def __init__(self, examples: Sequence[Example], reading: Reading, augmentation: Augmentation, seed: int) -> None:
+        self._examples, self._reading, self._augmentation, self._seed = examples, reading, augmentation, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        epoch, index = key
+        random = random_of(self._seed, epoch, index)
+        pixels, target = read_example(self._examples[index], self._reading)
+        if isinstance(target, (int, np.integer)):
+            return Batch(
+                torch.from_numpy(normalise(self._augmentation.classification(pixels, random))), torch.tensor(target)
+            )
+        ignored = self._reading.ignore_index
+        around = -1 if ignored is None else ignored
+        view, labels = self._augmentation.segmentation(pixels, target, random, around)
+        y = torch.from_numpy(labels.astype(np.int64))
+        y[y == around] = -100  # cross_entropy's
+        return Batch(torch.from_numpy(normalise(view)), y)
+
+
+def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -> Iterator[Batch]:
+    """The parts one after another, decoded ahead by so many processes, in this one if there are none."""
+    loader: DataLoader[Batch] = DataLoader(
+        views, batch_sampler=_Once(keys), num_workers=workers, worker_init_fn=_begin_worker
+    )
+    for x, y in loader:
+        yield Batch(x.contiguous(memory_format=torch.channels_last), y)
+
+
+def _begin_worker(number: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that saves
+
+
+class _Once:
+    def __init__(self, keys: Iterator[list[tuple[int, int]]]) -> None:
+        self._keys = keys
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return self._keys

@@ -1,0 +1,63 @@
+"""What diverges first: the memory's state and the map that becomes the gate.
+
+A net whose memory grows can train with a falling loss, for the sigmoid saturates; it shows at larger images as NaN.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from convneur.model.memory import NeuralMemory
+from convneur.model.network import ConvNeur, ConvNeurBlock
+
+__all__ = ["LARGEST", "SATURATED", "Gauges", "read_gauges"]
+
+# Choice: float32's sigmoid is 1 from 17 on; trained nets showed |G| up to 17 and ||M||_F below 100.
+SATURATED = 30.0
+LARGEST = 1000.0
+
+
+class Gauges(NamedTuple):
+    """The largest values over the images and blocks of each stage, None where a stage has no such thing.
+
+    memory: ||M||_F of the state after the last chunk. context: |G|, before the sigmoid.
+    """
+
+    memory: tuple[float | None, ...]
+    context: tuple[float | None, ...]
+
+    @property
+    def largest(self) -> float:
+        """Of both, over all stages; 0 for a net without a global branch. NaN counts as infinite."""
+        values = [value for value in (*self.memory, *self.context) if value is not None]
+        return max((value if value == value else float("inf") for value in values), default=0.0)
+
+
+@torch.no_grad()
+def read_gauges(model: ConvNeur, x: Tensor) -> Gauges:
+    """Walk a batch through the backbone and read each stage. x: (B, C, H, W)."""
+    memory: list[float | None] = []
+    context: list[float | None] = []
+    for stage, blocks in enumerate(model.stages):
+        x = model.stem(x) if stage == 0 else model.downsamples[stage - 1](x)
+        norms: list[float] = []
+        largest: list[float] = []
+        block: ConvNeurBlock
+        for block in blocks:  # type: ignore[attr-defined]
+            if block.global_branch is not None:
+                largest.append(float(block.global_branch(x).abs().max()))
+                mixer = block.global_branch.mixer
+                if isinstance(mixer, NeuralMemory):
+                    tokens = block.global_branch.reduce(x).flatten(2).transpose(1, 2)  # B m H W -> B N m
+                    state = mixer.stream(tokens).state
+                    norms.append(float(torch.linalg.matrix_norm(state.memory.float()).max()))
+            x = block(x)
+        memory.append(_max(norms))
+        context.append(_max(largest))
+    return Gauges(tuple(memory), tuple(context))
+
+
+def _max(values: list[float]) -> float | None:
+    # max() of Python passes NaN over or not by its place.
+    return None if not values else float(torch.tensor(values).max())

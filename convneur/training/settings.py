@@ -1,0 +1,167 @@
+"""Every value of a training run as plain data, and the recipes that give them."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from convneur.data.augmentation import Augmentation
+from convneur.data.examples import Task
+from convneur.errors import ConfigError, InputError
+
+__all__ = ["RECIPES", "ClassWeights", "TrainSettings", "read_recipe"]
+
+ClassWeights = Literal["none", "sqrt", "inverse"]
+
+RECIPES = ("small", "imagenet")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a net is trained; plain data, kept beside the weights.
+
+    Args:
+        task: segmentation or classification.
+        epochs: how often each photo is seen; steps = ceil(epochs photos / batch).
+        batch: photos in a step, over all processes and accumulated parts.
+        accumulate: parts that a process computes its share of a batch in.
+        crop, scale, flip, colour, rand_augment, erase: see `Augmentation`.
+        eval_scale: factor on a photo's sides before a net that labels pixels sees it whole.
+        mixup, cutmix: parameters of the Beta distribution photos of a batch are mixed by; 0 leaves it out.
+        label_smoothing: share of the target spread over all classes.
+        class_weights: a class counts 1, or 1 / sqrt(its share of the pixels), or 1 / its share; mean 1.
+        drop_path: of the last block (see `ConvNeurConfig.drop_path_rate`).
+        lr: AdamW's largest step; backbone_lr: the backbone's as a share of it.
+        weight_decay: of weights; biases, norms and scales have none.
+        warmup: share of the steps in which lr rises linearly; then it falls as a cosine to the share min_lr.
+        clip: largest norm of the gradient; 0 leaves it out.
+        ema: decay of the moving average of the weights, which is what is validated and kept.
+        seed: of weights, order, views and dropout.
+
+    Raises: ConfigError: a value that makes no sense.
+    """
+
+    task: Task
+    epochs: float
+    batch: int
+    accumulate: int
+    crop: tuple[int, int]
+    scale: tuple[float, float]
+    eval_scale: float
+    flip: float
+    colour: float
+    rand_augment: float
+    erase: float
+    mixup: float
+    cutmix: float
+    label_smoothing: float
+    class_weights: ClassWeights
+    drop_path: float
+    lr: float
+    backbone_lr: float
+    weight_decay: float
+    warmup: float
+    min_lr: float
+    clip: float
+    ema: float
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("crop", "scale"):
+            value = getattr(self, name)
+            if not isinstance(value, (list, tuple)) or len(value) != 2:
+                raise ConfigError(f"{name} {value}: give two values")
+            object.__setattr__(self, name, tuple(value))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if field.name not in ("task", "class_weights") and (
+                    not isinstance(number, (int, float)) or isinstance(number, bool) or not math.isfinite(number)
+                ):
+                    raise ConfigError(f"{field.name} {number!r}: must be a number")
+        if self.class_weights not in get_args(ClassWeights):
+            raise ConfigError(f"class_weights {self.class_weights!r}: choose {', '.join(get_args(ClassWeights))}")
+        if min(self.crop) < 32:
+            raise ConfigError(f"crop {self.crop[0]}x{self.crop[1]}: ConvNeur needs at least 32x32 pixels")
+        highest = 1 if self.task == "classification" else math.inf
+        if not 0 < self.scale[0] <= self.scale[1] <= highest:
+            most = "at most 1, " if self.task == "classification" else ""
+            raise ConfigError(f"scale {self.scale[0]},{self.scale[1]}: two numbers above 0, {most}the smaller first")
+        for name in ("batch", "accumulate"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ConfigError(f"{name} {getattr(self, name)}: must be whole and at least 1")
+        for name in ("epochs", "lr", "eval_scale"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} {getattr(self, name)}: must be above 0")
+        for name in ("flip", "erase", "label_smoothing", "warmup", "min_lr"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} {getattr(self, name)}: must be from 0 to 1")
+        for name in ("colour", "drop_path", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} {getattr(self, name)}: must be at least 0 and below 1")
+        for name in ("mixup", "cutmix", "backbone_lr", "weight_decay", "clip", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} {getattr(self, name)}: must be at least 0")
+        if not 0 <= self.rand_augment <= 10:
+            raise ConfigError(f"rand_augment {self.rand_augment}: must be from 0 to 10")
+        if self.task == "segmentation":
+            for name in ("rand_augment", "erase", "mixup", "cutmix"):
+                if getattr(self, name):
+                    raise ConfigError(f"{name} {getattr(self, name)}: is for classification; leave it at 0")
+
+    def augmentation(self) -> Augmentation:
+        """How views are drawn."""
+        names = [field.name for field in dataclasses.fields(Augmentation)]
+        return Augmentation(**{name: getattr(self, name) for name in names})
+
+    def steps(self, photos: int) -> int:
+        """How many steps the epochs are on so many photos."""
+        return max(math.ceil(self.epochs * photos / self.batch - 1e-9), 1)
+
+    def lr_at(self, step: int, steps: int) -> float:
+        """The learning rate of a step, 0 to steps - 1: linear warm-up, then a cosine."""
+        warm = round(self.warmup * steps)
+        if step < warm:
+            return self.lr * (step + 1) / warm
+        share = (step - warm) / max(steps - warm, 1)
+        return self.lr * (self.min_lr + (1 - self.min_lr) * (1 + math.cos(math.pi * share)) / 2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**dataclasses.asdict(self), "crop": list(self.crop), "scale": list(self.scale)}
+
+
+def read_recipe(name: str, task: Task) -> dict[str, Any]:
+    """The values of a packaged recipe (`RECIPES`) or of a JSON file.
+
+    Choice: a file maps a setting to its value, or to {"value": ..., "source": ...}.
+    Raises: ConfigError: no such recipe, or not for this task. InputError: a file that is no recipe.
+    """
+    if name in RECIPES:
+        file = resources.files("convneur.training") / "recipes" / f"{name}-{task}.json"
+        if not file.is_file():
+            raise ConfigError(f"recipe {name}: is not for {task}; choose small, or a .json file")
+        text = file.read_text(encoding="utf-8")
+    elif name.endswith(".json"):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{name}: cannot be read as text ({error})") from None
+    else:
+        raise ConfigError(f"recipe {name}: choose {', '.join(RECIPES)}, or a .json file")
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{name}: is no JSON ({error})") from None
+    if not isinstance(content, Mapping):
+        raise InputError(f"{name}: is no recipe; write a setting and its value each")
+    values = {key: value["value"] if isinstance(value, Mapping) else value for key, value in content.items()}
+    known = {field.name for field in dataclasses.fields(TrainSettings)} - {"task"}
+    unknown = values.keys() - known
+    if unknown:
+        raise InputError(f"{name}: {', '.join(sorted(unknown))}: no setting of a recipe")
+    return values

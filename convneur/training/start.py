@@ -1,0 +1,44 @@
+"""A net that begins from another's weights, with a report of what it took."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from convneur.checkpoints import load_checkpoint
+from convneur.errors import InputError
+from convneur.model.network import ConvNeur
+
+__all__ = ["StartReport", "start_from"]
+
+
+@dataclass(frozen=True)
+class StartReport:
+    """taken: tensors that came from the file. fresh: those that keep their random start. unused: left in the file."""
+
+    taken: tuple[str, ...]
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def start_from(model: ConvNeur, path: Path) -> StartReport:
+    """Copy from a file every tensor that the net has too, by name; a head of other classes stays as it started.
+
+    Raises: InputError: no ConvNeur's weights, or a backbone of other widths.
+    """
+    source = load_checkpoint(path).model
+    theirs, ours = source.state_dict(), model.state_dict()
+    shared = [name for name in ours if name in theirs]
+    for name in shared:
+        if not name.startswith("head.") and theirs[name].shape != ours[name].shape:
+            raise InputError(
+                f"{path}: holds a net of dims {source.config.dims} and mem_dim {source.config.mem_dim}, not "
+                f"{model.config.dims} and {model.config.mem_dim} ({name} differs); choose the same --model"
+            )
+    taken = [name for name in shared if theirs[name].shape == ours[name].shape]
+    with torch.no_grad():
+        for name in taken:
+            ours[name].copy_(theirs[name])
+    fresh = tuple(name for name in ours if name not in taken)
+    unused = tuple(name for name in theirs if name not in taken)
+    return StartReport(tuple(taken), fresh, unused)

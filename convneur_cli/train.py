@@ -1,0 +1,446 @@
+"""`convneur train`: a net trained on a folder of photos."""
+
+import importlib.util
+import json
+import math
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+import convneur
+from convneur.errors import ConfigError
+from convneur.files import new_file
+from convneur.variants import ConvNeurConfig
+from convneur_cli.boundary_inputs import read_class_names, whole
+from convneur_cli.errors import UsageError, existing_path
+from convneur_cli.model_options import ModelOptions
+from convneur_cli.options import CommonOptions
+from convneur_cli.output import Printer, grouped
+from convneur_cli.train_options import RecipeOptions
+from convneur_cli.train_run import SCHEMA, fingerprint, read_config, refuse_changes, run_folder, write_config
+
+if TYPE_CHECKING:
+    from convneur.model.network import ConvNeur
+    from convneur.training.loop import Data, Pace, Run
+    from convneur.training.settings import TrainSettings
+
+__all__ = ["train"]
+
+FIGURE, WEIGHTS = "training.png", "weights.safetensors"
+
+_VALIDATIONS = 20  # in a run
+_VALIDATING = 0.2  # of the time, at most, where a run has a duration
+
+
+def train(
+    model: ModelOptions,
+    recipe: RecipeOptions,
+    common: CommonOptions,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            readable=False,
+            help="Folder: images/SPLIT and masks/SPLIT, or SPLIT/CLASS; splits train and, if any, val.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", "--output", help="Folder of the run.", metavar="RUN")],
+    task: Annotated[
+        Literal["segmentation", "classification"] | None,
+        typer.Option(help="A class for each pixel, or for each photo.", show_default="segmentation"),
+    ] = None,
+    preset: Annotated[
+        Literal["ade20k", "cityscapes", "voc", "camvid", "coco-stuff"] | None,
+        typer.Option(help="Data set: classes, ignored label, what stored ids and colours mean."),
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Names of the classes, one per line.", metavar="FILE", readable=False)
+    ] = None,
+    ignore_index: Annotated[
+        str | None,
+        typer.Option(help="Label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"),
+    ] = None,
+    recipe_name: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="Values to train with: small, imagenet, or a JSON file.",
+            metavar="NAME",
+            show_default="small",
+        ),
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="How often each photo is seen.", show_default="recipe")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Instead: about how long; made a number of steps after 20 timed ones.")
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Begin from these weights.", metavar="WEIGHTS", readable=False)
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"] | None,
+        typer.Option(help="auto: whichever is quicker in a few timed steps.", show_default="auto"),
+    ] = None,
+    device: Annotated[Literal["auto", "cpu"], typer.Option(help="auto: an accelerator if there is one.")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode photos; 0: none but this one.")] = 2,
+    validate_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between validations.", show_default="a twentieth of the steps")
+    ] = None,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between states on disk.")] = 100,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run in --out; what is typed must be what it was begun with."),
+    ] = False,
+) -> int | None:
+    """Train a net on a folder: segmentation or classification, on one processor or several devices.
+
+    RUN gets weights.safetensors (averaged weights of the best validation), metrics.jsonl, training.png, config.json
+    and state.safetensors. Stopped by Ctrl-C, a crash or kill -9, it goes on with --resume; on one process the weights
+    are then, bit for bit, those of a run that was never stopped. On several devices the same command runs under
+    `accelerate launch --module convneur_cli`.
+
+    Example: `convneur train camvid/ --preset camvid --minutes 45 --out runs/camvid`
+    """
+    if epochs is not None and minutes is not None:
+        raise UsageError("--minutes: is another way to say --epochs; leave one of them out")
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"--minutes {minutes}: must be above 0")
+    for path in (data, init, classes):
+        if path is not None:
+            existing_path(path)
+    if importlib.util.find_spec("accelerate") is None:
+        raise UsageError("train: needs Hugging Face Accelerate; pip install 'convneur[train]'")
+    asked: dict[str, Any] = {
+        "--task": task,
+        "--model": None if model.model is None else model.single()[0],
+        "--recipe": recipe_name,
+        "--epochs": epochs,
+        "--minutes": minutes,
+        "--precision": precision,
+        "--preset": preset,
+        "--classes": classes and str(classes.resolve()),
+        "--ignore-index": ignore_index,
+        "--init": init and str(init.resolve()),
+        "--validate-every": validate_every,
+    }
+    saved = read_config(out) if resume else None
+    if saved is None:
+        asked = {**asked, **{option: value for option, value in _DEFAULTS.items() if asked[option] is None}}
+        settings = _settings(recipe, asked)
+        net = _net(model, settings)
+    else:
+        typed = {option: value for option, value in asked.items() if value is not None}
+        typed |= (
+            {"DATA": str(data.resolve())}
+            | _by_option(recipe.typed())
+            | _by_option(model.settings(), skip="num_classes")
+        )
+        begun = {**_by_option(saved["net"]), **_by_option(saved["settings"]), **saved["asked"]}
+        refuse_changes(out, typed, begun)
+        asked = saved["asked"]
+
+        from convneur.training.settings import TrainSettings
+
+        settings, net = TrainSettings(**saved["settings"]), ConvNeurConfig.from_dict(saved["net"])
+
+    from convneur.training.loop import STATE, Run, engine, shared
+
+    accelerator = engine(device)
+    main = accelerator.is_main_process
+    printer = common.printer() if main else Printer(json=True, quiet=True)  # one process speaks for all
+    with run_folder(out, resume=resume, force=common.force, alone=main), _asked_to_stop() as stop:
+        looked = shared(accelerator, _looked_through(printer, data, settings.task, asked, workers) if main else None)
+        photos = fingerprint([example.name for example in (*looked.train, *looked.val)])
+        if saved is not None and saved["photos"] != photos:
+            raise UsageError(f"{data}: other photos than the run in {out} was begun with; begin again with --force")
+        net = net.replace(num_classes=len(looked.names))
+        built = _built(net, settings.seed)
+        if asked["--init"] and saved is None:
+            _begin_from(printer, built, Path(asked["--init"]))
+        run = Run(
+            folder=out,
+            settings=settings,
+            data=looked,
+            model=built,
+            accelerator=accelerator,
+            steps=settings.steps(len(looked.train)),
+            validate_every=1,
+            save_every=save_every,
+            workers=workers,
+            warn=printer.warn,
+            stop=stop,
+            about={
+                "convneur": convneur.__version__,
+                "model": asked["--model"],
+                "recipe": asked["--recipe"],
+                "init": asked["--init"] and Path(asked["--init"]).name,
+            },
+        )
+        if saved is None:
+            _decide(printer, run, minutes=asked["--minutes"], precision=str(asked["--precision"]), every=validate_every)
+            asked["--epochs"] = None if asked["--minutes"] else settings.epochs
+            config = {
+                "schema": SCHEMA,
+                "convneur": convneur.__version__,
+                "asked": {"DATA": str(data.resolve()), **asked},
+                "net": net.to_dict(),
+                "settings": run.settings.to_dict(),
+                "classes": looked.names,
+                "steps": run.steps,
+                "validate_every": run.validate_every,
+                "precision": run.precision,
+                "photos": photos,
+            }
+            if main:
+                write_config(out, config)
+        else:
+            run.steps, run.validate_every, run.precision = (
+                saved[key] for key in ("steps", "validate_every", "precision")
+            )
+        _announce(printer, run, asked["--model"])
+        with printer.progress("training", run.steps) as advance:
+            run.said = _teller(printer, run, advance)
+            result = run.go(resume=resume and (out / STATE).exists())
+        if main:
+            _draw(out, f"{asked['--model']} on {data.resolve().name}")
+            score = {key: value for key, value in result.best.items() if key not in ("score", "step")}
+            printer.text(f"best validation at step {result.best['step']}: {_score(result.best)}")
+            printer.note(f"written: {out / WEIGHTS}, {out / FIGURE}")
+            printer.json(
+                {
+                    "schema": "convneur.train/1",
+                    "run": str(out),
+                    "weights": str(out / WEIGHTS),
+                    "steps": result.steps,
+                    "precision": run.precision,
+                    "best": {"step": result.best["step"], **score},
+                    "validations": [dict(record) for record in result.validations],
+                }
+            )
+    return None
+
+
+_DEFAULTS = {"--task": "segmentation", "--model": "m1", "--recipe": "small", "--precision": "auto"}
+
+
+def _settings(recipe: RecipeOptions, asked: Mapping[str, Any]) -> "TrainSettings":
+    from convneur.training.settings import TrainSettings, read_recipe
+
+    values = {**read_recipe(asked["--recipe"], asked["--task"]), **recipe.typed()}
+    if asked["--epochs"] is not None:
+        values["epochs"] = asked["--epochs"]
+    try:
+        return TrainSettings(task=asked["--task"], **values)
+    except TypeError as error:  # a recipe of one's own that leaves a value out
+        raise UsageError(f"--recipe {asked['--recipe']}: {str(error).partition('__() ')[2]}") from None
+    except ConfigError as error:
+        name, _, rest = str(error).partition(" ")  # by ConfigError's own form
+        raise UsageError(f"{_option(name)} {rest}") from error
+
+
+def _net(options: ModelOptions, settings: "TrainSettings") -> ConvNeurConfig:
+    """The net that was asked for, with a head for the task."""
+    _, net = options.single()
+    dense = net.head in ("semantic-fpn", "upernet")
+    if settings.task == "segmentation" and not dense:
+        if options.head is not None:
+            raise UsageError(f"--head {options.head}: labels no pixels; choose semantic-fpn or upernet")
+        net = net.replace(head="semantic-fpn")
+    if settings.task == "classification" and net.head != "classifier":
+        if options.head is not None:
+            raise UsageError(f"--head {options.head}: is not for classification; leave it out")
+        net = net.replace(head="classifier")
+    return net.replace(drop_path_rate=settings.drop_path)
+
+
+def _looked_through(printer: Printer, data: Path, task: str, asked: Mapping[str, Any], threads: int) -> "Data":
+    """Find the photos and read each once. Raises: InputError: see `find_examples` and `survey`."""
+    from convneur.data.examples import find_examples, survey
+    from convneur.data.presets import PRESETS
+    from convneur.data.reading import Reading
+    from convneur.training.loop import Data
+
+    if task == "classification" and (asked["--preset"] or asked["--classes"] or asked["--ignore-index"]):
+        raise UsageError("--preset, --classes, --ignore-index: are for segmentation; folders name the classes here")
+    preset = PRESETS[asked["--preset"]] if asked["--preset"] else None
+    typed = asked["--ignore-index"]
+    ignored: int | None = preset.ignore_index if preset else 255
+    if typed is not None:
+        ignored = None if typed == "none" else whole("--ignore-index", typed)
+    reading = Reading(ignored, preset)
+    found = find_examples(data, "segmentation" if task == "segmentation" else "classification", reading)
+    names = tuple(read_class_names(Path(asked["--classes"]))) if asked["--classes"] else found.names
+    if found.unpaired:
+        more = ", ..." if len(found.unpaired) > 3 else ""
+        printer.warn(
+            f"{len(found.unpaired)} photos without a label map, left aside: {', '.join(found.unpaired[:3])}{more}"
+        )
+    threads = max(threads, 1)
+    with printer.progress("looking through the photos", len(found.train) + len(found.val)) as advance:
+        train = survey(found.train, reading, len(names) if names else None, threads=threads, seen=advance)
+        names = names or tuple(map(str, range(len(train.counts))))
+        val = survey(found.val, reading, len(names), threads=threads, seen=advance)
+    for line in (*train.failed, *val.failed):
+        printer.error(line)
+    if train.failed or val.failed:
+        printer.warn(f"{len(train.failed) + len(val.failed)} photos cannot be read and are left out")
+    missing = [name for name, count in zip(names, train.counts, strict=True) if not count]
+    if missing:
+        printer.warn(f"no training photo shows {', '.join(missing)}: the net cannot learn it")
+    if len(names) < 2:
+        raise ConfigError(f"{data}: {len(names)} class; training needs two; check --preset and --ignore-index")
+    if not sum(train.counts):
+        raise ConfigError(f"{data}: every pixel is ignored; check --preset and --ignore-index")
+    printer.note(f"{len(train.examples)} photos to train on, {len(val.examples)} to validate on ({found.val_from})")
+    return Data(train.examples, val.examples, reading, names, train.counts, asked["--preset"])
+
+
+def _built(net: ConvNeurConfig, seed: int) -> "ConvNeur":
+    import torch
+
+    from convneur.model.network import ConvNeur
+
+    torch.manual_seed(seed)
+    return ConvNeur(net)
+
+
+def _begin_from(printer: Printer, model: "ConvNeur", path: Path) -> None:
+    from convneur.training.start import start_from
+
+    report = start_from(model, path)
+    printer.note(f"{path}: {len(report.taken)} of {len(report.taken) + len(report.fresh)} tensors taken")
+    for names, what in ((report.fresh, "begin at random"), (report.unused, "of the file are not used")):
+        if names:
+            printer.note(f"  {len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
+
+
+def _decide(printer: Printer, run: "Run", *, minutes: float | None, precision: str, every: int | None) -> None:
+    """Precision, and steps for a duration, by timed steps on a copy of the net; the main process's times count."""
+    import dataclasses
+
+    from convneur.training.loop import TIMED, shared
+
+    run.precision = "bf16" if precision == "bf16" else "fp32"
+    if precision == "auto":
+        full = shared(run.accelerator, run.rehearse("fp32", 3)).step
+        short = shared(run.accelerator, run.rehearse("bf16", 3, limit=2 * full)).step
+        run.precision = "bf16" if short < full else "fp32"
+        printer.note(f"precision {run.precision}: a step takes {full:.3g} s in fp32, {short:.3g} s in bf16")
+    validations = _VALIDATIONS
+    if minutes is not None:
+        pace: Pace = shared(run.accelerator, run.rehearse(run.precision, TIMED))
+        seconds, validation = 60 * minutes, pace.photo * len(run.data.val) / run.accelerator.num_processes
+        validations = max(min(_VALIDATIONS, int(_VALIDATING * seconds / validation)), 1)
+        if every is None:
+            left = seconds - validations * validation
+        else:  # so many steps and a validation, again and again
+            left = seconds * every * pace.step / (every * pace.step + validation)
+        run.steps = max(int(left / pace.step), 1)
+        run.settings = dataclasses.replace(run.settings, epochs=run.steps * run.settings.batch / len(run.data.train))
+        printer.note(f"{minutes:g} min are {run.steps} steps of {pace.step:.3g} s")
+    run.validate_every = every or math.ceil(run.steps / validations)
+
+
+def _announce(printer: Printer, run: "Run", name: str) -> None:
+    """The plan, before the first step."""
+    settings, net = run.settings, run.model.config
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    chunks = run.model.chunks(*settings.crop) if net.global_branch == "neural-memory" and net.memory != "none" else ()
+    processes = run.accelerator.num_processes
+    rows = [
+        ("net", f"{name}, memory {net.memory}, head {net.head}, {parameters / 1e6:.2f} M parameters"),
+        ("photos", f"{len(run.data.train)} to train, {len(run.data.val)} to validate, {len(run.data.names)} classes"),
+        ("steps", f"{grouped(run.steps)} of {settings.batch} views of {settings.crop[0]}x{settings.crop[1]}, "
+                  f"{settings.epochs:.3g} epochs, validated every {run.validate_every}"),
+        ("on", f"{processes} x {run.accelerator.device.type}, {run.precision}"),
+        # Weights, their average, gradients and two moments; activations show once steps have been made.
+        ("memory", f"{5 * 4 * parameters / 2**20:.0f} MiB for weights and optimizer, and the activations"),
+    ]  # fmt: skip
+    if any(chunks):
+        rows.insert(1, ("chunks", f"{' / '.join(map(str, chunks))} in the stages' memories at this size"))
+    for what, words in rows:
+        printer.note(f"{what:8}{words}")
+
+
+def _teller(printer: Printer, run: "Run", advance: Callable[..., None]) -> Callable[[Mapping[str, Any]], None]:
+    """What tells of each record: the bar of the loss, a line of each validation, once of the time all will take."""
+    from convneur.training.loop import TIMED
+
+    told = {"step": 0, "first": 0, "timed": False}
+    loss = ""
+
+    def tell(record: Mapping[str, Any]) -> None:
+        nonlocal loss
+        step = record["step"]
+        if "loss" in record:
+            loss = f"loss {record['loss']:.3f}"
+            rate = record["images_per_second"]
+            advance(f"{loss}, {rate:.3g} images/s", step - told["step"])
+            if not told["first"]:
+                told["first"] = step
+            elif not told["timed"] and step - told["first"] >= TIMED - 10:
+                told["timed"] = True
+                left = (run.steps - step) * run.settings.batch / rate
+                printer.note(f"step {step}: {rate:.3g} images/s, about {left / 60:.3g} min more, {_peak(run)} in use")
+            told["step"] = step
+        else:
+            printer.note(f"step {step}/{run.steps}: {loss}, {_score(record)}")
+
+    return tell
+
+
+def _peak(run: "Run") -> str:
+    import resource
+
+    import torch
+
+    if run.accelerator.device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated() / 2**30:.3g} GiB"
+    unit = 1 if sys.platform == "darwin" else 1024
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.3g} GiB"
+
+
+def _score(record: Mapping[str, Any]) -> str:
+    if "top1" in record:
+        return f"top-1 {record['top1']:.3f}"
+    return f"mIoU {record['miou']:.3f}, pixel accuracy {record['pixel_accuracy']:.3f}"
+
+
+def _draw(folder: Path, title: str) -> None:
+    from convneur.figures.style import save_figure
+    from convneur.figures.training import training_figure
+    from convneur.training.loop import METRICS
+
+    records = [json.loads(line) for line in (folder / METRICS).read_text(encoding="utf-8").splitlines()]
+    with new_file(folder / FIGURE, force=True) as temporary:
+        save_figure(training_figure(records, title=title), temporary, dpi=120)
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C waits for the end of a step, after which the state is saved; a second one does not wait."""
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _by_option(values: Mapping[str, Any], skip: str = "") -> dict[str, Any]:
+    return {_option(name): value for name, value in values.items() if name != skip}
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
