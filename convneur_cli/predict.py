@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from convneur.model.network import ConvNeur
 
-__all__ = ["predict"]
+__all__ = ["Trained", "load_trained", "predict", "write_labels"]
 
 
 @dataclass(frozen=True)
-class _Trained:
+class Trained:
     """A net and what its file says of it. palette: colours of the classes, (K, 3)."""
 
     model: "ConvNeur"
@@ -90,7 +90,7 @@ def predict(
     """
     asked = _asked([existing_path(path) for path in images])
     printer = common.printer()
-    trained = _trained(existing_path(weights))
+    trained = load_trained(existing_path(weights))
     if trained.task == "classification":
         for option, typed in (("--probabilities", probabilities), ("--overlays", overlays), ("--scale", scale)):
             if typed is not None:
@@ -135,7 +135,7 @@ def predict(
                 for what, (folder, suffix) in wanted.items():
                     with new_file(folder / f"{each.name}{suffix}", force=common.force) as temporary:
                         if what == "label map":
-                            _write_labels(temporary, labels, trained.palette)
+                            write_labels(temporary, labels, trained.palette)
                         elif what == "probabilities":
                             _write_probabilities(temporary, torch.softmax(scores, dim=0))
                         else:
@@ -168,7 +168,7 @@ def _asked(paths: Sequence[Path]) -> list[_Asked]:
     return found
 
 
-def _trained(path: Path) -> _Trained:
+def load_trained(path: Path) -> Trained:
     """The net in a file, with its classes. Raises: InputError: weights that say of no classes."""
     from convneur.checkpoints import load_checkpoint
     from convneur.data.presets import PRESETS
@@ -186,7 +186,7 @@ def _trained(path: Path) -> _Trained:
 
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     colours = class_colours(len(names), known)
-    return _Trained(model, task, tuple(names), crop, float(settings["eval_scale"]), colours)
+    return Trained(model, task, tuple(names), crop, float(settings["eval_scale"]), colours)
 
 
 def _groups(
@@ -209,7 +209,8 @@ def _groups(
             yield group
 
 
-def _write_labels(path: Path, labels: "NDArray[np.int64]", palette: "NDArray[np.uint8]") -> None:
+def write_labels(path: Path, labels: "NDArray[np.int64]", palette: "NDArray[np.uint8]") -> None:
+    """A label map as PNG: class ids, (H, W), with the classes' colours."""
     import numpy as np
     from PIL import Image
 
@@ -260,7 +261,7 @@ def _print_shares(printer: Printer, done: Sequence[Mapping[str, Any]], names: Se
 
 def _classify(
     printer: Printer,
-    trained: _Trained,
+    trained: Trained,
     asked: Sequence[_Asked],
     out: Path | None,
     *,

@@ -29,12 +29,23 @@ if TYPE_CHECKING:
     from convneur.training.loop import Data, Pace, Run
     from convneur.training.settings import TrainSettings
 
-__all__ = ["train"]
+__all__ = [
+    "DEFAULTS",
+    "FIGURE",
+    "WEIGHTS",
+    "asked_to_stop",
+    "begin_from",
+    "built_net",
+    "by_option",
+    "draw_curves",
+    "looked_through",
+    "recipe_settings",
+    "score_words",
+    "task_net",
+    "train",
+]
 
 FIGURE, WEIGHTS = "training.png", "weights.safetensors"
-
-_VALIDATIONS = 20  # in a run
-_VALIDATING = 0.2  # of the time, at most, where a run has a duration
 
 
 def train(
@@ -129,17 +140,15 @@ def train(
     }
     saved = read_config(out) if resume else None
     if saved is None:
-        asked = {**asked, **{option: value for option, value in _DEFAULTS.items() if asked[option] is None}}
-        settings = _settings(recipe, asked)
-        net = _net(model, settings)
+        asked = {**asked, **{option: value for option, value in DEFAULTS.items() if asked[option] is None}}
+        settings = recipe_settings(recipe, asked)
+        net = task_net(model, settings)
     else:
         typed = {option: value for option, value in asked.items() if value is not None}
         typed |= (
-            {"DATA": str(data.resolve())}
-            | _by_option(recipe.typed())
-            | _by_option(model.settings(), skip="num_classes")
+            {"DATA": str(data.resolve())} | by_option(recipe.typed()) | by_option(model.settings(), skip="num_classes")
         )
-        begun = {**_by_option(saved["net"]), **_by_option(saved["settings"]), **saved["asked"]}
+        begun = {**by_option(saved["net"]), **by_option(saved["settings"]), **saved["asked"]}
         refuse_changes(out, typed, begun)
         asked = saved["asked"]
 
@@ -152,15 +161,15 @@ def train(
     accelerator = engine(device)
     main = accelerator.is_main_process
     printer = common.printer() if main else Printer(json=True, quiet=True)  # one process speaks for all
-    with run_folder(out, resume=resume, force=common.force, alone=main), _asked_to_stop() as stop:
-        looked = shared(accelerator, _looked_through(printer, data, settings.task, asked, workers) if main else None)
+    with run_folder(out, resume=resume, force=common.force, alone=main), asked_to_stop() as stop:
+        looked = shared(accelerator, looked_through(printer, data, settings.task, asked, workers) if main else None)
         photos = fingerprint([example.name for example in (*looked.train, *looked.val)])
         if saved is not None and saved["photos"] != photos:
             raise UsageError(f"{data}: other photos than the run in {out} was begun with; begin again with --force")
         net = net.replace(num_classes=len(looked.names))
-        built = _built(net, settings.seed)
+        built = built_net(net, settings.seed)
         if asked["--init"] and saved is None:
-            _begin_from(printer, built, Path(asked["--init"]))
+            begin_from(printer, built, Path(asked["--init"]))
         run = Run(
             folder=out,
             settings=settings,
@@ -206,9 +215,9 @@ def train(
             run.said = _teller(printer, run, advance)
             result = run.go(resume=resume and (out / STATE).exists())
         if main:
-            _draw(out, f"{asked['--model']} on {data.resolve().name}")
+            draw_curves(out, f"{asked['--model']} on {data.resolve().name}")
             score = {key: value for key, value in result.best.items() if key not in ("score", "step")}
-            printer.text(f"best validation at step {result.best['step']}: {_score(result.best)}")
+            printer.text(f"best validation at step {result.best['step']}: {score_words(result.best)}")
             printer.note(f"written: {out / WEIGHTS}, {out / FIGURE}")
             printer.json(
                 {
@@ -224,10 +233,11 @@ def train(
     return None
 
 
-_DEFAULTS = {"--task": "segmentation", "--model": "m1", "--recipe": "small", "--precision": "auto"}
+DEFAULTS = {"--task": "segmentation", "--model": "m1", "--recipe": "small", "--precision": "auto"}
 
 
-def _settings(recipe: RecipeOptions, asked: Mapping[str, Any]) -> "TrainSettings":
+def recipe_settings(recipe: RecipeOptions, asked: Mapping[str, Any]) -> "TrainSettings":
+    """The recipe with what was typed over it. Raises: UsageError: a value that makes no sense."""
     from convneur.training.settings import TrainSettings, read_recipe
 
     values = {**read_recipe(asked["--recipe"], asked["--task"]), **recipe.typed()}
@@ -242,7 +252,7 @@ def _settings(recipe: RecipeOptions, asked: Mapping[str, Any]) -> "TrainSettings
         raise UsageError(f"{_option(name)} {rest}") from error
 
 
-def _net(options: ModelOptions, settings: "TrainSettings") -> ConvNeurConfig:
+def task_net(options: ModelOptions, settings: "TrainSettings") -> ConvNeurConfig:
     """The net that was asked for, with a head for the task."""
     _, net = options.single()
     dense = net.head in ("semantic-fpn", "upernet")
@@ -257,7 +267,7 @@ def _net(options: ModelOptions, settings: "TrainSettings") -> ConvNeurConfig:
     return net.replace(drop_path_rate=settings.drop_path)
 
 
-def _looked_through(printer: Printer, data: Path, task: str, asked: Mapping[str, Any], threads: int) -> "Data":
+def looked_through(printer: Printer, data: Path, task: str, asked: Mapping[str, Any], threads: int) -> "Data":
     """Find the photos and read each once. Raises: InputError: see `find_examples` and `survey`."""
     from convneur.data.examples import find_examples, survey
     from convneur.data.presets import PRESETS
@@ -299,7 +309,8 @@ def _looked_through(printer: Printer, data: Path, task: str, asked: Mapping[str,
     return Data(train.examples, val.examples, reading, names, train.counts, asked["--preset"])
 
 
-def _built(net: ConvNeurConfig, seed: int) -> "ConvNeur":
+def built_net(net: ConvNeurConfig, seed: int) -> "ConvNeur":
+    """The net with its random start."""
     import torch
 
     from convneur.model.network import ConvNeur
@@ -308,7 +319,8 @@ def _built(net: ConvNeurConfig, seed: int) -> "ConvNeur":
     return ConvNeur(net)
 
 
-def _begin_from(printer: Printer, model: "ConvNeur", path: Path) -> None:
+def begin_from(printer: Printer, model: "ConvNeur", path: Path) -> None:
+    """Give a net the weights in a file, and say which of them it took."""
     from convneur.training.start import start_from
 
     report = start_from(model, path)
@@ -322,7 +334,7 @@ def _decide(printer: Printer, run: "Run", *, minutes: float | None, precision: s
     """Precision, and steps for a duration, by timed steps on a copy of the net; the main process's times count."""
     import dataclasses
 
-    from convneur.training.loop import TIMED, shared
+    from convneur.training.loop import TIMED, VALIDATIONS, shared
 
     run.precision = "bf16" if precision == "bf16" else "fp32"
     if precision == "auto":
@@ -330,19 +342,13 @@ def _decide(printer: Printer, run: "Run", *, minutes: float | None, precision: s
         short = shared(run.accelerator, run.rehearse("bf16", 3, limit=2 * full)).step
         run.precision = "bf16" if short < full else "fp32"
         printer.note(f"precision {run.precision}: a step takes {full:.3g} s in fp32, {short:.3g} s in bf16")
-    validations = _VALIDATIONS
+    run.validate_every = every or math.ceil(run.steps / VALIDATIONS)
     if minutes is not None:
         pace: Pace = shared(run.accelerator, run.rehearse(run.precision, TIMED))
-        seconds, validation = 60 * minutes, pace.photo * len(run.data.val) / run.accelerator.num_processes
-        validations = max(min(_VALIDATIONS, int(_VALIDATING * seconds / validation)), 1)
-        if every is None:
-            left = seconds - validations * validation
-        else:  # so many steps and a validation, again and again
-            left = seconds * every * pace.step / (every * pace.step + validation)
-        run.steps = max(int(left / pace.step), 1)
+        photos = math.ceil(len(run.data.val) / run.accelerator.num_processes)
+        run.steps, run.validate_every = pace.plan(60 * minutes, photos, every)
         run.settings = dataclasses.replace(run.settings, epochs=run.steps * run.settings.batch / len(run.data.train))
         printer.note(f"{minutes:g} min are {run.steps} steps of {pace.step:.3g} s")
-    run.validate_every = every or math.ceil(run.steps / validations)
 
 
 def _announce(printer: Printer, run: "Run", name: str) -> None:
@@ -388,7 +394,7 @@ def _teller(printer: Printer, run: "Run", advance: Callable[..., None]) -> Calla
                 printer.note(f"step {step}: {rate:.3g} images/s, about {left / 60:.3g} min more, {_peak(run)} in use")
             told["step"] = step
         else:
-            printer.note(f"step {step}/{run.steps}: {loss}, {_score(record)}")
+            printer.note(f"step {step}/{run.steps}: {loss}, {score_words(record)}")
 
     return tell
 
@@ -404,13 +410,15 @@ def _peak(run: "Run") -> str:
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.3g} GiB"
 
 
-def _score(record: Mapping[str, Any]) -> str:
+def score_words(record: Mapping[str, Any]) -> str:
+    """What a validation came to."""
     if "top1" in record:
         return f"top-1 {record['top1']:.3f}"
     return f"mIoU {record['miou']:.3f}, pixel accuracy {record['pixel_accuracy']:.3f}"
 
 
-def _draw(folder: Path, title: str) -> None:
+def draw_curves(folder: Path, title: str) -> None:
+    """Loss and validations of a run's folder, as a picture in it."""
     from convneur.figures.style import save_figure
     from convneur.figures.training import training_figure
     from convneur.training.loop import METRICS
@@ -421,7 +429,7 @@ def _draw(folder: Path, title: str) -> None:
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+def asked_to_stop() -> Iterator[Callable[[], bool]]:
     """Ctrl-C waits for the end of a step, after which the state is saved; a second one does not wait."""
     asked = False
 
@@ -438,7 +446,8 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _by_option(values: Mapping[str, Any], skip: str = "") -> dict[str, Any]:
+def by_option(values: Mapping[str, Any], skip: str = "") -> dict[str, Any]:
+    """The same values under the names of their options."""
     return {_option(name): value for name, value in values.items() if name != skip}
 
 

@@ -17,7 +17,7 @@ from convneur.data.photo_folder import PhotoFolder, photos_under
 from convneur.data.reading import Reading
 from convneur.errors import InputError
 
-__all__ = ["DataSet", "Example", "Survey", "Task", "find_examples", "read_example", "survey"]
+__all__ = ["DataSet", "Example", "Survey", "Task", "find_examples", "find_split", "has_split", "read_example", "survey"]
 
 Task = Literal["segmentation", "classification"]
 
@@ -67,11 +67,10 @@ def find_examples(root: Path, task: Task, reading: Reading) -> DataSet:
         is a tenth of `train`: the names whose SHA-256 falls into the first tenth, at least one.
     Raises:  InputError: no such folders, a label map without a photo, fewer than two photos.
     """
-    finder = _segmentation if task == "segmentation" else _classification
     names = _class_folders(root) if task == "classification" else reading.preset.names if reading.preset else None
-    train, unpaired = finder(root, "train", reading, names)
-    if (root / ("images/val" if task == "segmentation" else "val")).is_dir():
-        val, more = finder(root, "val", reading, names)
+    train, unpaired = _split(root, task, "train", reading, names)
+    if has_split(root, task, "val"):
+        val, more = _split(root, task, "val", reading, names)
         return DataSet(train, val, names, "split val", unpaired + more)
     if len(train) < 2:
         raise InputError(f"{root}: one photo; training needs a second one to validate on, or a split val")
@@ -80,6 +79,21 @@ def find_examples(root: Path, task: Task, reading: Reading) -> DataSet:
     held = tuple(example for example in train if hashes[example.name] < limit)
     kept = tuple(example for example in train if hashes[example.name] >= limit)
     return DataSet(kept, held, names, "a tenth of train, by a hash of the names", unpaired)
+
+
+def has_split(root: Path, task: Task, split: str) -> bool:
+    """Whether a folder has photos of a split, `test` or another."""
+    return (root / ("images" if task == "segmentation" else "") / split).is_dir()
+
+
+def find_split(root: Path, task: Task, split: str, reading: Reading) -> tuple[Example, ...]:
+    """The photos of any split, such as `test`, in the order of their names; classes are those of `train`.
+
+    Raises:  InputError: as `find_examples`.
+    """
+    names = _class_folders(root) if task == "classification" else None
+    examples, _ = _split(root, task, split, reading, names)
+    return examples
 
 
 def read_example(
@@ -156,6 +170,13 @@ def survey(
             f"{len(failed)} of {len(examples)} examples cannot be used, more than {_MOST_FAILED:.0%}: {failed[0]}"
         )
     return Survey(tuple(good), tuple(failed), tuple(counts.tolist()))
+
+
+def _split(
+    root: Path, task: Task, split: str, reading: Reading, names: Sequence[str] | None
+) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    finder = _segmentation if task == "segmentation" else _classification
+    return finder(root, split, reading, names)
 
 
 def _segmentation(

@@ -11,7 +11,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -37,13 +37,28 @@ from convneur.training.prediction import class_logits, pixel_logits
 from convneur.training.settings import TrainSettings
 from convneur.training.state import load_state, save_state
 
-__all__ = ["METRICS", "STATE", "TIMED", "WEIGHTS", "Data", "Pace", "Precision", "Result", "Run", "engine", "shared"]
+__all__ = [
+    "METRICS",
+    "STATE",
+    "TIMED",
+    "VALIDATIONS",
+    "WEIGHTS",
+    "Data",
+    "Pace",
+    "Precision",
+    "Result",
+    "Run",
+    "engine",
+    "shared",
+]
 
 Precision = Literal["fp32", "bf16"]
 
 STATE, METRICS, WEIGHTS = "state.safetensors", "metrics.jsonl", "weights.safetensors"
 TIMED = 20  # steps that a duration is judged by
 _WARM = 3  # steps before any is timed
+VALIDATIONS = 20  # in a run
+_VALIDATING = 0.2  # of the time, at most, where a run has a duration
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,19 @@ class Pace:
 
     step: float
     photo: float
+
+    def plan(self, seconds: float, photos: int, every: int | None = None) -> tuple[int, int]:
+        """How many steps fit into a duration, validations of so many photos included, and how many between those.
+
+        Choice: without `every`, 20 validations in a run, or as many as take a fifth of the time.
+        """
+        validation = self.photo * photos
+        if every is not None:  # so many steps and a validation, again and again
+            left = seconds * every * self.step / (every * self.step + validation)
+            return max(int(left / self.step), 1), every
+        validations = max(min(VALIDATIONS, int(_VALIDATING * seconds / validation)), 1)
+        steps = max(int((seconds - validations * validation) / self.step), 1)
+        return steps, math.ceil(steps / validations)
 
 
 @dataclass(frozen=True)
@@ -108,9 +136,22 @@ class Run:
 
         Raises:
             InputError: the loss or a gradient is no number, or a memory diverges: the step is named and the last
-                state stays; a state or weights cannot be written.
+                state stays; a photo cannot be read any more; a file cannot be written; the memory does not suffice.
             KeyboardInterrupt: `stop` said so; the state is saved.
         """
+        validations = self._go_to(self.steps, resume)["validations"]
+        best = max(validations, key=lambda record: (record["score"], record["step"]))
+        return Result(self.steps, best, tuple(validations))
+
+    def go_to(self, step: int, *, resume: bool = False) -> None:
+        """The same up to a step, whose state is saved: going on from there is what `go` does with `resume`."""
+        self._go_to(min(step, self.steps), resume)
+
+    def _go_to(self, last: int, resume: bool) -> dict[str, Any]:
+        with self._enough_memory():
+            return self._trained(last, resume)
+
+    def _trained(self, last: int, resume: bool) -> dict[str, Any]:
         learner = _Learner(self.model, self.settings, self.data, self.accelerator, self.precision)
         progress: dict[str, Any] = {"step": 0, "losses": [], "validations": []}
         if resume:
@@ -119,9 +160,9 @@ class Run:
             )
         metrics = _Metrics(self.folder / METRICS, progress["step"], main=self.accelerator.is_main_process)
         self._warned = False
-        loader = learner.loader(range(progress["step"], self.steps), self.workers)
+        loader = learner.loader(range(progress["step"], last), self.workers)
         begun = time.perf_counter()
-        for step in range(progress["step"], self.steps):
+        for step in range(progress["step"], last):
             loss, norm, parts = learner.step(step, self.steps, loader)
             if not math.isfinite(loss) or not math.isfinite(norm):
                 raise self._diverged(step, f"the {'loss' if not math.isfinite(loss) else 'gradient'} is no number")
@@ -143,19 +184,22 @@ class Run:
                     self._keep(learner.average.module, record)
                 begun = time.perf_counter()
             stopping = self._anyone(self.stop())
-            if validated or stopping or done % self.save_every == 0:
+            if validated or stopping or done % self.save_every == 0 or done == last:
                 self._save(learner, progress)
             if stopping and done < self.steps:
                 raise KeyboardInterrupt(f"saved at step {done} of {self.steps}; the same command with --resume goes on")
-        validations = progress["validations"]
-        best = max(validations, key=lambda record: (record["score"], record["step"]))
-        return Result(self.steps, best, tuple(validations))
+        return progress
 
     def rehearse(self, precision: Precision, steps: int, *, limit: float = math.inf) -> Pace:
         """Time a few steps and the validation of a photo on a copy of the net, which is then forgotten.
 
-        Args: limit: seconds; a step that takes longer is the last and the only one that counts.
+        Args:   limit: seconds; a step that takes longer is the last and the only one that counts.
+        Raises: InputError: as `go`.
         """
+        with self._enough_memory():
+            return self._rehearse(precision, steps, limit)
+
+    def _rehearse(self, precision: Precision, steps: int, limit: float) -> Pace:
         learner = _Learner(copy.deepcopy(self.model), self.settings, self.data, self.accelerator, precision)
         total = _WARM + steps
         loader = learner.loader(range(total), self.workers)
@@ -272,6 +316,21 @@ class Run:
                 progress=progress,
             )
 
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not any(
+                words in str(error) for words in ("out of memory", "can't allocate memory")
+            ):
+                raise
+            height, width = self.settings.crop
+            raise InputError(
+                f"not enough memory for a step of {self.settings.batch} views of {height}x{width}; choose a smaller "
+                "--batch or --crop, or a larger --accumulate"
+            ) from None
+
     def _anyone(self, yes: bool) -> bool:
         """Whether any process said so; all of them hear it."""
         if self.accelerator.num_processes == 1:
@@ -360,8 +419,11 @@ class _Metrics:
 
     def add(self, record: Mapping[str, Any]) -> None:
         if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            try:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record) + "\n")
+            except OSError as error:
+                raise InputError(f"{self._path}: could not be written ({error.strerror})") from None
 
 
 def _before(line: str, step: int) -> bool:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from convneur.errors import InputError
 from convneur.files import new_file
 
-__all__ = ["load_state", "save_state"]
+__all__ = ["load_state", "read_progress", "save_state"]
 
 _FORMAT = "convneur.training-state/1"
 
@@ -39,6 +39,18 @@ def save_state(
             save_file(plain, temporary, metadata={"format": _FORMAT, "progress": json.dumps(progress)})
         except SafetensorError as error:  # a full disk comes as one of these
             raise InputError(f"{path}: could not be written ({error}); the state before it is kept") from None
+
+
+def read_progress(path: Path) -> dict[str, Any]:
+    """The progress alone. Raises: InputError: no such file, or a damaged one."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); begin again with --force") from None
+    if metadata.get("format") != _FORMAT:
+        raise InputError(f"{path}: is no training state; begin again with --force")
+    return json.loads(metadata["progress"])
 
 
 def load_state(path: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
