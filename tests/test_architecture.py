@@ -15,14 +15,16 @@ ALLOWED = {
     "convneur.files": {"convneur.errors"},
     "convneur.variants": {"convneur.errors"},
     "convneur.published": set(),
+    "convneur.resampling": {"numpy"},
     "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
         "torch", "safetensors", "convneur.errors", "convneur.files", "convneur.model", "convneur.variants"},
     "convneur.cost": {
         "torch", "fvcore", "convneur.errors", "convneur.model", "convneur.published", "convneur.variants"},
     "convneur.gates": {
-        "torch", "numpy", "convneur.errors", "convneur.model", "convneur.variants", "convneur.checkpoints"},
-    "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors"},
+        "torch", "numpy", "convneur.checkpoints", "convneur.errors", "convneur.model", "convneur.resampling",
+        "convneur.variants"},
+    "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors", "convneur.resampling"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
     "convneur.training": {
         "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",

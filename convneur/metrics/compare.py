@@ -14,6 +14,7 @@ from convneur.metrics.scores import Matches, PairScores, f1_score, seeds, surfac
 from convneur.metrics.settings import BoundarySettings
 from convneur.metrics.summary import class_names
 from convneur.metrics.tables import Path, image_values, keys, nested
+from convneur.resampling import percentile_interval, resample_counts
 
 __all__ = ["Comparison", "ScoreTable", "compare"]
 
@@ -143,8 +144,8 @@ def compare(
         drawn = [one.figures(path, lambda values: _weighted_sums(weights, values)) for one in (first, second)]
         single = [one.figures(path, lambda values: values) for one in (first, second)]
         (class_values, values), (class_others, others) = exact
-        class_low, class_high, class_counts = _interval(drawn[0][0] - drawn[1][0], level)
-        low, high, counts = _interval((drawn[0][1] - drawn[1][1])[:, None], level)
+        class_low, class_high, class_counts = percentile_interval(drawn[0][0] - drawn[1][0], level)
+        low, high, counts = percentile_interval((drawn[0][1] - drawn[1][1])[:, None], level)
         if len(images) < 2:  # one image drawn again and again says nothing of others
             low, high, class_low, class_high = (
                 np.full_like(bound, np.nan) for bound in (low, high, class_low, class_high)
@@ -278,10 +279,9 @@ def _kept(scores: PairScores, settings: BoundarySettings) -> Iterator[tuple[Path
 
 def _weights(images: int, resamples: int, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
     """How often each resample holds each image, (R, n)."""
-    random = np.random.default_rng(seed)
     weights = np.empty((resamples, images), np.min_scalar_type(images))
-    for row in weights:
-        row[:] = np.bincount(random.integers(images, size=images), minlength=images)
+    for row, counts in zip(weights, resample_counts(images, resamples, seed), strict=True):
+        row[:] = counts
     return weights
 
 
@@ -304,20 +304,6 @@ def _mean_of_defined(by_class: Array) -> Array:
     defined = ~np.isnan(by_class)
     totals = np.array([math.fsum(row) for row in np.where(defined, by_class, 0.0).tolist()])
     return ratio(totals, defined.sum(axis=1))
-
-
-def _interval(differences: Array, level: float) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Bounds of the central part of each column, NaN left out, and how many values there were."""
-    ordered = np.sort(differences, axis=0)  # NaN last
-    counts = np.count_nonzero(~np.isnan(differences), axis=0)
-    bounds = []
-    for share in ((1 - level) / 2, (1 + level) / 2):
-        position = share * np.maximum(counts - 1, 0)
-        below = np.floor(position).astype(np.int64)
-        above = np.minimum(below + 1, np.maximum(counts - 1, 0))
-        low, high = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (below, above))
-        bounds.append(low + (high - low) * (position - below))
-    return bounds[0], bounds[1], counts
 
 
 def _figure(value: float, against: float, low: float, high: float, resamples: int) -> Mapping[str, float]:
