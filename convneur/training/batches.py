@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from convneur.data.augmentation import Augmentation, random_of
 from convneur.data.examples import Example, read_example
 from convneur.data.images import normalise
 from convneur.data.reading import Reading
+from convneur.errors import InputError
 
 __all__ = ["Batch", "Place", "Views", "batches"]
 
@@ -79,12 +80,45 @@ class Views(Dataset[Batch]):
 
 
 def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -> Iterator[Batch]:
-    """The parts one after another, decoded ahead by so many processes, in this one if there are none."""
+    """The parts one after another, decoded ahead by so many processes, in this one if there are none.
+
+    Raises: InputError: a photo that can no longer be read, or a process that decodes was killed.
+    """
     loader: DataLoader[Batch] = DataLoader(
-        views, batch_sampler=_Once(keys), num_workers=workers, worker_init_fn=_begin_worker
+        _Told(views), batch_sampler=_Once(keys), num_workers=workers, worker_init_fn=_begin_worker, collate_fn=_collated
     )
-    for x, y in loader:
-        yield Batch(x.contiguous(memory_format=torch.channels_last), y)
+    parts = iter(loader)
+    while True:
+        try:
+            part = next(parts, None)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise InputError(
+                "a process that decodes photos was killed, perhaps for want of memory; take fewer --workers"
+            ) from None
+        if part is None:
+            return
+        if isinstance(part, InputError):
+            raise InputError(f"{part}; it could be read when the run began")
+        yield Batch(part[0].contiguous(memory_format=torch.channels_last), part[1])
+
+
+class _Told(Dataset[Any]):
+    """Views, or the error as a value: raised in a worker it would arrive as a traceback in its words."""
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch | InputError:
+        try:
+            return self._views[key]
+        except InputError as error:
+            return error
+
+
+def _collated(items: list[Batch | InputError]) -> Any:
+    return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)
 
 
 def _begin_worker(number: int) -> None:
