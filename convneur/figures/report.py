@@ -1,29 +1,23 @@
 """The boundary report: one HTML file with its tables, plots and pictures inside, which asks nothing of any network."""
 
-import base64
-import html
-import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from string import Template
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from convneur.figures.boundaries import ERROR_COLOURS, Scene, error_layer
 from convneur.figures.class_colours import coloured
+from convneur.figures.html_page import data_uri, html_page
 from convneur.metrics.examples import busiest_places, figure_of
 from convneur.metrics.tables import Path
 
 __all__ = ["MOST_PICTURES", "ReportFigure", "boundary_page", "embedded_picture"]
 
-# What bounds the file: pictures, the longer side of label maps and of photos in pixels.
-MOST_PICTURES, _LONGEST_MAP, _LONGEST_PHOTO = 12, 2048, 1280
+# What bounds the file: pictures, and the longer side of label maps in pixels.
+MOST_PICTURES, _LONGEST_MAP = 12, 2048
 _SHOWN = 400  # pixels across at which a whole picture is first seen, about
 _SPOTS, _SPOT_SHARE = 5, 6  # places to zoom to, each a sixth of either side
 
@@ -56,16 +50,16 @@ def embedded_picture(scene: Scene, colours: NDArray[np.uint8]) -> dict[str, Any]
         labels = coloured(one.labels[::step, ::step], colours, scene.ignored[::step, ::step])
         # Lines as thick as the step survive it.
         layers = [error_layer(one.errors, scale)[::step, ::step] for scale in (min(_SHOWN / width, 1), 2.2 / step)]
-        thick, fine = (_data_uri(layer) for layer in layers)
+        thick, fine = (data_uri(layer) for layer in layers)
         predictions.append(
-            {"title": one.title, "labels": _data_uri(labels), "thick": thick, "fine": fine, "values": list(one.values)}
+            {"title": one.title, "labels": data_uri(labels), "thick": thick, "fine": fine, "values": list(one.values)}
         )
     return {
         "name": scene.name,
         "heading": scene.heading,
         "size": [height, width],
-        "photo": None if scene.photo is None else _data_uri(scene.photo, photo=True),
-        "truth": _data_uri(coloured(scene.truth[::step, ::step], colours, scene.ignored[::step, ::step])),
+        "photo": None if scene.photo is None else data_uri(scene.photo, photo=True),
+        "truth": data_uri(coloured(scene.truth[::step, ::step], colours, scene.ignored[::step, ::step])),
         "radius": scene.predictions[0].errors.radius,
         "predictions": predictions,
         "spots": [[y, x, max(height // _SPOT_SHARE, 1), max(width // _SPOT_SHARE, 1)] for y, x in spots],
@@ -146,24 +140,14 @@ def boundary_page(
         ],
         "classKey": [{"colour": colour, "words": name} for colour, name in class_key],
     }
-    page = files("convneur.figures") / "page"
-    style, script, template = ((page / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html"))
-    return Template(template).substitute(
-        generator=html.escape(f"convneur {result['convneur']}"),
-        title=html.escape(title.encode("utf-8", "backslashreplace").decode()),
-        style=style.strip(),
-        script=script.strip(),
-        data=_as_script(data),
+    return html_page(
+        "report",
+        data,
+        title=title,
+        generator=f"convneur {result['convneur']}",
+        without_script="The tables and pictures of this page are made by its own script; nothing is fetched. Allow "
+        "scripts to see them, or read the JSON that convneur eval-boundary -o writes.",
     )
-
-
-def _as_script(data: Any) -> str:
-    """JSON that no text in it can end: inside a script element only `<` could."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    # A file name may hold bytes that are no text; a page cannot.
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _values(row: Mapping[str, Any], figures: Sequence[ReportFigure]) -> list[float | None]:
@@ -192,15 +176,3 @@ def _compared(
         "classes": [{"name": row["name"], "values": leaves(row)} for row in comparison["per_class"]],
         "moved": [moved[one.path[0]] if len(one.path) == 1 else moved[one.path[0]][one.path[1]] for one in figures],
     }
-
-
-def _data_uri(picture: NDArray[np.uint8], *, photo: bool = False) -> str:
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    if photo and max(image.size) > _LONGEST_PHOTO:
-        image.thumbnail((_LONGEST_PHOTO, _LONGEST_PHOTO))
-    packed = io.BytesIO()
-    if photo:
-        image.save(packed, "WEBP", quality=80)
-    else:
-        image.save(packed, "WEBP", lossless=True, exact=True)
-    return f"data:image/webp;base64,{base64.b64encode(packed.getvalue()).decode()}"

@@ -1,21 +1,6 @@
-"use strict";
-// Everything shown comes from the JSON in the page. Text is only ever set as text, so no name can become markup.
-const data = JSON.parse(document.getElementById("data").textContent);
-const page = document.getElementById("page");
 const SVG = "http://www.w3.org/2000/svg";
 const ROWS = 100; // of a long table, until all are asked for
 const MOST_ZOOM = 32;
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null) made.setAttribute(name, value);
-  }
-  made.append(...children.filter((child) => child !== null));
-  return made;
-}
 
 function drawn(tag, attributes, text) {
   const made = document.createElementNS(SVG, tag);
@@ -31,12 +16,6 @@ function shown(value, figure) {
 
 function signed(value, figure) {
   return value > 0 ? `+${shown(value, figure)}` : shown(value, figure);
-}
-
-function section(id, title) {
-  const made = element("section", { id, "aria-labelledby": `${id}-title` }, element("h2", { id: `${id}-title` }, title));
-  page.append(made);
-  return made;
 }
 
 // --- tables ---

@@ -1,0 +1,67 @@
+"""A page that is one file: its frame, style, script, data and pictures inside, nothing to fetch."""
+
+import base64
+import html
+import io
+import json
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["data_uri", "html_page"]
+
+_LONGEST_PHOTO = 1280
+
+
+def html_page(part: str, data: Any, *, title: str, generator: str, without_script: str) -> str:
+    """The page as HTML, which its script fills from `data`.
+
+    Choice: a content security policy in its head forbids every request, whatever the data hold.
+    Args:
+        part: the page's own style and script in `page/`, after the frame's that every page has.
+        data: plain values, as JSON takes them.
+        without_script: what a reader without scripts can do instead.
+    Raises: ValueError: NaN or an infinity in `data`.
+    """
+    place = files("convneur.figures") / "page"
+
+    def text(name: str) -> str:
+        return (place / name).read_text(encoding="utf-8").strip()
+
+    return Template(text("frame.html") + "\n").substitute(
+        generator=html.escape(generator),
+        title=html.escape(title.encode("utf-8", "backslashreplace").decode()),
+        style=f"{text('frame.css')}\n{text(f'{part}.css')}",
+        script=f"{text('frame.js')}\n\n{text(f'{part}.js')}",
+        without_script=html.escape(without_script),
+        data=_as_script(data),
+    )
+
+
+def data_uri(picture: NDArray[np.uint8], *, photo: bool = False) -> str:
+    """A picture inside the page: WebP, lossless, or for a photo of quality 80 and at most 1280 pixels on a side.
+
+    Args: picture: (H, W, 3 or 4) uint8.
+    """
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    if photo and max(image.size) > _LONGEST_PHOTO:
+        image.thumbnail((_LONGEST_PHOTO, _LONGEST_PHOTO))
+    packed = io.BytesIO()
+    if photo:
+        image.save(packed, "WEBP", quality=80)
+    else:
+        image.save(packed, "WEBP", lossless=True, exact=True)
+    return f"data:image/webp;base64,{base64.b64encode(packed.getvalue()).decode()}"
+
+
+def _as_script(data: Any) -> str:
+    """JSON that no text in it can end: inside a script element only `<` could."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    # A file name may hold bytes that are no text; a page cannot.
+    return text.encode("utf-8", "backslashreplace").decode()
