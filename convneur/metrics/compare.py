@@ -16,7 +16,7 @@ from convneur.metrics.summary import class_names
 from convneur.metrics.tables import Path, image_values, keys, nested
 from convneur.resampling import percentile_interval, resample_counts
 
-__all__ = ["Comparison", "ScoreTable", "compare"]
+__all__ = ["Comparison", "DataSets", "ScoreTable", "compare", "exact_sums", "weighted_sums"]
 
 Array = npt.NDArray[Any]  # counts and values alike: sums of counts are floats too
 Figures = dict[str, Any]
@@ -132,7 +132,7 @@ def compare(
     # A class that occurs nowhere has no figure, unless its absence counts as right.
     occurring = table.classes() | against.classes()
     classes = range(len(table.names)) if settings.count_absent else sorted(occurring)
-    first, second = (_Model(one, images, classes) for one in (table, against))
+    first, second = (DataSets(one, images, classes) for one in (table, against))
     weights = _weights(len(images), resamples, seed)
 
     overall: dict[Path, Any] = {}
@@ -140,8 +140,8 @@ def compare(
     by_image: list[dict[Path, Any]] = [{} for _ in images]
     moved: dict[Path, Any] = {}
     for path in first.paths():
-        exact = [one.figures(path, _exact_sums) for one in (first, second)]
-        drawn = [one.figures(path, lambda values: _weighted_sums(weights, values)) for one in (first, second)]
+        exact = [one.figures(path, exact_sums) for one in (first, second)]
+        drawn = [one.figures(path, lambda values: weighted_sums(weights, values)) for one in (first, second)]
         single = [one.figures(path, lambda values: values) for one in (first, second)]
         (class_values, values), (class_others, others) = exact
         class_low, class_high, class_counts = percentile_interval(drawn[0][0] - drawn[1][0], level)
@@ -186,7 +186,7 @@ def compare(
     )
 
 
-class _Model:
+class DataSets:
     """One model's scores as matrices of images and classes, and the figures of data sets drawn from them."""
 
     def __init__(self, table: ScoreTable, images: Sequence[str], classes: Sequence[int]) -> None:
@@ -285,12 +285,13 @@ def _weights(images: int, resamples: int, seed: int) -> npt.NDArray[np.unsignedi
     return weights
 
 
-def _weighted_sums(weights: npt.NDArray[Any], values: Array) -> Array:
+def weighted_sums(weights: npt.NDArray[Any], values: Array) -> Array:
+    """The data sets that resamples are, (R, n) counts of the images, from (n, C): (R, C)."""
     blocks = (weights[start : start + _BLOCK] for start in range(0, len(weights), _BLOCK))
     return np.concatenate([block.astype(np.float64) @ values for block in blocks])
 
 
-def _exact_sums(values: Array) -> Array:
+def exact_sums(values: Array) -> Array:
     """The data set itself, (1, C), rounded once as `BoundaryAccumulator` rounds."""
     return np.array([[math.fsum(column) for column in values.T.tolist()]]).reshape(1, values.shape[1])
 
