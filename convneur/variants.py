@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from convneur.errors import ConfigError
 
 __all__ = [
+    "DENSE_HEADS",
     "PRESETS",
     "VARIANTS",
     "ConvNeurConfig",
@@ -28,7 +29,8 @@ GlobalBranchName = Literal["neural-memory", "cbam", "non-local", "self-attention
 Fusion = Literal["gating", "addition", "concat"]
 Read = Literal["before", "after", "final"]
 Order = Literal["raster", "strided"]
-Head = Literal["classifier", "none", "semantic-fpn", "upernet"]
+Head = Literal["classifier", "none", "semantic-fpn", "light-fpn", "upernet"]
+DENSE_HEADS: tuple[Head, ...] = ("semantic-fpn", "light-fpn", "upernet")  # which label every pixel
 
 _STAGES = 4
 _CHOICES = {

@@ -11,6 +11,7 @@ import typer
 
 from convneur.errors import ConfigError, InputError
 from convneur.variants import (
+    DENSE_HEADS,
     PRESETS,
     VARIANTS,
     ConvNeurConfig,
@@ -175,7 +176,7 @@ class ModelOptions:
         self._refuse_idle(typed)
         if self.head is not None:
             typed["head"] = self.head
-            if self.head in ("semantic-fpn", "upernet"):
+            if self.head in DENSE_HEADS:
                 typed["num_classes"] = 150
         return typed
 

@@ -15,7 +15,7 @@ import typer
 import convneur
 from convneur.errors import ConfigError
 from convneur.files import new_file
-from convneur.variants import ConvNeurConfig
+from convneur.variants import DENSE_HEADS, ConvNeurConfig
 from convneur_cli.boundary_inputs import read_class_names, whole
 from convneur_cli.errors import UsageError, existing_path
 from convneur_cli.model_options import ModelOptions
@@ -255,11 +255,11 @@ def recipe_settings(recipe: RecipeOptions, asked: Mapping[str, Any]) -> "TrainSe
 def task_net(options: ModelOptions, settings: "TrainSettings") -> ConvNeurConfig:
     """The net that was asked for, with a head for the task."""
     _, net = options.single()
-    dense = net.head in ("semantic-fpn", "upernet")
+    dense = net.head in DENSE_HEADS
     if settings.task == "segmentation" and not dense:
         if options.head is not None:
-            raise UsageError(f"--head {options.head}: labels no pixels; choose semantic-fpn or upernet")
-        net = net.replace(head="semantic-fpn")
+            raise UsageError(f"--head {options.head}: labels no pixels; choose {', '.join(DENSE_HEADS)}")
+        net = net.replace(head="light-fpn")
     if settings.task == "classification" and net.head != "classifier":
         if options.head is not None:
             raise UsageError(f"--head {options.head}: is not for classification; leave it out")

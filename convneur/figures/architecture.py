@@ -8,7 +8,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
-from convneur.variants import VARIANTS, ConvNeurConfig
+from convneur.variants import DENSE_HEADS, VARIANTS, ConvNeurConfig
 
 __all__ = ["NetDrawing", "StageDrawing", "architecture_figure"]
 
@@ -176,6 +176,7 @@ def _draw_head(page: "_Page", x: float, stages: Sequence[float], config: ConvNeu
         "classifier": ("pool, LN, linear", f"{config.num_classes} classes"),
         "none": ("pool",),
         "semantic-fpn": ("Semantic FPN", f"{config.num_classes} classes"),
+        "light-fpn": ("light FPN", f"{config.num_classes} classes"),
         "upernet": ("UPerNet", f"{config.num_classes} classes"),
     }[config.head]
     left = x + _GAP
@@ -185,7 +186,7 @@ def _draw_head(page: "_Page", x: float, stages: Sequence[float], config: ConvNeu
     for number, line in enumerate(lines):
         page.text(left + width / 2, middle + 0.18 * number, line, size=_SMALL)
     page.arrow((x, middle), (left, middle))
-    if config.head in ("semantic-fpn", "upernet"):  # these take every stage's map
+    if config.head in DENSE_HEADS:  # these take every stage's map
         rail = _STAGES_TOP - 0.14
         for stage in stages[:-1]:
             page.line((stage, _STAGES_TOP), (stage, rail))

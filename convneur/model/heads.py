@@ -1,6 +1,6 @@
 """What follows the backbone: a classifier, Semantic FPN, UPerNet. Each takes the pyramid and the image's size.
 
-The dense heads have the configuration of MMSegmentation's models, which the paper's ADE20K table used. Choice:
+Semantic FPN and UPerNet have the configuration of MMSegmentation's models, which the paper's ADE20K table used. Choice:
 GroupNorm of 32 groups where those have SyncBN, which runs neither on a CPU nor at batch 1; it costs the same.
 """
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["Classifier", "SemanticFPN", "UPerNet", "build_head"]
+__all__ = ["Classifier", "LightFPN", "SemanticFPN", "UPerNet", "build_head"]
 
 Size = tuple[int, int]
 
@@ -94,6 +94,30 @@ class SemanticFPN(nn.Module):
         return _resized(self.classify(self.dropout(total)), size)
 
 
+class LightFPN(nn.Module):
+    """A Semantic FPN for small nets: one width, summed from the top down, one 3x3 convolution at stride 4.
+
+    Choice: width 96. At 256x320 pixels and 11 classes it costs 0.53 GMACs beside m1's 1.25; a Semantic FPN in
+    MMSegmentation's configuration costs 6.6.
+    Args:    features: four maps of strides 4, 8, 16, 32; size: the image's.
+    Returns: (B, num_classes, *size) logits.
+    """
+
+    def __init__(self, dims: Sequence[int], num_classes: int, width: int = 96) -> None:
+        super().__init__()
+        self.laterals = nn.ModuleList(nn.Conv2d(channels, width, kernel_size=1) for channels in dims)
+        self.smooth = ConvNormAct(width, width, 3)
+        self.dropout = nn.Dropout2d(0.1)
+        self.classify = nn.Conv2d(width, num_classes, kernel_size=1)
+
+    def forward(self, features: Sequence[Tensor], size: Size) -> Tensor:
+        *finer, last = (lateral(x) for lateral, x in zip(self.laterals, features, strict=True))
+        total: Tensor = last
+        for x in reversed(finer):
+            total = x + _resized(total, x.shape[2:])
+        return _resized(self.classify(self.dropout(self.smooth(total))), size)
+
+
 class UPerNet(nn.Module):
     """UPerNet (Xiao et al. 2018): pyramid pooling on the last level, a top-down path, all levels joined at stride 4.
 
@@ -131,7 +155,7 @@ class UPerNet(nn.Module):
         return _resized(self.classify(self.dropout(joined)), size)
 
 
-def build_head(config: ConvNeurConfig) -> Classifier | Pool | SemanticFPN | UPerNet:
+def build_head(config: ConvNeurConfig) -> Classifier | Pool | SemanticFPN | LightFPN | UPerNet:
     """The head that a config names."""
     match config.head:
         case "classifier":
@@ -140,5 +164,7 @@ def build_head(config: ConvNeurConfig) -> Classifier | Pool | SemanticFPN | UPer
             return Pool()
         case "semantic-fpn":
             return SemanticFPN(config.dims, config.num_classes)
+        case "light-fpn":
+            return LightFPN(config.dims, config.num_classes)
         case "upernet":
             return UPerNet(config.dims, config.num_classes)

@@ -299,7 +299,7 @@ def test_a_wrong_setting_of_a_file_names_the_file(run: Any, tmp_path: Path) -> N
     assert run.line == f"error: --model {path}: mem_dim 30: must be a multiple of num_heads 4"
 
 
-@pytest.mark.parametrize("head", ["semantic-fpn", "upernet"])
+@pytest.mark.parametrize("head", ["semantic-fpn", "light-fpn", "upernet"])
 def test_a_size_too_small_for_a_head_is_a_row(run: Any, head: str) -> None:
     assert run("--json", "--head", head, "--sizes", "31,32", *QUICK) == 1
     small, least = run.json["models"][0]["sizes"]

@@ -7,10 +7,9 @@ from torch import nn
 
 from convneur.cost import NetCounter
 from convneur.model.network import ConvNeur
-from convneur.variants import VARIANTS, ConvNeurConfig
+from convneur.variants import DENSE_HEADS, VARIANTS, ConvNeurConfig
 
 SMALL = ConvNeurConfig(dims=(8, 12, 16, 20), depths=(1, 1, 1, 1), mem_dim=8, num_classes=3, chunks=3)
-DENSE = ("semantic-fpn", "upernet")
 
 
 @pytest.mark.parametrize(
@@ -23,7 +22,7 @@ def test_segmentation_costs_what_the_paper_prints(variant: str, head: str, deriv
     assert round(gmacs) == printed
 
 
-@pytest.mark.parametrize("head", DENSE)
+@pytest.mark.parametrize("head", DENSE_HEADS)
 @pytest.mark.parametrize("size", [(127, 129), (32, 200), (96, 64)])
 @torch.no_grad()
 def test_logits_have_the_images_size(head: str, size: tuple[int, int]) -> None:
@@ -31,7 +30,7 @@ def test_logits_have_the_images_size(head: str, size: tuple[int, int]) -> None:
     assert model(torch.randn(2, 3, *size)).shape == (2, 3, *size)
 
 
-@pytest.mark.parametrize("head", DENSE)
+@pytest.mark.parametrize("head", DENSE_HEADS)
 def test_gradients_reach_every_parameter(head: str) -> None:
     torch.manual_seed(0)
     model = ConvNeur(SMALL.replace(head=head))
@@ -41,14 +40,14 @@ def test_gradients_reach_every_parameter(head: str) -> None:
         assert parameter.grad.any(), name
 
 
-@pytest.mark.parametrize("head", DENSE)
+@pytest.mark.parametrize("head", DENSE_HEADS)
 @torch.no_grad()
 def test_the_dense_heads_run_at_batch_1_in_training(head: str) -> None:
     model = ConvNeur(SMALL.replace(head=head)).train()
     assert model(torch.randn(1, 3, 64, 64)).isfinite().all()
 
 
-@pytest.mark.parametrize("head", DENSE)
+@pytest.mark.parametrize("head", DENSE_HEADS)
 def test_the_dense_heads_learn_a_real_mask(head: str) -> None:
     """The silhouette of a horse, from a photo made of brick inside it and grass outside."""
     torch.manual_seed(0)
