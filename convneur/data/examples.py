@@ -17,7 +17,19 @@ from convneur.data.photo_folder import PhotoFolder, photos_under
 from convneur.data.reading import Reading
 from convneur.errors import InputError
 
-__all__ = ["DataSet", "Example", "Survey", "Task", "find_examples", "find_split", "has_split", "read_example", "survey"]
+__all__ = [
+    "DataSet",
+    "Example",
+    "Survey",
+    "Task",
+    "find_examples",
+    "find_split",
+    "has_split",
+    "hash_of",
+    "held_out",
+    "read_example",
+    "survey",
+]
 
 Task = Literal["segmentation", "classification"]
 
@@ -64,7 +76,7 @@ def find_examples(root: Path, task: Task, reading: Reading) -> DataSet:
 
     Choice: segmentation `images/<split>/...` and `masks/<split>/...`, equal relative paths but for the suffix, names
         as the preset has them; classification `<split>/<class>/...`. Splits are `train` and `val`; without `val` it
-        is a tenth of `train`: the names whose SHA-256 falls into the first tenth, at least one.
+        is what `held_out` takes from `train`.
     Raises:  InputError: no such folders, a label map without a photo, fewer than two photos.
     """
     names = _class_folders(root) if task == "classification" else reading.preset.names if reading.preset else None
@@ -74,11 +86,23 @@ def find_examples(root: Path, task: Task, reading: Reading) -> DataSet:
         return DataSet(train, val, names, "split val", unpaired + more)
     if len(train) < 2:
         raise InputError(f"{root}: one photo; training needs a second one to validate on, or a split val")
-    hashes = {example.name: int(hashlib.sha256(example.name.encode()).hexdigest(), 16) for example in train}
-    limit = max(2**256 // 10, min(hashes.values()) + 1)
-    held = tuple(example for example in train if hashes[example.name] < limit)
-    kept = tuple(example for example in train if hashes[example.name] >= limit)
+    kept, held = held_out(train)
     return DataSet(kept, held, names, "a tenth of train, by a hash of the names", unpaired)
+
+
+def held_out(examples: Sequence[Example]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """Two or more examples less a tenth, and that tenth: the names whose SHA-256 falls into it; at least one in each."""
+    hashes = {example.name: hash_of(example.name) for example in examples}
+    lowest = min(hashes.values()) + 1
+    limit = max(2**256 // 10, lowest) if max(hashes.values()) >= 2**256 // 10 else lowest
+    held = tuple(example for example in examples if hashes[example.name] < limit)
+    kept = tuple(example for example in examples if hashes[example.name] >= limit)
+    return kept, held
+
+
+def hash_of(name: str) -> int:
+    """SHA-256 as a number below 2^256: chance that depends on nothing but the name."""
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16)
 
 
 def has_split(root: Path, task: Task, split: str) -> bool:
