@@ -11,7 +11,7 @@ from typing import Literal
 from convneur.data.labels import LABEL_SUFFIXES
 from convneur.errors import ConfigError, InputError
 
-__all__ = ["Pair", "Pairing", "find_pairs", "listed_pairs"]
+__all__ = ["Pair", "Pairing", "find_pairs", "label_files", "listed_pairs"]
 
 Missing = Literal["error", "skip"]
 
@@ -109,6 +109,14 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
     if not pairs:
         raise InputError(f"{file}: lists no pair of files that exist; write two paths per line")
     return Pairing(tuple(pairs.values()), tuple(without_pred), (), ())
+
+
+def label_files(folder: Path) -> dict[str, Path]:
+    """The label maps under a folder by relative path without suffix, chosen as `find_pairs` chooses them.
+
+    Raises: InputError: no label map in it, or two files of one name.
+    """
+    return _label_files(folder, [_pattern("{stem}")], ["{stem}"])[0]
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.errors import ConfigError, InputError
-from convneur.gates.reduce import Reduction, principal_axis, reduce_channels
+from convneur.errors import ConfigError
+from convneur.gates.reduce import Reduction, check_features, principal_axis, reduce_channels
 from convneur.variants import Fusion, Read
 
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
@@ -149,11 +149,7 @@ def _stage(stage: "StageCapture", capture: "GateCapture", recipe: Recipe) -> Sta
         features: NDArray[np.float32] | None = getattr(stage, row)
         if features is None:
             raise ConfigError(f"{row}: block {capture.block} of stage {stage.stage} has none")
-        if not np.isfinite(features).all():
-            raise InputError(
-                f"{row} of stage {stage.stage} holds NaN or infinite values: the memory diverges at this image size; "
-                "choose the size that the weights were trained at"
-            )
+        check_features(features, row, stage.stage)
         if row == "surprise":  # one value per position already
             values[row] = features
             continue

@@ -5,9 +5,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Reduction", "principal_axis", "reduce_channels"]
+from convneur.errors import InputError
+
+__all__ = ["Reduction", "check_features", "principal_axis", "reduce_channels"]
 
 Reduction = Literal["rms", "mean", "absmean", "max", "pca"]
+
+
+def check_features(features: NDArray[np.float32], row: str, stage: int) -> None:
+    """Raises: InputError: NaN or infinite values, which no map or figure can be made of."""
+    if not np.isfinite(features).all():
+        raise InputError(
+            f"{row} of stage {stage} holds NaN or infinite values: the memory diverges at this image size; "
+            "choose the size that the weights were trained at"
+        )
 
 
 def reduce_channels(

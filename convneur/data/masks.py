@@ -1,0 +1,64 @@
+"""Masks of what a photo shows: object, background, or neither, from label maps and binary pictures."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.data.labels import read_label_map_or_colours
+from convneur.data.pairs import label_files
+from convneur.errors import InputError
+
+__all__ = ["MaskFolder", "read_mask"]
+
+_VOID = 255
+
+
+def read_mask(path: str | Path) -> NDArray[np.int8]:
+    """The mask in a file: 1 object, 0 background, -1 void.
+
+    Choice: of a label map every class but 0 is object, and 255 is void. A picture of 0 and 255 alone is a binary mask,
+        and 255 its object. RGB whose three channels are equal is read as grey.
+    Args:    path: as `read_label_map` takes it.
+    Returns: (H, W).
+    Raises:  InputError: as `read_label_map`; colours.
+    """
+    labels = read_label_map_or_colours(path)
+    if labels.ndim == 3:
+        if (labels != labels[..., :1]).any():
+            raise InputError(f"{path}: holds colours, no mask; write one value per pixel, 0 for the background")
+        labels = labels[..., 0]
+    mask = (labels != 0).astype(np.int8)
+    void = labels == _VOID
+    if not np.array_equal(void, mask):
+        mask[void] = -1
+    return mask
+
+
+class MaskFolder:
+    """The masks under a folder, found by the names of photos.
+
+    Choice: the same relative path without suffix; else the same file name, if one mask alone has it.
+    Raises: InputError: no label map in the folder, or two of one name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._by_path = label_files(folder)
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        for path in self._by_path.values():
+            self._by_stem[path.stem].append(path)
+
+    def find(self, name: str) -> Path:
+        """The mask of a photo, named by its relative path without suffix.
+
+        Raises: InputError: there is none, or several have the name.
+        """
+        if name in self._by_path:
+            return self._by_path[name]
+        found = self._by_stem.get(Path(name).name, [])
+        if len(found) != 1:
+            what = "no mask" if not found else f"{len(found)} masks"
+            raise InputError(f"{self.folder}: {what} named {name}; a mask needs its photo's name but for the suffix")
+        return found[0]

@@ -1,0 +1,130 @@
+"""What a gate does, in numbers: how it is spread, and whether it suppresses background and sharpens edges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.gates.reduce import check_features
+from convneur.gates.regions import Against, Regions
+
+__all__ = ["CLOSED", "OPEN", "RATIOS", "SHARES", "Contrast", "StageMeasures", "measure_stage"]
+
+_Map = NDArray[np.float64]
+
+# Choice: below a quarter a gate is called closed, above three quarters open.
+CLOSED, OPEN = 0.25, 0.75
+
+# The names of the figures: shares lie in 0 to 1, ratios above 0.
+SHARES = ("gate_below_0.25", "gate_above_0.75", "foreground_share", "edge_share")
+RATIOS = tuple(
+    f"{name}_{when}" for name in ("background_suppression", "edge_contrast") for when in ("before", "after", "change")
+)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The energy of one region over that of another, before and after the gate; None where it is undefined."""
+
+    before: float | None
+    after: float | None
+
+    @property
+    def change(self) -> float | None:
+        """after / before: 1 for a gate that treats both regions alike, above 1 where it favours the first."""
+        return None if self.before is None or self.after is None else self.after / self.before
+
+    def record(self) -> dict[str, float | None]:
+        """For the manifest."""
+        return {"before": self.before, "after": self.after, "change": self.change}
+
+
+@dataclass(frozen=True)
+class StageMeasures:
+    """A stage's figures.
+
+    closed, open: shares of gate values below .25 and above .75, over positions and channels.
+    background_suppression: foreground over background. edge_contrast: edges over everything else.
+    foreground_share, edge_share: of the positions. against: what these regions were taken from.
+    """
+
+    stage: int
+    against: Against
+    closed: float
+    open: float
+    background_suppression: Contrast
+    edge_contrast: Contrast
+    foreground_share: float
+    edge_share: float
+
+    def record(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "gate_below_0.25": self.closed,
+            "gate_above_0.75": self.open,
+            "background_suppression": self.background_suppression.record(),
+            "edge_contrast": self.edge_contrast.record(),
+            "foreground_share": self.foreground_share,
+            "edge_share": self.edge_share,
+        }
+
+    def figures(self) -> Mapping[str, float | None]:
+        """Every figure under the names in `SHARES` and `RATIOS`."""
+        record = self.record()
+        flat: dict[str, float | None] = {name: record[name] for name in SHARES}
+        for name in ("background_suppression", "edge_contrast"):
+            flat |= {f"{name}_{when}": value for when, value in record[name].items()}
+        return flat
+
+
+def measure_stage(stage: int, f_loc: NDArray[np.float32], gate: NDArray[np.float32], regions: Regions) -> StageMeasures:
+    """The figures of one stage of one photo.
+
+    Equation: E(p) = sqrt(mean_c F_c(p)^2), the map that `reduce_channels` draws by rms; the energy of a region is the
+        mean of E over its positions, by weight. A contrast is the ratio of two regions' energies, of F_loc before the
+        gate and of A * F_loc after it.
+    Choice: not F_out, which contains the block's input. A ratio of ratios is the same whatever a gate multiplies
+        everything by: a gate that halves all values gives 1, exactly.
+    Args:    f_loc, gate: (C, H, W); regions: of the same H and W.
+    Returns: shares 0 to 1, ratios above 0 without unit; None where a region is empty or one of them has no energy.
+    Raises:  InputError: values that are NaN or infinite.
+    """
+    for row, features in (("f_loc", f_loc), ("gate", gate)):
+        check_features(features, row, stage)
+    before, after = _energy(f_loc), _energy(f_loc, gate)
+    return StageMeasures(
+        stage=stage,
+        against=regions.against,
+        closed=float(np.mean(gate < CLOSED)),
+        open=float(np.mean(gate > OPEN)),
+        background_suppression=Contrast(
+            _ratio(before, regions.foreground, regions.background),
+            _ratio(after, regions.foreground, regions.background),
+        ),
+        edge_contrast=Contrast(
+            _ratio(before, regions.edges, regions.plain), _ratio(after, regions.edges, regions.plain)
+        ),
+        foreground_share=float(regions.foreground.mean()),
+        edge_share=float(regions.edges.mean()),
+    )
+
+
+def _energy(f_loc: NDArray[np.float32], gate: NDArray[np.float32] | None = None) -> _Map:
+    """rms over channels, (H, W), a channel at a time: the products are not all kept."""
+    total = np.zeros(f_loc.shape[1:])
+    for number, features in enumerate(f_loc):
+        values = features.astype(np.float64)
+        if gate is not None:
+            values *= gate[number]
+        total += np.square(values)
+    return np.sqrt(total / len(f_loc))
+
+
+def _ratio(energy: _Map, first: _Map, second: _Map) -> float | None:
+    parts = []
+    for weights in (first, second):
+        total = float(weights.sum())
+        parts.append(float((weights * energy).sum()) / total if total else 0.0)
+    return parts[0] / parts[1] if all(parts) else None
