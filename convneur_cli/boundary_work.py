@@ -34,6 +34,8 @@ Stamp = tuple[tuple[int, int], tuple[int, int]]
 
 _PRELOADED = ["convneur_cli.app", "convneur.data.reading", "convneur.metrics"]
 _AHEAD = 8  # jobs handed out per worker before the first of them must be done
+# Silent here: which of their lines and tracebacks a lost connection leaves is chance, and what matters is raised.
+_DASK_LOGS = ("distributed", "distributed.client", "distributed.gc", "tornado.application", "asyncio")
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,11 +189,10 @@ def _cluster(address: str) -> Iterator[Map]:
     try:
         from distributed import Client
         from distributed.comm.addressing import resolve_address
-        from distributed.comm.core import CommClosedError
-        from distributed.scheduler import KilledWorker
     except ImportError:
         raise UsageError(f"--scheduler {address}: needs Dask; pip install 'convneur[dask]'") from None
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what matters is raised, and reported in a line
+    for name in _DASK_LOGS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         resolve_address(address)  # a client with a wrong address would take a minute to be given up
         client = Client(address, timeout="10s", set_as_default=False)
@@ -200,7 +201,9 @@ def _cluster(address: str) -> Iterator[Map]:
     except ValueError as error:
         raise UsageError(f"--scheduler {address}: no address such as tcp://host:8786 ({error})") from None
     try:
-        workers = client.run(_release, on_error="return")
+        with _losses_named(address):
+            workers = client.run(_release, on_error="return")
+            threads = sum(client.nthreads().values())
         if not workers:
             raise InputError(f"--scheduler {address}: has no workers; start some with `dask worker {address}`")
         for worker, release in workers.items():
@@ -208,21 +211,33 @@ def _cluster(address: str) -> Iterator[Map]:
                 found = f"convneur {release}" if isinstance(release, str) else f"no convneur ({release})"
                 raise InputError(f"{worker}: this worker has {found}; install convneur {convneur.__version__} there")
         # Dask starts a lost worker's jobs again elsewhere; `pure` would let equal ones share a result.
-        windowed = _windowed(partial(client.submit, pure=False), _AHEAD * max(sum(client.nthreads().values()), 8))
+        windowed = _windowed(partial(client.submit, pure=False), _AHEAD * max(threads, 8))
 
         def mapped(function: Callable[[Any], Any], jobs: Iterable[Any]) -> Iterator[Any]:
-            try:
+            with _losses_named(address):
                 yield from windowed(function, jobs)
-            except KilledWorker as error:
-                raise InputError(
-                    f"a pair ended one worker after another, perhaps for lack of memory ({error})"
-                ) from None
-            except (CancelledError, CommClosedError):
-                raise InputError(f"--scheduler {address}: the connection was lost") from None
 
         yield mapped
     finally:
         client.close()
+
+
+@contextmanager
+def _losses_named(address: str) -> Iterator[None]:
+    """Turn each of the ways in which Dask says that the scheduler or the workers have gone into an InputError."""
+    from distributed.client import ClosedClientError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        yield
+    except KilledWorker as error:
+        raise InputError(f"a pair ended one worker after another, perhaps for lack of memory ({error})") from None
+    except (CancelledError, ClosedClientError):
+        raise InputError(f"--scheduler {address}: the connection was lost") from None
+    except OSError as error:
+        if error.filename is not None:  # a job's own, about a file
+            raise
+        raise InputError(f"--scheduler {address}: the connection was lost") from None
 
 
 def _release() -> str:

@@ -3,14 +3,15 @@
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,31 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import convneur_cli.boundary_work as work
+from convneur.errors import InputError
 from convneur.metrics import METRICS, BoundarySettings, score_pair
 from convneur_cli.boundary_state import _decoded, _encoded
 
 COMMAND = [sys.executable, "-c", "from convneur_cli.app import main; main()", "eval-boundary", "pred", "gt"]
 BOTH = ("-o", "out.json", "--per-image", "rows.csv", "--num-classes", "3")
+HELD = """
+import time
+from pathlib import Path
+
+from convneur_cli.app import main
+from convneur_cli.boundary_state import State
+
+add = State.add
+
+def held(state, *finished):
+    add(state, *finished)
+    if len(state) == 6:
+        Path("held").touch()
+        while Path("held").exists():
+            time.sleep(0.01)
+
+State.add = held
+main()
+"""
 
 
 def many(place: Path, count: int) -> None:
@@ -267,17 +288,16 @@ def test_only_so_many_jobs_are_under_way() -> None:
 
 
 def begin(place: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the command as a process, wait until it has finished some pairs."""
+    """Start the command as a process; it has kept six pairs and keeps no more until the file `held` goes."""
     started = subprocess.Popen(
-        [*COMMAND, *BOTH, *arguments],
+        [sys.executable, "-c", HELD, *COMMAND[3:], *BOTH, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    state = place / "out.json.partial"
-    while not state.exists() or state.read_bytes().count(b"\n") < 6:
-        assert started.poll() is None
+    while not (place / "held").exists():
+        assert started.poll() is None, started.communicate()
         time.sleep(0.02)
     return started
 
@@ -291,10 +311,9 @@ def test_processes_can_be_stopped_at_any_moment(evaluate: Any, place: Path, stop
         os.killpg(started.pid, stop)  # as a terminal does
         out, err = started.communicate(timeout=60)
         assert (started.returncode, out) == (130, "")
-        (line,) = err.splitlines()
-        assert line.startswith("interrupted: ")
-        assert line.endswith(
-            "of 205 pairs are scored and kept in out.json.partial; the same command with --resume goes on"
+        assert err == (
+            "interrupted: 6 of 205 pairs are scored and kept in out.json.partial; "
+            "the same command with --resume goes on\n"
         )
     else:
         os.kill(started.pid, stop)
@@ -307,7 +326,7 @@ def test_processes_can_be_stopped_at_any_moment(evaluate: Any, place: Path, stop
             pytest.fail("workers stay behind")
     ran = evaluate(*BOTH, "--resume", "--json")
     assert ran.code == 0
-    assert "of 205 pairs are scored already" in ran.err
+    assert "out.json.partial: 6 of 205 pairs are scored already\n" in ran.err
     resumed = contents(place, "out.json", "rows.csv")
     assert evaluate(*BOTH, "--json").out == ran.out
     assert contents(place, "out.json", "rows.csv") == resumed
@@ -337,12 +356,9 @@ def test_the_bar_shows_rate_and_time_left(place: Path) -> None:
 @pytest.fixture
 def cluster(place: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """The address of a Dask scheduler; the processes of the scheduler and of two workers."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-    dask = [sys.executable, "-m", "dask"]
-    scheduler = [*dask, "scheduler", "--host", address, "--no-dashboard", "--no-show"]
-    worker = [*dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    dask, known = [sys.executable, "-m", "dask"], ["--scheduler-file", "scheduler.json"]
+    scheduler = [*dask, "scheduler", *known, "--host", "tcp://127.0.0.1:0", "--no-dashboard", "--no-show"]
+    worker = [*dask, "worker", *known, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
     with (place / "dask.log").open("wb") as log:
         commands = [scheduler, worker, worker]
         processes = [subprocess.Popen(command, stdout=log, stderr=log, cwd=place) for command in commands]
@@ -350,7 +366,7 @@ def cluster(place: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
             while (place / "dask.log").read_bytes().count(b"Starting established connection to tcp://127") < 2:
                 assert all(process.poll() is None for process in processes), (place / "dask.log").read_text()
                 time.sleep(0.05)
-            yield address, processes
+            yield json.loads((place / "scheduler.json").read_text())["address"], processes
         finally:
             for process in processes:
                 process.kill()
@@ -362,6 +378,7 @@ def test_a_cluster_that_loses_a_worker_half_way_does_not_change_a_bit(evaluate: 
     many(place, 200)
     started = begin(place, "--scheduler", address, "--json")
     worker.kill()
+    (place / "held").unlink()
     out, err = started.communicate(timeout=120)
     assert started.returncode == 0, err
     assert "Traceback" not in err
@@ -375,6 +392,7 @@ def test_a_cluster_that_is_lost_leaves_what_was_finished(evaluate: Any, place: P
     many(place, 200)
     started = begin(place, "--scheduler", address, "-q")
     scheduler.kill()
+    (place / "held").unlink()
     _, err = started.communicate(timeout=120)
     assert started.returncode == 1
     kept, lost = err.splitlines()
@@ -395,6 +413,37 @@ def test_wrong_schedulers(evaluate: Any, arguments: list[str], said: str) -> Non
     ran = evaluate(*arguments)
     assert ran.code == 2
     assert said in ran.line
+
+
+def test_what_dask_logs_of_a_lost_connection_is_left_out(evaluate: Any) -> None:
+    evaluate("--scheduler", "foo://here")
+    for name in ("distributed.batched", "distributed.client", "distributed.core", "tornado.application", "asyncio"):
+        assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL), name
+
+
+def test_whatever_dask_raises_of_a_lost_connection_is_named() -> None:
+    from distributed.client import ClosedClientError, FutureCancelledError
+    from distributed.comm.core import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    lost = "--scheduler tcp://here:1: the connection was lost"
+    for raised, said in (
+        (FutureCancelledError("_score-1", "scheduler-connection-lost"), lost),
+        (ClosedClientError("Client is closed. Can't send update-graph message."), lost),
+        (CommClosedError("in <TCP (closed)>: Stream is closed"), lost),
+        (OSError("Timed out trying to connect to tcp://here:1 after 30 s"), lost),
+        (
+            KilledWorker("_score-1", SimpleNamespace(address="tcp://there:2"), 3),
+            "a pair ended one worker after another",
+        ),
+    ):
+        with pytest.raises(InputError, match=said), work._losses_named("tcp://here:1"):
+            raise raised
+
+
+def test_a_files_error_on_a_cluster_stays_what_it_is() -> None:
+    with pytest.raises(PermissionError, match=r"gt/a\.png"), work._losses_named("tcp://here:1"):
+        raise PermissionError(13, "Permission denied", "gt/a.png")
 
 
 def test_dask_is_not_needed_but_named(evaluate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
