@@ -69,6 +69,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             print(f"error: {message.rstrip('.')}; see '{where} --help'", file=sys.stderr)
         sys.exit(USAGE)
     except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # outside a command's body, where nothing has said so
         print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
     sys.exit(code or 0)

@@ -66,7 +66,7 @@ def reported(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         kept = str(stop) or "files already written are whole, the others were not begun"
         print(f"interrupted: {kept}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None  # a typer.Exit of this code is typer's own, for Ctrl-C outside a body
     except Exception as error:
         if debug:
             traceback.print_exc()

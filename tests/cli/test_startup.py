@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+import typer.core
+
+from convneur_cli.app import main
 
 CODE = """
 import sys
@@ -40,6 +44,18 @@ def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
 def test_ctrl_c_while_modules_load_is_a_line() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_ctrl_c_while_options_are_read_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(typer.core.TyperCommand, "parse_args", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        main(["models"])
+    assert (stopped.value.code, *capsys.readouterr()) == (130, "", "interrupted\n")
 
 
 def test_the_package_runs_as_the_command_does() -> None:
