@@ -105,7 +105,7 @@ def comparable(
     if gt.shape != pred.shape:
         raise InputError(
             f"the prediction is {_size(pred)} but the ground truth {_size(gt)} (height x width); "
-            "resize the prediction with nearest-neighbour interpolation"
+            "resize the prediction with nearest-neighbour interpolation (--resize nearest)"
         )
     gt_codes, gt_values = _coded(gt)
     gt_counts = occurrences(gt_codes, len(gt_values))
@@ -201,5 +201,5 @@ def _foreign_labels(
     ignore = "no label is ignored" if ignore_index is None else f"{ignore_index} is ignored"
     return (
         f"ground-truth {found}: classes are 0..{num_classes - 1}, {ignore}; "
-        "mend the number of classes or the ignore label"
+        "mend the number of classes or the ignored label (--num-classes, --ignore-index)"
     )
