@@ -5,6 +5,7 @@ import json
 import math
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 FIGURE, WEIGHTS = "training.png", "weights.safetensors"
+_SAME = 1.0  # second, within which interrupts are one
 
 
 def train(
@@ -159,16 +161,21 @@ def train(
     from convneur.training.loop import STATE, Run, engine, shared
 
     accelerator = engine(device)
+    parts = accelerator.num_processes * settings.accumulate
+    if settings.batch % parts:
+        raise UsageError(f"--batch {settings.batch}: must be a multiple of processes x accumulate, {parts}")
     main = accelerator.is_main_process
     printer = common.printer() if main else Printer(json=True, quiet=True)  # one process speaks for all
-    with run_folder(out, resume=resume, force=common.force, alone=main), asked_to_stop() as stop:
-        looked = shared(accelerator, looked_through(printer, data, settings.task, asked, workers) if main else None)
+    with run_folder(out, resume=resume, force=common.force, alone=main):
+        seen = looked_through(printer, data, settings.task, asked, workers, begun=saved) if main else None
+        looked = shared(accelerator, seen)
         photos = fingerprint([example.name for example in (*looked.train, *looked.val)])
         if saved is not None and saved["photos"] != photos:
             raise UsageError(f"{data}: other photos than the run in {out} was begun with; begin again with --force")
         net = net.replace(num_classes=len(looked.names))
         built = built_net(net, settings.seed)
-        if asked["--init"] and saved is None:
+        going_on = resume and (out / STATE).exists()  # a run may end before its first state
+        if asked["--init"] and not going_on:
             begin_from(printer, built, Path(asked["--init"]))
         run = Run(
             folder=out,
@@ -181,7 +188,6 @@ def train(
             save_every=save_every,
             workers=workers,
             warn=printer.warn,
-            stop=stop,
             about={
                 "convneur": convneur.__version__,
                 "model": asked["--model"],
@@ -199,6 +205,8 @@ def train(
                 "net": net.to_dict(),
                 "settings": run.settings.to_dict(),
                 "classes": looked.names,
+                "counts": looked.counts,
+                "left_out": looked.left_out,
                 "steps": run.steps,
                 "validate_every": run.validate_every,
                 "precision": run.precision,
@@ -210,10 +218,11 @@ def train(
             run.steps, run.validate_every, run.precision = (
                 saved[key] for key in ("steps", "validate_every", "precision")
             )
-        _announce(printer, run, asked["--model"])
-        with printer.progress("training", run.steps) as advance:
+        rehearsed = saved is None and (asked["--minutes"] or asked["--precision"] == "auto")
+        _announce(printer, run, asked["--model"], "the timed steps" if rehearsed else "")
+        with printer.progress("training", run.steps) as advance, asked_to_stop(printer) as run.stop:
             run.said = _teller(printer, run, advance)
-            result = run.go(resume=resume and (out / STATE).exists())
+            result = run.go(resume=going_on)
         if main:
             draw_curves(out, f"{asked['--model']} on {data.resolve().name}")
             score = {key: value for key, value in result.best.items() if key not in ("score", "step")}
@@ -267,8 +276,18 @@ def task_net(options: ModelOptions, settings: "TrainSettings") -> ConvNeurConfig
     return net.replace(drop_path_rate=settings.drop_path)
 
 
-def looked_through(printer: Printer, data: Path, task: str, asked: Mapping[str, Any], threads: int) -> "Data":
-    """Find the photos and read each once. Raises: InputError: see `find_examples` and `survey`."""
+def looked_through(
+    printer: Printer,
+    data: Path,
+    task: str,
+    asked: Mapping[str, Any],
+    threads: int,
+    begun: Mapping[str, Any] | None = None,
+) -> "Data":
+    """Find the photos and read each once, or know from the config of a run what that gave when it was begun.
+
+    Raises: InputError: see `find_examples` and `survey`.
+    """
     from convneur.data.examples import find_examples, survey
     from convneur.data.presets import PRESETS
     from convneur.data.reading import Reading
@@ -289,6 +308,12 @@ def looked_through(printer: Printer, data: Path, task: str, asked: Mapping[str, 
         printer.warn(
             f"{len(found.unpaired)} photos without a label map, left aside: {', '.join(found.unpaired[:3])}{more}"
         )
+    if begun is not None:
+        left_out = set(begun["left_out"])
+        kept = [tuple(each for each in split if each.name not in left_out) for split in (found.train, found.val)]
+        return Data(
+            *kept, reading, tuple(begun["classes"]), tuple(begun["counts"]), asked["--preset"], tuple(begun["left_out"])
+        )
     threads = max(threads, 1)
     with printer.progress("looking through the photos", len(found.train) + len(found.val)) as advance:
         train = survey(found.train, reading, len(names) if names else None, threads=threads, seen=advance)
@@ -306,7 +331,9 @@ def looked_through(printer: Printer, data: Path, task: str, asked: Mapping[str, 
     if not sum(train.counts):
         raise ConfigError(f"{data}: every pixel is ignored; check --preset and --ignore-index")
     printer.note(f"{len(train.examples)} photos to train on, {len(val.examples)} to validate on ({found.val_from})")
-    return Data(train.examples, val.examples, reading, names, train.counts, asked["--preset"])
+    kept = {example.name for example in (*train.examples, *val.examples)}
+    left_out = tuple(example.name for example in (*found.train, *found.val) if example.name not in kept)
+    return Data(train.examples, val.examples, reading, names, train.counts, asked["--preset"], left_out)
 
 
 def built_net(net: ConvNeurConfig, seed: int) -> "ConvNeur":
@@ -351,11 +378,11 @@ def _decide(printer: Printer, run: "Run", *, minutes: float | None, precision: s
         printer.note(f"{minutes:g} min are {run.steps} steps of {pace.step:.3g} s")
 
 
-def _announce(printer: Printer, run: "Run", name: str) -> None:
-    """The plan, before the first step."""
+def _announce(printer: Printer, run: "Run", name: str, rehearsed: str) -> None:
+    """The plan, before the first step. Args: rehearsed: what the peak memory was measured over, if it was."""
     settings, net = run.settings, run.model.config
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
-    chunks = run.model.chunks(*settings.crop) if net.global_branch == "neural-memory" and net.memory != "none" else ()
+    chunks, unreached = run.model.chunks(*settings.crop), run.model.unreached(*settings.crop)
     processes = run.accelerator.num_processes
     rows = [
         ("net", f"{name}, memory {net.memory}, head {net.head}, {parameters / 1e6:.2f} M parameters"),
@@ -363,11 +390,14 @@ def _announce(printer: Printer, run: "Run", name: str) -> None:
         ("steps", f"{grouped(run.steps)} of {settings.batch} views of {settings.crop[0]}x{settings.crop[1]}, "
                   f"{settings.epochs:.3g} epochs, validated every {run.validate_every}"),
         ("on", f"{processes} x {run.accelerator.device.type}, {run.precision}"),
-        # Weights, their average, gradients and two moments; activations show once steps have been made.
-        ("memory", f"{5 * 4 * parameters / 2**20:.0f} MiB for weights and optimizer, and the activations"),
+        # Weights, their average, gradients and two moments; what activations take shows once steps have been made.
+        ("memory", f"{_peak(run)} in use after {rehearsed}" if rehearsed else
+                   f"{5 * 4 * parameters / 2**20:.0f} MiB for weights and optimizer; with activations after 20 steps"),
     ]  # fmt: skip
     if any(chunks):
-        rows.insert(1, ("chunks", f"{' / '.join(map(str, chunks))} in the stages' memories at this size"))
+        few = [f"{what} of stage {', '.join(map(str, stages))}" for what, stages in unreached.items()]
+        learn = f"too few for a gradient of {' and '.join(few)} (--min-chunks)" if few else "all parameters learn"
+        rows.insert(1, ("chunks", f"{', '.join(map(str, chunks))} in stages 1 to 4 at this size: {learn}"))
     for what, words in rows:
         printer.note(f"{what:8}{words}")
 
@@ -429,19 +459,25 @@ def draw_curves(folder: Path, title: str) -> None:
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C waits for the end of a step, after which the state is saved; a second one does not wait."""
-    asked = False
+def asked_to_stop(printer: Printer | None = None) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C waits for the end of a step, after which the state is saved; a second one does not wait.
+
+    Args: printer: says so. A launcher hands on the Ctrl-C that its processes had already: that is no second one.
+    """
+    asked: float | None = None
 
     def ask(number: int, frame: object) -> None:
         nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
+        if asked is None:
+            asked = time.monotonic()
+            if printer:
+                printer.note("stopping after this step, to save; Ctrl-C again stops at once")
+        elif time.monotonic() - asked > _SAME:
+            raise KeyboardInterrupt("the last state is kept; the same command with --resume goes on")
 
     before = signal.signal(signal.SIGINT, ask)
     try:
-        yield lambda: asked
+        yield lambda: asked is not None
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -209,6 +209,18 @@ class ConvNeur(nn.Module):
             for memory, (h, w) in zip(self._first_memories(), stage_sizes(height, width), strict=True)
         )
 
+    def unreached(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        """Parts of the memories that get no gradient from an image of this size, with the stages, 1 to 4, where."""
+        writes = [
+            None if memory is None else memory.writes_read(h * w)
+            for memory, (h, w) in zip(self._first_memories(), stage_sizes(height, width), strict=True)
+        ]
+        found = {
+            what: tuple(stage for stage, count in enumerate(writes, start=1) if count == few)
+            for few, what in ((0, "k, v and the update generator"), (1, "the momentum"))
+        }
+        return {what: stages for what, stages in found.items() if stages}
+
     def _first_memories(self) -> list[NeuralMemory | None]:
         return [
             next((module for module in blocks.modules() if isinstance(module, NeuralMemory)), None)
@@ -218,28 +230,22 @@ class ConvNeur(nn.Module):
     def _check(self, x: Tensor, stages: Sequence[int], block: int) -> None:
         if x.ndim != 4 or x.shape[1] != self.config.in_channels:
             raise ValueError(f"input of shape {tuple(x.shape)}: expected (B, {self.config.in_channels}, H, W)")
-        sizes = stage_sizes(int(x.shape[2]), int(x.shape[3]))
+        stage_sizes(int(x.shape[2]), int(x.shape[3]))  # refuses what is too small
         for stage in stages:
             if not 1 <= stage <= len(self.stages):
                 raise ValueError(f"stage {stage}: choose 1 to {len(self.stages)}")
             if not 1 <= block <= self.config.depths[stage - 1]:
                 raise ValueError(f"block {block}: stage {stage} has blocks 1 to {self.config.depths[stage - 1]}")
         if self.training and torch.is_grad_enabled() and not self._warned and not torch.compiler.is_compiling():
-            self._warn_of_unreached(sizes)
+            self._warn_of_unreached(int(x.shape[2]), int(x.shape[3]))
 
-    def _warn_of_unreached(self, sizes: tuple[tuple[int, int], ...]) -> None:
+    def _warn_of_unreached(self, height: int, width: int) -> None:
         """Once per net: name the stages whose chunks are too few for every parameter to learn."""
-        writes = [
-            None if memory is None else memory.writes_read(h * w)
-            for memory, (h, w) in zip(self._first_memories(), sizes, strict=True)
-        ]
-        for few, what in ((0, "k, v and the update generator"), (1, "the momentum")):
-            named = [str(stage) for stage, count in enumerate(writes, start=1) if count == few]
-            if named:
-                self._warned = True
-                warnings.warn(
-                    f"too few chunks in stage {', '.join(named)} at this image size: no gradient reaches {what} there; "
-                    "see read, min_chunks, chunks and chunk_length of ConvNeurConfig",
-                    UnreachedParametersWarning,
-                    stacklevel=4,
-                )
+        for what, stages in self.unreached(height, width).items():
+            self._warned = True
+            warnings.warn(
+                f"too few chunks in stage {', '.join(map(str, stages))} at this image size: no gradient reaches {what} "
+                "there; see read, min_chunks, chunks and chunk_length of ConvNeurConfig",
+                UnreachedParametersWarning,
+                stacklevel=4,
+            )

@@ -63,7 +63,10 @@ _VALIDATING = 0.2  # of the time, at most, where a run has a duration
 
 @dataclass(frozen=True)
 class Data:
-    """Examples that were looked through; names: of the classes; counts: see `Survey`; preset: its name, or None."""
+    """Examples that were looked through; names: of the classes; counts: see `Survey`; preset: its name, or None.
+
+    left_out: names of those that cannot be read.
+    """
 
     train: tuple[Example, ...]
     val: tuple[Example, ...]
@@ -71,6 +74,7 @@ class Data:
     names: tuple[str, ...]
     counts: tuple[int, ...]
     preset: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,16 @@ def test_ctrl_c_saves_and_says_how_to_go_on(train: Any, place: Path, monkeypatch
     same(place / "whole", place / "stopped")
 
 
+def test_a_run_that_ended_before_its_first_state_begins_from_init_again(train: Any, place: Path) -> None:
+    save_checkpoint(ConvNeur(TINY.replace(num_classes=5)), place / "five.safetensors")
+    arguments = ["cls", "--task", "classification", *QUICK, "--init", "five.safetensors"]
+    assert train(*arguments, "--out", "whole") == 0
+    assert train(*arguments, "--out", "again") == 0
+    (place / "again" / "state.safetensors").unlink()
+    assert train("cls", "--resume", "--out", "again", "--workers", "0") == 0, train.err
+    same(place / "whole", place / "again")
+
+
 CHANGES = {
     ("--lr", "0.5"): "--lr 0.5: the run in run was begun with 0.01",
     ("--epochs", "9"): "--epochs 9.0: the run in run was begun with 4",
@@ -327,6 +337,9 @@ def test_one_damaged_photo_of_many_is_left_out(train: Any, place: Path) -> None:
     assert "error: cls/train/dark/10.png: " in train.err
     assert "1 photos cannot be read and are left out" in train.err
     assert "110 photos to train on" in train.err
+    assert train("cls", "--out", "run", "--resume") == 0, train.err  # without a second look
+    assert "photos  110 to train, " in train.err
+    assert "10.png" not in train.err
 
 
 def test_predict_names_what_is_wrong(place: Path, command: Callable[[str], Any]) -> None:

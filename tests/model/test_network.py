@@ -227,6 +227,26 @@ def test_too_few_chunks_are_warned_of_once_and_only_in_training() -> None:
         ConvNeur(SMALL.replace(chunks=(2, 2, 3, 3)))(torch.randn(1, 3, 160, 160))
 
 
+@pytest.mark.filterwarnings("ignore::convneur.model.network.UnreachedParametersWarning")
+def test_what_is_said_to_get_no_gradient_gets_none() -> None:
+    """Against a backward pass, by the memories' parameters."""
+    torch.manual_seed(0)
+    for chunks in ((1, 2, 3, 1), (2, 2, 4, 3)):
+        model = ConvNeur(SMALL.replace(chunks=chunks))
+        model(torch.randn(2, 3, 160, 160)).square().sum().backward()
+        silent: dict[str, list[int]] = {"k, v and the update generator": [], "the momentum": []}
+        for stage, blocks in enumerate(model.stages, start=1):
+            memory = next(module for module in blocks.modules() if isinstance(module, NeuralMemory))
+            generator = memory.write.generator.weight.grad
+            of_qkv = [bool(rows.any()) for rows in memory.qkv.weight.grad.chunk(3)]
+            of_steps = [False] * 3 if generator is None else [bool(row.any()) for row in generator]
+            if not any(of_qkv[1:] + of_steps):
+                silent["k, v and the update generator"].append(stage)
+            elif not of_steps[1]:  # theta, eta, alpha
+                silent["the momentum"].append(stage)
+        assert model.unreached(160, 160) == {what: tuple(stages) for what, stages in silent.items() if stages}
+
+
 def test_modes_and_formats_give_the_same_net() -> None:
     torch.manual_seed(0)
     model = ConvNeur(SMALL).eval()

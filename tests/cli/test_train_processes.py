@@ -1,0 +1,142 @@
+"""`convneur train` as two processes under the engine's launcher, on gloo."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convneur.variants import ConvNeurConfig
+
+pytestmark = pytest.mark.slow  # a launcher and its processes load torch three times
+
+RECIPE = {
+    "epochs": 12, "batch": 4, "accumulate": 1, "crop": [64, 64], "scale": [0.5, 1.0], "eval_scale": 1.0, "flip": 0.5,
+    "colour": 0.2, "rand_augment": 0.0, "erase": 0.0, "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.1,
+    "class_weights": "sqrt", "drop_path": 0.0, "lr": 0.005, "backbone_lr": 1.0, "weight_decay": 0.05, "warmup": 0.1,
+    "min_lr": 0.0, "clip": 1.0, "ema": 0.9,
+}  # fmt: skip
+# At 64x64 two, one, one and one chunks: k, v and the generators of three stages get no gradient, in stage 1 the
+# momentum gets none.
+NET = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=196)
+TOLERANCE = 1e-4  # relative, of each loss: the parts of a batch are summed in another order
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nine photos to train on, three to validate: neither can be divided by two."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.json").write_text(json.dumps(NET.to_dict()))
+    (tmp_path / "recipe.json").write_text(json.dumps(RECIPE))
+    random = np.random.default_rng(0)
+    for split, count in (("train", 9), ("val", 3)):
+        for number in range(count):
+            labels = np.zeros((60, 72), np.uint8)
+            labels[10:40, 8:60] = 1
+            labels[:4] = 255
+            pixels = random.integers(0, 90, (60, 72, 3)) + 100 * (labels[..., None] == 1)
+            for folder, suffix, picture in (("images", "jpg", pixels.astype(np.uint8)), ("masks", "png", labels)):
+                path = tmp_path / "seg" / folder / split / f"{number}.{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(picture).save(path)
+            path = tmp_path / "cls" / split / "ab"[number % 2] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((random.integers(0, 90, (60, 72, 3)) + 40 * (number % 2)).astype(np.uint8)).save(path)
+    return tmp_path
+
+
+def command(processes: int, *arguments: str) -> list[str]:
+    """As docs/training.md has it; a free port, for other tests may run beside this one."""
+    train = ["convneur_cli", "train", *arguments, "--device", "cpu"]
+    if processes == 1:
+        return [sys.executable, "-m", *train]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    return [
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes),
+        "--main_process_port", port, "--module", *train,
+    ]  # fmt: skip
+
+
+def run(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command(processes, *arguments), env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def curve(folder: Path, key: str) -> list[float]:
+    return [record[key] for record in records(folder) if key in record]
+
+
+CLASSIFY = ["cls", "--task", "classification", "--model", "net.json", "--recipe", "recipe.json", "--workers", "0",
+            "--precision", "fp32", "--validate-every", "9"]  # fmt: skip
+
+
+def test_two_processes_give_the_loss_curve_of_one(place: Path) -> None:
+    for processes, parts in ((1, "1"), (2, "1"), (2, "2")):
+        done = run(processes, *CLASSIFY, "--accumulate", parts, "--out", f"{processes}x{parts}", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["steps"] == 27  # one process speaks, whole JSON
+        assert f"on      {processes} x cpu" in done.stderr
+        assert "1 and the momentum" not in done.stderr
+        assert "k, v and the update generator of stage 2, 3, 4 and the momentum of stage 1" in done.stderr
+    for other in ("2x1", "2x2"):
+        for key in ("loss", "gradient_norm"):
+            assert curve(place / other, key) == pytest.approx(curve(place / "1x1", key), rel=TOLERANCE), (other, key)
+        assert curve(place / other, "top1") == curve(place / "1x1", "top1")  # three photos on two processes
+
+
+def test_masks_train_on_two_processes(place: Path) -> None:
+    """Dropout in the head draws other numbers on each process, so that the curve is alike, not the same."""
+    arguments = ["seg", *CLASSIFY[3:], "--head", "semantic-fpn"]
+    for processes in (1, 2):
+        done = run(processes, *arguments, "--out", str(processes))
+        assert done.returncode == 0, done.stderr
+    one, two = curve(place / "1", "loss"), curve(place / "2", "loss")
+    assert two[-1] == pytest.approx(one[-1], rel=0.35)
+    assert two[-1] < 0.8 * two[0]
+    assert curve(place / "2", "miou")[-1] > 0.8
+
+
+def test_ctrl_c_saves_and_resume_goes_on_as_if_nothing_had_happened(place: Path) -> None:
+    arguments = [*CLASSIFY, "--epochs", "200", "--save-every", "1000", "--validate-every", "1000"]
+    assert run(2, *arguments, "--out", "whole").returncode == 0
+    victim = subprocess.Popen(
+        command(2, *arguments, "--out", "stopped"), env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True,
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    limit = time.monotonic() + 120
+    log = place / "stopped" / "metrics.jsonl"
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < limit:
+        time.sleep(0.02)
+    os.killpg(victim.pid, signal.SIGINT)  # as a terminal does: to the launcher and to its processes
+    _, said = victim.communicate(timeout=120)
+    assert victim.returncode != 0
+    assert "interrupted: saved at step " in said, said
+    assert records(place / "stopped")[-1]["step"] < 450
+    done = run(2, "cls", "--out", "stopped", "--resume", "--workers", "0", "--save-every", "1000")
+    assert done.returncode == 0, done.stderr
+    assert curve(place / "stopped", "loss") == pytest.approx(curve(place / "whole", "loss"), rel=TOLERANCE)
+
+
+def test_what_is_wrong_ends_all_processes(place: Path) -> None:
+    done = run(2, *CLASSIFY, "--batch", "3", "--out", "run")
+    assert done.returncode != 0
+    assert "error: --batch 3: must be a multiple of processes x accumulate, 2" in done.stderr
+    done = run(2, *CLASSIFY, "--lr", "1e30", "--warmup", "0", "--out", "run", "--force")
+    assert done.returncode != 0
+    assert "is no number" in done.stderr
