@@ -122,6 +122,12 @@ def viz_gates(
     if len(images) > 1 and output is not None:
         new_folder(output)
     for figure in figures:
+        record = figure.with_suffix(".json")
+        if record.exists() and not figure.exists() and not common.force:  # one.svg before, one.pdf now
+            raise InputError(
+                f"{record}: exists already, the record of another figure; choose another stem than {figure.stem}, or "
+                "add --force"
+            )
         refuse_existing(*drawing.written(figure), force=common.force)
 
     records: list[dict[str, Any]] = []

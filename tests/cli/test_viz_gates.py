@@ -396,6 +396,19 @@ def test_the_files_own_variant_may_be_named(viz: Any, place: Path) -> None:
     assert json.loads((place / "cat-gates.json").read_text())["stages"][0]["chunk_length"] == 40
 
 
+def test_two_figures_of_one_stem_would_share_a_record(viz: Any, place: Path) -> None:
+    assert viz("cat.png", "-o", "one.svg").code == 0
+    kept = (place / "one.json").read_bytes()
+    ran = viz("cat.png", "-o", "one.pdf")
+    assert ran.code == 1
+    assert ran.line == (
+        "error: one.json: exists already, the record of another figure; choose another stem than one, or add --force"
+    )
+    assert not (place / "one.pdf").exists()
+    assert (place / "one.json").read_bytes() == kept
+    assert viz("cat.png", "-o", "one.pdf", "--force").code == 0
+
+
 def test_nothing_is_overwritten_without_force(viz: Any, place: Path) -> None:
     for name in ("maps.png", "maps.json", "maps.npz"):
         (place / name).write_text("mine")
