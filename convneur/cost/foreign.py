@@ -96,7 +96,7 @@ def load_foreign(name: str) -> ForeignNet:
             raise ConfigError(f"{name}: {module.__name__} ({_file_of(module)}) has no {form['name']}")
         factory = getattr(factory, part)
     if isinstance(factory, nn.Module) or not callable(factory):
-        raise ConfigError(f"{name}: is a {type(factory).__name__}; name a function or class that gives a module")
+        raise ConfigError(f"{name}: is of type {type(factory).__name__}; name a function or class that gives a module")
     return ForeignNet(name, factory, _file_of(module), _has_img_size(factory))
 
 
