@@ -68,6 +68,26 @@ class Published:
     mem_dim: tuple[AblationRow, ...]
     segmentation: tuple[SegmenterRow, ...]
 
+    def ablated_top1(self, *, memory: str, global_branch: str, fusion: str) -> float | None:
+        """Top-1 in percent of m3 with these settings, as `ConvNeurConfig` names them; None where none is printed.
+
+        >>> published().ablated_top1(memory="none", global_branch="neural-memory", fusion="gating")
+        78.2
+        """
+        if memory == "none":  # nothing is left for the others to act on
+            rows, setting = self.placement, "none"
+        elif memory != "per-stage":
+            rows, setting = self.placement, memory
+            if (global_branch, fusion) != ("neural-memory", "gating"):
+                return None
+        elif fusion != "gating":
+            rows, setting = self.fusion, fusion
+            if global_branch != "neural-memory":
+                return None
+        else:
+            rows, setting = self.branch, global_branch
+        return next((row.top1 for row in rows if row.setting == setting), None)
+
 
 @cache
 def published() -> Published:

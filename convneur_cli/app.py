@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 import convneur
-from convneur_cli import bench, demo, eval_boundary, figure, flops, models, predict, tables, train, viz_gates
+from convneur_cli import bench, demo, eval_boundary, figure, flops, models, predict, study, tables, train, viz_gates
 from convneur_cli.errors import INTERRUPTED, USAGE
 from convneur_cli.options import Group, register
 
@@ -48,6 +48,7 @@ for _name, _body in (
     ("eval-boundary", eval_boundary.eval_boundary),
     ("train", train.train),
     ("predict", predict.predict),
+    ("study", study.study),
     ("models", models.models),
     ("tables", tables.tables),
     ("demo", demo.demo),

@@ -50,8 +50,8 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool) -> Itera
         lock.release()
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """What the run in a folder was begun with. Raises: InputError: no run, or a damaged one."""
+def read_config(folder: Path, schema: str = SCHEMA) -> dict[str, Any]:
+    """What the run in a folder was begun with. Raises: InputError: no run, a damaged one, or of another schema."""
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -59,8 +59,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder}: holds no run to go on with; leave --resume out") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); begin again with --force") from None
-    if not isinstance(config, dict) or config.get("schema") != SCHEMA:
-        raise InputError(f"{path}: describes no training run; begin again with --force")
+    if not isinstance(config, dict) or config.get("schema") != schema:
+        raise InputError(f"{path}: describes no {schema.partition('/')[0]}; begin again with --force")
     return config
 
 

@@ -28,7 +28,7 @@ ALLOWED = {
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
     "convneur.training": {
         "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",
-        "convneur.errors", "convneur.files", "convneur.model"},
+        "convneur.errors", "convneur.files", "convneur.metrics", "convneur.model"},
     "convneur.figures": {
         "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
         "convneur.published", "convneur.variants"},

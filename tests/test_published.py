@@ -57,6 +57,22 @@ def test_segmenters_name_heads_as_configs_do() -> None:
     assert {row.model for row in published().segmentation} > {"m2", "m4"}
 
 
+@pytest.mark.parametrize(
+    ("memory", "branch", "fusion", "top1"),
+    [
+        ("per-stage", "neural-memory", "gating", 80.0),
+        ("none", "self-attention", "concat", 78.2),
+        ("per-layer", "neural-memory", "gating", 80.4),
+        ("per-layer", "self-attention", "gating", None),
+        ("per-stage", "cbam", "gating", 78.4),
+        ("per-stage", "neural-memory", "addition", 79.6),
+        ("per-stage", "titans", "addition", None),
+    ],
+)
+def test_an_ablation_is_found_by_what_a_net_is(memory: str, branch: str, fusion: str, top1: float | None) -> None:
+    assert published().ablated_top1(memory=memory, global_branch=branch, fusion=fusion) == top1
+
+
 def test_it_is_read_once_and_cannot_be_changed() -> None:
     assert published() is published()
     with pytest.raises(FrozenInstanceError):

@@ -46,9 +46,10 @@ def compare_runs(
 
     Choice: a figure is that of each run's test images, aggregated as a data set is, and then the mean over the runs.
         A resample draws seeds with replacement, and images with replacement within each fold, the same ones for every
-        seed and both sides; the interval is the percentile interval of the differences. It answers for the choice of
-        images and of seeds together; few seeds hold less of their variation than there is (of three, two thirds of
-        the variance), so that it is too narrow. With one seed it answers for the images alone and is that of
+        seed and both sides; the interval is the percentile interval of the differences. Draws of S seeds have
+        (S - 1) / S of the variance that there is between seeds, so a draw's deviation from the mean of all seeds is
+        stretched by sqrt(S / (S - 1)). The interval answers for the choice of images and of seeds together; three
+        seeds say little of rarer ones. With one seed it answers for the images alone and is that of
         `convneur.metrics.compare.compare`.
     Args:    runs, against: scores of each seed and fold, equally many, with the same settings; seed: of the draw;
         level: of the interval, 0 to 1.
@@ -130,6 +131,9 @@ def _drawn_seeds(seeds: int, resamples: int, seed: int) -> npt.NDArray[np.float6
 
 
 def _mean_over_seeds(differences: _Values, counts: npt.NDArray[np.float64]) -> _Values:
-    """(S, R) and (R, S) to (R,); NaN where a seed that was drawn is undefined."""
-    held = counts.T > 0
-    return np.asarray(np.where(held, counts.T * differences, 0.0).sum(axis=0) / len(differences))
+    """(S, R) and (R, S) to (R,), see `compare_runs`; NaN where a seed's difference is undefined."""
+    count, mean = len(differences), differences.mean(axis=0)
+    if count == 1:
+        return mean
+    drawn = (counts.T * differences).sum(axis=0) / count
+    return np.asarray(mean + math.sqrt(count / (count - 1)) * (drawn - mean))

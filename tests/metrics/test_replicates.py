@@ -76,6 +76,26 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert both["high"] - both["low"] > 2 * (alone["high"] - alone["low"])
 
 
+def test_two_seeds_have_the_spread_of_the_population() -> None:
+    """Images that are all one leave the seeds alone to draw: both the same, or one of each."""
+
+    def alike(right: int) -> ScoreTable:
+        scores = ScoreTable(SETTINGS)
+        for name in "abc":
+            truth = np.arange(100, dtype=np.uint8).reshape(10, 10) // 50
+            prediction = truth.copy()
+            prediction.flat[right:] = 2
+            scores.add(name, score_pair(truth, prediction, SETTINGS))
+        return scores
+
+    base = alike(50)
+    figure = compare_runs([[alike(60)], [alike(80)]], [[base], [base]]).overall["pixel_accuracy"]
+    assert figure["difference"] == pytest.approx(0.2)
+    assert figure["low"] == pytest.approx(0.2 - 0.1 * math.sqrt(2))
+    assert figure["high"] == pytest.approx(0.2 + 0.1 * math.sqrt(2))
+    assert figure["spread"] == pytest.approx(0.1 * math.sqrt(2))  # n - 1
+
+
 def test_folds_count_alike_and_hold_images_of_their_own() -> None:
     folds = [table(0.1, 1, images=4), table(0.4, 2, images=8, first=4)]
     against = [table(0.3, 3, images=4), table(0.3, 4, images=8, first=4)]

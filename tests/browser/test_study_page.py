@@ -1,0 +1,95 @@
+"""The page of a study in headless Chromium: it fetches nothing, shows what the JSON holds, and fits a phone.
+
+Run with `pytest -m browser`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from convneur.figures.study_page import study_page
+
+pytestmark = pytest.mark.browser
+
+EVIL = "</script><img src=x onerror=document.title='pwned'>"
+NAN = float("nan")
+FIGURES = [("miou", "mIoU"), ("boundary_f1", "B")]
+
+
+def difference(value: float, low: float, high: float) -> dict[str, float]:
+    return {"value": 0.4, "against": 0.4, "difference": value, "spread": 0.01, "low": low, "high": high}
+
+
+def twin(name: str, mean: float, found: dict[str, float] | None, printed: float | None) -> dict[str, Any]:
+    return {
+        "twin": name, "net": {}, "params": 4_000_000, "macs": 1_500_000_000, "runs": 2,
+        "seeds": [0, 1] if found else [],
+        "mean": {"miou": mean, "boundary_f1": mean / 2}, "spread": {"miou": 0.01, "boundary_f1": NAN},
+        "difference": found and {"miou": found, "boundary_f1": difference(0.001, NAN, NAN)},
+        "printed_top1": None, "printed_difference": printed,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three twins and two seeds; one difference is surely there, one is open, and a name tries to be markup."""
+    names = {"none": 0.40, "self-attention": 0.43, f"per-stage:{EVIL}": 0.39}
+    result = {
+        "convneur": "0", "data": "camvid", "model": "m1", "precision": "fp32", "steps": 100, "recipe": "small",
+        "init": None, "folds": None, "tested_on": "test", "images": 233, "reference": "none", "task": "segmentation",
+        "settings": {"batch": 8, "crop": [256, 320]}, "interval": {"level": 0.95, "resamples": 1000},
+        "figures": {key: {"name": short, "definition": "a figure"} for key, short in FIGURES},
+        "twins": [
+            twin("none", 0.40, None, None),
+            twin("self-attention", 0.43, difference(0.03, 0.01, 0.05), 1.6),
+            twin(f"per-stage:{EVIL}", 0.39, difference(-0.01, -0.03, 0.01), None),
+        ],
+        "runs": [
+            {"twin": name, "seed": seed, "fold": None, "folder": f"runs/{name}-seed{seed}", "images": 233,
+             "best_step": 90, "validation": 0.5, "miou": miou + 0.01 * seed, "boundary_f1": NAN if seed else miou / 2}
+            for name, miou in names.items() for seed in (0, 1)
+        ],
+    }  # fmt: skip
+    path = tmp_path_factory.mktemp("study") / "study.html"
+    path.write_text(study_page(result, FIGURES, title="Study of 3 nets", words=["One word.", EVIL]), encoding="utf-8")
+    return path
+
+
+def test_tables_and_plots_show_what_the_json_holds(opened: Callable[..., Any], study_file: Path) -> None:
+    page = opened(study_file, 1200)
+    assert page.title == "Study of 3 nets"
+    means = [row.text for row in page.find_elements(By.CSS_SELECTOR, "#figures tbody tr")]
+    assert means[1] == "self-attention 2 4.00 1.50 0.4300 ± 0.0100 0.2150"
+    rows = [row.text for row in page.find_elements(By.CSS_SELECTOR, "#differences tbody tr")]
+    assert rows[0] == "self-attention 2 +0.0300 [+0.0100, +0.0500] +0.0010 +1.6 points"
+    assert EVIL in rows[1]
+    assert rows[1].endswith("−0.0100 [−0.0300, +0.0100] +0.0010 –")
+    sure = page.find_elements(By.CSS_SELECTOR, "#differences .sure-text")
+    assert [each.text for each in sure] == ["+0.0300 [+0.0100, +0.0500]"]
+    assert len(page.find_elements(By.CSS_SELECTOR, "#figures svg circle.run")) == 6 + 3
+    plot = page.find_elements(By.CSS_SELECTOR, "#differences svg")[0]
+    assert len(plot.find_elements(By.CSS_SELECTOR, "line.interval")) == 2
+    dots = {each.get_attribute("class"): float(each.get_attribute("cx"))
+            for each in plot.find_elements(By.CSS_SELECTOR, "circle")}  # fmt: skip
+    zero = float(plot.find_element(By.CSS_SELECTOR, "line.axis").get_attribute("x1"))
+    assert dots["open"] < zero < dots["sure"]
+    assert (dots["sure"] - zero) == pytest.approx(3 * (zero - dots["open"]), rel=1e-3)
+    assert len(page.find_elements(By.CSS_SELECTOR, "#runs tbody tr")) == 6
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_nothing_stands_out_of_the_page(
+    opened: Callable[..., Any], study_file: Path, width: int, lowest_contrast: Callable[[], float]
+) -> None:
+    page = opened(study_file, width)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    for svg in page.find_elements(By.CSS_SELECTOR, "svg"):
+        assert svg.rect["width"] > 250
+        right = svg.rect["x"] + svg.rect["width"]
+        for text in svg.find_elements(By.CSS_SELECTOR, "text"):
+            assert text.rect["x"] >= svg.rect["x"] - 1
+            assert text.rect["x"] + text.rect["width"] <= right + 1
+    assert lowest_contrast() > 4.5

@@ -1,0 +1,316 @@
+"""`convneur study` through its entry point: turns, equal order, kill and resume, more twins, folds, refusals."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from convneur.training.loop import Run
+from convneur.variants import ConvNeurConfig
+
+TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)
+RECIPE = {
+    "epochs": 4, "batch": 2, "accumulate": 1, "crop": [32, 32], "scale": [0.8, 1.2], "eval_scale": 1.0, "flip": 0.5,
+    "colour": 0.2, "rand_augment": 0.0, "erase": 0.0, "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0,
+    "class_weights": "none", "drop_path": 0.0, "lr": 0.01, "backbone_lr": 1.0, "weight_decay": 0.05, "warmup": 0.1,
+    "min_lr": 0.0, "clip": 1.0, "ema": 0.9,
+}  # fmt: skip
+QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32", "--epochs", "8",
+         "--validate-every", "8"]  # fmt: skip
+STEPS = 16  # of those: 8 epochs of 4 photos by twos
+SEG = ["seg", *QUICK]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a small data set of each kind, a small net and a quick recipe."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.json").write_text(json.dumps(TINY.to_dict()))
+    (tmp_path / "quick.json").write_text(json.dumps(RECIPE | {"scale": [0.5, 1.0]}))
+    random = np.random.default_rng(0)
+    for split, count in (("train", 4), ("val", 2), ("test", 3)):
+        for number in range(count):
+            labels = np.zeros((36, 40), np.uint8)
+            labels[8 + number : 28, 6 : 30 + number] = 1
+            labels[:2] = 255
+            pixels = random.integers(0, 90, (36, 40, 3)) + 90 * (labels[..., None] == 1)
+            write(tmp_path / "seg" / "images" / split / f"{number}.png", pixels.astype(np.uint8))
+            write(tmp_path / "seg" / "masks" / split / f"{number}.png", labels)
+            bright = number % 2
+            photo = random.integers(0, 60, (36, 40, 3)) + 180 * bright
+            write(tmp_path / "cls" / split / ("dark", "light")[bright] / f"{number}.png", photo.astype(np.uint8))
+    return tmp_path
+
+
+@pytest.fixture
+def study(place: Path, command: Callable[[str], Any]) -> Any:
+    return command("study")
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No training.png of each run, which takes longer than the run."""
+    monkeypatch.setattr("convneur_cli.study_work.draw_curves", lambda folder, title: None)
+
+
+def write(path: Path, pixels: np.ndarray[Any, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    ours, theirs = load_file(one / "weights.safetensors"), load_file(other / "weights.safetensors")
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_study_is_runs_of_train_by_turns_scored_as_eval_boundary_does(
+    study: Any, place: Path, command: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walked: list[tuple[str, int]] = []
+    go_to = Run.go_to
+
+    def watched(self: Run, step: int, *, resume: bool = False) -> None:
+        walked.append((self.folder.name, step))
+        go_to(self, step, resume=resume)
+
+    monkeypatch.setattr(Run, "go_to", watched)
+    assert study(*SEG, "--twins", "none,self-attention", "--seeds", "2", "--out", "out", "--json") == 0, study.err
+    turns = [("none", 10), ("self-attention", 10), ("none", STEPS), ("self-attention", STEPS)]
+    assert walked == [(f"{twin}-seed{seed}", step) for seed in (0, 1) for twin, step in turns]
+
+    result = study.json
+    assert result["schema"] == "convneur.study/1"
+    assert (result["steps"], result["tested_on"], result["images"], result["reference"]) == (STEPS, "test", 3, "none")
+    none, other = result["twins"]
+    assert none["difference"] is None
+    assert other["params"] > none["params"]
+    assert other["macs"] > none["macs"]
+    assert (none["printed_top1"], other["printed_top1"], other["printed_difference"]) == (78.2, 79.8, 1.6)
+    assert other["seeds"] == [0, 1]
+    rows = {(run["twin"], run["seed"]): run for run in result["runs"]}
+    for name in ("miou", "boundary_f1", "trimap_miou", "pixel_accuracy"):
+        ours, theirs = ([rows[twin, seed][name] for seed in (0, 1)] for twin in ("self-attention", "none"))
+        assert other["mean"][name] == pytest.approx(np.mean(ours))
+        assert other["spread"][name] == pytest.approx(np.std(ours, ddof=1))
+        figure = other["difference"][name]
+        assert figure["difference"] == pytest.approx(np.mean(ours) - np.mean(theirs))
+        assert figure["low"] <= figure["high"]
+    assert json.loads((place / "out" / "study.json").read_text()) == result
+    with (place / "out" / "study.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [(row["twin"], row["seed"]) for row in table] == [(twin, str(seed)) for twin, seed in rows]
+    assert float(table[0]["iou[1]"]) == result["runs"][0]["iou"]["1"]
+    words = (place / "out" / "study.md").read_text()
+    assert "| self-attention | 2 |" in words
+    assert "Of 3 photos the intervals are too narrow" in words
+    page = (place / "out" / "study.html").read_text()
+    assert "self-attention-seed1" in page
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert (place / "out" / "runs" / "none-seed0" / "training.png").exists()
+
+    # The same runs and figures by the other commands.
+    train, score = command("train"), command("eval-boundary")
+    assert train(*SEG, "--memory", "none", "--seed", "1", "--out", "alone") == 0, train.err
+    assert same_weights(place / "alone", place / "out" / "runs" / "none-seed1")
+    predict = command("predict")
+    assert predict("seg/images/test", "--weights", "alone/weights.safetensors", "--out", "maps") == 0
+    for file in sorted((place / "maps").iterdir()):
+        assert file.read_bytes() == (place / "out" / "runs" / "none-seed1" / "labels" / file.name).read_bytes()
+    assert score("maps", "seg/masks/test", "--num-classes", "2", "--trimap-width", "3", "--json") == 0
+    for name, value in score.json["overall"].items():
+        if name in rows["none", 1]:
+            found = rows["none", 1][name]
+            assert found == (next(iter(value.values())) if isinstance(value, dict) else value)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_net_against_itself_differs_by_exactly_nothing(study: Any, place: Path) -> None:
+    twins = "per-stage,neural-memory:min_chunks=1"
+    assert study("cls", "--task", "classification", *QUICK, "--twins", twins, "--seeds", "0,7", "--out", "out",
+                 "--json") == 0, study.err  # fmt: skip
+    assert "warning: --twins per-stage and neural-memory:min_chunks=1: are the same net" in study.err
+    result = study.json
+    assert list(result["figures"]) == ["top1"]
+    figure = result["twins"][1]["difference"]["top1"]
+    assert (figure["difference"], figure["spread"], figure["low"], figure["high"]) == (0, 0, 0, 0)
+    for seed in (0, 7):
+        names = [f"per-stage-seed{seed}", f"neural-memory-min_chunks=1-seed{seed}"]
+        assert same_weights(*(place / "out" / "runs" / name for name in names))
+    assert not same_weights(*(place / "out" / "runs" / f"per-stage-seed{seed}" for seed in (0, 7)))
+    said = json.loads((place / "out" / "runs" / "per-stage-seed0" / "predictions.json").read_text())
+    right = [said[name] == name.startswith("light") for name in said]
+    assert result["runs"][0]["top1"] == np.mean(right)
+
+
+def test_a_killed_study_ends_with_the_same_table(study: Any, place: Path) -> None:
+    arguments = [*SEG, "--twins", "none,per-stage", "--seeds", "2"]
+    assert study(*arguments, "--out", "whole") == 0, study.err
+    process = [sys.executable, "-m", "convneur_cli", "study", *arguments, "--out", "killed"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    victim = subprocess.Popen(process, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    wanted = place / "killed" / "runs" / "none-seed1" / "state.safetensors"
+    limit = time.monotonic() + 120
+    while not wanted.exists() and victim.poll() is None and time.monotonic() < limit:
+        time.sleep(0.002)
+    victim.send_signal(signal.SIGKILL)
+    _, said = victim.communicate()
+    assert victim.returncode == -signal.SIGKILL, said
+    half = json.loads((place / "killed" / "study.json").read_text())
+    assert (len(half["runs"]), half["planned"]) == (2, 4)  # the first seed's table stands already
+    finished = place / "killed" / "runs" / "none-seed0" / "weights.safetensors"
+    before = finished.stat().st_mtime_ns
+
+    assert study(*arguments, "--out", "killed") == 1
+    assert "--resume goes on" in study.line
+    assert study("seg", "--out", "killed", "--resume", "--workers", "0") == 0, study.err
+    assert "2 twins x 2 seeds = 4, 2 are finished" in study.err
+    for name in ("study.json", "study.md", "study.html", "study.csv"):
+        assert (place / "killed" / name).read_bytes() == (place / "whole" / name).read_bytes()
+    assert finished.stat().st_mtime_ns == before
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = ["cls", "--task", "classification", *QUICK]
+    assert study(*begin, "--twins", "none,per-stage:read=after", "--seeds", "0,3", "--out", "whole") == 0
+    record = Run._record
+
+    def interrupting(self: Run, *arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return record(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_record", interrupting)
+        assert study(*begin, "--twins", "none", "--seeds", "1", "--out", "out") == 130
+    assert "interrupted: saved at step 10 of 16; the same command with --resume goes on" in study.err
+    assert study(*begin, "--twins", "none", "--seeds", "1", "--out", "out", "--resume") == 0, study.err
+    more = ["--twins", "per-stage:read=after", "--seeds", "0,3"]
+    assert study("cls", "--out", "out", "--resume", "--workers", "0", *more) == 0, study.err
+    assert (place / "out" / "study.md").read_bytes() == (place / "whole" / "study.md").read_bytes()
+
+    for changed, words in {
+        ("--epochs", "9"): "--epochs 9.0: the run in out was begun with 8",
+        ("--mem-dim", "16"): "--mem-dim 16: the run in out was begun with 8",
+        ("--lr", "0.5"): "--lr 0.5: the run in out was begun with 0.01",
+        ("--folds", "2"): "--folds 2: the run in out was begun with none",
+        ("--split", "val"): "--split val: the run in out was begun with none",
+        ("--minutes", "3"): "--minutes 3.0: the run in out was begun with none",
+    }.items():
+        assert study("cls", "--out", "out", "--resume", *changed) == 2
+        assert words in study.line
+    (place / "cls" / "test" / "dark" / "0.png").rename(place / "cls" / "test" / "dark" / "9.png")
+    assert study("cls", "--out", "out", "--resume") == 2
+    assert "other photos than the study" in study.err
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_folds_are_disjoint_and_each_is_tested_by_nets_that_never_saw_it(study: Any, place: Path) -> None:
+    assert study(*SEG, "--twins", "none,per-stage", "--seeds", "1", "--folds", "3", "--out", "out", "--json") == 0
+    result = study.json
+    assert (result["tested_on"], result["folds"], result["images"]) == ("folds", 3, 6)
+    assert [(run["twin"], run["fold"], run["images"]) for run in result["runs"]] == [
+        (twin, fold, 2) for fold in range(3) for twin in ("none", "per-stage")
+    ]
+    tested = []
+    for fold in range(3):
+        labels = place / "out" / "runs" / f"none-seed0-fold{fold}" / "labels"
+        tested += [path.relative_to(labels).with_suffix("").as_posix() for path in labels.rglob("*.png")]
+    assert sorted(tested) == ["train/0", "train/1", "train/2", "train/3", "val/0", "val/1"]
+    figure = result["twins"][1]["difference"]["miou"]
+    pairs = {(run["twin"], run["fold"]): run["miou"] for run in result["runs"]}
+    assert figure["difference"] == pytest.approx(
+        np.mean([pairs["per-stage", fold] - pairs["none", fold] for fold in range(3)])
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_net_that_diverges_does_not_stop_the_others(study: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convneur.errors import InputError
+
+    go_to = Run.go_to
+
+    def diverging(self: Run, step: int, *, resume: bool = False) -> None:
+        if self.folder.name == "per-layer-seed1":
+            raise InputError("step 3: the loss is no number")
+        go_to(self, step, resume=resume)
+
+    monkeypatch.setattr(Run, "go_to", diverging)
+    assert study("cls", "--task", "classification", *QUICK, "--twins", "none,per-layer", "--seeds", "2", "--out", "out",
+                 "--json") == 1  # fmt: skip
+    assert "error: per-layer-seed1: step 3: the loss is no number" in study.err
+    result = study.json
+    assert result["failed"] == [{"run": "per-layer-seed1", "why": "step 3: the loss is no number"}]
+    assert [twin["runs"] for twin in result["twins"]] == [2, 1]
+    assert result["twins"][1]["seeds"] == [0]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_minutes_become_steps_of_the_mean_twin(study: Any, place: Path) -> None:
+    quick = [word for word in QUICK if word not in ("--epochs", "8", "--validate-every")]
+    assert study("cls", "--task", "classification", *quick, "--minutes", "0.01", "--twins", "none,per-stage",
+                 "--seeds", "1", "--split", "val", "--out", "out", "--json") == 0, study.err  # fmt: skip
+    steps = study.json["steps"]
+    assert f"0.01 min are {steps} steps of" in study.err
+    assert "the mean of the twins" in study.err
+    assert "warning: tested on the photos that the weights are chosen on" in study.err
+    plans = [json.loads((place / "out" / "runs" / f"{twin}-seed0" / "config.json").read_text())
+             for twin in ("none", "per-stage")]  # fmt: skip
+    assert [plan["steps"] for plan in plans] == [steps, steps]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--twins", "sometimes"], 2, "--twins sometimes: sometimes is no twin; begin with none, per-stage"),
+        (["--twins", "none,none"], 2, "--twins none: is there twice"),
+        (["--twins", "none,"], 2, "--twins : a name is no twin"),
+        (["--twins", "none:min_chunks=4"], 2, "--twins none:min_chunks=4: without a memory min_chunks does nothing"),
+        (["--twins", "per-stage:min_chunks"], 2, "per-stage:min_chunks: min_chunks: write key=value"),
+        (["--twins", "per-stage:depths=1"], 2, "per-stage:depths=1: depths=1: write key=value"),
+        (["--twins", "per-stage:min_chunks=four"], 2, "min_chunks four: must be a whole number"),
+        (["--twins", "per-stage:step_size=0"], 2, "--twins per-stage:step_size=0: step_size 0.0: must be above 0"),
+        (["--twins", "per-stage:read=often"], 2, "per-stage:read=often: read 'often': choose one of before"),
+        (["--twins", "per-stage:chunks=4:min_chunks=2"], 2, "chunks sets the chunks' length; leave out min_chunks"),
+        (["--twins", "per-stage:chunk_length=1/2"], 2, "chunk_length (1, 2): one value, or 4"),
+        (["--twins", "self-attention:mem_dim=6"], 2, "self-attention:mem_dim=6: mem_dim 6: must be a multiple of"),
+        (["--twins", "per-stage:fusion=addition:fusion=concat"], 2, "fusion is set twice"),
+        (["--seeds", "many"], 2, "--seeds many: give how many, such as 3, or a list"),
+        (["--seeds", "1,1"], 2, "--seeds 1,1: give how many"),
+        (["--seeds", "0"], 2, "--seeds 0: give how many"),
+        (["--seed", "1"], 2, "--seed 1: a study has several; name them with --seeds"),
+        (["--folds", "1"], 2, "--folds 1: must be at least 2"),
+        (["--folds", "5"], 2, "--folds 5: 6 photos are too few"),
+        (["--folds", "2", "--split", "val"], 2, "--split val: with --folds each fold is tested on"),
+        (["--split", "holdout"], 2, "--split holdout: no such split beside train"),
+        (["--minutes", "1"], 2, "--minutes: is another way to say --epochs"),
+        (["--resume"], 1, "out: holds no run to go on with"),
+        (["--init", "none.safetensors"], 2, "none.safetensors: no such file"),
+    ],
+)
+def test_bad_input_is_a_line(study: Any, place: Path, arguments: list[str], code: int, words: str) -> None:
+    assert study(*SEG, "--out", "out", "-q", *arguments) == code
+    assert words in study.line
+    assert not list(place.glob("out/runs/*/state.safetensors"))
+
+
+def test_four_lengths_and_options_of_the_base_reach_the_twins(study: Any, place: Path) -> None:
+    from convneur_cli.study_twins import read_seeds, read_twins
+
+    base = TINY.replace(memory="none", head="semantic-fpn")
+    twins = read_twins("per-layer:chunk-length=9/8/7/6,titans:step_size=0.5, none", base)
+    assert twins["per-layer:chunk-length=9/8/7/6"] == base.replace(memory="per-layer", chunk_length=(9, 8, 7, 6))
+    assert twins["titans:step_size=0.5"] == base.replace(memory="per-stage", global_branch="titans", step_size=0.5)
+    assert twins["none"] == base
+    assert [read_seeds(typed) for typed in ("3", "0,5", "7,")] == [(0, 1, 2), (0, 5), (7,)]
