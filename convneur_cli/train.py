@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -28,6 +28,7 @@ from convneur_cli.train_run import SCHEMA, fingerprint, read_config, refuse_chan
 if TYPE_CHECKING:
     from convneur.model.network import ConvNeur
     from convneur.training.loop import Data, Pace, Run
+    from convneur.training.scalars import Tell
     from convneur.training.settings import TrainSettings
 
 __all__ = [
@@ -59,7 +60,8 @@ def train(
         typer.Argument(
             metavar="DATA",
             readable=False,
-            help="Folder: images/SPLIT and masks/SPLIT, or SPLIT/CLASS; splits train and, if any, val.",
+            help="Folder: images/SPLIT and masks/SPLIT, or SPLIT/CLASS, or shards SPLIT-*.tar; splits train and, if "
+            "any, val.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", "--output", help="Folder of the run.", metavar="RUN")],
@@ -103,6 +105,9 @@ def train(
     validate_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between validations.", show_default="a twentieth of the steps")
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write the records to RUN/tensorboard too.")
+    ] = False,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between states on disk.")] = 100,
     resume: Annotated[
         bool,
@@ -127,6 +132,8 @@ def train(
             existing_path(path)
     if importlib.util.find_spec("accelerate") is None:
         raise UsageError("train: needs Hugging Face Accelerate; pip install 'convneur[train]'")
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise UsageError("--tensorboard: needs TensorBoard; pip install 'convneur[tensorboard]'")
     asked: dict[str, Any] = {
         "--task": task,
         "--model": None if model.model is None else model.single()[0],
@@ -222,7 +229,10 @@ def train(
         _announce(printer, run, asked["--model"], "the timed steps" if rehearsed else "")
         with printer.progress("training", run.steps) as advance, asked_to_stop(printer) as run.stop:
             run.said = _teller(printer, run, advance)
-            result = run.go(resume=going_on)
+            with _tensorboard(out, going_on=going_on) if tensorboard and main else nullcontext() as write:
+                if write:
+                    run.said = _both(run.said, write)
+                result = run.go(resume=going_on)
         if main:
             draw_curves(out, f"{asked['--model']} on {data.resolve().name}")
             score = {key: value for key, value in result.best.items() if key not in ("score", "step")}
@@ -293,8 +303,8 @@ def looked_through(
     from convneur.data.reading import Reading
     from convneur.training.loop import Data
 
-    if task == "classification" and (asked["--preset"] or asked["--classes"] or asked["--ignore-index"]):
-        raise UsageError("--preset, --classes, --ignore-index: are for segmentation; folders name the classes here")
+    if task == "classification" and (asked["--preset"] or asked["--ignore-index"]):
+        raise UsageError("--preset, --ignore-index: are for segmentation; leave them out")
     preset = PRESETS[asked["--preset"]] if asked["--preset"] else None
     typed = asked["--ignore-index"]
     ignored: int | None = preset.ignore_index if preset else 255
@@ -303,6 +313,8 @@ def looked_through(
     reading = Reading(ignored, preset)
     found = find_examples(data, "segmentation" if task == "segmentation" else "classification", reading)
     names = tuple(read_class_names(Path(asked["--classes"]))) if asked["--classes"] else found.names
+    if task == "classification" and asked["--classes"] and found.names:
+        raise UsageError(f"--classes {asked['--classes']}: folders name the classes here; leave it out")
     if found.unpaired:
         more = ", ..." if len(found.unpaired) > 3 else ""
         printer.warn(
@@ -425,6 +437,22 @@ def _teller(printer: Printer, run: "Run", advance: Callable[..., None]) -> Calla
             told["step"] = step
         else:
             printer.note(f"step {step}/{run.steps}: {loss}, {score_words(record)}")
+
+    return tell
+
+
+def _tensorboard(folder: Path, *, going_on: bool) -> "AbstractContextManager[Tell]":
+    from convneur.training.loop import STATE
+    from convneur.training.scalars import tensorboard
+    from convneur.training.state import read_progress
+
+    return tensorboard(folder / "tensorboard", read_progress(folder / STATE)["step"] if going_on else 0)
+
+
+def _both(one: "Tell", other: "Tell") -> "Tell":
+    def tell(record: Mapping[str, Any]) -> None:
+        one(record)
+        other(record)
 
     return tell
 

@@ -15,6 +15,7 @@ from convneur.data.labels import LabelMap
 from convneur.data.pairs import find_pairs
 from convneur.data.photo_folder import PhotoFolder, photos_under
 from convneur.data.reading import Reading
+from convneur.data.shards import Member, class_number, samples, shards_of
 from convneur.errors import InputError
 
 __all__ = [
@@ -41,8 +42,8 @@ class Example:
     """A photo and what it shows: the file of its label map, or its class. name: the photo's path without suffix."""
 
     name: str
-    photo: Path
-    target: Path | int
+    photo: Path | Member
+    target: Path | Member | int
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,12 @@ def find_examples(root: Path, task: Task, reading: Reading) -> DataSet:
     """The photos under a folder, with their label maps or classes.
 
     Choice: segmentation `images/<split>/...` and `masks/<split>/...`, equal relative paths but for the suffix, names
-        as the preset has them; classification `<split>/<class>/...`. Splits are `train` and `val`; without `val` it
-        is what `held_out` takes from `train`.
+        as the preset has them; classification `<split>/<class>/...`; either one as WebDataset shards (`shards_of`),
+        `<key>.jpg` with `<key>.png` or with `<key>.cls`. Splits are `train` and `val`; without `val` it is what
+        `held_out` takes from `train`.
     Raises:  InputError: no such folders, a label map without a photo, fewer than two photos.
     """
-    names = _class_folders(root) if task == "classification" else reading.preset.names if reading.preset else None
+    names = _class_names(root, task) if task == "classification" else reading.preset.names if reading.preset else None
     train, unpaired = _split(root, task, "train", reading, names)
     if has_split(root, task, "val"):
         val, more = _split(root, task, "val", reading, names)
@@ -91,7 +93,7 @@ def find_examples(root: Path, task: Task, reading: Reading) -> DataSet:
 
 
 def held_out(examples: Sequence[Example]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Two or more examples less a tenth, and that tenth: the names whose SHA-256 falls into it; at least one in each."""
+    """Two or more examples less a tenth, and it: the names whose SHA-256 falls into it. Each has one at least."""
     hashes = {example.name: hash_of(example.name) for example in examples}
     lowest = min(hashes.values()) + 1
     limit = max(2**256 // 10, lowest) if max(hashes.values()) >= 2**256 // 10 else lowest
@@ -107,7 +109,7 @@ def hash_of(name: str) -> int:
 
 def has_split(root: Path, task: Task, split: str) -> bool:
     """Whether a folder has photos of a split, `test` or another."""
-    return (root / ("images" if task == "segmentation" else "") / split).is_dir()
+    return bool(shards_of(root, split)) or (root / ("images" if task == "segmentation" else "") / split).is_dir()
 
 
 def find_split(root: Path, task: Task, split: str, reading: Reading) -> tuple[Example, ...]:
@@ -115,7 +117,7 @@ def find_split(root: Path, task: Task, split: str, reading: Reading) -> tuple[Ex
 
     Raises:  InputError: as `find_examples`.
     """
-    names = _class_folders(root) if task == "classification" else None
+    names = _class_names(root, task)
     examples, _ = _split(root, task, split, reading, names)
     return examples
 
@@ -129,6 +131,8 @@ def read_example(
     """
     pixels = read_photo(example.photo, long_side=None).pixels
     if isinstance(example.target, int):
+        if num_classes is not None and example.target >= num_classes:
+            raise InputError(f"{example.photo}: class {example.target} is none of 0 to {num_classes - 1}")
         return pixels, example.target
     labels = reading.ground_truth(example.target)
     if labels.shape != pixels.shape[:2]:
@@ -199,6 +203,8 @@ def survey(
 def _split(
     root: Path, task: Task, split: str, reading: Reading, names: Sequence[str] | None
 ) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    if shards := shards_of(root, split):
+        return _sharded(root, shards, task)
     finder = _segmentation if task == "segmentation" else _classification
     return finder(root, split, reading, names)
 
@@ -237,6 +243,38 @@ def _classification(
     return tuple(sorted(examples, key=lambda example: example.name)), ()
 
 
+_PHOTOS = ("jpg", "jpeg", "webp", "png")  # in a shard; of a segmentation the png is the label map
+
+
+def _sharded(root: Path, shards: Sequence[Path], task: Task) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    examples = []
+    unpaired = []
+    dense = task == "segmentation"
+    for shard in shards:
+        place = shard.relative_to(root).with_suffix("").as_posix()  # keys may begin anew in each shard
+        for key, members in samples(shard):
+            photo = next((members[kind] for kind in _PHOTOS[: 3 if dense else 4] if kind in members), None)
+            shown = members.get("png" if dense else "cls")
+            if photo and shown:
+                target = shown if dense else class_number(shown)
+                examples.append(Example(f"{place}/{key}", photo, target))
+            elif shown:
+                raise InputError(f"{shown}: no photo {key}.jpg in this shard")
+            elif photo:
+                unpaired.append(str(photo))
+    if not examples:
+        raise InputError(f"{shards[0]}: no example in it; {_SHARDS}")
+    return tuple(sorted(examples, key=lambda example: example.name)), tuple(unpaired)
+
+
+_SHARDS = "a shard has <key>.jpg with <key>.png for segmentation, with <key>.cls for classification"
+
+
+def _class_names(root: Path, task: Task) -> tuple[str, ...] | None:
+    """Shards have numbers of classes, no names."""
+    return None if task == "segmentation" or shards_of(root, "train") else _class_folders(root)
+
+
 def _class_folders(root: Path) -> tuple[str, ...]:
     names = tuple(folder.name for folder in _folders(_folder(root / "train")))
     if len(names) < 2:
@@ -252,7 +290,7 @@ def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise InputError(
             f"{path}: no such folder; segmentation takes images/<split> and masks/<split>, classification "
-            "<split>/<class>, splits train and val"
+            "<split>/<class>, both take shards <split>-*.tar, splits train and val"
         )
     return path
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from convneur.data.shards import Member
 from convneur.errors import InputError
 
 __all__ = ["MEAN", "STD", "Photo", "normalise", "read_photo"]
@@ -26,7 +27,7 @@ class Photo:
     width: int
 
 
-def read_photo(path: str | Path, *, long_side: int | None = 512, min_side: int = 1) -> Photo:
+def read_photo(path: str | Path | Member, *, long_side: int | None = 512, min_side: int = 1) -> Photo:
     """The photo in a file: upright, in RGB, scaled to a long side with its aspect kept.
 
     Choice: turned as its EXIF tag says; grey and palette images become RGB; transparent parts are laid on white;
@@ -38,14 +39,14 @@ def read_photo(path: str | Path, *, long_side: int | None = 512, min_side: int =
         min_side: pixels that the shorter side needs, in the file and after scaling.
     Raises: InputError: no image, a damaged one, values that have no scale, or too few pixels.
     """
-    path = Path(path)
-    if path.is_dir():
+    path = Path(path) if isinstance(path, str) else path
+    if isinstance(path, Path) and path.is_dir():
         raise InputError(f"{path}: is a folder; name a photo")
     try:
         # Pillow warns of odd tags and of large photos; what it can read is read, what it cannot is raised below.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as file:
+            with path.open("rb") as opened, Image.open(opened) as file:
                 file.load()
                 image = ImageOps.exif_transpose(file)
                 width, height = image.size
@@ -80,7 +81,7 @@ def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(x.transpose(2, 0, 1))  # H W C -> C H W
 
 
-def _scaled(path: Path, height: int, width: int, long_side: int | None, min_side: int) -> tuple[int, int]:
+def _scaled(path: Path | Member, height: int, width: int, long_side: int | None, min_side: int) -> tuple[int, int]:
     """(width, height) after scaling. Raises: InputError: a side below `min_side`, before or after."""
     if min(height, width) < min_side:
         raise InputError(f"{path}: {height}x{width} pixels (height x width), below {min_side}x{min_side}")
@@ -96,7 +97,7 @@ def _scaled(path: Path, height: int, width: int, long_side: int | None, min_side
     return size
 
 
-def _rgb(path: Path, image: Image.Image) -> Image.Image:
+def _rgb(path: Path | Member, image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise InputError(f"{path}: floating-point values without a scale; save it with 8 or 16 bits")
     if image.mode.startswith("I"):

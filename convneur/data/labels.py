@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from convneur.data.shards import Member
 from convneur.errors import InputError
 
 __all__ = ["LABEL_SUFFIXES", "LabelMap", "read_label_map", "read_label_map_or_colours", "resized"]
@@ -23,7 +24,7 @@ _STRETCHED = {"1": 1, "L": 1, "L;2": 85, "L;4": 17}
 _MOST_PIXELS = 1 << 28  # an array file may promise more than memory holds; images have Pillow's own limit
 
 
-def read_label_map(path: str | Path) -> LabelMap:
+def read_label_map(path: str | Path | Member) -> LabelMap:
     """The label map in a file.
 
     Choice: a palette image gives its indices, whatever their colours (VOC, ADE20K); grey images of 1 to 16 bits give
@@ -42,19 +43,20 @@ def read_label_map(path: str | Path) -> LabelMap:
     return labels
 
 
-def read_label_map_or_colours(path: str | Path) -> LabelMap:
+def read_label_map_or_colours(path: str | Path | Member) -> LabelMap:
     """As `read_label_map`, but an opaque RGB picture of 8 bits is no error.
 
     Returns: (H, W) of the file's integer type, or (H, W, 3) uint8 as stored, for a colour table to translate.
     """
-    path = Path(path)
+    path = Path(path) if isinstance(path, str) else path
     suffix = path.suffix.lower()
     if suffix not in LABEL_SUFFIXES:
         raise InputError(f"{path}: not a label map; give a file that ends in {', '.join(LABEL_SUFFIXES)}")
     try:
-        if path.stat().st_size == 0:
+        if (path.size if isinstance(path, Member) else path.stat().st_size) == 0:
             raise InputError(f"{path}: is empty (0 bytes); write it again")
-        labels = _read_array(path) if suffix in (".npy", ".npz") else _read_image(path)
+        array = isinstance(path, Path) and suffix in (".npy", ".npz")
+        labels = _read_array(path) if array else _read_image(path)
     except InputError:
         raise
     except PermissionError:
@@ -84,11 +86,11 @@ def resized(labels: LabelMap, shape: tuple[int, int]) -> LabelMap:
     return labels[rows[:, None], columns]
 
 
-def _read_image(path: Path) -> LabelMap:
+def _read_image(path: Path | Member) -> LabelMap:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd tags are no concern, nor is the size, which is checked here
-            with Image.open(path, formats=("PNG", "TIFF")) as image:
+            with path.open("rb") as opened, Image.open(opened, formats=("PNG", "TIFF")) as image:
                 if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                     raise Image.DecompressionBombError
                 return _labels(path, image)
@@ -98,7 +100,7 @@ def _read_image(path: Path) -> LabelMap:
         raise InputError(f"{path}: more than {Image.MAX_IMAGE_PIXELS} pixels, too many to decode safely") from None
 
 
-def _labels(path: Path, image: ImageFile.ImageFile) -> LabelMap:
+def _labels(path: Path | Member, image: ImageFile.ImageFile) -> LabelMap:
     if getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{path}: has several pages; write one label map per file")
     if image.mode == "F":

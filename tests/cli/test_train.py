@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import webdataset
 from PIL import Image
 from safetensors.torch import load_file
 
 from convneur.checkpoints import load_checkpoint, save_checkpoint
+from convneur.errors import InputError
 from convneur.model.network import ConvNeur
+from convneur.training.state import read_progress
 from convneur.variants import VARIANTS, ConvNeurConfig
 
 TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)
@@ -158,6 +161,56 @@ def test_workers_and_saving_change_nothing(train: Any, place: Path) -> None:
     assert train(*arguments, "--workers", "0", "--out", "one") == 0, train.err
     assert train(*arguments, "--workers", "1", "--save-every", "1", "--out", "two") == 0, train.err
     same(place / "one", place / "two")
+
+
+def test_shards_train_as_the_folders_do_and_go_on_bit_for_bit(
+    train: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same photos as shards, in the same order: the same weights, killed at any step or not."""
+    (place / "tars").mkdir()
+    for split in ("train", "val"):
+        with webdataset.TarWriter(str(place / "tars" / f"{split}-0.tar")) as writer:
+            for path in sorted((place / "cls" / split).rglob("*.png")):
+                key = path.relative_to(place / "cls" / split).with_suffix("").as_posix()
+                writer.write({"__key__": key, "png": path.read_bytes(), "cls": int(path.parent.name == "light")})
+    (place / "names.txt").write_text("dark\nlight\n")
+    arguments = ["--task", "classification", *QUICK, "--epochs", "10", "--save-every", "4"]
+    assert train("cls", *arguments, "--out", "folders") == 0, train.err
+    assert train("tars", *arguments, "--classes", "names.txt", "--out", "whole") == 0, train.err
+    same(place / "folders", place / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("convneur.training.loop.Run._record", stop)
+        assert train("tars", *arguments, "--classes", "names.txt", "--out", "killed") == 1
+    assert read_progress(place / "killed" / "state.safetensors")["step"] == 8
+    assert train("tars", "--out", "killed", "--resume", "--workers", "0", "--save-every", "4") == 0, train.err
+    same(place / "whole", place / "killed")
+    assert load_checkpoint(place / "whole" / "weights.safetensors").provenance["classes"] == ["dark", "light"]
+    assert train("cls", *arguments, "--classes", "names.txt", "--out", "other") == 2
+    assert "folders name the classes here" in train.err
+
+
+def stop(*arguments: Any) -> Any:
+    raise InputError("the power is gone")
+
+
+def test_tensorboard_gets_the_records(train: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert train("seg", *QUICK, "--epochs", "10", "--tensorboard", "--out", "run") == 0, train.err
+    events = EventAccumulator(str(place / "run" / "tensorboard")).Reload()
+    for key, name in (("loss", "loss"), ("miou", "miou"), ("largest_context", "largest_context/stage 1")):
+        expected = [
+            (record["step"], record[key] if name == key else record[key][0])
+            for record in records(place / "run")
+            if key in record
+        ]
+        assert [(event.step, event.value) for event in events.Scalars(name)] == [
+            (step, pytest.approx(value)) for step, value in expected
+        ]
+    assert "iou/1" in events.Tags()["scalars"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorboard" else True)
+    assert train("seg", *QUICK, "--tensorboard", "--out", "other") == 2
+    assert "--tensorboard: needs TensorBoard; pip install 'convneur[tensorboard]'" in train.line
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(train: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

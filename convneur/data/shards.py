@@ -1,0 +1,87 @@
+"""WebDataset shards: tar files whose members of one name, a photo and what it shows, are an example.
+
+Choice: the headers of the tars are read once, by Python's tarfile, and a photo is then read where its bytes begin. The
+library `webdataset` reads shards as a stream whose order depends on processes and a shuffle buffer: a run that was
+stopped could not go on bit for bit. Here shards are what folders are, examples by number, in an order that follows
+from the seed; the price is a jump on the disk for each photo. Only pictures are decoded and class numbers parsed;
+whatever else a shard holds (JSON, pickles, tensors) is never opened.
+"""
+
+import io
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from convneur.errors import InputError
+
+__all__ = ["Member", "class_number", "samples", "shards_of"]
+
+_KEY = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)")  # up to the first dot of the file name, as WebDataset has it
+_LONGEST = 32  # bytes of a class number
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file inside an uncompressed tar, by where its bytes are; read as a path is."""
+
+    shard: Path
+    name: str
+    offset: int
+    size: int
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.name).suffix
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.name).stem
+
+    def open(self, mode: str = "rb") -> BinaryIO:
+        """All its bytes, as a file."""
+        with self.shard.open("rb") as file:
+            file.seek(self.offset)
+            return io.BytesIO(file.read(self.size))
+
+    def __str__(self) -> str:
+        return f"{self.shard}: {self.name}"
+
+
+def shards_of(root: Path, split: str) -> list[Path]:
+    """The tars of a split: `<split>.tar`, `<split>-*.tar` or `<split>/*.tar`, by name."""
+    return sorted([*root.glob(f"{split}.tar"), *root.glob(f"{split}-*.tar"), *root.glob(f"{split}/*.tar")])
+
+
+def samples(shard: Path) -> Iterator[tuple[str, dict[str, Member]]]:
+    """Each key of a shard with its members by what follows the key's dot, lower case.
+
+    Raises: InputError: no readable, uncompressed tar; a name twice.
+    """
+    found: dict[str, dict[str, Member]] = {}
+    try:
+        end = shard.stat().st_size
+        with tarfile.open(shard, "r:") as tar:
+            for info in tar:
+                fits = _KEY.fullmatch(info.name)
+                if not info.isreg() or fits is None:
+                    continue
+                key, kind = fits[1], fits[2].lower()
+                if kind in found.setdefault(key, {}):
+                    raise InputError(f"{shard}: holds {info.name} twice; write the shard again")
+                if info.offset_data + info.size > end:
+                    raise InputError(f"{shard}: cut short within {info.name}; copy it again")
+                found[key][kind] = Member(shard, info.name, info.offset_data, info.size)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise InputError(f"{shard}: no readable tar without compression ({error})") from None
+    yield from found.items()
+
+
+def class_number(member: Member) -> int:
+    """The class that a `.cls` member holds. Raises: InputError: no whole number from 0 on."""
+    text = member.open().read(_LONGEST).decode("ascii", "replace").strip()
+    if not text.isascii() or not text.isdigit():
+        raise InputError(f"{member}: holds {text!r}, not the number of a class")
+    return int(text)
