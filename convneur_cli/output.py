@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from rich.box import SIMPLE_HEAD
@@ -23,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Advance", "Printer", "grouped", "significant", "to_json"]
+__all__ = ["Advance", "Printer", "as_text", "grouped", "significant", "to_json"]
 
 # Piped tables are for other programs and for files: nothing is cut at 80 columns.
 _PIPED_WIDTH = 4096
@@ -49,6 +50,11 @@ def _plain(value: Any) -> Any:
 def to_json(value: Any) -> str:
     """Strict JSON, indented; NaN becomes null and an infinity the string "inf"."""
     return json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def as_text(path: Path) -> str:
+    """A path as it can be written to a file: a name that is no valid text has its odd bytes spelled out."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def grouped(number: float) -> str:

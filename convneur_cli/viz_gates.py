@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+import convneur
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder, refuse_existing
 from convneur_cli.errors import FAILED, UsageError, existing_path
+from convneur_cli.gates_batch import Batch, check_batch_output, photos_in
+from convneur_cli.gates_masks import Masks, masks_of
 from convneur_cli.model_options import ModelOptions
 from convneur_cli.options import CommonOptions
-from convneur_cli.output import to_json
+from convneur_cli.output import Printer, as_text, to_json
 
 if TYPE_CHECKING:
     from convneur.gates.manifest import NetSource
     from convneur.gates.maps import Recipe, Row3
     from convneur.gates.reduce import Reduction
     from convneur.model.network import ConvNeur
+    from convneur.variants import ConvNeurConfig
 
 __all__ = ["viz_gates"]
 
-_FORMATS = ("png", "svg", "pdf")
+_FORMATS = ("png", "svg", "pdf", "html")
 
 # What a net does with the weights it has; a file's net takes these from the command line, other settings are its own.
 _RUNTIME = ("chunk_length", "min_chunks", "chunks", "read", "order")
@@ -31,7 +35,10 @@ _RUNTIME = ("chunk_length", "min_chunks", "chunks", "read", "order")
 # readable=False below: a file without permission to read it is a failure of that file, not wrong usage.
 def viz_gates(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE", readable=False, help="Photos of any size and format.")
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE", readable=False, help="Photos of any size and format; with --batch folders of them too."
+        ),
     ],
     model: ModelOptions,
     common: CommonOptions,
@@ -72,17 +79,34 @@ def viz_gates(
     surprise: Annotated[bool, typer.Option("--surprise", help="Draw the memory's surprise at each position.")] = False,
     block: Annotated[int, typer.Option(help="Which block of each stage, from 1.")] = 1,
     overlay: Annotated[bool, typer.Option("--overlay", help="Lay the maps over the photo in grey.")] = False,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the numbers are measured against: a label map or binary mask of the photo, 0 the background; "
+            "of several photos a folder of masks with their names.",
+            metavar="FILE|DIR",
+            readable=False,
+            show_default="image gradients",
+        ),
+    ] = None,
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch", help="No pictures: the numbers over many photos, with intervals; -o FILE.csv for each."
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="The figure, .png, .svg or .pdf; with several images a folder.",
+            help="The figure, .png, .svg or .pdf, or a page to look around in, .html; with several images a folder; "
+            "with --batch a .csv file.",
             show_default="IMAGE-gates.png in this folder",
         ),
     ] = None,
     image_format: Annotated[
-        Literal["png", "svg", "pdf"] | None,
+        Literal["png", "svg", "pdf", "html"] | None,
         typer.Option("--format", help="Where -o names no file.", show_default="png"),
     ] = None,
     save_arrays: Annotated[bool, typer.Option("--save-arrays", help="Write the drawn maps as .npz too.")] = False,
@@ -94,7 +118,14 @@ def viz_gates(
     any photo: turned by its EXIF tag, transparent parts on white, 16 bits as 8. Without trained weights the
     picture says so.
 
+    Numbers under the maps: shares of gate values below .25 and above .75; by how much the gate suppresses the
+    background and sharpens edges.
+
     Example: `convneur viz-gates cat.jpg --weights net.safetensors --row3 gated -o cat-gates.png`
+
+    Example: `convneur viz-gates cat.jpg --weights net.safetensors --mask cat-mask.png -o cat-gates.html`
+
+    Example: `convneur viz-gates photos/ --batch --weights net.safetensors --mask masks/ -o gates.csv`
     """
     # Everything that was typed is checked before anything is loaded or written.
     recipe = _recipe(reduce, scale, row3, gate=gate, surprise=surprise, overlay=overlay)
@@ -102,7 +133,16 @@ def viz_gates(
     _long_side(size)
     for image in images:
         existing_path(image)
-    figures = _figures(images, output, image_format)
+    single = len(images) == 1 and not (batch and images[0].is_dir())
+    if batch:
+        _refuse_drawing(
+            recipe, {"--local-weights": local_weights, "--format": image_format, "--save-arrays": save_arrays}
+        )
+        check_batch_output(output, force=common.force)
+        figures = []
+    else:
+        figures = _figures(images, output, image_format)
+    masks = masks_of(mask, single=single)
 
     from convneur.gates.capture import check_block, reconfigured
 
@@ -110,12 +150,25 @@ def viz_gates(
     check_block(net.config, stages=stages, block=block, needs_gate=recipe.needs_gate)
     if surprise and net.config.global_branch != "neural-memory":
         raise UsageError(f"--surprise: a {net.config.global_branch} branch has none; choose neural-memory")
+    if batch:
+        _check_channels(net.config)
+        runner = Batch(net, net_source, stages, block, _long_side(size), masks)
+        return runner.run(photos_in(images), output, common.printer(), force=common.force)
     local, local_source = _local_net(local_weights) if local_weights else (reconfigured(net, memory="none"), None)
     for config in (net.config, local.config):
-        if config.in_channels != 3:
-            raise UsageError(f"the net takes {config.in_channels} channels, and photos have 3; choose another net")
+        _check_channels(config)
     drawing = _Drawing(
-        net, net_source, local, local_source, recipe, stages, block, size, save_arrays=save_arrays, force=common.force
+        net,
+        net_source,
+        local,
+        local_source,
+        recipe,
+        stages,
+        block,
+        size,
+        masks,
+        save_arrays=save_arrays,
+        force=common.force,
     )
 
     printer = common.printer()
@@ -137,13 +190,10 @@ def viz_gates(
             try:
                 records.append(drawing.draw(image, figure))
             except InputError as error:
-                failed.append({"name": _as_text(image), "why": str(error)})
+                failed.append({"name": as_text(image), "why": str(error)})
                 printer.error(str(error))
             else:
-                for column in records[-1]["stages"]:
-                    if column["saturated"]:
-                        share = f"{column['gate_saturation']:.1%} of its values are at 0 or 1"
-                        printer.warn(f"{image}: the gate of stage {column['stage']} is saturated, {share}")
+                _warn(printer, image, records[-1])
                 printer.note(f"written: {', '.join(str(path) for path in drawing.written(figure))}")
             advance(image.name)
     if net_source.stamp and records:
@@ -166,6 +216,7 @@ class _Drawing:
     stages: tuple[int, ...]
     block: int
     size: str
+    masks: Masks | None
     save_arrays: bool
     force: bool
 
@@ -179,40 +230,59 @@ class _Drawing:
 
         from convneur.data.images import MEAN, STD, normalise, read_photo
         from convneur.figures.gates import gates_figure
+        from convneur.figures.gates_page import LONGEST_SIDE, gates_page
         from convneur.figures.style import save_figure
         from convneur.gates.capture import capture_gates
-        from convneur.gates.manifest import ImageSource, manifest, recipe_lines
+        from convneur.gates.layers import gate_layers
+        from convneur.gates.manifest import ImageSource, MaskSource, manifest, recipe_lines
         from convneur.gates.maps import gate_maps
+        from convneur.gates.measures import measure_gates
         from convneur.model.network import MIN_SIDE
 
+        mask_file = None if self.masks is None else self.masks.find(image, image.stem)
         photo = read_photo(image, long_side=_long_side(self.size), min_side=MIN_SIDE)
+        height, width = photo.pixels.shape[:2]
+        if target.suffix.lower() == ".html" and max(height, width) > LONGEST_SIDE:
+            raise InputError(
+                f"{image}: {height}x{width} pixels are too many for a page; choose --size {LONGEST_SIDE} or less, or a "
+                "picture (.png)"
+            )
+        mask = None if mask_file is None else Masks.read(mask_file, photo)
         try:
             capture = capture_gates(
                 self.net, normalise(photo.pixels), local_only=self.local, stages=self.stages, block=self.block
             )
             maps = gate_maps(capture, self.recipe)
+            measures = measure_gates(capture, photo.pixels, mask)
         except InputError as error:
             raise InputError(f"{image}: {error}") from None
-        height, width = photo.pixels.shape[:2]
         record = manifest(
             maps,
-            image=ImageSource(_as_text(image), _sha256(image), photo.height, photo.width, height, width),
+            image=ImageSource(as_text(image), _sha256(image), photo.height, photo.width, height, width),
             net=self.net_source,
             local_only=self.local_source,
             normalisation={"mean": MEAN, "std": STD},
             size=self.size,
+            measures=measures,
+            mask=None if mask_file is None else MaskSource(as_text(mask_file), _sha256(mask_file)),
         )
-        figure = gates_figure(
-            maps,
-            photo.pixels,
-            recipe=recipe_lines(record),
-            notes=record["notes"],
-            stamp=self.net_source.stamp,
-            same_weights=self.local_source is None,
-        )
+        look = {
+            "recipe": recipe_lines(record),
+            "notes": record["notes"],
+            "stamp": self.net_source.stamp,
+            "same_weights": self.local_source is None,
+            "measures": measures,
+        }
         with new_file(target, force=self.force) as temporary:
-            save_figure(figure, temporary)
-        figure.clear()  # its parts hold each other, and the maps, until a collection happens to come
+            if target.suffix.lower() == ".html":
+                layers = gate_layers(capture, self.recipe, same_weights=self.local_source is None)
+                title = f"Gates of {as_text(Path(image.name))}"
+                page = gates_page(maps, layers, photo.pixels, title=title, version=convneur.__version__, **look)
+                temporary.write_text(page, encoding="utf-8")
+            else:
+                figure = gates_figure(maps, photo.pixels, **look)
+                save_figure(figure, temporary)
+                figure.clear()  # its parts hold each other, and the maps, until a collection happens to come
         if self.save_arrays:
             arrays: dict[str, Any] = {
                 f"stage{one.stage}_{row}": panel.values for one in maps.stages for row, panel in one.maps.items()
@@ -222,6 +292,18 @@ class _Drawing:
         with new_file(target.with_suffix(".json"), force=self.force) as temporary:
             temporary.write_text(to_json(record) + "\n", encoding="utf-8")
         return record
+
+
+def _warn(printer: Printer, image: Path, record: dict[str, Any]) -> None:
+    """What should not be missed of a picture: a mask that tells nothing apart, a gate that is stuck."""
+    against, first = record["measured_against"], record["stages"][0]["measures"]
+    if against is not None and against["source"] == "mask" and first["foreground_share"] in (0, 1):
+        shows = "nothing but object" if first["foreground_share"] else "no object"
+        printer.warn(f"{image}: its mask shows {shows}, so its numbers are undefined")
+    for stage in record["stages"]:
+        if stage["saturated"]:
+            share = f"{stage['gate_saturation']:.1%} of its values are at 0 or 1"
+            printer.warn(f"{image}: the gate of stage {stage['stage']} is saturated, {share}")
 
 
 def _recipe(reduce: "Reduction", scale: str, row3: "Row3", *, gate: bool, surprise: bool, overlay: bool) -> "Recipe":
@@ -235,6 +317,26 @@ def _recipe(reduce: "Reduction", scale: str, row3: "Row3", *, gate: bool, surpri
         except ValueError:
             raise UsageError(f"--scale {scale}: choose paired, column, map, or LOW:HIGH such as 0:0.05") from None
     return Recipe(reduce, limits, row3, gate, surprise, overlay)
+
+
+def _refuse_drawing(recipe: "Recipe", options: dict[str, Any]) -> None:
+    """Raises: UsageError: something was asked of pictures that --batch does not draw."""
+    recipe_options = {
+        "--reduce": recipe.reduce != "rms",
+        "--scale": recipe.scale != "paired",
+        "--row3": recipe.row3 != "output",
+        "--no-gate": not recipe.gate,
+        "--surprise": recipe.surprise,
+        "--overlay": recipe.overlay,
+    }
+    for option, typed in (recipe_options | options).items():
+        if typed:
+            raise UsageError(f"{option}: --batch draws no pictures; leave one of them out")
+
+
+def _check_channels(config: "ConvNeurConfig") -> None:
+    if config.in_channels != 3:
+        raise UsageError(f"the net takes {config.in_channels} channels, and photos have 3; choose another net")
 
 
 def _stages(typed: str) -> tuple[int, ...]:
@@ -319,14 +421,9 @@ def _from_file(path: Path, expect: dict[str, Any]) -> "tuple[ConvNeur, NetSource
 
     net, provenance = load_checkpoint(path, expect=expect)
     check_finite(net, str(path))
-    return net, NetSource(net.config, _as_text(Path(path.name)), _sha256(path), provenance=provenance)
+    return net, NetSource(net.config, as_text(Path(path.name)), _sha256(path), provenance=provenance)
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _as_text(path: Path) -> str:
-    """A path as it can be written to a file: a name that is no valid text has its odd bytes spelled out."""
-    return str(path).encode("utf-8", "backslashreplace").decode()

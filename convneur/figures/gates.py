@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from convneur.figures.style import DPI
 from convneur.gates.maps import GateMaps, Row, StageMap, StageMaps
+from convneur.gates.measures import CLOSED, OPEN, Contrast, StageMeasures
 
-__all__ = ["gates_figure"]
+__all__ = ["gates_figure", "measure_lines", "row_colours"]
 
 # Inches. At the usual 12 the picture is 1200 px wide at 100 dpi, and 7.5 pt type is 10 px high.
 _WIDTH, _MARGIN = 12.0, 0.2
@@ -27,6 +28,7 @@ _PHOTO_GAP = 0.25
 _BAR, _NUMBERS = 0.25, 1.5  # under each panel: height of its colour bar and numbers; width these need
 _ARROW, _REST = 0.34, 0.14  # between rows: room for an arrow, or air
 _LINE = 0.145
+_MEASURES_GAP, _MEASURE_LINE = 0.22, 0.17
 
 _GREEN, _RED, _GREY, _INK = "#1a9641", "#b2182b", "#666666", "#111111"
 _SMALL, _NORMAL = 7.5, 8.5
@@ -49,6 +51,7 @@ def gates_figure(
     notes: Sequence[str] = (),
     stamp: str | None = None,
     same_weights: bool = True,
+    measures: Sequence[StageMeasures] = (),
 ) -> Figure:
     """Draw one image's maps: a row for each quantity, a column for each stage, green arrows on the gating step.
 
@@ -62,7 +65,9 @@ def gates_figure(
         notes: sentences for the margin.
         stamp: a warning to print in red under the title.
         same_weights: whether row 1 is the same net with its memory off, or a separate one.
+        measures: the stages' figures, printed under their maps; none leaves the lines out.
     """
+    lines = measure_lines(measures)
     rows = maps.recipe.rows
     names = {row: _names(row, maps, same_weights=same_weights) for row in rows}
     columns = len(maps.stages)
@@ -82,7 +87,9 @@ def gates_figure(
 
     top = _MARGIN + _TITLE + (0 if stamp is None else _STAMP) + _HEADER
     under = max(
-        sum(row_height + gaps[row] for row in rows[:-1]) + row_height,
+        sum(row_height + gaps[row] for row in rows[:-1])
+        + row_height
+        + (_MEASURES_GAP + _MEASURE_LINE * len(lines) if lines else 0),
         photo_height + _PHOTO_GAP + _LINE * len(margin),
     )
     height = top + under + _MARGIN
@@ -103,6 +110,7 @@ def gates_figure(
         page.text(_MARGIN + _RECIPE_KEY, y, value, size=_SMALL, family=_MONO)
         y += _LINE
 
+    under_maps = top + sum(row_height + gaps[row] for row in rows[:-1]) + row_height + _MEASURES_GAP
     for number, stage in enumerate(maps.stages):
         x = left + number * (cell + _GUTTER) + cell / 2
         page.text(x, top - 0.42, f"Stage {stage.stage}", size=10, weight="bold", ha="center")
@@ -110,7 +118,7 @@ def gates_figure(
         page.text(x, top - 0.09, _memory(stage, maps), size=_SMALL, color=_GREY, ha="center", math=True)
         y = top
         for row in rows:
-            panel, colours = stage.maps[row], _colours(row, maps)
+            panel, colours = stage.maps[row], row_colours(row, maps)
             axes = page.axes(x - panel_width / 2, y, panel_width, panel_height, label=f"{row} {stage.stage}")
             _draw_map(axes, panel, colours, photo if maps.recipe.overlay else None)
             axes = page.axes(x - panel_width / 2, y + panel_height + 0.05, panel_width, 0.06, label="scale")
@@ -124,12 +132,44 @@ def gates_figure(
             if step is not None:
                 page.arrow(x, y + row_height, step)
             y += row_height + gaps[row]
+        for line, (_, values) in enumerate(lines, start=1):
+            page.text(x, under_maps + line * _MEASURE_LINE, values[number], size=_SMALL, ha="center")
 
+    for line, (name, _) in enumerate(lines, start=1):
+        page.text(left - _GUTTER, under_maps + line * _MEASURE_LINE, name, size=_SMALL, color=_GREY, ha="right")
     y = top
     for row in rows:
         page.row_name(left - _GUTTER, y + row_height / 2, *names[row])
         y += row_height + gaps[row]
     return figure
+
+
+def measure_lines(measures: Sequence[StageMeasures]) -> list[tuple[str, list[str]]]:
+    """What stands under the maps: a name and a text for each stage, line by line."""
+    if not measures:
+        return []
+    by_mask = measures[0].against == "mask"
+    return [
+        (f"gate < {CLOSED:g} | > {OPEN:g}", [f"{one.closed:.1%} | {one.open:.1%}" for one in measures]),
+        ("background suppression", [_change(one.background_suppression) for one in measures]),
+        (
+            "object : background" if by_mask else "steep : flat half",
+            [_levels(one.background_suppression) for one in measures],
+        ),
+        ("edge contrast", [_change(one.edge_contrast) for one in measures]),
+        ("edge : rest", [_levels(one.edge_contrast) for one in measures]),
+    ]
+
+
+def _change(contrast: Contrast) -> str:
+    return "–" if contrast.change is None else f"×{contrast.change:#.3g}".rstrip(".")
+
+
+def _levels(contrast: Contrast) -> str:
+    before, after = (
+        "–" if value is None else f"{value:#.3g}".rstrip(".") for value in (contrast.before, contrast.after)
+    )
+    return f"{before} → {after}"
 
 
 class _Page:
@@ -208,7 +248,7 @@ def _fitted(photo: NDArray[np.uint8], width: float, height: float) -> tuple[floa
     return min(width, height / aspect), min(height, width * aspect)
 
 
-def _colours(row: Row, maps: GateMaps) -> str:
+def row_colours(row: Row, maps: GateMaps) -> str:
     """A perceptually uniform colour map; one of its own says that a row is another quantity on another scale."""
     if row == "f_out" and maps.recipe.scale in ("paired", "map"):
         return _OUTPUT

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ class StageCapture:
 
     f_loc: local features, before any gate. gate: A = sigmoid(G); gated: A * F_loc; both None without a gate.
     f_out: the block's output, which contains its input X. surprise: (H, W), each token's ||k M_{t-1} - v||^2, None
-    without a memory. local_only: F_loc of the same block in the net without a global path.
+    without a memory. local_only: F_loc of the same block in the net without a global path, None if it was left out.
     stride: pixels per position. chunks, chunk_length: T and L of the memory here; None without a memory.
     """
 
@@ -46,7 +46,7 @@ class StageCapture:
     gated: Array | None
     f_out: Array
     surprise: Array | None
-    local_only: Array
+    local_only: Array | None
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def capture_gates(
     model: ConvNeur,
     image: Array,
     *,
-    local_only: ConvNeur | None = None,
+    local_only: ConvNeur | Literal["off"] | None = None,
     stages: Sequence[int] = (1, 2, 3, 4),
     block: int = 1,
 ) -> GateCapture:
@@ -129,7 +129,8 @@ def capture_gates(
 
     Args:
         image: (in_channels, H, W) float, normalised as the net was trained.
-        local_only: the net without a global path to compare with; None is `model` itself with the memory off.
+        local_only: the net without a global path to compare with; None is `model` itself with the memory off; "off"
+            leaves the comparison out, and half of the work.
         stages: 1 to 4.
         block: which of each stage's blocks, from 1.
     Raises:
@@ -138,17 +139,19 @@ def capture_gates(
         ValueError: a net in training mode (its maps would be random), an image below 32x32.
     """
     check_block(model.config, stages=stages, block=block, needs_gate=False)
-    twin = reconfigured(model, memory="none") if local_only is None else local_only
-    if twin.config.memory != "none":
-        raise ConfigError(f"local-only net with memory {twin.config.memory}: needs memory none")
-    _check_depths(twin.config, stages, block, " of the local-only net")
-    if model.training or twin.training:
+    twin = None
+    if local_only != "off":
+        twin = reconfigured(model, memory="none") if local_only is None else local_only
+        if twin.config.memory != "none":
+            raise ConfigError(f"local-only net with memory {twin.config.memory}: needs memory none")
+        _check_depths(twin.config, stages, block, " of the local-only net")
+    if model.training or (twin is not None and twin.training):
         raise ValueError("the net is in training mode; call eval() first")
     try:
         with torch.inference_mode():
             x = torch.from_numpy(image)[None].to(next(model.parameters()).device)
             taps = model.forward_intermediates(x, stages=stages, block=block).taps
-            local = twin.forward_intermediates(x, stages=stages, block=block).taps
+            local = {} if twin is None else twin.forward_intermediates(x, stages=stages, block=block).taps
     except RuntimeError as error:
         if "allocate" not in str(error) and "out of memory" not in str(error):
             raise
@@ -170,7 +173,7 @@ def capture_gates(
                 gated=None if tap.gated is None else _array(tap.gated),
                 f_out=_array(tap.f_out),
                 surprise=None if tap.surprise is None else _array(tap.surprise)[0],
-                local_only=_array(local[stage].f_loc),
+                local_only=_array(local[stage].f_loc) if local else None,
             )
         )
     return GateCapture(model.config, block, tuple(captured))

@@ -1,12 +1,13 @@
 """What a picture was made of: the record written beside it, and the short form printed on it."""
 
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 from convneur.gates.maps import SATURATION_MARGIN, GateMaps, StageMaps
+from convneur.gates.measures import StageMeasures
 from convneur.variants import VARIANTS, ConvNeurConfig
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "SCHEMA",
     "VARIANT_FIELDS",
     "ImageSource",
+    "MaskSource",
     "NetSource",
     "manifest",
     "net_name",
@@ -40,6 +42,14 @@ class ImageSource:
     width: int
     drawn_height: int
     drawn_width: int
+
+
+@dataclass(frozen=True)
+class MaskSource:
+    """A mask of the photo: its file as named, and the file's SHA-256."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,8 @@ def manifest(
     local_only: NetSource | None,
     normalisation: Mapping[str, Any],
     size: str,
+    measures: Sequence[StageMeasures] = (),
+    mask: MaskSource | None = None,
 ) -> dict[str, Any]:
     """The picture's record as plain data: recipe, limits, weights, versions.
 
@@ -87,7 +99,12 @@ def manifest(
         local_only: the separate net of row 1; None is `net` with its global path off.
         normalisation: what the pixels were put through.
         size: the long side asked for, as typed.
+        measures: the stages' figures; mask: what they were measured against, None for gradients.
     """
+    against: dict[str, Any] | None = None
+    if measures:
+        against = {"source": "gradients"} if mask is None else {"source": "mask", **asdict(mask)}
+    of_stage = {one.stage: one.record() for one in measures}
     recipe = maps.recipe
     off = "memory off" if net.config.global_branch == "neural-memory" else "global path off"
     return {
@@ -113,7 +130,8 @@ def manifest(
             "size": size,
             "normalisation": dict(normalisation),
         },
-        "stages": [_stage(stage) for stage in maps.stages],
+        "measured_against": against,
+        "stages": [{**_stage(stage), "measures": of_stage.get(stage.stage)} for stage in maps.stages],
         "notes": list(notes(maps, same_weights=local_only is None)),
         "versions": {
             "python": platform.python_version(),
@@ -175,7 +193,7 @@ def recipe_lines(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     drawn = image["drawn"]
     scale = recipe["scale"]
     lines = [
-        ("image", image["name"].replace("\\", "/").rsplit("/", 1)[-1]),
+        ("image", _file_name(image["name"])),
         ("pixels", f"{image['height']} × {image['width']} (H × W)"),
         ("drawn at", f"{drawn['height']} × {drawn['width']}"),
         ("net", record["net"]["name"]),
@@ -191,10 +209,23 @@ def recipe_lines(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("reduce", f"{recipe['reduce']} over channels"),
         ("scale", scale if isinstance(scale, str) else f"{scale[0]:g} to {scale[1]:g}"),
         *([("overlay", "maps over the photo in grey")] if recipe["overlay"] else []),
+        *_measured(record["measured_against"]),
         ("made by", f"convneur {record['versions']['convneur']}"),
         ("", f"torch {record['versions']['torch']}"),
     ]
     return tuple(lines)
+
+
+def _measured(against: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if against is None:
+        return []
+    if against["source"] == "gradients":
+        return [("measured", "against image gradients")]
+    return [("measured", f"against mask {_file_name(against['name'])}")]
+
+
+def _file_name(name: str) -> str:
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _weights(what: str, record: Mapping[str, Any]) -> list[tuple[str, str]]:

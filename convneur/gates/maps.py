@@ -26,6 +26,7 @@ __all__ = [
     "StageMap",
     "StageMaps",
     "gate_maps",
+    "map_limits",
 ]
 
 Row = Literal["local_only", "f_loc", "gate", "gated", "f_out", "surprise"]
@@ -159,7 +160,7 @@ def _stage(stage: "StageCapture", capture: "GateCapture", recipe: Recipe) -> Sta
         reduce = "mean" if row == "gate" and recipe.reduce == "pca" else recipe.reduce
         values[row] = reduce_channels(features, reduce, axis=axis if row in ("f_loc", "gated") else None)
 
-    limits = _limits(values, recipe.scale)
+    limits = map_limits(values, recipe.scale)
     channels, height, width = stage.f_loc.shape
     return StageMaps(
         stage=stage.stage,
@@ -175,7 +176,8 @@ def _stage(stage: "StageCapture", capture: "GateCapture", recipe: Recipe) -> Sta
     )
 
 
-def _limits(values: Mapping[Row, NDArray[np.float32]], scale: Scale) -> dict[Row, tuple[float, float]]:
+def map_limits(values: Mapping[Row, NDArray[np.float32]], scale: Scale) -> dict[Row, tuple[float, float]]:
+    """Colour limits of a stage's maps, as `Recipe.scale` says."""
     shared: tuple[Row, ...] = _FEATURE_ROWS if scale == "column" else ("f_loc", "gated") if scale == "paired" else ()
     limits: dict[Row, tuple[float, float]] = {}
     for row in values:

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convneur.gates.reduce import check_features
-from convneur.gates.regions import Against, Regions
+from convneur.gates.regions import Against, Regions, gradient_regions, mask_regions
 
-__all__ = ["CLOSED", "OPEN", "RATIOS", "SHARES", "Contrast", "StageMeasures", "measure_stage"]
+if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
+    from convneur.gates.capture import GateCapture
+
+__all__ = ["CLOSED", "OPEN", "RATIOS", "SHARES", "Contrast", "StageMeasures", "measure_gates", "measure_stage"]
 
 _Map = NDArray[np.float64]
 
@@ -109,6 +112,23 @@ def measure_stage(stage: int, f_loc: NDArray[np.float32], gate: NDArray[np.float
         foreground_share=float(regions.foreground.mean()),
         edge_share=float(regions.edges.mean()),
     )
+
+
+def measure_gates(
+    capture: "GateCapture", pixels: NDArray[np.uint8], mask: NDArray[np.int8] | None = None
+) -> tuple[StageMeasures, ...]:
+    """The figures of each captured stage; none where the net has no gate.
+
+    Args:   pixels: (H, W, 3), what the net saw; mask: (H, W), see `mask_regions`; None measures against gradients.
+    Raises: InputError: values that are NaN or infinite.
+    """
+    found = []
+    for stage in capture.stages:
+        if stage.gate is not None:
+            shape = stage.f_loc.shape[1], stage.f_loc.shape[2]
+            regions = gradient_regions(pixels, shape) if mask is None else mask_regions(mask, shape)
+            found.append(measure_stage(stage.stage, stage.f_loc, stage.gate, regions))
+    return tuple(found)
 
 
 def _energy(f_loc: NDArray[np.float32], gate: NDArray[np.float32] | None = None) -> _Map:

@@ -1,5 +1,6 @@
 """`convneur viz-gates` through its entry point: files, stdout, exit codes, and what goes wrong."""
 
+import csv
 import gc
 import json
 import os
@@ -18,7 +19,10 @@ from PIL import Image
 
 import convneur.figures.style
 from convneur.checkpoints import save_checkpoint
-from convneur.gates.capture import untrained
+from convneur.data.images import normalise
+from convneur.gates.capture import capture_gates, untrained
+from convneur.gates.measures import StageMeasures, measure_gates
+from convneur.gates.summary import MeasureTable
 from convneur.model.network import ConvNeur
 from convneur.variants import VARIANTS, ConvNeurConfig
 from convneur_cli.app import main
@@ -269,6 +273,217 @@ def test_images_leave_nothing_behind(viz: Any, place: Path, monkeypatch: pytest.
     assert len(set(tensors[1:])) == 1
 
 
+# In numbers
+
+
+def mask(path: Path, height: int = 48, width: int = 72, value: int = 1) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    labels = np.zeros((height, width), np.uint8)
+    labels[height // 4 : height // 2, width // 3 : width // 2] = value
+    Image.fromarray(labels).save(path)
+    return path
+
+
+def test_numbers_are_those_of_the_library(viz: Any, place: Path) -> None:
+    """At the photo's own size, so that no scaling stands between."""
+    mask(place / "mask.png", value=255)
+    assert viz("cat.png", "--mask", "mask.png", "--size", "native", "--stage", "all", quick=False).code == 0
+    record = json.loads((place / "cat-gates.json").read_text())
+    assert record["measured_against"]["name"] == "mask.png"
+    pixels = np.array(Image.open(place / "cat.png"))
+    capture = capture_gates(untrained(TINY, 0), normalise(pixels))
+    labels = (np.array(Image.open(place / "mask.png")) > 0).astype(np.int8)
+    assert [stage["measures"] for stage in record["stages"]] == [
+        one.record() for one in measure_gates(capture, pixels, labels)
+    ]
+    assert viz("cat.png", "--size", "native", "--force", "--stage", "all", quick=False).code == 0
+    record = json.loads((place / "cat-gates.json").read_text())
+    assert record["measured_against"] == {"source": "gradients"}
+    assert [stage["measures"] for stage in record["stages"]] == [one.record() for one in measure_gates(capture, pixels)]
+
+
+def test_masks_of_several_photos_are_found_by_name(viz: Any, place: Path) -> None:
+    mask(place / "masks" / "cat.png")
+    ran = viz("cat.png", "dog.jpg", "--mask", "masks", "-o", "out", "--json")
+    assert ran.code == 1
+    found = json.loads(ran.out)
+    assert found["images"][0]["measured_against"]["name"] == "masks/cat.png"
+    assert found["failed"][0]["why"].startswith("dog.jpg: masks: no mask named dog")
+
+
+def test_a_mask_that_does_not_fit_or_shows_nothing(viz: Any, place: Path) -> None:
+    mask(place / "small.png", 24, 36)
+    ran = viz("cat.png", "--mask", "small.png")
+    assert ran.code == 1
+    assert ran.line.startswith("error: small.png: 24x36 pixels, but its photo has 48x72")
+    assert viz("cat.png", "--mask", "dog.jpg").line.startswith("error: dog.jpg: not a label map")
+    assert "holds colours" in viz("cat.png", "--mask", "cat.png").line
+    mask(place / "empty.png", value=0)
+    ran = viz("cat.png", "--mask", "empty.png", "-q", "--json")
+    assert (ran.code, ran.err) == (0, "warning: cat.png: its mask shows no object, so its numbers are undefined\n")
+    measures = json.loads(ran.out)["images"][0]["stages"][0]["measures"]
+    assert measures["background_suppression"] == {"before": None, "after": None, "change": None}
+
+
+def test_a_net_without_a_gate_has_no_numbers(viz: Any, place: Path) -> None:
+    assert viz("cat.png", "--fusion", "concat", "--no-gate").code == 0
+    record = json.loads((place / "cat-gates.json").read_text())
+    assert record["measured_against"] is None
+    assert record["stages"][0]["measures"] is None
+
+
+def folder_of_photos(place: Path, count: int) -> None:
+    (place / "photos" / "more").mkdir(parents=True)
+    for number in range(count):
+        name = f"more/p{number}" if number % 2 else f"p{number}"
+        photo(place / "photos" / f"{name}.jpg", 40 + 8 * number, 72, seed=number)
+
+
+def test_many_photos_in_numbers(viz: Any, place: Path) -> None:
+    folder_of_photos(place, 5)
+    for number in range(5):
+        mask(place / "masks" / f"p{number}.png", 40 + 8 * number, 72)
+    before = names(place)
+    ran = viz("photos", "--batch", "--mask", "masks", "-o", "numbers.csv", "--json")
+    assert ran.code == 0
+    assert names(place) - before == {"numbers.csv"}
+    found = json.loads(ran.out)
+    assert found["schema"] == "convneur.gates-batch/1"
+    assert (found["photos"], found["failed"], found["measured_against"]) == (5, [], "mask")
+    assert found["interval"] == {"kind": "percentile", "level": 0.95, "resamples": 1000, "seed": 0}
+    assert found["weights"]["stamp"] == "UNTRAINED WEIGHTS, seed 0"
+    with (place / "numbers.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["photo"] for row in rows] == [f"photos/p{k}.jpg" for k in (0, 2, 4)] + [
+        f"photos/more/p{k}.jpg" for k in (1, 3)
+    ]
+    (stage,) = found["stages"]
+    assert stage["stage"] == 2
+    change = stage["measures"]["background_suppression"]["change"]
+    each = np.array([float(row["background_suppression_change"]) for row in rows])
+    assert change["mean"] == pytest.approx(np.exp(np.log(each).mean()))
+    assert change["photos"] == 5
+    assert each.min() <= change["low"] < change["mean"] < change["high"] <= each.max()
+    below = stage["measures"]["gate_below_0.25"]
+    assert below["mean"] == pytest.approx(np.mean([float(row["gate_below_0.25"]) for row in rows]))
+
+
+def test_the_batch_says_what_a_single_photo_says(viz: Any, place: Path) -> None:
+    ran = viz("cat.png", "--batch", "--json")
+    (stage,) = json.loads(ran.out)["stages"]
+    assert viz("cat.png").code == 0
+    single = json.loads((place / "cat-gates.json").read_text())["stages"][0]["measures"]
+    for name in ("background_suppression", "edge_contrast"):
+        for when, value in single[name].items():
+            assert stage["measures"][name][when] == {
+                "mean": pytest.approx(value), "low": None, "high": None, "photos": 1,
+            }  # fmt: skip
+    assert stage["measures"]["gate_below_0.25"]["mean"] == single["gate_below_0.25"]
+
+
+def test_the_batch_is_a_table_for_people(viz: Any, place: Path) -> None:
+    ran = viz("cat.png", "dog.jpg", "--batch", "-q")
+    assert ran.code == 0
+    assert "Gates of 2 photos, measured against image gradients" in ran.out
+    (row,) = [line for line in ran.out.splitlines() if line.startswith("2 ")]
+    assert row.count("×") == 2
+    assert row.count("[") == 4
+    assert ran.err == ""
+
+
+def test_a_batch_goes_on_after_broken_photos(viz: Any, place: Path) -> None:
+    folder_of_photos(place, 3)
+    (place / "photos" / "bad.jpg").write_text("no photo")
+    ran = viz("photos", "--batch", "-o", "numbers.csv", "--json")
+    assert ran.code == 1
+    found = json.loads(ran.out)
+    assert found["photos"] == 3
+    assert [item["name"] for item in found["failed"]] == ["photos/bad.jpg"]
+    assert "error: 1 of 4 photos failed: photos/bad.jpg" in ran.err
+    assert len((place / "numbers.csv").read_text().splitlines()) == 4
+    before = (place / "numbers.csv").read_bytes()
+    ran = viz("photos", "--batch", "-o", "numbers.csv")
+    assert ran.code == 1
+    assert "exists already" in ran.line
+    assert (place / "numbers.csv").read_bytes() == before
+
+
+def test_a_batch_of_nothing_readable_writes_nothing(viz: Any, place: Path) -> None:
+    (place / "photos").mkdir()
+    assert "photos: no photo in it" in viz("photos", "--batch").line
+    (place / "photos" / "bad.jpg").write_text("no photo")
+    ran = viz("photos", "--batch", "-o", "numbers.csv")
+    assert (ran.code, ran.out) == (1, "")
+    assert not (place / "numbers.csv").exists()
+
+
+def test_an_interrupted_batch_leaves_no_half_file(viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of_photos(place, 3)
+    add = MeasureTable.add
+
+    def stop(table: MeasureTable, measures: Any) -> None:
+        if table.photos == 2:
+            raise KeyboardInterrupt
+        add(table, measures)
+
+    monkeypatch.setattr(MeasureTable, "add", stop)
+    before = names(place)
+    assert viz("photos", "--batch", "-o", "numbers.csv").code == 130
+    assert names(place) == before
+
+
+def test_a_batch_keeps_nothing_of_a_photo(viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of_photos(place, 6)
+    live: list[tuple[int, int]] = []
+    add = MeasureTable.add
+
+    def counting(table: MeasureTable, measures: Any) -> None:
+        gc.collect()
+        things = gc.get_objects()
+        kinds = [type(thing) for thing in things]
+        live.append((kinds.count(StageMeasures), sum(issubclass(kind, torch.Tensor) for kind in kinds)))
+        add(table, measures)
+
+    monkeypatch.setattr(MeasureTable, "add", counting)
+    assert viz("photos", "--batch", "-o", "numbers.csv").code == 0
+    assert len(live) == 6
+    assert len(set(live[1:])) == 1
+
+
+# A page to look around in
+
+
+def test_a_page_is_one_file_with_a_record(viz: Any, place: Path) -> None:
+    ran = viz("cat.png", "-o", "maps.html", "--save-arrays", "--row3", "gated", "--scale", "0:2")
+    assert ran.code == 0
+    assert {"maps.html", "maps.json", "maps.npz"} <= names(place)
+    text = (place / "maps.html").read_text(encoding="utf-8")
+    assert "http" not in text.replace("http-equiv", "")
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    assert data["stamp"] == "UNTRAINED WEIGHTS, seed 0"
+    with np.load(place / "maps.npz") as file:
+        arrays = dict(file)
+    (stage,) = data["stages"]
+    rows = {row["row"]: {one["key"]: one for one in row["maps"]} for row in stage["rows"]}
+    assert set(rows) == {"local_only", "f_loc", "gate", "gated", "f_out", "surprise"}
+    for row in ("local_only", "f_loc", "gate", "gated"):
+        values = arrays[f"stage2_{row}"]
+        assert rows[row]["rms"]["range"] == [float(values.min()), float(values.max())]
+    assert rows["f_loc"]["rms"]["limits"] == [0, 2]
+
+
+def test_pages_of_several_images(viz: Any, place: Path) -> None:
+    assert viz("cat.png", "dog.jpg", "-o", "out", "--format", "html").code == 0
+    assert names(place / "out") == {"cat-gates.html", "cat-gates.json", "dog-gates.html", "dog-gates.json"}
+
+
+def test_a_page_of_a_huge_photo_is_refused(viz: Any, place: Path) -> None:
+    photo(place / "wide.png", 32, 2100)
+    ran = viz("wide.png", "-o", "maps.html", "--size", "native", "--stage", "2", quick=False)
+    assert ran.code == 1
+    assert "32x2100 pixels are too many for a page; choose --size 2048" in ran.line
+
+
 # What goes wrong
 
 
@@ -318,8 +533,15 @@ def test_broken_images(viz: Any, place: Path) -> None:
         (["cat.png", "--scale", "0:nan"], "two finite numbers"),
         (["cat.png", "--reduce", "median"], "--reduce"),
         (["cat.png", "--row3", "before"], "--row3"),
-        (["cat.png", "-o", "maps.html"], "end it in .png, .svg, .pdf"),
-        (["cat.png", "-o", "maps"], "end it in .png, .svg, .pdf"),
+        (["cat.png", "-o", "maps.gif"], "end it in .png, .svg, .pdf, .html"),
+        (["cat.png", "-o", "maps"], "end it in .png, .svg, .pdf, .html"),
+        (["cat.png", "--mask", "none.png"], "none.png: no such file"),
+        (["cat.png", "dog.jpg", "--mask", "cat.png"], "--mask cat.png: is one file"),
+        ([".", "--batch", "--mask", "cat.png"], "--mask cat.png: is one file"),
+        ([".", "--batch", "-o", "numbers.json"], "--output numbers.json: with --batch end it in .csv"),
+        ([".", "--batch", "--overlay"], "--overlay: --batch draws no pictures"),
+        ([".", "--batch", "--local-weights", "tiny.json"], "--local-weights: --batch draws no pictures"),
+        ([".", "--batch", "--reduce", "max"], "--reduce: --batch draws no pictures"),
         (["cat.png", "-o", "maps.png", "--format", "svg"], "--format svg"),
         (["cat.png", "-o", "cat.png", "--force"], "is one of the images"),
         (["cat.png", "--block", "3"], "block 3: stage 2 has blocks 1 to 2"),

@@ -1,5 +1,6 @@
 """The picture of the gates by its arrays, limits and words; that every word can be read; that it repeats."""
 
+import dataclasses
 import gc
 import itertools
 import weakref
@@ -20,6 +21,7 @@ from matplotlib.text import Text
 from convneur.figures.gates import gates_figure
 from convneur.figures.style import save_figure
 from convneur.gates.maps import GateMaps, Recipe, StageMap, StageMaps
+from convneur.gates.measures import Contrast, StageMeasures
 
 RECIPE = (
     ("image", "chelsea.png"),
@@ -44,6 +46,13 @@ def made(recipe: Recipe, stages: Sequence[int] = (1, 2, 3, 4), **settings: Any) 
         length = None if chunks is None else 196
         columns.append(StageMaps(stage, 2 << stage, 1024, height, width, chunks, length, 0.0, stage == 1, maps))
     return GateMaps(recipe, settings.get("fusion", "gating"), settings.get("read", "before"), 1, tuple(columns))
+
+
+def measured(stages: Sequence[int] = (1, 2, 3, 4), against: Any = "mask") -> list[StageMeasures]:
+    return [
+        StageMeasures(stage, against, 0.123, 1.0, Contrast(1.25, 2.0), Contrast(12.345 * stage, 1234.5), 0.3, 0.1)
+        for stage in stages
+    ]
 
 
 def photo(height: int = 128, width: int = 192) -> Any:
@@ -174,6 +183,22 @@ def test_stamp_notes_and_the_local_net_are_said() -> None:
     assert not any("UNTRAINED" in word for word in words(draw(made(Recipe()))))
 
 
+def test_numbers_stand_under_the_maps() -> None:
+    said = words(draw(made(Recipe()), measures=measured()))
+    assert said.count("12.3% | 100.0%") == 4
+    assert said.count("×1.60") == 4
+    assert "1.25 → 2.00" in said
+    assert "object : background" in said
+    flat = measured(against="gradients")
+    said = words(
+        draw(made(Recipe()), measures=[*flat[:3], dataclasses.replace(flat[3], edge_contrast=Contrast(2, None))])
+    )
+    assert "steep : flat half" in said
+    assert said.count("–") == 1
+    assert "2.00 → –" in said
+    assert "edge contrast" not in words(draw(made(Recipe())))
+
+
 def test_overlay_lays_each_map_over_the_photo() -> None:
     maps = made(Recipe(overlay=True), stages=(2,))
     below, above = panel(draw(maps), "gate 2").get_images()
@@ -226,6 +251,7 @@ def test_nothing_is_clipped_and_nothing_overlaps(
         recipe=(("image", name), *RECIPE),
         notes=NOTES,
         stamp="UNTRAINED WEIGHTS, seed 1234567890",
+        measures=measured(stages, "mask" if recipe.surprise else "gradients"),
     )
     renderer = FigureCanvasAgg(figure).get_renderer()
     page = figure.bbox

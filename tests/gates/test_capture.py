@@ -69,6 +69,12 @@ def test_a_separate_local_only_net(net: ConvNeur, config: ConvNeurConfig, image:
         capture_gates(deep, image, local_only=shallow, stages=(2,), block=2)
 
 
+def test_the_comparison_can_be_left_out(net: ConvNeur, image: Image) -> None:
+    with_it, without = capture_gates(net, image, stages=(2,)), capture_gates(net, image, stages=(2,), local_only="off")
+    assert without.stages[0].local_only is None
+    np.testing.assert_array_equal(without.stages[0].gate, with_it.stages[0].gate)
+
+
 def reconfigured_per_layer(config: ConvNeurConfig) -> ConvNeur:
     return untrained(config.replace(memory="per-layer"), seed=3)
 

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from convneur.gates.capture import capture_gates
-from convneur.gates.manifest import ImageSource, NetSource, manifest, net_name, notes, recipe_lines
+from convneur.gates.manifest import ImageSource, MaskSource, NetSource, manifest, net_name, notes, recipe_lines
 from convneur.gates.maps import GateMaps, Recipe, gate_maps
+from convneur.gates.measures import measure_gates
 from convneur.model.network import ConvNeur
 from convneur.variants import VARIANTS, ConvNeurConfig
 
@@ -93,3 +94,28 @@ def test_notes(net: ConvNeur, config: ConvNeurConfig, image: NDArray[np.float32]
     assert notes(gate_maps(stuck, Recipe(gate=False)), same_weights=False) == (
         "Stage 2: gate saturated, 100.0% of its values within 0.001 of 0 or 1, a sign of a memory that diverges.",
     )
+
+
+def test_figures_are_kept_with_what_they_were_measured_against(
+    net: ConvNeur, config: ConvNeurConfig, image: NDArray[np.float32]
+) -> None:
+    capture = capture_gates(net, image)
+    mask = np.zeros((64, 96), np.int8)
+    mask[10:30, 20:60] = 1
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    options = {"image": PHOTO, "local_only": None, "normalisation": {}, "size": "96"}
+    net_source = NetSource(config, seed=3)
+    for given, source, says in (
+        (mask, MaskSource("masks/cat.png", "ef" * 32), "against mask cat.png"),
+        (None, None, "against image gradients"),
+    ):
+        measures = measure_gates(capture, pixels, given)
+        found = manifest(gate_maps(capture, Recipe()), net=net_source, measures=measures, mask=source, **options)
+        assert [stage["measures"] for stage in found["stages"]] == [one.record() for one in measures]
+        assert found["measured_against"]["source"] == ("gradients" if source is None else "mask")
+        assert ("measured", says) in recipe_lines(found)
+    assert found["measured_against"] == {"source": "gradients"}
+    unmeasured = manifest(gate_maps(capture, Recipe()), net=net_source, **options)
+    assert unmeasured["measured_against"] is None
+    assert unmeasured["stages"][0]["measures"] is None
+    assert "measured" not in dict(recipe_lines(unmeasured))

@@ -33,9 +33,9 @@ function table(caption, heads, rows) {
 }
 
 function meanTable() {
-  const heads = ["net", "runs", "M params", `GMACs ${data.crop}`, ...data.figures.map((figure) => figure.name)];
+  const heads = ["net", "runs", "M params", `GMACs ${data.crop}`, ...data.figures.map((figure) => figure.short)];
   return table("Mean of the runs ± standard deviation", heads, data.twins.map((twin) => [
-    twin.twin, String(twin.runs), shown(twin.params / 1e6, 2), shown(twin.macs / 1e9, 2),
+    twin.twin, String(twin.runs), shown(twin.params / 1e6, 2), (twin.macs / 1e9).toPrecision(3),
     ...data.figures.map(({ key }) => shown(twin.mean[key])
       + (twin.spread[key] === null ? "" : ` ± ${shown(twin.spread[key])}`)),
   ]));
@@ -43,12 +43,13 @@ function meanTable() {
 
 function differenceCell(found) {
   if (!found || found.difference === null) return "–";
-  const interval = found.low === null ? "" : ` [${signed(found.low)}, ${signed(found.high)}]`;
-  return element("span", { class: beyond(found) ? "sure-text" : null }, signed(found.difference) + interval);
+  const interval = found.low === null ? null
+    : element("span", { class: "interval" }, `[${signed(found.low)}, ${signed(found.high)}]`);
+  return element("span", { class: beyond(found) ? "sure-text" : null }, signed(found.difference), interval);
 }
 
 function differenceTable(others) {
-  const heads = ["net", "seeds", ...data.figures.map((figure) => figure.name), "printed, top-1"];
+  const heads = ["net", "seeds", ...data.figures.map((figure) => figure.short), "printed, top-1"];
   return table(`Minus ${data.reference}, ${data.level} intervals`, heads, others.map((twin) => [
     twin.twin, String(twin.seeds.length),
     ...data.figures.map(({ key }) => differenceCell(twin.difference && twin.difference[key])),
@@ -59,7 +60,7 @@ function differenceTable(others) {
 function runTable() {
   const folds = data.runs.some((run) => run.fold !== null);
   const heads = ["net", "seed", ...(folds ? ["fold"] : []), "photos", "best step", "validation",
-    ...data.figures.map((figure) => figure.name)];
+    ...data.figures.map((figure) => figure.short)];
   return table("Each run", heads, data.runs.map((run) => [
     run.twin, String(run.seed), ...(folds ? [String(run.fold)] : []), String(run.images), String(run.best_step),
     shown(run.validation), ...data.figures.map(({ key }) => shown(run[key])),
@@ -78,7 +79,7 @@ function niceTicks(low, high, most) {
 
 // A line per net; marks(net, x, y) gives what stands on it. values: all that must be in view.
 function plot(label, twins, values, write, marks) {
-  const width = 400, left = 150, right = 14, top = 6, height = top + ROW * twins.length + 24;
+  const width = 430, left = 172, right = 16, top = 6, height = top + ROW * twins.length + 24;
   let low = Math.min(...values), high = Math.max(...values);
   const air = (high - low) * 0.08 || 0.01;
   [low, high] = [low - air, high + air];
@@ -101,12 +102,12 @@ function plot(label, twins, values, write, marks) {
   return picture;
 }
 
-function runPlot({ key, name }) {
+function runPlot({ key, short, name }) {
   const of = (twin) => data.runs.filter((run) => run.twin === twin.twin && run[key] !== null);
   const twins = data.twins.filter((twin) => of(twin).length);
   const values = twins.flatMap((twin) => of(twin).map((run) => run[key]));
   if (!values.length) return null;
-  return figured(name, plot(`${name} of each run`, twins, values, shown, (twin, x, y) => [
+  return figured(titled(short, name), plot(`${name} of each run`, twins, values, shown, (twin, x, y) => [
     ...of(twin).map((run) => {
       const dot = drawn("circle", { class: "run", cx: x(run[key]), cy: y, r: 4 });
       dot.append(drawn("title", {}, `${run.folder.replace("runs/", "")}: ${shown(run[key])}`));
@@ -116,12 +117,12 @@ function runPlot({ key, name }) {
   ]));
 }
 
-function differencePlot({ key, name }, others) {
+function differencePlot({ key, short, name }, others) {
   const twins = others.filter((twin) => twin.difference && twin.difference[key].difference !== null);
   if (!twins.length) return null;
   const values = [0, ...twins.flatMap((twin) => ["low", "difference", "high"].map((part) => twin.difference[key][part])
     .filter((value) => value !== null))];
-  return figured(name, plot(`${name} minus that of ${data.reference}`, twins, values, signed, (twin, x, y) => {
+  return figured(titled(short, name), plot(`${name} minus that of ${data.reference}`, twins, values, signed, (twin, x, y) => {
     const found = twin.difference[key], kind = beyond(found) ? "sure" : "open";
     const dot = drawn("circle", { class: kind, cx: x(found.difference), cy: y, r: 4.5 });
     dot.append(drawn("title", {}, `${twin.twin}: ${signed(found.difference)}`));
@@ -129,6 +130,10 @@ function differencePlot({ key, name }, others) {
       : [drawn("line", { class: `${kind} interval`, x1: x(found.low), x2: x(found.high), y1: y, y2: y })];
     return [...line, dot];
   }));
+}
+
+function titled(short, name) {
+  return short.toLowerCase() === name.toLowerCase() || short.length > 1 ? name : `${short}: ${name}`;
 }
 
 function figured(caption, picture) {

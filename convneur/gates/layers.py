@@ -1,0 +1,84 @@
+"""Everything of a capture that a page can choose from: each row, over its channels or channel by channel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.gates.maps import Recipe, Row, StageMap, map_limits
+from convneur.gates.reduce import Reduction, check_features, principal_axis, reduce_channels
+
+if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
+    from convneur.gates.capture import GateCapture, StageCapture
+
+__all__ = ["MOST_CHANNELS", "StageLayers", "gate_layers"]
+
+Array = NDArray[np.float32]
+
+# Choice: what bounds the file. A stage shows all channels if it has no more than 16, else the 16 that vary most; fewer,
+# down to 4, where its maps have more than a million positions between them.
+MOST_CHANNELS, _LEAST_CHANNELS, _MOST_VALUES = 16, 4, 1_000_000
+
+_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gate", "gated", "f_out", "surprise")
+_REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "absmean", "max", "pca")
+# A gate is above 0, so that its absmean is its mean, and projected on an axis its shares would be none.
+_GATE_REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "max")
+
+
+@dataclass(frozen=True)
+class StageLayers:
+    """A stage's maps by row, then by key: a reduction's name or "channel N", N from 0; surprise has "value" alone."""
+
+    stage: int
+    rows: Mapping[Row, Mapping[str, StageMap]]
+
+
+def gate_layers(capture: "GateCapture", recipe: Recipe, *, same_weights: bool) -> tuple[StageLayers, ...]:
+    """The maps of every row that the net has, whichever rows the recipe draws; colour limits by the recipe's scale.
+
+    Choice: channels are those whose A * F_loc varies most over positions (F_loc where there is no gate), the same ones
+        on every row, so that a channel can be followed through the gate; a separate local-only net has its own.
+    Args:   same_weights: the local-only row is the net itself.
+    Raises: InputError: a row holds NaN or infinite values.
+    """
+    return tuple(_stage(stage, recipe, same_weights=same_weights) for stage in capture.stages)
+
+
+def _stage(stage: "StageCapture", recipe: Recipe, *, same_weights: bool) -> StageLayers:
+    features: dict[Row, Array] = {row: getattr(stage, row) for row in _ROWS if getattr(stage, row) is not None}
+    for row, values in features.items():
+        check_features(values, row, stage.stage)
+    surprise = features.pop("surprise", None)
+    axis = principal_axis(stage.f_loc)
+    found: dict[str, dict[Row, Array]] = {key: {} for key in _REDUCTIONS}
+    for row, values in features.items():
+        for how in _GATE_REDUCTIONS if row == "gate" else _REDUCTIONS:
+            found[how][row] = reduce_channels(values, how, axis=axis if row in ("f_loc", "gated") else None)
+    chosen = _varying(stage.f_loc if stage.gated is None else stage.gated)
+    for row, values in features.items():
+        own = _varying(values) if row == "local_only" and not same_weights else chosen
+        for channel in own:
+            found.setdefault(f"channel {channel}", {})[row] = values[channel]
+    if surprise is not None:
+        found["value"] = {"surprise": surprise}
+
+    rows: dict[Row, dict[str, StageMap]] = {row: {} for row in _ROWS if row in features or row == "surprise"}
+    for key in sorted(found, key=_order):
+        limits = map_limits(found[key], recipe.scale)
+        for row, values in found[key].items():
+            rows[row][key] = StageMap(values, limits[row])
+    return StageLayers(stage.stage, {row: maps for row, maps in rows.items() if maps})
+
+
+def _varying(features: Array) -> list[int]:
+    channels, height, width = features.shape
+    most = max(_LEAST_CHANNELS, min(MOST_CHANNELS, _MOST_VALUES // (height * width)))
+    spread = features.reshape(channels, -1).var(axis=1, dtype=np.float64)
+    return sorted(np.argsort(-spread, kind="stable")[:most].tolist())
+
+
+def _order(key: str) -> int:
+    """Reductions as they were put, then channels by number."""
+    return int(key.removeprefix("channel ")) if key.startswith("channel ") else -1
