@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from convneur.metrics import BoundarySettings, BoundarySummary
     from convneur.metrics.tables import Path as FigurePath
 
-__all__ = ["PictureOptions"]
+__all__ = ["PictureModel", "PictureOptions", "Studio", "data_set_colours"]
 
 _DISTANCES = ("hausdorff", "hd95", "assd", "masd")
 _SHORT = {
@@ -109,13 +109,13 @@ class PictureOptions:
         comparison = result.get("comparison")
         theirs = rival.summary() if rival and comparison else None
         names = [row["name"] for row in summary.per_class]
-        colours = _colours(found, len(names))
+        colours = data_set_colours(found, len(names))
         pairs = {pair.name: pair for pair in found.pairing.pairs}
         titles = short_names(predictions, *([rival.path] if rival and theirs else ()))
-        models = [_Model(titles[0], pairs, summary)]
+        models = [PictureModel(titles[0], pairs, summary)]
         if rival and theirs:
-            models.append(_Model(titles[1], rival.pairs, theirs))
-        studio = _Studio(found.reading, settings, self._path(settings), self._photos(), models)
+            models.append(PictureModel(titles[1], rival.pairs, theirs))
+        studio = Studio(found.reading, settings, self._path(settings), self._photos(), models)
         chosen = self._chosen(summary, settings, comparison)
         embedded: list[dict[str, Any]] = []
         if self.figures is not None:
@@ -147,7 +147,7 @@ class PictureOptions:
     def _page(
         self,
         result: Mapping[str, Any],
-        studio: "_Studio",
+        studio: "Studio",
         typed: str,
         found: Inputs,
         embedded: Sequence[Mapping[str, Any]],
@@ -221,7 +221,7 @@ class PictureOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Model:
+class PictureModel:
     """One set of predictions: what it is called, its pairs by name, its figures."""
 
     title: str
@@ -229,7 +229,7 @@ class _Model:
     summary: "BoundarySummary"
 
 
-class _Studio:
+class Studio:
     """Makes the scenes of a run, one at a time."""
 
     def __init__(
@@ -238,7 +238,7 @@ class _Studio:
         settings: "BoundarySettings",
         path: "FigurePath",
         photos: "PhotoFolder | None",
-        models: Sequence[_Model],
+        models: Sequence[PictureModel],
     ) -> None:
         self.reading, self.settings, self.photos, self.models = reading, settings, photos, models
         self.tolerance = path[1] if path[0] == "boundary_f1" else str(settings.tolerance[0])
@@ -304,7 +304,7 @@ class _Studio:
         return pixels
 
 
-def _colours(found: Inputs, count: int) -> "NDArray[np.uint8]":
+def data_set_colours(found: Inputs, count: int) -> "NDArray[np.uint8]":
     """The data set's colours where they are known: of the preset, the colour table, or a palette in the files."""
     from convneur.data.palettes import palette_of
     from convneur.figures.class_colours import class_colours

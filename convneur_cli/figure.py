@@ -1,4 +1,4 @@
-"""`convneur figure`: the paper's Figures 1 and 2, drawn anew."""
+"""`convneur figure`: the paper's Figures 1, 2 and 3, drawn anew."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convneur.files import new_file
+from convneur_cli.figure_boundaries import boundaries
 from convneur_cli.model_options import ModelOptions
 from convneur_cli.options import CommonOptions, Group, register
 from convneur_cli.output import Printer
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(name="figure", cls=Group, help="Draw the paper's Figures 1 and 2 anew.", no_args_is_help=True)
+app = typer.Typer(name="figure", cls=Group, help="Draw the paper's Figures 1, 2 and 3 anew.", no_args_is_help=True)
 
 
 def accuracy(
@@ -109,7 +110,7 @@ def architecture(
     )
 
 
-for _name, _body in (("accuracy", accuracy), ("architecture", architecture)):
+for _name, _body in (("accuracy", accuracy), ("architecture", architecture), ("boundaries", boundaries)):
     register(app, _name, _body)
 
 

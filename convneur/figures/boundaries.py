@@ -15,13 +15,23 @@ from convneur.figures.class_colours import IGNORED, coloured
 from convneur.figures.style import GREY, INK, LARGE, NORMAL, SMALL
 from convneur.metrics.examples import BoundaryErrors, busiest_places
 
-__all__ = ["ERROR_COLOURS", "Scene", "ScenePrediction", "boundary_figure", "error_layer", "faded", "thickened"]
+__all__ = [
+    "ERROR_COLOURS",
+    "Scene",
+    "ScenePrediction",
+    "boundary_figure",
+    "error_layer",
+    "faded",
+    "paper_figure",
+    "thickened",
+]
 
 # Okabe and Ito's vermillion and blue on a pale ground, dark grey for what is right: apart for all eyes.
 ERROR_COLOURS = {"missed": "#D55E00", "spurious": "#0072B2", "matched": "#3C3C3C"}
 DPI = 150
 _MARGIN, _GUTTER = 0.2, 0.12  # inches, as all below
 _PANEL = 3.1
+_SMALL_PANEL = 2.3  # of `paper_figure`
 _TALLEST = 3.6
 _TITLE, _HEAD, _VALUES, _LEGEND_ROW = 0.5, 0.26, 0.38, 0.22
 _ZOOM = 4  # the second row shows a window of a quarter of each side
@@ -118,6 +128,77 @@ def boundary_figure(scene: Scene, *, colours: NDArray[np.uint8], names: Sequence
     _legends(figure, scene, occurring, colours, names, per_row, lambda down: at(_MARGIN, y + down))
     figure.text(*at(_MARGIN, page_height - _MARGIN), _dollarless("   ".join(notes)), fontsize=SMALL, color=GREY)
     return figure
+
+
+@style.context("default")
+def paper_figure(
+    scenes: Sequence[Scene], *, colours: NDArray[np.uint8], names: Sequence[str], notes: Sequence[str]
+) -> Figure:
+    """The paper's Figure 3: a row per image of photo, truth and predictions, B, T and H under each of those.
+
+    Args:    scenes: with the same predictions, in the same order; colours: (C, 3) of the classes; names: of the
+        classes; notes: what B, T and H are, for the last line.
+    Returns: a figure a little over 2 inches wide per panel.
+    """
+    rows = [_plain_panels(scene, colours) for scene in scenes]
+    columns = len(rows[0])
+    shapes = [scene.truth.shape for scene in scenes]
+    heights = [min(_SMALL_PANEL * height / width, _TALLEST) for height, width in shapes]
+    occurring = [k for k in range(len(colours)) if any(k in scene.classes() for scene in scenes)]
+    page_width = 2 * _MARGIN + columns * (_SMALL_PANEL + _GUTTER) - _GUTTER
+    per_row = max(int((page_width - 2 * _MARGIN) / 1.3), 1)
+    legend_rows = -(-min(len(occurring) + 1, _MOST_CLASSES + 1) // per_row)
+    under = 2 * _LEGEND_ROW
+    body = sum(heights) + len(scenes) * under
+    page_height = 2 * _MARGIN + _HEAD + body + (legend_rows + 1.2) * _LEGEND_ROW
+    figure = Figure(figsize=(page_width, page_height), facecolor="white")
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return x / page_width, 1 - y / page_height
+
+    top = _MARGIN + _HEAD
+    for title, x in zip((title for title, _, _ in rows[0]), _lefts(columns), strict=True):
+        figure.text(*at(x, top - 0.07), _fitted(title, _room(_SMALL_PANEL, NORMAL)), fontsize=NORMAL, color=INK)
+    for scene, panels, panel_height in zip(scenes, rows, heights, strict=True):
+        height, width = scene.truth.shape
+        panel_width = panel_height * width / height
+        for (title, picture, values), x in zip(panels, _lefts(columns), strict=True):
+            left, bottom = at(x, top + panel_height)
+            place = (left, bottom, panel_width / page_width, panel_height / page_height)
+            axes = figure.add_axes(place, label=f"{scene.name}: {title}")
+            _draw(axes, picture, None, (0, 0, height, width), panel_width * DPI)
+            words = "   ".join(f"{name} {value}" for name, value in values)
+            figure.text(*at(x, top + panel_height + 0.06), words, fontsize=SMALL, color=INK, va="top", weight="bold")
+        words = _fitted(f"{scene.name}: {scene.heading}", _room(2 * _SMALL_PANEL, SMALL))
+        figure.text(*at(_MARGIN, top + panel_height + 0.06), words, fontsize=SMALL, color=GREY, va="top")
+        top += panel_height + under
+    handles = [_patch(colours[k], _fitted(names[k], 18)) for k in occurring[:_MOST_CLASSES]]
+    if any(scene.ignored.any() for scene in scenes):
+        handles.append(_patch(IGNORED, "ignored"))
+    figure.legend(
+        handles=handles, bbox_to_anchor=at(_MARGIN, top), ncols=min(len(handles), per_row), frameon=False,
+        fontsize=SMALL, labelcolor=INK, handlelength=1.2, handleheight=0.9, borderpad=0, borderaxespad=0,
+        loc="upper left",
+    )  # fmt: skip
+    figure.text(*at(_MARGIN, page_height - _MARGIN), _dollarless("   ".join(notes)), fontsize=SMALL, color=GREY)
+    return figure
+
+
+def _lefts(columns: int) -> list[float]:
+    return [_MARGIN + number * (_SMALL_PANEL + _GUTTER) for number in range(columns)]
+
+
+def _plain_panels(
+    scene: Scene, colours: NDArray[np.uint8]
+) -> list[tuple[str, NDArray[np.uint8], Sequence[tuple[str, str]]]]:
+    """(title, picture, values to print under it), from left to right."""
+    panels: list[tuple[str, NDArray[np.uint8], Sequence[tuple[str, str]]]] = []
+    if scene.photo is not None:
+        panels.append(("image", scene.photo, ()))
+    panels.append(("ground truth", coloured(scene.truth, colours, scene.ignored), ()))
+    for each in scene.predictions:
+        panels.append((each.title, coloured(each.labels, colours, scene.ignored), each.values))
+    return panels
 
 
 def faded(scene: Scene, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
