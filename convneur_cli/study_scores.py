@@ -181,7 +181,7 @@ def _scored_maps(
         made = _label_map(folder, example)
         if isinstance(example.target, Path):
             pairs.append(Pair(example.name, made, example.target))
-        else:  # inside a shard, which is no file to be known again by its time
+        elif not isinstance(example.target, int):  # inside a shard, which is no file to be known again by its time
             truth = data.reading.ground_truth(example.target)
             yield example.name, score_pair(truth, data.reading.prediction(made), settings)
     if not pairs:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import convneur
 from convneur.errors import InputError
+from convneur.files import refuse_existing
 from convneur.variants import ConvNeurConfig
 from convneur_cli.errors import UsageError
 from convneur_cli.output import Advance, Printer, grouped
@@ -78,9 +79,11 @@ class Study:
                 raise UsageError(f"--twins {name}: {error}") from None
 
     def clear(self, *, force: bool) -> None:
-        """Begin all runs anew. Raises: InputError: a folder of theirs holds one, and it is not forced."""
-        for file in REPORTS:
-            (self.out / file).unlink(missing_ok=True)
+        """Begin all runs anew. Raises: InputError: a run or a report is there, and it is not forced."""
+        reports = [self.out / name for name in REPORTS]
+        refuse_existing(*reports, force=force)
+        for report in reports:
+            report.unlink(missing_ok=True)
         for cell in self._cells():
             with run_folder(self.folder(cell), resume=False, force=force, alone=True):
                 for name in MADE:

@@ -77,7 +77,7 @@ def compare_runs(
     weights = [np.stack(list(resample_counts(len(each), resamples, seed + fold))) for fold, each in enumerate(images)]
     seeds = _drawn_seeds(len(runs), resamples, seed)
 
-    overall = {}
+    overall: dict[tuple[str, ...], Any] = {}
     for path in sides[0][0][0].paths():
         exact = [[[_overall(one, path) for one in folds] for folds in side] for side in sides]
         differences = [

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -154,6 +155,7 @@ def test_a_net_against_itself_differs_by_exactly_nothing(study: Any, place: Path
     assert result["runs"][0]["top1"] == np.mean(right)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_killed_study_ends_with_the_same_table(study: Any, place: Path) -> None:
     arguments = [*SEG, "--twins", "none,per-stage", "--seeds", "2"]
     assert study(*arguments, "--out", "whole") == 0, study.err
@@ -303,6 +305,30 @@ def test_bad_input_is_a_line(study: Any, place: Path, arguments: list[str], code
     assert study(*SEG, "--out", "out", "-q", *arguments) == code
     assert words in study.line
     assert not list(place.glob("out/runs/*/state.safetensors"))
+
+
+def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
+    from convneur.data.examples import Example, find_split
+    from convneur.data.reading import Reading
+    from convneur.training.loop import Data
+    from convneur_cli.study_scores import score_run
+
+    reading = Reading(255)
+    with tarfile.open(place / "test.tar", "w") as tar:
+        for number in range(3):
+            for kind, folder in (("jpg", "images"), ("png", "masks")):  # the photo is not looked at
+                tar.add(place / "seg" / folder / "test" / f"{number}.png", f"{number}.{kind}")
+    inside = find_split(place, "segmentation", "test", reading)
+    files = [Example(each.name, each.photo, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
+    data = Data((), (), reading, ("ground", "square"), (1, 1))
+    found = []
+    for folder, examples in (("a", inside), ("b", files)):
+        for each in examples:
+            write(place / folder / "labels" / f"{each.name}.png", np.tri(36, 40, dtype=np.uint8))
+        found.append(score_run(place / folder, examples, data, "segmentation", 0).summary)
+    assert found[0] == found[1]
+    assert 0 < found[0].overall["miou"] < 1
+    assert found[0].images == 3
 
 
 def test_four_lengths_and_options_of_the_base_reach_the_twins(study: Any, place: Path) -> None:

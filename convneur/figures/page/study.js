@@ -133,7 +133,7 @@ function differencePlot({ key, short, name }, others) {
 }
 
 function titled(short, name) {
-  return short.toLowerCase() === name.toLowerCase() || short.length > 1 ? name : `${short}: ${name}`;
+  return short.length > 1 ? name : `${short}: ${name}`; // B and T stand for more
 }
 
 function figured(caption, picture) {
