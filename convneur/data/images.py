@@ -60,6 +60,8 @@ def read_photo(path: str | Path | Member, *, long_side: int | None = 512, min_si
         raise InputError(f"{path}: too many pixels to decode safely; scale it down first") from None
     except MemoryError:
         raise InputError(f"{path}: not enough memory to decode it; scale it down first") from None
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
     except PermissionError:
         raise InputError(f"{path}: no permission to read it") from None
     except Exception as error:

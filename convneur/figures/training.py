@@ -31,7 +31,7 @@ def training_figure(records: Sequence[Mapping[str, Any]], *, title: str) -> Figu
             right.plot(steps, values, color=COLOURS[number], linewidth=1.6, marker="o", markersize=3.5, label=name)
     _dress(right, "Validation, of the averaged weights")
     right.set_ylim(0, 1)
-    right.legend(frameon=False, fontsize=NORMAL, labelcolor=INK, loc="upper left")
+    right.legend(frameon=False, fontsize=NORMAL, labelcolor=INK, loc="lower right")
     return figure
 
 

@@ -13,7 +13,7 @@ from convneur.data.augmentation import centre_view
 from convneur.data.images import normalise
 from convneur.model.network import MIN_SIDE, ConvNeur
 
-__all__ = ["WINDOW", "class_logits", "pixel_logits", "window_starts"]
+__all__ = ["WINDOW", "class_logits", "pixel_logits", "window_spans"]
 
 Pixels = NDArray[np.uint8]
 
@@ -28,8 +28,9 @@ def pixel_logits(
     """What a net with a dense head says of each pixel of photos of one size.
 
     Choice: a photo larger than the window after scaling is cut into windows that overlap by a fourth or more, whose
-        logits are averaged. A net with a global branch sees each window's context alone, so windows differ from the
-        whole. Sides below 32 are scaled up to 32.
+        logits are averaged. What a net knows of the whole image, it then knows of a window: a global branch's context,
+        the statistics of a dense head's group norm. Away from seams a net without either says what it says of the
+        whole photo, if the sides are multiples of 32. Sides below 32 are scaled up to 32.
     Args:
         photos: (H, W, 3) uint8 each; scale: factor on their sides before the net; window: height, width after that,
             None shows them whole.
@@ -45,9 +46,9 @@ def pixel_logits(
         h, w = min(max(window[0], MIN_SIDE), rows), min(max(window[1], MIN_SIDE), columns)
         logits = x.new_zeros(len(photos), model.config.num_classes, rows, columns)
         count = x.new_zeros(rows, columns)
-        for top in window_starts(rows, h):
-            for left in window_starts(columns, w):
-                part = (..., slice(top, top + h), slice(left, left + w))
+        for down in window_spans(rows, h):
+            for across in window_spans(columns, w):
+                part = (..., slice(*down), slice(*across))
                 logits[part] += model(x[part]).float()
                 count[part] += 1
         logits /= count
@@ -63,12 +64,18 @@ def class_logits(model: ConvNeur, photos: Sequence[Pixels], crop: tuple[int, int
     return model(x.to(next(model.parameters()).device).contiguous(memory_format=torch.channels_last)).float()
 
 
-def window_starts(side: int, window: int) -> list[int]:
-    """Where windows begin that cover a side, evenly, with an overlap of a fourth of a window at least."""
+def window_spans(side: int, window: int) -> list[tuple[int, int]]:
+    """Where windows that cover a side begin and end, with an overlap of a fourth of a window at least.
+
+    They begin at multiples of 32, the net's stride, so that its grid is that of the whole photo; the last one reaches
+    to the side's end, up to 31 pixels longer. Windows below 43 pixels cannot do both and begin anywhere.
+    """
     if side <= window:
-        return [0]
-    count = -(-(side - window) // max(window * 3 // 4, 1)) + 1
-    return [round(number * (side - window) / (count - 1)) for number in range(count)]
+        return [(0, side)]
+    step, last = max(window * 3 // 4, 1), side - window
+    if step >= MIN_SIDE:
+        step, last = step - step % MIN_SIDE, last - last % MIN_SIDE
+    return [*((start, start + window) for start in range(0, last, step)), (last, side)]
 
 
 def _scaled(photo: Pixels, height: int, width: int) -> Pixels:

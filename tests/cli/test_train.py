@@ -20,8 +20,10 @@ from safetensors.torch import load_file
 from convneur.checkpoints import load_checkpoint, save_checkpoint
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
+from convneur.training.loop import Run
 from convneur.training.state import read_progress
 from convneur.variants import VARIANTS, ConvNeurConfig
+from convneur_cli.train import asked_to_stop
 
 TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32"]
@@ -214,8 +216,6 @@ def test_tensorboard_gets_the_records(train: Any, place: Path, monkeypatch: pyte
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(train: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from convneur.training.loop import Run
-
     arguments = ["cls", "--task", "classification", *QUICK, "--epochs", "20"]
     assert train(*arguments, "--out", "whole") == 0
     record = Run._record
@@ -240,6 +240,47 @@ def test_a_run_that_ended_before_its_first_state_begins_from_init_again(train: A
     (place / "again" / "state.safetensors").unlink()
     assert train("cls", "--resume", "--out", "again", "--workers", "0") == 0, train.err
     same(place / "whole", place / "again")
+
+
+def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+    with asked_to_stop() as stop:
+        assert not stop()
+        interrupt()
+        interrupt()  # a launcher's, at once after the terminal's
+        assert stop()
+        monkeypatch.setattr("convneur_cli.train._SAME", -1.0)
+        with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
+            interrupt()
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_photo_lost_meanwhile_is_a_line(
+    train: Any, place: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    go = Run.go
+
+    def losing(self: Run, **how: Any) -> Any:
+        (place / "cls" / "train" / "dark" / "2.png").unlink()
+        return go(self, **how)
+
+    monkeypatch.setattr(Run, "go", losing)
+    arguments = ["--task", "classification", *QUICK[:4], "--precision", "fp32", "--workers", workers]
+    assert train("cls", *arguments, "--out", "run") == 1
+    assert "error: cls/train/dark/2.png: no such file; it could be read when the run began" in train.err
+
+
+@pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory", "CUDA out of memory. Tried"])
+def test_too_little_memory_is_a_line(train: Any, place: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    def refuse(*arguments: Any) -> Any:
+        raise RuntimeError(words)
+
+    monkeypatch.setattr("convneur.training.loop.loss_sum", refuse)
+    assert train("cls", "--task", "classification", *QUICK, "--out", "run") == 1
+    assert "error: not enough memory for a step of 4 views of 32x32; choose a smaller --batch" in train.err
 
 
 CHANGES = {
@@ -348,6 +389,8 @@ def leave_one(place: Path) -> None:
         (None, ["--head", "classifier"], 2, "--head classifier: labels no pixels"),
         (None, ["--init", "none.safetensors"], 2, "none.safetensors: no such file"),
         (None, ["--resume"], 1, "run: holds no run to go on with"),
+        (None, ["--out", "/proc/run"], 1, "/proc/run: cannot create the folder"),
+        (None, ["--out", "/proc"], 1, "/proc: cannot write there"),
         (None, ["--ignore-index", "some"], 2, "--ignore-index some: must be a whole number"),
     ],
 )
