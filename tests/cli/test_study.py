@@ -258,6 +258,7 @@ def test_a_net_that_diverges_does_not_stop_the_others(study: Any, place: Path, m
     assert result["twins"][1]["seeds"] == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_minutes_become_steps_of_the_mean_twin(study: Any, place: Path) -> None:
     quick = [word for word in QUICK if word not in ("--epochs", "8", "--validate-every")]
