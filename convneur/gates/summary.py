@@ -72,10 +72,7 @@ class MeasureTable:
         low, high = (np.where(counts > 1, bound, np.nan) for bound in (low, high))
         for row in (means, low, high):
             row[ratio] = np.exp(row[ratio])
-        found = [
-            Estimate(*(None if np.isnan(row[k]) else float(row[k]) for row in (means, low, high)), int(counts[k]))
-            for k in range(len(ratio))
-        ]
+        found = [Estimate(_plain(means[k]), _plain(low[k]), _plain(high[k]), int(counts[k])) for k in range(len(ratio))]
         width = len(_FIGURES)
         return [dict(zip(_FIGURES, found[start : start + width], strict=True)) for start in range(0, len(found), width)]
 
@@ -94,6 +91,10 @@ def _resampled(filled: NDArray[np.float64], weights: NDArray[np.float64]) -> NDA
             rows.append(_divided(drawn @ filled, drawn @ weights))
             block.clear()
     return np.concatenate(rows)
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _divided(totals: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.float64]:

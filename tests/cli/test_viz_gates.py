@@ -450,6 +450,35 @@ def test_a_batch_keeps_nothing_of_a_photo(viz: Any, place: Path, monkeypatch: py
     assert len(set(live[1:])) == 1
 
 
+PEAK = """
+import resource, sys
+from convneur_cli.app import main
+try:
+    main(sys.argv[1:])
+except SystemExit as stopped:
+    assert not stopped.code
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere in other units")
+def test_a_thousand_photos_in_flat_memory(place: Path) -> None:
+    (place / "photos").mkdir()
+    for number in range(1000):
+        photo(place / "photos" / f"{number:04}.png", seed=number)
+    kilobytes = []
+    for photos in ("photos/00*.png", "photos/*.png"):
+        found = [str(path) for path in sorted(place.glob(photos))]
+        options = ["--batch", "-q", "--model", "tiny.json", "--size", "64", "-o", f"{len(found)}.csv"]
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, "viz-gates", *found, *options], check=True, capture_output=True, text=True
+        )
+        kilobytes.append(int(done.stdout.splitlines()[-1]))
+    assert len((place / "1000.csv").read_text().splitlines()) == 4001
+    assert kilobytes[1] - kilobytes[0] < 20_000
+
+
 # A page to look around in
 
 
