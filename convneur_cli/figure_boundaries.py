@@ -96,7 +96,7 @@ def boundaries(
         ignore_index=inputs.ignored(), metrics=metrics, tolerance=(tolerance,), trimap_width=(3,)
     )
     try:
-        path = example_path(by, settings)
+        figure_path = example_path(by, settings)
     except ConfigError as error:
         raise UsageError(f"--by: {error}") from None
     heads = _titles(titles, folders)
@@ -106,8 +106,8 @@ def boundaries(
         PictureModel(head, {pair.name: pair for pair in each.pairing.pairs}, summary)
         for head, each, summary in zip(heads, found, summaries, strict=True)
     ]
-    chosen = _chosen(names, summaries, path, count, predictions)
-    studio = Studio(found[-1].reading, settings, path, PhotoFolder(images) if images else None, models)
+    chosen = _chosen(names, summaries, figure_path, count, predictions)
+    studio = Studio(found[-1].reading, settings, figure_path, PhotoFolder(images) if images else None, models)
     scenes = [studio.scene(name, heading) for name, heading in chosen]
     if studio.without_photo:
         raise InputError(f"{images}: no photo of the same name and shape for {studio.without_photo[0]}")

@@ -322,9 +322,9 @@ def looked_through(
             f"{len(found.unpaired)} photos without a label map, left aside: {', '.join(found.unpaired[:3])}{more}"
         )
     if begun is not None:
-        left_out = set(begun["left_out"])
+        unusable = set(begun["left_out"])
         train_kept, val_kept = (
-            tuple(each for each in split if each.name not in left_out) for split in (found.train, found.val)
+            tuple(each for each in split if each.name not in unusable) for split in (found.train, found.val)
         )
         names, counts = tuple(begun["classes"]), tuple(begun["counts"])
         return Data(train_kept, val_kept, reading, names, counts, asked["--preset"], tuple(begun["left_out"]))

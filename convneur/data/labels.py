@@ -55,8 +55,7 @@ def read_label_map_or_colours(path: str | Path | Member) -> LabelMap:
     try:
         if (path.size if isinstance(path, Member) else path.stat().st_size) == 0:
             raise InputError(f"{path}: is empty (0 bytes); write it again")
-        array = isinstance(path, Path) and suffix in (".npy", ".npz")
-        labels = _read_array(path) if array else _read_image(path)
+        labels = _read_array(path) if isinstance(path, Path) and suffix in (".npy", ".npz") else _read_image(path)
     except InputError:
         raise
     except PermissionError:

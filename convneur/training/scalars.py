@@ -11,7 +11,7 @@ __all__ = ["Tell", "scalars_of", "tensorboard"]
 class Tell(Protocol):
     """Takes a record."""
 
-    def __call__(self, record: Mapping[str, Any]) -> object: ...
+    def __call__(self, record: Mapping[str, Any], /) -> object: ...
 
 
 @contextmanager

@@ -176,7 +176,8 @@ def test_shards_train_as_the_folders_do_and_go_on_bit_for_bit(
                 key = path.relative_to(place / "cls" / split).with_suffix("").as_posix()
                 writer.write({"__key__": key, "png": path.read_bytes(), "cls": int(path.parent.name == "light")})
     (place / "names.txt").write_text("dark\nlight\n")
-    arguments = ["--task", "classification", *QUICK, "--epochs", "10", "--save-every", "4"]
+    arguments = ["--task", "classification", *QUICK, "--epochs", "10", "--save-every", "4",
+                 "--validate-every", "15"]  # fmt: skip
     assert train("cls", *arguments, "--out", "folders") == 0, train.err
     assert train("tars", *arguments, "--classes", "names.txt", "--out", "whole") == 0, train.err
     same(place / "folders", place / "whole")
