@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool) -> Itera
     new_folder(folder)
     lock = FileLock(folder / ".lock", timeout=0)
     try:
+        tempfile.TemporaryFile(dir=folder).close()  # where nothing can be written, a lock may seem held
         lock.acquire()
     except Timeout:
         raise InputError(f"{folder}: another process trains in it; choose another --out") from None
