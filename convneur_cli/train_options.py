@@ -107,6 +107,14 @@ class RecipeOptions:
         Literal["none", "sqrt", "inverse"] | None,
         typer.Option(help="Rare classes count more.", show_default="recipe", rich_help_panel=_STEPS),
     ] = None
+    context_penalty: Annotated[
+        float | None,
+        typer.Option(
+            help="Times the mean of G^2, in the loss: keeps gates from saturating; 0: off.",
+            show_default="recipe",
+            rich_help_panel=_STEPS,
+        ),
+    ] = None
     drop_path: Annotated[
         float | None,
         typer.Option(help="How often the last block is left out.", show_default="recipe", rich_help_panel=_STEPS),

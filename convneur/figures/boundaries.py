@@ -196,8 +196,7 @@ def _plain_panels(
     if scene.photo is not None:
         panels.append(("image", scene.photo, ()))
     panels.append(("ground truth", coloured(scene.truth, colours, scene.ignored), ()))
-    for each in scene.predictions:
-        panels.append((each.title, coloured(each.labels, colours, scene.ignored), each.values))
+    panels += [(each.title, coloured(each.labels, colours, scene.ignored), each.values) for each in scene.predictions]
     return panels
 
 

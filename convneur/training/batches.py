@@ -36,13 +36,18 @@ class Place:
     processes: int = 1
     accumulate: int = 1
 
+    @property
+    def parts(self) -> int:
+        """In how many parts a step's batch is computed."""
+        return self.processes * self.accumulate
+
     def keys(self, seed: int, photos: int, batch: int, steps: range) -> Iterator[list[tuple[int, int]]]:
         """(epoch, index) of the photos of each part of each step.
 
         Step s takes the photos s B to (s + 1) B of the epochs' orders laid end to end: no batch is short, none is
         dropped, and where it stands follows from the step.
         """
-        size = batch // (self.processes * self.accumulate)
+        size = batch // self.parts
         orders: dict[int, Any] = {}
         for step in steps:
             for part in range(self.accumulate):

@@ -3,15 +3,18 @@
 A net whose memory grows can train with a falling loss, for the sigmoid saturates; it shows at larger images as NaN.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from convneur.model.global_branches import GlobalBranch
 from convneur.model.memory import NeuralMemory
 from convneur.model.network import ConvNeur, ConvNeurBlock
 
-__all__ = ["LARGEST", "SATURATED", "Gauges", "read_gauges"]
+__all__ = ["LARGEST", "SATURATED", "Gauges", "mean_square", "read_gauges", "watched_contexts"]
 
 # Choice: float32's sigmoid is 1 from 17 on; trained nets showed |G| up to 17 and ||M||_F below 100.
 SATURATED = 30.0
@@ -56,6 +59,27 @@ def read_gauges(model: ConvNeur, x: Tensor) -> Gauges:
         memory.append(_max(norms))
         context.append(_max(largest))
     return Gauges(tuple(memory), tuple(context))
+
+
+@contextmanager
+def watched_contexts(model: nn.Module) -> Iterator[list[Tensor]]:
+    """A list that fills with G of each global branch, (B, C, H, W), in the forward passes inside the block."""
+    seen: list[Tensor] = []
+    handles = [
+        module.register_forward_hook(lambda branch, taken, g: seen.append(g))
+        for module in model.modules()
+        if isinstance(module, GlobalBranch)
+    ]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def mean_square(contexts: list[Tensor]) -> Tensor:
+    """The mean of G^2 over images, channels and positions, and over the branches; in float32."""
+    return torch.stack([g.float().square().mean() for g in contexts]).mean()
 
 
 def _max(values: list[float]) -> float | None:

@@ -31,7 +31,7 @@ from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
 from convneur.model.network import ConvNeur, UnreachedParametersWarning
 from convneur.training.batches import Batch, Place, Views, batches
-from convneur.training.gauges import LARGEST, SATURATED, read_gauges
+from convneur.training.gauges import LARGEST, SATURATED, mean_square, read_gauges, watched_contexts
 from convneur.training.loss import class_weights, loss_sum, mixed, weight_of
 from convneur.training.prediction import class_logits, pixel_logits
 from convneur.training.settings import TrainSettings
@@ -354,7 +354,7 @@ class _Learner:
         self.average.eval()
         self.settings, self.data, self.accelerator, self.precision = settings, data, accelerator, precision
         self.place = Place(accelerator.process_index, accelerator.num_processes, settings.accumulate)
-        parts = accelerator.num_processes * settings.accumulate
+        parts = self.place.parts
         if settings.batch % parts:
             raise ConfigError(f"batch {settings.batch}: must be a multiple of processes x accumulate, {parts}")
         self.optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.lr)
@@ -385,9 +385,11 @@ class _Learner:
         for number, part in enumerate(parts, start=1):
             with self._alone(number < len(parts)), warnings.catch_warnings():
                 warnings.simplefilter("ignore", UnreachedParametersWarning)  # the plan says it
-                with _autocast(accelerator.device, self.precision):
+                with _autocast(accelerator.device, self.precision), watched_contexts(self.model) as contexts:
                     logits = self.wrapped(part.x)
                 share = loss_sum(logits, part.y, self.weights, settings.label_smoothing) / total
+                if settings.context_penalty and contexts:
+                    share = share + settings.context_penalty * mean_square(contexts) / self.place.parts
                 # The reduction takes the mean over processes; wanted is the sum.
                 (share * accelerator.num_processes).backward()
             loss += share.detach()

@@ -34,6 +34,8 @@ class TrainSettings:
         mixup, cutmix: parameters of the Beta distribution photos of a batch are mixed by; 0 leaves it out.
         label_smoothing: share of the target spread over all classes.
         class_weights: a class counts 1, or 1 / sqrt(its share of the pixels), or 1 / its share; mean 1.
+        context_penalty: times the mean of G^2 (see `mean_square`), added to the loss; keeps the gate's sigmoid where it
+            can still move. 0 leaves it out.
         drop_path: of the last block (see `ConvNeurConfig.drop_path_rate`).
         lr: AdamW's largest step; backbone_lr: the backbone's as a share of it.
         weight_decay: of weights; biases, norms and scales have none.
@@ -68,6 +70,7 @@ class TrainSettings:
     min_lr: float
     clip: float
     ema: float
+    context_penalty: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -103,7 +106,7 @@ class TrainSettings:
         for name in ("colour", "drop_path", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least 0 and below 1")
-        for name in ("mixup", "cutmix", "backbone_lr", "weight_decay", "clip", "seed"):
+        for name in ("mixup", "cutmix", "backbone_lr", "weight_decay", "clip", "context_penalty", "seed"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least 0")
         if not 0 <= self.rand_augment <= 10:

@@ -328,6 +328,20 @@ def test_a_memory_that_diverges_behind_its_gate_stops(train: Any, place: Path) -
     assert train(*arguments, "--out", "other") == 0, train.err
 
 
+def test_a_penalty_brings_gates_back(train: Any, place: Path) -> None:
+    net = ConvNeur(TINY.replace(num_classes=2))
+    with torch.no_grad():
+        net.stages[0][0].global_branch.expand.bias.fill_(8.0)
+    save_checkpoint(net, place / "high.safetensors")
+    largest = {}
+    for penalty in ("0", "1"):
+        arguments = ["cls", "--task", "classification", *QUICK, "--init", "high.safetensors", "--epochs", "20"]
+        assert train(*arguments, "--context-penalty", penalty, "--lr", "0.05", "--out", penalty) == 0, train.err
+        largest[penalty] = [record["largest_context"][0] for record in records(place / penalty) if "loss" in record]
+    assert largest["0"][-1] > 7
+    assert largest["1"][-1] < 0.8 * largest["0"][-1]
+
+
 def test_init_says_what_it_took(train: Any, place: Path) -> None:
     save_checkpoint(ConvNeur(TINY.replace(num_classes=5)), place / "five.safetensors")
     assert train("cls", "--task", "classification", *QUICK, "--init", "five.safetensors", "--out", "run") == 0
