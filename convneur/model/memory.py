@@ -287,16 +287,16 @@ class NeuralMemory(nn.Module):
         # Cut once: slicing inside the loop would make the backward pass quadratic.
         pieces = x.split([chunks * n for chunks, n in segments], dim=1)
         for number, (piece, (chunks, n)) in enumerate(zip(pieces, segments, strict=True), start=1):
-            qkv = self.qkv(piece).unflatten(-1, (3, m))
+            # Products like their operands contiguous: a slice would be projected image by image, and q and k, if
+            # normalised as one, be copied for each use.
+            q, k, v = self.qkv(piece.contiguous()).split(m, dim=-1)
+            q = F.normalize(q, dim=-1)
             before, after = [memory], []
-            if not in_full and self.read == "before" and number == len(segments):
-                q = F.normalize(qkv[..., 0, :], dim=-1)
-            else:
+            if in_full or self.read != "before" or number < len(segments):
                 if memory.ndim == 2:  # M_0, the same for all images until they write
                     memory = _at_least_float32(memory).expand(batch, -1, -1)
                 cut = (chunks, n)  # B T*n m -> B T n m
-                q, k = F.normalize(qkv[..., :2, :], dim=-1).unbind(-2)
-                k, v = k.unflatten(1, cut), qkv[..., 2, :].unflatten(1, cut)
+                k, v = F.normalize(k, dim=-1).unflatten(1, cut), v.unflatten(1, cut)
                 after, momentum = self.write(piece.unflatten(1, cut), k, v, memory=memory, momentum=momentum)
                 before, memory = [memory, *after[:-1]], after[-1]
                 if in_full:
