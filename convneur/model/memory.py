@@ -287,9 +287,10 @@ class NeuralMemory(nn.Module):
         # Cut once: slicing inside the loop would make the backward pass quadratic.
         pieces = x.split([chunks * n for chunks, n in segments], dim=1)
         for number, (piece, (chunks, n)) in enumerate(zip(pieces, segments, strict=True), start=1):
-            # Products like their operands contiguous: a slice would be projected image by image, and q and k, if
-            # normalised as one, be copied for each use.
-            q, k, v = self.qkv(piece.contiguous()).split(m, dim=-1)
+            # Flat, for a slice of several images would be projected image by image. q and k are normalised apart, for a
+            # slice of both would be copied for each product.
+            qkv = self.qkv(piece.flatten(0, 1)).view(batch, -1, 3 * m)
+            q, k, v = qkv.split(m, dim=-1)
             q = F.normalize(q, dim=-1)
             before, after = [memory], []
             if in_full or self.read != "before" or number < len(segments):
