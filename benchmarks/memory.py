@@ -1,6 +1,6 @@
 """The neural memory's time and memory against self-attention, the autograd form and the matmul floor.
 
-    python benchmarks/memory.py [--tokens 3136,16384,65536] [--threads 1] [--rounds 5] [--markdown]
+    python benchmarks/memory.py [--tokens 3136,16384,65536] [--threads 1] [--rounds 5] [--without self-attention]
 
 All four work on the same tokens (batch 1, m = 128, L = 196, fp32) and are timed in turn, A B C D A B C D ..., so that
 a machine whose speed drifts drifts for all of them; medians are printed. The floor is six (N, m) x (m, m) products,
@@ -107,9 +107,9 @@ def timed(call: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def medians(tokens: int, *, backward: bool, rounds: int) -> dict[str, tuple[float, float, float]]:
+def medians(tokens: int, *, backward: bool, rounds: int, without: str) -> dict[str, tuple[float, float, float]]:
     """Seconds of each contender: median, least, most, over interleaved rounds."""
-    calls = {name: once(module, tokens, backward=backward) for name, module in contenders().items()}
+    calls = {name: once(module, tokens, backward=backward) for name, module in contenders().items() if name != without}
     taken = {name: [timed(call)] for name, call in calls.items()}
     slow = {name for name, seconds in taken.items() if seconds[0] > SLOW}
     for name in calls.keys() - slow:
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--tokens", default="3136,16384,65536", help="sizes, with commas")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--without", default="", help="a contender left out: self-attention takes minutes")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     sizes = [int(size) for size in arguments.tokens.split(",")]
@@ -176,7 +177,7 @@ def main() -> None:
         print("|---:|---|---|---:|---:|---:|")
         history: dict[str, list[float]] = {}
         for tokens in sizes:
-            results = medians(tokens, backward=backward, rounds=arguments.rounds)
+            results = medians(tokens, backward=backward, rounds=arguments.rounds, without=arguments.without)
             for name, (middle, least, most) in results.items():
                 history.setdefault(name, []).append(middle)
                 peak = peak_mib(name, tokens, backward=backward, threads=arguments.threads)

@@ -1,41 +1,54 @@
 """Whole nets in images per second: ConvNeur against peers of its size, and against itself with a public memory.
 
-    python benchmarks/throughput.py [--sizes 224,512,1024] [--batch 16] [--threads 1] [--rounds 5] [--train]
-                                    [--ours m1,m2,m3,m4] [--peers convnext_femto,...] [--device cuda]
+    python benchmarks/throughput.py [--sizes 224,512,1024] [--batch 16] [--threads 1,2] [--rounds 5] [--train]
+                                    [--dtypes float32,bfloat16] [--ours m1,m2,m3,m4] [--peers convnext_femto,...]
+                                    [--titans m1,m2] [--attention m1] [--profile m1] [--device cuda]
 
 Needs an environment of its own, since timm needs torchvision and there is none for every build of torch:
 
     python -m venv peers && peers/bin/pip install torch==2.14.1 torchvision==0.29.1 timm titans-pytorch .
 
-Contenders: our variants; each of them with titans-pytorch's NeuralMemory in the memory's place, one linear layer,
-gradients taken chunk by chunk (`batch_size = L`), which is the same mathematics and the nearest public stand-in for
-the authors' code; the self-attention twin; timm's nets. All are timed in turn, A B C A B C ..., after a trial in which
-each picks the fastest of fp32 and bf16 autocast, contiguous and channels_last, for itself. The batch shrinks with the
-pixels, so that a call handles as many pixels at every size. The sustained rate is images per second times the net's
-own full count, so that nets of unequal size can be compared: it says how much of the machine a net gets out of its
-arithmetic. Medians, least and most over the rounds.
+Contenders: our variants; those named by `--titans` with titans-pytorch's NeuralMemory in the memory's place, one linear
+layer, gradients taken chunk by chunk (`batch_size = L`), which is the same mathematics and the nearest public stand-in
+for the authors' code; those named by `--attention` with the self-attention twin; timm's nets. All are timed in turn,
+A B C A B C ..., in float32 and under bfloat16 autocast, each in the memory format that a trial at the first size finds
+faster for it. The batch shrinks with the pixels, so that a call handles about as many pixels at every size.
+
+The sustained rate is images per second times the net's own full count, so that nets of unequal size can be compared: it
+says how much of the machine a net gets out of its arithmetic. Figures are medians, least and most over the rounds;
+ratios are taken within a round, each net in the dtype that is faster for it.
 """
 
 import argparse
 import math
-import platform
 import statistics
 import time
 import warnings
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from convneur import VARIANTS, ConvNeur
-from convneur.cost import count
+from convneur.cost import BRANCHES, BenchSettings, branch_launches, count, describe_machine, matmul_peak
 from convneur.model.memory import NeuralMemory
 
 _PEERS = "convnext_femto,convnext_pico,convnext_nano,pvt_v2_b0,pvt_v2_b1,poolformer_s12"
-_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-WAYS = [(dtype, layout) for dtype in (torch.float32, torch.bfloat16) for layout in ("contiguous", "channels_last")]
-Way = tuple[torch.dtype, str]
+_SLOW = 20.0  # seconds after which a call is not repeated
+Build = Callable[[], nn.Module]
+
+# Operators of a profile by what they do, the first that fits; what fits none is arithmetic on elements.
+_KINDS = {
+    "matrix products": ("addmm", "::mm", "bmm"),
+    "convolutions": ("convolution",),
+    "norms of channels": ("layer_norm",),
+    "GELU": ("gelu",),
+    "copies and casts": ("copy_", "::cat", "clone", "contiguous", "::to", "empty"),
+}
 
 
 class TitansMemory(nn.Module):
@@ -67,46 +80,42 @@ def with_titans(model: ConvNeur) -> ConvNeur:
     return model
 
 
-def contenders(
-    ours: list[str], peers: list[str], *, titans: bool, attention: bool
-) -> dict[str, Callable[[], nn.Module]]:
+def contenders(ours: list[str], peers: list[str], titans: list[str], attention: list[str]) -> dict[str, Build]:
     def peer(name: str) -> nn.Module:
         import timm
 
         return timm.create_model(name)
 
-    made: dict[str, Callable[[], nn.Module]] = {}
+    made: dict[str, Build] = {}
     for name in ours:
         made[name] = lambda name=name: ConvNeur(VARIANTS[name])
-        if titans:
-            made[f"{name} titans-pytorch"] = lambda name=name: with_titans(ConvNeur(VARIANTS[name]))
-        if attention:
-            made[f"{name} self-attention"] = lambda name=name: ConvNeur(
-                VARIANTS[name].replace(global_branch="self-attention")
-            )
+    for name in titans:
+        made[f"{name}, titans-pytorch"] = lambda name=name: with_titans(ConvNeur(VARIANTS[name]))
+    for name in attention:
+        made[f"{name}, self-attention"] = lambda name=name: ConvNeur(
+            VARIANTS[name].replace(global_branch="self-attention")
+        )
     for name in peers:
         made[name] = lambda name=name: peer(name)
     return made
 
 
 class Contender:
-    """A net, ready to be timed in the way that suits it best."""
+    """A net, ready to be timed in each dtype in the memory format that suits it."""
 
-    def __init__(self, build: Callable[[], nn.Module], *, train: bool, device: str) -> None:
+    def __init__(self, build: Build, *, train: bool, device: str) -> None:
         self.model = build().to(device).train(train)
         self.train, self.device = train, device
-        self.way: Way = WAYS[0]
+        self.layouts: dict[torch.dtype, torch.memory_format] = {}
 
-    def batch(self, size: int, images: int, way: Way) -> Tensor:
-        layout = torch.channels_last if way[1] == "channels_last" else torch.contiguous_format
+    def seconds(self, size: int, images: int, dtype: torch.dtype, layout: torch.memory_format | None = None) -> float:
+        layout = layout or self.layouts[dtype]
         self.model.to(memory_format=layout)
-        return torch.randn(images, 3, size, size, device=self.device).contiguous(memory_format=layout)
-
-    def seconds(self, x: Tensor, way: Way) -> float:
+        x = torch.randn(images, 3, size, size, device=self.device).contiguous(memory_format=layout)
         if self.device == "cuda":
             torch.cuda.synchronize()
         start = time.perf_counter()
-        with torch.set_grad_enabled(self.train), torch.autocast(self.device, way[0], enabled=way[0] != torch.float32):
+        with torch.set_grad_enabled(self.train), torch.autocast(self.device, dtype, enabled=dtype != torch.float32):
             y = self.model(x)
             if self.train:
                 y.square().mean().backward()
@@ -115,86 +124,196 @@ class Contender:
             torch.cuda.synchronize()
         return time.perf_counter() - start
 
-    def choose(self, size: int, images: int) -> None:
-        trials: dict[Way, float] = {}
-        for way in WAYS:
-            x = self.batch(size, images, way)
-            first = self.seconds(x, way)
-            if trials and first > 3 * min(trials.values()):
-                continue  # bfloat16 on a processor without instructions for it, mostly
-            trials[way] = min(self.seconds(x, way) for _ in range(2))
-        self.way = min(trials, key=trials.__getitem__)
+    def choose_layouts(self, size: int, images: int, dtypes: Sequence[torch.dtype]) -> None:
+        for dtype in dtypes:
+            trials: dict[torch.memory_format, list[float]] = {torch.channels_last: [], torch.contiguous_format: []}
+            for _ in range(3):  # by turns, and the first of each is its warm-up
+                for layout, taken in trials.items():
+                    taken.append(self.seconds(size, images, dtype, layout))
+            self.layouts[dtype] = min(trials, key=lambda layout: min(trials[layout][1:]))
 
 
-def gmacs(build: Callable[[], nn.Module], size: int) -> float:
+@dataclass
+class Measured:
+    """What one size and thread count gave.
+
+    seconds: of one image, for each contender and dtype, round after round.
+    """
+
+    size: int
+    images: int
+    seconds: dict[str, dict[torch.dtype, list[float]]] = field(default_factory=dict)
+
+    def best(self, name: str) -> list[float]:
+        return min(self.seconds[name].values(), key=statistics.median)
+
+    def ratio(self, name: str, other: str, scale: float = 1.0) -> str:
+        """How many times as fast `name` is, by rounds; scale: its work for an image over the other's."""
+        ratios = [scale * b / a for a, b in zip(self.best(name), self.best(other), strict=False)]
+        return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def measure(nets: dict[str, Contender], size: int, images: int, dtypes: Sequence[torch.dtype], rounds: int) -> Measured:
+    measured = Measured(size, images, {name: {dtype: [] for dtype in dtypes} for name in nets})
+    slow = set()
+    for turn in range(rounds + 1):
+        for name, net in nets.items():
+            for dtype in dtypes:
+                if (name, dtype) in slow:
+                    continue
+                taken = net.seconds(size, images, dtype)
+                if taken > _SLOW:
+                    slow.add((name, dtype))
+                if turn or taken > _SLOW:  # the first is the warm-up
+                    measured.seconds[name][dtype].append(taken / images)
+    return measured
+
+
+def gmacs(build: Build, size: int) -> float:
     """The full count of one image. titans-pytorch takes gradients through functorch, which cannot run on meta."""
     with torch.device("meta"):
         model = build()
     return count(model, torch.empty(1, 3, size, size, device="meta")).macs / 1e9
 
 
-def machine(device: str) -> str:
-    if device == "cuda":
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
-    known = ", ".join(flag for flag in _FLAGS if flag in flags) or "unknown"
-    return f"{platform.machine()} ({known}), torch {torch.__version__}, {torch.get_num_threads()} thread(s)"
+def print_rates(measured: Measured, nets: dict[str, Contender], costs: dict[str, float]) -> None:
+    dtypes = next(iter(nets.values())).layouts
+    heads = [f"{str(dtype).removeprefix('torch.')}: images/s (least to most), format" for dtype in dtypes]
+    print(f"| {measured.size} px, batch {measured.images} | GMACs | {' | '.join(heads)} | best: sustained GMAC/s |")
+    print(f"|---|---:|{'---:|' * len(dtypes)}---:|")
+    for name, by_dtype in measured.seconds.items():
+        cells = []
+        for dtype, seconds in by_dtype.items():
+            layout = str(nets[name].layouts[dtype]).removeprefix("torch.").removesuffix("_format")
+            spread = f"{1 / max(seconds):.2f} to {1 / min(seconds):.2f}"
+            cells.append(f"{1 / statistics.median(seconds):.2f} ({spread}), {layout}")
+        cost = costs.get(name)
+        rate = "-" if cost is None else f"{cost / statistics.median(measured.best(name)):.1f}"
+        print(f"| {name} | {'-' if cost is None else f'{cost:.3f}'} | {' | '.join(cells)} | {rate} |", flush=True)
+    print()
+
+
+def print_ratios(measured: Measured, ours: list[str], costs: dict[str, float]) -> None:
+    print(f"| {measured.size} px | ratio, median of the rounds (least to most) |\n|---|---:|")
+    for name in ours:
+        for other in measured.seconds:
+            if other == "convnext_femto":
+                ratio = measured.ratio(name, other, costs[name] / costs[other])
+                print(f"| {name}: sustained rate over {other}'s | {ratio} |")
+            elif other.startswith(f"{name},"):
+                print(f"| {name}: times as fast as {other} | {measured.ratio(name, other)} |")
+    print(flush=True)
+
+
+def print_growth(history: list[Measured]) -> None:
+    first, last = history[0], history[-1]
+    print(f"| net | growth exponent of time in pixels, {first.size} to {last.size} px: dtype by dtype |\n|---|---|")
+    for name, by_dtype in first.seconds.items():
+        cells = []
+        for dtype, seconds in by_dtype.items():
+            grown = statistics.median(last.seconds[name][dtype]) / statistics.median(seconds)
+            exponent = math.log(grown) / math.log((last.size / first.size) ** 2)
+            cells.append(f"{str(dtype).removeprefix('torch.')} {exponent:.3f}")
+        print(f"| {name} | {', '.join(cells)} |")
+    print(flush=True)
+
+
+def print_launches(ours: list[str], size: int) -> None:
+    print(f"| operators launched, one image of {size} px | {' | '.join(BRANCHES)} | all |")
+    print(f"|---|{'---:|' * (len(BRANCHES) + 1)}")
+    for name in ours:
+        with torch.device("meta"):
+            model = ConvNeur(VARIANTS[name])
+        counted = count(model, torch.empty(1, 3, size, size, device="meta"))
+        by_branch = branch_launches(model, counted) or {}
+        cells = [str(by_branch.get(branch, 0)) for branch in BRANCHES]
+        print(f"| {name} | {' | '.join(cells)} | {counted.launches} |")
+    print(flush=True)
+
+
+def print_profile(name: str, size: int, images: int, dtype: torch.dtype, device: str) -> None:
+    """Where a forward pass spends its time: by kind of operator, and by branch."""
+    net = Contender(lambda: ConvNeur(VARIANTS[name]), train=False, device=device)
+    net.layouts[dtype] = torch.channels_last
+    for _ in range(3):
+        net.seconds(size, images, dtype)
+    activities = [ProfilerActivity.CUDA if device == "cuda" else ProfilerActivity.CPU]
+    with profile(activities=activities) as profiled:
+        for _ in range(5):
+            net.seconds(size, images, dtype)
+    spent = dict.fromkeys([*_KINDS, "arithmetic on elements, the rest"], 0.0)
+    for event in profiled.key_averages():
+        if event.key == "aten::randn" or "normal_" in event.key:
+            continue  # the images are no part of the net
+        kind = next((kind for kind, marks in _KINDS.items() if any(mark in event.key for mark in marks)), None)
+        own = event.self_device_time_total if device == "cuda" else event.self_cpu_time_total
+        spent[kind or "arithmetic on elements, the rest"] += own
+    print(f"| {name}, {size} px, batch {images}, {dtype}: kind of operator | share of the time |\n|---|---:|")
+    for kind, own in spent.items():
+        print(f"| {kind} | {own / sum(spent.values()):.1%} |")
+    print(flush=True)
+
+
+def print_machine(device: str, dtypes: Sequence[torch.dtype]) -> None:
+    machine = describe_machine(device)
+    named = dict(machine.versions)
+    for package in ("timm", "titans-pytorch"):
+        with suppress(PackageNotFoundError):
+            named[package] = version(package)
+    versions = ", ".join(f"{package} {number}" for package, number in named.items())
+    processor = machine.accelerator or f"{machine.processor} ({', '.join(machine.instructions or ('unknown',))})"
+    peaks = []
+    for dtype in dtypes:
+        name = str(dtype).removeprefix("torch.")
+        peak = matmul_peak(BenchSettings(device=device, dtype=name, threads=machine.threads))  # type: ignore[arg-type]
+        peaks.append(f"{name} {'none' if peak is None else f'{peak / 1e9:.0f}'}")
+    print(f"{processor}; {machine.threads} thread(s); {versions}. Square products, GMAC/s: {', '.join(peaks)}.\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="224,512,1024")
+    names = lambda listed: [name for name in listed.split(",") if name]  # noqa: E731
+    numbers = lambda listed: [int(number) for number in listed.split(",")]  # noqa: E731
+    parser.add_argument("--sizes", type=numbers, default=[224, 512, 1024])
     parser.add_argument("--batch", type=int, default=16, help="images at 224; fewer at larger sizes")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=numbers, default=[1])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--train", action="store_true", help="forward and backward")
-    parser.add_argument("--ours", default="m1,m2,m3,m4")
-    parser.add_argument("--peers", default=_PEERS, help="timm names; empty for none")
-    parser.add_argument("--no-titans", action="store_true")
-    parser.add_argument("--no-attention", action="store_true")
+    parser.add_argument("--dtypes", type=names, default=["float32", "bfloat16"])
+    parser.add_argument("--ours", type=names, default=["m1", "m2", "m3", "m4"])
+    parser.add_argument("--peers", type=names, default=names(_PEERS), help="timm names; empty for none")
+    parser.add_argument("--titans", type=names, default=["m1", "m2", "m3", "m4"], help="with titans-pytorch's memory")
+    parser.add_argument("--attention", type=names, default=["m1"], help="with self-attention")
+    parser.add_argument("--profile", type=names, default=[], help="variants to profile at the first size")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     warnings.simplefilter("ignore")
+    dtypes = [getattr(torch, name) for name in arguments.dtypes]
 
-    made = contenders(
-        arguments.ours.split(","),
-        [name for name in arguments.peers.split(",") if name],
-        titans=not arguments.no_titans,
-        attention=not arguments.no_attention,
-    )
-    print(f"Machine: {machine(arguments.device)}. {'Forward and backward' if arguments.train else 'Forward'}.\n")
-    history: dict[str, list[tuple[int, float]]] = {}
-    for size in (int(size) for size in arguments.sizes.split(",")):
-        images = max(round(arguments.batch * (224 / size) ** 2), 1)
-        nets = {name: Contender(build, train=arguments.train, device=arguments.device) for name, build in made.items()}
-        for net in nets.values():
-            net.choose(size, images)
-        taken: dict[str, list[float]] = {name: [] for name in nets}
-        for _ in range(arguments.rounds):
-            for name, net in nets.items():
-                x = net.batch(size, images, net.way)
-                taken[name].append(net.seconds(x, net.way) / images)
-        print(f"| {size} px, batch {images} | as | images/s (least to most) | GMACs | sustained GMAC/s |")
-        print("|---|---|---:|---:|---:|")
-        for name, seconds in taken.items():
-            middle = statistics.median(seconds)
-            history.setdefault(name, []).append((size, middle))
-            cost = None if "titans" in name else gmacs(made[name], size)
-            dtype, layout = nets[name].way
-            print(
-                f"| {name} | {str(dtype).removeprefix('torch.')}, {layout} "
-                f"| {1 / middle:.2f} ({1 / max(seconds):.2f} to {1 / min(seconds):.2f}) "
-                f"| {'-' if cost is None else f'{cost:.3f}'} | {'-' if cost is None else f'{cost / middle:.1f}'} |",
-                flush=True,
-            )
-        print()
-    if len(next(iter(history.values()))) > 1:
-        print("| net | growth exponent of time in pixels, first to last size |\n|---|---:|")
-        for name, points in history.items():
-            (first, low), (last, high) = points[0], points[-1]
-            print(f"| {name} | {math.log(high / low) / math.log((last / first) ** 2):.3f} |")
+    def images(size: int) -> int:
+        return max(round(arguments.batch * (224 / size) ** 2), 1)
+
+    first = arguments.sizes[0]
+    made = contenders(arguments.ours, arguments.peers, arguments.titans, arguments.attention)
+    nets = {name: Contender(build, train=arguments.train, device=arguments.device) for name, build in made.items()}
+    for number, threads in enumerate(arguments.threads):
+        torch.set_num_threads(threads)
+        print("Forward and backward" if arguments.train else "Forward", end="; ")
+        print_machine(arguments.device, dtypes)
+        if number == 0:
+            for net in nets.values():
+                net.choose_layouts(first, images(first), dtypes)
+        history = []
+        for size in arguments.sizes:
+            costs = {name: gmacs(build, size) for name, build in made.items() if "titans" not in name}
+            history.append(measure(nets, size, images(size), dtypes, arguments.rounds))
+            print_rates(history[-1], nets, costs)
+            print_ratios(history[-1], arguments.ours, costs)
+        if len(history) > 1:
+            print_growth(history)
+        for name in arguments.profile:
+            print_profile(name, first, images(first), dtypes[-1], arguments.device)
+    print_launches(arguments.ours, first)
 
 
 if __name__ == "__main__":

@@ -511,7 +511,7 @@ def _findings(net: NetReport) -> list[str]:
 
 
 def _launched(size: str, cost: ImageCost) -> str:
-    """`243 at 224 (local 75, global 134, ...)`; branches that launch nothing are left out."""
+    """`249 at 224 (local 75, global 140, ...)`; branches that launch nothing are left out."""
     of = (cost.branch_launches or {}) if isinstance(cost, SizeCost) else {}
     split = ", ".join(f"{branch} {number}" for branch, number in of.items() if number)
     return f"{cost.count.launches} at {size}{f' ({split})' if split else ''}"
