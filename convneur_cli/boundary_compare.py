@@ -61,7 +61,7 @@ class CompareOptions:
         if inputs.listed and ground_truth is None:
             raise UsageError("--against: with --list give PREDS and GT too, so that relative paths lead elsewhere")
         pairs = inputs.open(self.against, ground_truth).pairing.pairs
-        names, others = {pair.name for pair in first.pairing.pairs}, {pair.name for pair in pairs}
+        names, others = {pair.files for pair in first.pairing.pairs}, {pair.files for pair in pairs}
         for lone, words in ((names - others, f"not in --against {self.against}"), (others - names, "only there")):
             if lone:
                 listed = ", ".join(sorted(lone)[:3]) + (f" and {len(lone) - 3} more" if len(lone) > 3 else "")

@@ -102,6 +102,7 @@ class InputOptions:
     def open(self, predictions: Path | None, ground_truth: Path | None) -> Inputs:
         """Find the pairs, read what describes them. Raises: UsageError, InputError: see each option."""
         from convneur.data.colours import read_colour_table
+        from convneur.data.pairs import paged
         from convneur.data.reading import Reading
 
         colours = read_colour_table(existing_path(self.colours)) if self.colours else None
@@ -110,7 +111,7 @@ class InputOptions:
         if colours and names:
             colours = colours.renumbered(names)
         reading = Reading(self.ignored(), preset, colours, self.resize is not None)
-        return Inputs(self._pairing(predictions, ground_truth), reading, names, classes_from)
+        return Inputs(paged(self._pairing(predictions, ground_truth)), reading, names, classes_from)
 
     def _preset(self) -> "Preset | None":
         from convneur.data.presets import PRESETS

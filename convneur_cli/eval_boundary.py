@@ -109,10 +109,10 @@ def eval_boundary(
 ) -> int | None:
     """Score predicted label maps along their boundaries: boundary F1, trimap mIoU, Hausdorff, Boundary IoU.
 
-    Label maps hold one class id per pixel: grey or palette PNG, TIFF, NPY or NPZ; or colours, with --colours. Each
-    metric equals a known tool's in a stated configuration; the output names the definitions. Distances skip missed
-    and spurious classes in one mean and count them as the image diagonal in the other. A pair that cannot be scored
-    is reported and left out.
+    Label maps hold one class id per pixel: grey or palette PNG, TIFF (of several pages each is an image), NPY or NPZ;
+    or colours, with --colours. Each metric equals a known tool's in a stated configuration; the output names the
+    definitions. Distances skip missed and spurious classes in one mean and count them as the image diagonal in the
+    other. A pair that cannot be scored is reported and left out.
 
     Example: `convneur eval-boundary predictions/ labels/ --preset cityscapes --tolerance 1px,3px -o boundary.json`
     """

@@ -222,6 +222,7 @@ def _segmentation(
         photo = folder.find(pair.name)
         if photo is None:
             raise InputError(f"{pair.gt}: no photo {pair.name} under {photos}; names must be equal but for the suffix")
+        assert isinstance(pair.gt, Path)  # pages are made of it by `paged` alone
         examples.append(Example(pair.name, photo, pair.gt))
     used = {example.photo for example in examples}
     return tuple(examples), tuple(str(path) for path in photos_under(photos) if path not in used)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convneur.data.shards import Member
+from convneur.data.stacks import Page
 from convneur.errors import InputError
 
-__all__ = ["LABEL_SUFFIXES", "LabelMap", "read_label_map", "read_label_map_or_colours", "resized"]
+__all__ = ["LABEL_SUFFIXES", "LabelFile", "LabelMap", "read_label_map", "read_label_map_or_colours", "resized"]
 
 LabelMap = NDArray[np.integer[Any]]
+LabelFile = Path | Member | Page
 
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 
@@ -24,13 +26,13 @@ _STRETCHED = {"1": 1, "L": 1, "L;2": 85, "L;4": 17}
 _MOST_PIXELS = 1 << 28  # an array file may promise more than memory holds; images have Pillow's own limit
 
 
-def read_label_map(path: str | Path | Member) -> LabelMap:
+def read_label_map(path: str | LabelFile) -> LabelMap:
     """The label map in a file.
 
     Choice: a palette image gives its indices, whatever their colours (VOC, ADE20K); grey images of 1 to 16 bits give
         their values as stored, unscaled; TIFF also 32-bit integers; NPY the array, NPZ the only array in it. Nothing
         is converted: what does not hold exactly one whole number per pixel is refused.
-    Args:    path: a file with one of `LABEL_SUFFIXES`.
+    Args:    path: a file with one of `LABEL_SUFFIXES`, or a page of one (`stacks.pages_of`).
     Returns: (H, W) of the file's integer type.
     Raises:  InputError: another kind of file, colours, floats, several pages, or a damaged file.
     """
@@ -43,7 +45,7 @@ def read_label_map(path: str | Path | Member) -> LabelMap:
     return labels
 
 
-def read_label_map_or_colours(path: str | Path | Member) -> LabelMap:
+def read_label_map_or_colours(path: str | LabelFile) -> LabelMap:
     """As `read_label_map`, but an opaque RGB picture of 8 bits is no error.
 
     Returns: (H, W) of the file's integer type, or (H, W, 3) uint8 as stored, for a colour table to translate.
@@ -85,7 +87,7 @@ def resized(labels: LabelMap, shape: tuple[int, int]) -> LabelMap:
     return labels[rows[:, None], columns]
 
 
-def _read_image(path: Path | Member) -> LabelMap:
+def _read_image(path: LabelFile) -> LabelMap:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd tags are no concern, nor is the size, which is checked here
@@ -99,8 +101,8 @@ def _read_image(path: Path | Member) -> LabelMap:
         raise InputError(f"{path}: more than {Image.MAX_IMAGE_PIXELS} pixels, too many to decode safely") from None
 
 
-def _labels(path: Path | Member, image: ImageFile.ImageFile) -> LabelMap:
-    if getattr(image, "n_frames", 1) > 1:
+def _labels(path: LabelFile, image: ImageFile.ImageFile) -> LabelMap:
+    if not isinstance(path, Page) and getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{path}: has several pages; write one label map per file")
     if image.mode == "F":
         raise InputError(f"{path}: holds floating-point values; write class ids as whole numbers")

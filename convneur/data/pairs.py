@@ -1,6 +1,7 @@
 """Pairs of a ground truth and a prediction: by file name, or as a file lists them."""
 
 import csv
+import dataclasses
 import os
 import re
 from collections.abc import Sequence
@@ -9,20 +10,30 @@ from pathlib import Path
 from typing import Literal
 
 from convneur.data.labels import LABEL_SUFFIXES
+from convneur.data.stacks import STACK_SUFFIXES, Page, pages_of
 from convneur.errors import ConfigError, InputError
 
-__all__ = ["Pair", "Pairing", "find_pairs", "label_files", "listed_pairs"]
+__all__ = ["Pair", "Pairing", "find_pairs", "label_files", "listed_pairs", "paged"]
 
 Missing = Literal["error", "skip"]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """name: what the two files have in common, for folders the relative path without suffix."""
+    """name: what the two files have in common, for folders the relative path without suffix; of pages also the number.
+
+    fault: why the two cannot be compared, where that is known before they are read.
+    """
 
     name: str
-    pred: Path
-    gt: Path
+    pred: Path | Page
+    gt: Path | Page
+    fault: str | None = None
+
+    @property
+    def files(self) -> str:
+        """The name without the number of a page."""
+        return self.name.rpartition("/")[0] if isinstance(self.gt, Page) else self.name
 
 
 @dataclass(frozen=True)
@@ -95,20 +106,61 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
         parts = [part.strip() for part in (line.split("\t") if "\t" in line else next(csv.reader([line])))]
         if len(parts) != 2 or not all(parts):
             raise InputError(f"{file}: line {number}: give a prediction, a tab or comma, and its ground truth")
-        pair = Pair(_text(Path(parts[1]).with_suffix("").as_posix()), pred / parts[0], gt / parts[1])
-        if pair.name in pairs or pair.name in without_pred:
-            raise InputError(f"{file}: line {number}: {pair.name} is listed before; list it once")
-        if not pair.gt.is_file():
-            raise InputError(f"{file}: line {number}: {pair.gt}: no such file")
-        if pair.pred.is_file():
-            pairs[pair.name] = pair
+        name, made, true = _text(Path(parts[1]).with_suffix("").as_posix()), pred / parts[0], gt / parts[1]
+        if name in pairs or name in without_pred:
+            raise InputError(f"{file}: line {number}: {name} is listed before; list it once")
+        if not true.is_file():
+            raise InputError(f"{file}: line {number}: {true}: no such file")
+        if made.is_file():
+            pairs[name] = Pair(name, made, true)
         elif missing == "error":
-            raise InputError(f"{file}: line {number}: {pair.pred}: no such file; --missing skip leaves it out")
+            raise InputError(f"{file}: line {number}: {made}: no such file; --missing skip leaves it out")
         else:
-            without_pred.append(pair.name)
+            without_pred.append(name)
     if not pairs:
         raise InputError(f"{file}: lists no pair of files that exist; write two paths per line")
     return Pairing(tuple(pairs.values()), tuple(without_pred), (), ())
+
+
+def paged(pairing: Pairing) -> Pairing:
+    """With each pair of stacks, TIFF files of several pages, replaced by a pair per page.
+
+    Choice: a page is named by its number behind the files' name, from 1 on and with zeros in front, so that names sort:
+        `scan/01`. Files that do not have as many pages as each other stay one pair, with a fault; so does a stack that
+        is cut short.
+    Returns: the pairs in the order of the files, pages in theirs.
+    Raises:  InputError: a page of a stack is named as another pair is.
+    """
+    pairs = [page for pair in pairing.pairs for page in _pages(pair)]
+    if len(pairs) > len(pairing.pairs):
+        first: dict[str, Pair] = {}
+        for pair in pairs:
+            other = first.setdefault(pair.name, pair)
+            if other is not pair:
+                raise InputError(f"{other.gt} and {pair.gt}: both would be named {pair.name}; rename one of the files")
+    return dataclasses.replace(pairing, pairs=tuple(pairs))
+
+
+def _pages(pair: Pair) -> list[Pair]:
+    if not isinstance(pair.pred, Path) or not isinstance(pair.gt, Path):
+        return [pair]
+    try:
+        preds, gts = pages_of(pair.pred), pages_of(pair.gt)
+    except InputError as error:
+        return [dataclasses.replace(pair, fault=str(error))]
+    count = len(gts)
+    if max(len(preds), 1) != max(count, 1):
+        fault = f"{pair.pred}: {_count(pair.pred, preds)}, but {_count(pair.gt, gts)} in {pair.gt}; write as many"
+        return [dataclasses.replace(pair, fault=fault)]
+    if count <= 1:
+        return [pair]
+    return [Pair(f"{pair.name}/{gt.number:0{len(str(count))}}", pred, gt) for pred, gt in zip(preds, gts, strict=True)]
+
+
+def _count(path: Path, pages: Sequence[Page]) -> str:
+    if not pages and path.suffix.lower() in STACK_SUFFIXES:
+        return "no page that can be read"
+    return f"{len(pages)} pages" if len(pages) > 1 else "1 page"
 
 
 def label_files(folder: Path) -> dict[str, Path]:

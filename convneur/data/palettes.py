@@ -1,15 +1,14 @@
 """The colours that a palette image brings along for its classes."""
 
-from pathlib import Path
-
 from PIL import Image
 
 from convneur.data.colours import Colour
+from convneur.data.labels import LabelFile
 
 __all__ = ["palette_of"]
 
 
-def palette_of(path: Path) -> tuple[Colour, ...] | None:
+def palette_of(path: LabelFile) -> tuple[Colour, ...] | None:
     """Colours by stored id, as far as the file lists them; None if it is no palette image or cannot be read.
 
     A wish and no input: what keeps a palette from being read is said when the labels are.
@@ -17,7 +16,7 @@ def palette_of(path: Path) -> tuple[Colour, ...] | None:
     if path.suffix.lower() not in (".png", ".tif", ".tiff"):
         return None
     try:
-        with Image.open(path, formats=("PNG", "TIFF")) as image:
+        with path.open("rb") as file, Image.open(file, formats=("PNG", "TIFF")) as image:
             flat = image.getpalette("RGB") if image.mode == "P" else None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None

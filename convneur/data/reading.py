@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from convneur.data.colours import ColourTable
-from convneur.data.labels import LabelMap, read_label_map, read_label_map_or_colours, resized
+from convneur.data.labels import LabelFile, LabelMap, read_label_map, read_label_map_or_colours, resized
 from convneur.data.pairs import Pair
 from convneur.data.presets import Naming, Preset
-from convneur.data.shards import Member
 from convneur.errors import ConfigError, InputError
 
 __all__ = ["Reading"]
@@ -40,22 +38,27 @@ class Reading:
         if any(None in table for table in tables) or (self.colours and None in self.colours.classes.values()):
             raise ConfigError("ignore label none: the colours or ids of this data set need one; give it a number")
 
-    def ground_truth(self, path: Path | Member) -> LabelMap:
+    def ground_truth(self, path: LabelFile) -> LabelMap:
         """The ground truth in a file, (H, W). Raises: InputError: see `read_label_map`; ids or colours unknown."""
         return self._classes(path, self.preset.gt if self.preset else (), strict=True)
 
-    def prediction(self, path: Path) -> LabelMap:
+    def prediction(self, path: LabelFile) -> LabelMap:
         """The prediction in a file at its own size, (H, W); unknown ids become the ignore label, which is wrong."""
         return self._classes(path, self.preset.pred if self.preset else (), strict=False)
 
     def pair(self, pair: Pair) -> tuple[LabelMap, LabelMap, bool]:
-        """Ground truth and prediction, and whether the latter had to be resized. Raises: InputError: as above."""
+        """Ground truth and prediction, and whether the latter had to be resized.
+
+        Raises: InputError: as above; the pair's fault.
+        """
+        if pair.fault is not None:
+            raise InputError(pair.fault)
         gt, pred = self.ground_truth(pair.gt), self.prediction(pair.pred)
         if self.resize and pred.shape != gt.shape:
             return gt, resized(pred, gt.shape), True
         return gt, pred, False
 
-    def _classes(self, path: Path | Member, namings: tuple[Naming, ...], *, strict: bool) -> LabelMap:
+    def _classes(self, path: LabelFile, namings: tuple[Naming, ...], *, strict: bool) -> LabelMap:
         colours = self.colours or (self.preset.colours if self.preset else None)
         labels = read_label_map_or_colours(path) if colours else read_label_map(path)
         if colours and labels.ndim == 3:
@@ -70,7 +73,7 @@ class Reading:
 
 
 def _translated(
-    path: Path | Member, labels: LabelMap, ids: Mapping[int, int | None], ignore_index: int | None, *, strict: bool
+    path: LabelFile, labels: LabelMap, ids: Mapping[int, int | None], ignore_index: int | None, *, strict: bool
 ) -> LabelMap:
     """Classes for stored ids below 256. Raises: InputError: an id that is none of them, if strict."""
     stored = labels if labels.dtype == np.uint8 else np.where((labels >= 0) & (labels < 256), labels, 256)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import convneur_cli.boundary_work as work
 from convneur.data.presets import PRESETS
 
 
@@ -202,6 +203,104 @@ def test_lists(evaluate: Any, place: Path) -> None:
         assert said in ran.line
 
 
+# --- stacks ---
+
+
+def stacked(path: Path, maps: list[np.ndarray]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    images = [Image.fromarray(labels) for labels in maps]
+    images[0].save(path, save_all=True, append_images=images[1:], compression="tiff_lzw")
+
+
+@pytest.fixture
+def stacks(place: Path) -> Path:
+    """The five pairs as pages of one file on either side, beside the same as single files of the pages' names."""
+    names = ("a", "b", "city/c", "city/d", "e")
+    for side, maps in (
+        ("gt", [np.asarray(Image.open(place / "gt" / f"{name}.png")) for name in names]),
+        ("pred", [np.load(place / "pred" / f"{name}.npy") for name in names]),
+    ):
+        stacked(place / f"{side}s" / "scan.tif", maps)
+        for number, labels in enumerate(maps, start=1):
+            save(place / f"{side}1" / "scan" / f"{number}.tif", labels)
+    return place
+
+
+def test_a_page_is_scored_as_a_file_is(evaluate: Any, stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def outcome(*arguments: object, paths: tuple[str, ...]) -> tuple[Any, str]:
+        ran = evaluate(*arguments, "--per-image", "rows.csv", "--json", "--force", paths=paths)
+        assert ran.code == 0
+        return ran.json, (stacks / "rows.csv").read_text()
+
+    single = outcome(paths=("pred1", "gt1"))
+    assert [row["name"] for row in single[0]["per_image"]] == [f"scan/{number}" for number in range(1, 6)]
+    assert outcome(paths=("preds", "gts")) == single
+    assert outcome("--workers", 2, paths=("preds", "gts")) == single
+    assert outcome(paths=("preds/scan.tif", "gts/scan.tif")) == single
+    (stacks / "pairs.txt").write_text("preds/scan.tif\tgts/scan.tif\n")
+    listed, rows = outcome("--list", "pairs.txt", paths=())
+    assert [row["name"] for row in listed["per_image"]] == [f"gts/scan/{number}" for number in range(1, 6)]
+    assert (listed["overall"], rows.replace("gts/", "")) == (single[0]["overall"], single[1])
+
+    score, begun = work._score, []
+
+    def interrupted(pair: Any, **more: Any) -> Any:
+        begun.append(pair.name)
+        if len(begun) == 4:
+            raise KeyboardInterrupt
+        return score(pair, **more)
+
+    monkeypatch.setattr(work, "_score", interrupted)
+    assert evaluate("--per-image", "rows.csv", "--force", "-q", paths=("preds", "gts")).code == 130
+    ran = evaluate("--per-image", "rows.csv", "--force", "--resume", "--json", paths=("preds", "gts"))
+    assert begun == [f"scan/{number}" for number in (1, 2, 3, 4, 4, 5)]
+    assert (ran.json, (stacks / "rows.csv").read_text()) == single
+
+
+def test_stacks_of_other_lengths_fail_by_name(evaluate: Any, stacks: Path) -> None:
+    stacked(stacks / "preds" / "short.tif", [blocks(0, 1), blocks(1, 2)])
+    stacked(stacks / "gts" / "short.tif", [blocks(0, 1), blocks(1, 2), blocks(0, 2)])
+    stacked(stacks / "preds" / "lone.tif", [blocks(0, 1), blocks(1, 2)])
+    save(stacks / "gts" / "lone.png", blocks(0, 1))
+    ran = evaluate("--json", paths=("preds", "gts"))
+    assert ran.code == 1
+    assert ran.json["failed"] == [
+        {"name": "lone", "why": "preds/lone.tif: 2 pages, but 1 page in gts/lone.png; write as many"},
+        {"name": "short", "why": "preds/short.tif: 2 pages, but 3 pages in gts/short.tif; write as many"},
+    ]
+    alone = evaluate("--json", paths=("preds/scan.tif", "gts/scan.tif")).json
+    assert (ran.json["per_image"], ran.json["overall"]) == (alone["per_image"], alone["overall"])
+
+
+def test_a_stack_cut_short_leaves_the_pages_that_are_whole(evaluate: Any, stacks: Path) -> None:
+    Image.fromarray(blocks(0, 1)).save(
+        stacks / "preds" / "scan.tif", save_all=True, append_images=[Image.fromarray(blocks(0, 1))]
+    )
+    stacked(stacks / "gts" / "scan.tif", [blocks(0, 1)] * 2)
+    data = (stacks / "preds" / "scan.tif").read_bytes()
+    (stacks / "preds" / "scan.tif").write_bytes(data[:-40])
+    ran = evaluate("--json", paths=("preds", "gts"))
+    assert ran.code == 1
+    assert [row["name"] for row in ran.json["per_image"]] == ["scan/1"]
+    (failed,) = ran.json["failed"]
+    assert failed["name"] == "scan/2"
+    assert failed["why"].startswith("preds/scan.tif: page 2: damaged or cut short")
+
+
+def test_models_are_compared_and_drawn_page_by_page(evaluate: Any, stacks: Path) -> None:
+    stacked(stacks / "others" / "scan.tif", [blocks(0, 1)] * 2)
+    ran = evaluate("--against", "preds", "--json", "--report", "r.html", "--figures-count", 1, paths=("preds", "gts"))
+    assert ran.code == 0
+    assert ran.json["comparison"]["images"] == 5
+    page = (stacks / "r.html").read_text()
+    assert all(f"scan/{number}" in page for number in range(1, 6))
+    ran = evaluate("--against", "others", "--json", paths=("preds", "gts"))
+    assert (ran.code, ran.json["images"], ran.json["comparison"]) == (1, 5, None)
+    assert [row["why"] for row in ran.json["failed"]] == [
+        "others/scan.tif: 2 pages, but 5 pages in gts/scan.tif; write as many"
+    ]
+
+
 def test_resizing_on_request(evaluate: Any, place: Path) -> None:
     save(place / "small" / "a.png", blocks(0, 1)[::2, ::2])
     save(place / "truth" / "a.png", blocks(0, 1))
@@ -244,7 +343,7 @@ BAD = {
     "bomb": (lambda path: path.write_bytes(png(60_000, 60_000, bytes(1 << 24))), "too many to decode safely"),
     "pages": (
         lambda path: Image.new("L", (36, 20)).save(
-            path.with_suffix(".tif"), save_all=True, append_images=[Image.new("L", (36, 20))]
+            path, format="TIFF", save_all=True, append_images=[Image.new("L", (36, 20))]
         ),
         "has several pages",
     ),
