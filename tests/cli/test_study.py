@@ -155,6 +155,7 @@ def test_a_net_against_itself_differs_by_exactly_nothing(study: Any, place: Path
     assert result["runs"][0]["top1"] == np.mean(right)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_killed_study_ends_with_the_same_table(study: Any, place: Path) -> None:
     arguments = [*SEG, "--twins", "none,per-stage", "--seeds", "2"]
@@ -183,6 +184,7 @@ def test_a_killed_study_ends_with_the_same_table(study: Any, place: Path) -> Non
     assert finished.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = ["cls", "--task", "classification", *QUICK]
@@ -217,6 +219,7 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
     assert "other photos than the study" in study.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_folds_are_disjoint_and_each_is_tested_by_nets_that_never_saw_it(study: Any, place: Path) -> None:
     assert study(*SEG, "--twins", "none,per-stage", "--seeds", "1", "--folds", "3", "--out", "out", "--json") == 0

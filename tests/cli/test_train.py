@@ -335,8 +335,8 @@ def test_a_penalty_brings_gates_back(train: Any, place: Path) -> None:
     save_checkpoint(net, place / "high.safetensors")
     largest = {}
     for penalty in ("0", "1"):
-        arguments = ["cls", "--task", "classification", *QUICK, "--init", "high.safetensors", "--epochs", "20"]
-        assert train(*arguments, "--context-penalty", penalty, "--lr", "0.05", "--out", penalty) == 0, train.err
+        arguments = ["cls", "--task", "classification", *QUICK, "--init", "high.safetensors", "--epochs", "40"]
+        assert train(*arguments, "--context-penalty", penalty, "--lr", "0.1", "--out", penalty) == 0, train.err
         largest[penalty] = [record["largest_context"][0] for record in records(place / penalty) if "loss" in record]
     assert largest["0"][-1] > 7
     assert largest["1"][-1] < 0.8 * largest["0"][-1]

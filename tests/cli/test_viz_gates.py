@@ -253,6 +253,7 @@ def test_several_images_need_a_folder(viz: Any, place: Path) -> None:
     assert "name a folder" in ran.line
 
 
+@pytest.mark.slow
 def test_images_leave_nothing_behind(viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As each image is about to be drawn, what the ones before it left is counted."""
     live: list[tuple[int, int]] = []

@@ -47,7 +47,9 @@ def test_the_dense_heads_run_at_batch_1_in_training(head: str) -> None:
     assert model(torch.randn(1, 3, 64, 64)).isfinite().all()
 
 
-@pytest.mark.parametrize("head", DENSE_HEADS)
+@pytest.mark.parametrize(
+    "head", [pytest.param(head, marks=[pytest.mark.slow] if head == "upernet" else []) for head in DENSE_HEADS]
+)
 def test_the_dense_heads_learn_a_real_mask(head: str) -> None:
     """The silhouette of a horse, from a photo made of brick inside it and grass outside."""
     torch.manual_seed(0)

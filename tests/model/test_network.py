@@ -290,7 +290,9 @@ def losses_on_textures(config: ConvNeurConfig, steps: int) -> list[float]:
     return losses
 
 
-@pytest.mark.parametrize("config", [VARIANTS["m1"].replace(min_chunks=4), SMALL], ids=["m1", "small"])
+@pytest.mark.parametrize(
+    "config", [pytest.param(VARIANTS["m1"].replace(min_chunks=4), marks=pytest.mark.slow), SMALL], ids=["m1", "small"]
+)
 def test_a_fresh_net_learns_real_images(config: ConvNeurConfig) -> None:
     losses = losses_on_textures(config, steps=25)
     assert losses[0] == pytest.approx(np.log(5), abs=0.2)  # a fresh net favours nothing
