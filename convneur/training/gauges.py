@@ -3,7 +3,7 @@
 A net whose memory grows can train with a falling loss, for the sigmoid saturates; it shows at larger images as NaN.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -33,8 +33,17 @@ class Gauges(NamedTuple):
     @property
     def largest(self) -> float:
         """Of both, over all stages; 0 for a net without a global branch. NaN counts as infinite."""
-        values = [value for value in (*self.memory, *self.context) if value is not None]
-        return max((value if value == value else float("inf") for value in values), default=0.0)
+        return _largest((*self.memory, *self.context))
+
+    @property
+    def largest_context(self) -> float:
+        """The largest |G| over all stages; 0 for a net without a global branch. NaN counts as infinite."""
+        return _largest(self.context)
+
+
+def _largest(values: Iterable[float | None]) -> float:
+    known = (value for value in values if value is not None)
+    return max((value if value == value else float("inf") for value in known), default=0.0)
 
 
 @torch.no_grad()

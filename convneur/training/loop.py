@@ -235,7 +235,7 @@ class Run:
                 f"||M||_F by stage {_some(gauges.memory)}, |G| {_some(gauges.context)}, above {LARGEST:g}: the memory "
                 "diverges behind its gate",
             )
-        if gauges.largest > SATURATED and not self._warned:
+        if gauges.largest_context > SATURATED and not self._warned:
             self._warned = True
             self.warn(f"step {done}: |G| by stage {_some(gauges.context)}; from {SATURATED:g} on a gate is saturated")
         return {

@@ -243,6 +243,8 @@ def test_gauges_read_the_state_and_the_context() -> None:
     wild = read_gauges(model, x)
     assert wild.context[2] > 400 > 10 > calm.context[2]
     assert wild.memory[0] > 10 * calm.memory[0]
+    assert wild.largest_context == wild.context[2]
+    assert calm.largest_context < calm.largest == max(calm.memory)
     assert read_gauges(ConvNeur(TINY.replace(memory="none")).eval(), x).largest == 0
     assert read_gauges(model, x * float("nan")).largest == float("inf")
 
