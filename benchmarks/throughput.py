@@ -2,7 +2,7 @@
 
     python benchmarks/throughput.py [--sizes 224,512,1024] [--batch 16] [--threads 1,2] [--rounds 5] [--train]
                                     [--dtypes float32,bfloat16] [--ours m1,m2,m3,m4] [--peers convnext_femto,...]
-                                    [--titans m1,m2] [--attention m1] [--profile m1] [--device cuda]
+                                    [--titans m1,m2] [--attention m1] [--local m1] [--profile m1] [--device cuda]
 
 Needs an environment of its own, since timm needs torchvision and there is none for every build of torch:
 
@@ -10,9 +10,10 @@ Needs an environment of its own, since timm needs torchvision and there is none 
 
 Contenders: our variants; those named by `--titans` with titans-pytorch's NeuralMemory in the memory's place, one linear
 layer, gradients taken chunk by chunk (`batch_size = L`), which is the same mathematics and the nearest public stand-in
-for the authors' code; those named by `--attention` with the self-attention twin; timm's nets. All are timed in turn,
-A B C A B C ..., in float32 and under bfloat16 autocast, each in the memory format that a trial at the first size finds
-faster for it. The batch shrinks with the pixels, so that a call handles about as many pixels at every size.
+for the authors' code; those named by `--attention` with the self-attention twin, those by `--local` without a memory;
+timm's nets. All are timed in turn, A B C A B C ..., in float32 and under bfloat16 autocast, each in the memory format
+that a trial at the first size finds faster for it. The batch shrinks with the pixels, so that a call handles about as
+many pixels at every size.
 
 The sustained rate is images per second times the net's own full count, so that nets of unequal size can be compared: it
 says how much of the machine a net gets out of its arithmetic. Figures are medians, least and most over the rounds;
@@ -80,7 +81,9 @@ def with_titans(model: ConvNeur) -> ConvNeur:
     return model
 
 
-def contenders(ours: list[str], peers: list[str], titans: list[str], attention: list[str]) -> dict[str, Build]:
+def contenders(
+    ours: list[str], peers: list[str], titans: list[str], attention: list[str], local: list[str]
+) -> dict[str, Build]:
     def peer(name: str) -> nn.Module:
         import timm
 
@@ -95,6 +98,8 @@ def contenders(ours: list[str], peers: list[str], titans: list[str], attention: 
         made[f"{name}, self-attention"] = lambda name=name: ConvNeur(
             VARIANTS[name].replace(global_branch="self-attention")
         )
+    for name in local:
+        made[f"{name}, no memory"] = lambda name=name: ConvNeur(VARIANTS[name].replace(memory="none"))
     for name in peers:
         made[name] = lambda name=name: peer(name)
     return made
@@ -284,6 +289,7 @@ def main() -> None:
     parser.add_argument("--peers", type=names, default=names(_PEERS), help="timm names; empty for none")
     parser.add_argument("--titans", type=names, default=["m1", "m2", "m3", "m4"], help="with titans-pytorch's memory")
     parser.add_argument("--attention", type=names, default=["m1"], help="with self-attention")
+    parser.add_argument("--local", type=names, default=[], help="without a memory")
     parser.add_argument("--profile", type=names, default=[], help="variants to profile at the first size")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     arguments = parser.parse_args()
@@ -294,7 +300,7 @@ def main() -> None:
         return max(round(arguments.batch * (224 / size) ** 2), 1)
 
     first = arguments.sizes[0]
-    made = contenders(arguments.ours, arguments.peers, arguments.titans, arguments.attention)
+    made = contenders(arguments.ours, arguments.peers, arguments.titans, arguments.attention, arguments.local)
     nets = {name: Contender(build, train=arguments.train, device=arguments.device) for name, build in made.items()}
     for number, threads in enumerate(arguments.threads):
         torch.set_num_threads(threads)
