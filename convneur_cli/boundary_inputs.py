@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from convneur.errors import InputError
+from convneur_cli.data_options import DataSetOptions, read_class_names
 from convneur_cli.errors import UsageError, existing_path
 from convneur_cli.options import option_group
 from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     from convneur.data.pairs import Pairing
-    from convneur.data.presets import Preset
     from convneur.data.reading import Reading
 
-__all__ = ["InputOptions", "Inputs", "read_class_names", "warn_of_unpaired", "whole"]
+__all__ = ["InputOptions", "Inputs", "warn_of_unpaired"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,26 +31,13 @@ class Inputs:
 # readable=False below: a file without permission to read it is a failure of that file, not wrong usage.
 @option_group
 @dataclasses.dataclass(frozen=True)
-class InputOptions:
+class InputOptions(DataSetOptions):
     """What says which files belong together and what they hold; what is typed overrides what a preset says."""
 
-    preset: Annotated[
-        Literal["ade20k", "cityscapes", "voc", "camvid", "coco-stuff"] | None,
-        typer.Option(help="Data set: classes, ignored label, what stored ids and colours mean, names of files."),
-    ] = None
     num_classes: Annotated[
         int | None,
         typer.Option(
             help="Classes are 0 to this - 1.", metavar="N", show_default="the preset's, or highest label of GT + 1"
-        ),
-    ] = None
-    classes: Annotated[
-        Path | None, typer.Option(help="Names of the classes, one per line.", metavar="FILE", readable=False)
-    ] = None
-    ignore_index: Annotated[
-        str | None,
-        typer.Option(
-            help="Ground-truth label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"
         ),
     ] = None
     colours: Annotated[
@@ -92,13 +78,6 @@ class InputOptions:
         typer.Option(help="Bring predictions of another size to the ground truth's.", show_default="an error"),
     ] = None
 
-    def ignored(self) -> int | None:
-        """The label that is ignored, None for none."""
-        if self.ignore_index is None:
-            preset = self._preset()
-            return preset.ignore_index if preset else 255
-        return None if self.ignore_index == "none" else whole("--ignore-index", self.ignore_index)
-
     def open(self, predictions: Path | None, ground_truth: Path | None) -> Inputs:
         """Find the pairs, read what describes them. Raises: UsageError, InputError: see each option."""
         from convneur.data.colours import read_colour_table
@@ -106,17 +85,12 @@ class InputOptions:
         from convneur.data.reading import Reading
 
         colours = read_colour_table(existing_path(self.colours)) if self.colours else None
-        preset = self._preset()
+        preset = self.known()
         names, classes_from = self._names(preset.names if preset else colours.names if colours else None)
         if colours and names:
             colours = colours.renumbered(names)
         reading = Reading(self.ignored(), preset, colours, self.resize is not None)
         return Inputs(paged(self._pairing(predictions, ground_truth)), reading, names, classes_from)
-
-    def _preset(self) -> "Preset | None":
-        from convneur.data.presets import PRESETS
-
-        return PRESETS[self.preset] if self.preset else None
 
     def _names(self, known: tuple[str, ...] | None) -> tuple[list[str] | None, str]:
         """Names of the classes, and what says how many there are."""
@@ -143,7 +117,7 @@ class InputOptions:
             return listed_pairs(existing_path(self.listed), preds, gts, missing=self.missing)
         if predictions is None or ground_truth is None:
             raise UsageError("PREDS GT: give the predictions and the ground truth, or pairs of them with --list")
-        preset = self._preset()
+        preset = self.known()
         pred_names, gt_names = (
             [typed] if typed else [naming.template for naming in known] or ["{stem}"]
             for typed, known in (
@@ -160,14 +134,6 @@ class InputOptions:
         )
 
 
-def whole(option: str, typed: str) -> int:
-    """The whole number that was typed. Raises: UsageError."""
-    try:
-        return int(typed)
-    except ValueError:
-        raise UsageError(f"{option} {typed}: must be a whole number") from None
-
-
 def warn_of_unpaired(printer: Printer, pairing: "Pairing") -> None:
     """Say which files were left aside."""
     links = tuple(map(str, pairing.links))
@@ -179,17 +145,3 @@ def warn_of_unpaired(printer: Printer, pairing: "Pairing") -> None:
         if names:
             words = kind if len(names) == 1 else kinds
             printer.warn(f"{len(names)} {words}, {fate}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
-
-
-def read_class_names(path: Path) -> list[str]:
-    """The names in a file, a line each. Raises: InputError: no text, a name twice, an empty line."""
-    try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is no UTF-8 text; write one class name per line") from None
-    if not names:
-        raise InputError(f"{path}: is empty; write one class name per line")
-    for number, name in enumerate(names, start=1):
-        if not name or name in names[: number - 1]:
-            raise InputError(f"{path}: line {number} is {'a repetition' if name else 'empty'}; name each class once")
-    return names

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from convneur_cli.boundary_compare import figure_name, short_names
 from convneur_cli.boundary_inputs import InputOptions, Inputs
 from convneur_cli.boundary_pictures import PictureModel, Studio, data_set_colours
 from convneur_cli.boundary_work import classes_seen, engine, scored_pairs
+from convneur_cli.data_options import DataSetOptions
 from convneur_cli.errors import UsageError, existing_path
 from convneur_cli.options import CommonOptions
 from convneur_cli.output import Printer, significant
@@ -26,6 +27,7 @@ __all__ = ["boundaries"]
 
 
 def boundaries(
+    data_set: DataSetOptions,
     common: CommonOptions,
     predictions: Annotated[
         Path, typer.Argument(metavar="PREDS", readable=False, help="Folder of ConvNeur's label maps.")
@@ -36,17 +38,6 @@ def boundaries(
         typer.Option(help="Folder of the local-only twin's label maps, drawn before PREDS.", metavar="DIR"),
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Photos, of the same names.", metavar="DIR")] = None,
-    preset: Annotated[
-        Literal["ade20k", "cityscapes", "voc", "camvid", "coco-stuff"] | None,
-        typer.Option(help="Data set: classes, ignored label, what stored ids and colours mean, names of files."),
-    ] = None,
-    classes: Annotated[
-        Path | None, typer.Option(help="Names of the classes, one per line.", metavar="FILE", readable=False)
-    ] = None,
-    ignore_index: Annotated[
-        str | None,
-        typer.Option(help="Label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"),
-    ] = None,
     names: Annotated[
         str | None,
         typer.Option(
@@ -82,7 +73,7 @@ def boundaries(
             raise UsageError(f"{path}: is a file; give a folder")
     check_outputs(("--output", output, FIGURES), force=common.force)
     printer = common.printer()
-    inputs = InputOptions(preset=preset, classes=classes, ignore_index=ignore_index)
+    inputs = InputOptions(**vars(data_set))
     metrics = tuple(dict.fromkeys(("boundary_f1", "trimap_miou", "hausdorff", by.partition("@")[0])))
 
     from convneur.data.photo_folder import PhotoFolder

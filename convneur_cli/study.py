@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from convneur.variants import ConvNeurConfig
+from convneur_cli.data_options import DataSetOptions
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.model_options import ModelOptions
 from convneur_cli.options import CommonOptions
@@ -26,6 +27,7 @@ _MINUTES = 20.0
 def study(
     model: ModelOptions,
     recipe: RecipeOptions,
+    data_set: DataSetOptions,
     common: CommonOptions,
     data: Annotated[
         Path,
@@ -54,17 +56,6 @@ def study(
     task: Annotated[
         Literal["segmentation", "classification"] | None,
         typer.Option(help="A class for each pixel, or for each photo.", show_default="segmentation"),
-    ] = None,
-    preset: Annotated[
-        Literal["ade20k", "cityscapes", "voc", "camvid", "coco-stuff"] | None,
-        typer.Option(help="Data set: classes, ignored label, what stored ids and colours mean."),
-    ] = None,
-    classes: Annotated[
-        Path | None, typer.Option(help="Names of the classes, one per line.", metavar="FILE", readable=False)
-    ] = None,
-    ignore_index: Annotated[
-        str | None,
-        typer.Option(help="Label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"),
     ] = None,
     recipe_name: Annotated[
         str | None,
@@ -121,7 +112,7 @@ def study(
         raise UsageError(f"--split {split}: with --folds each fold is tested on; leave one of them out")
     if folds is not None and folds < 2:
         raise UsageError(f"--folds {folds}: must be at least 2")
-    for path in (data, init, classes):
+    for path in (data, init, data_set.classes):
         if path is not None:
             existing_path(path)
     if importlib.util.find_spec("accelerate") is None:
@@ -133,9 +124,7 @@ def study(
         "--epochs": epochs,
         "--minutes": minutes,
         "--precision": precision,
-        "--preset": preset,
-        "--classes": classes and str(classes.resolve()),
-        "--ignore-index": ignore_index,
+        **data_set.asked(),
         "--init": init and str(init.resolve()),
         "--validate-every": validate_every,
         "--folds": folds,

@@ -17,7 +17,7 @@ import convneur
 from convneur.errors import ConfigError
 from convneur.files import new_file
 from convneur.variants import DENSE_HEADS, ConvNeurConfig
-from convneur_cli.boundary_inputs import read_class_names, whole
+from convneur_cli.data_options import DataSetOptions, read_class_names
 from convneur_cli.errors import UsageError, existing_path
 from convneur_cli.model_options import ModelOptions
 from convneur_cli.options import CommonOptions
@@ -55,6 +55,7 @@ _SAME = 1.0  # second, within which interrupts are one
 def train(
     model: ModelOptions,
     recipe: RecipeOptions,
+    data_set: DataSetOptions,
     common: CommonOptions,
     data: Annotated[
         Path,
@@ -69,17 +70,6 @@ def train(
     task: Annotated[
         Literal["segmentation", "classification"] | None,
         typer.Option(help="A class for each pixel, or for each photo.", show_default="segmentation"),
-    ] = None,
-    preset: Annotated[
-        Literal["ade20k", "cityscapes", "voc", "camvid", "coco-stuff"] | None,
-        typer.Option(help="Data set: classes, ignored label, what stored ids and colours mean."),
-    ] = None,
-    classes: Annotated[
-        Path | None, typer.Option(help="Names of the classes, one per line.", metavar="FILE", readable=False)
-    ] = None,
-    ignore_index: Annotated[
-        str | None,
-        typer.Option(help="Label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"),
     ] = None,
     recipe_name: Annotated[
         str | None,
@@ -128,7 +118,7 @@ def train(
         raise UsageError("--minutes: is another way to say --epochs; leave one of them out")
     if minutes is not None and not minutes > 0:
         raise UsageError(f"--minutes {minutes}: must be above 0")
-    for path in (data, init, classes):
+    for path in (data, init, data_set.classes):
         if path is not None:
             existing_path(path)
     if importlib.util.find_spec("accelerate") is None:
@@ -142,9 +132,7 @@ def train(
         "--epochs": epochs,
         "--minutes": minutes,
         "--precision": precision,
-        "--preset": preset,
-        "--classes": classes and str(classes.resolve()),
-        "--ignore-index": ignore_index,
+        **data_set.asked(),
         "--init": init and str(init.resolve()),
         "--validate-every": validate_every,
     }
@@ -300,18 +288,13 @@ def looked_through(
     Raises: InputError: see `find_examples` and `survey`.
     """
     from convneur.data.examples import find_examples, survey
-    from convneur.data.presets import PRESETS
     from convneur.data.reading import Reading
     from convneur.training.loop import Data
 
     if task == "classification" and (asked["--preset"] or asked["--ignore-index"]):
         raise UsageError("--preset, --ignore-index: are for segmentation; leave them out")
-    preset = PRESETS[asked["--preset"]] if asked["--preset"] else None
-    typed = asked["--ignore-index"]
-    ignored: int | None = preset.ignore_index if preset else 255
-    if typed is not None:
-        ignored = None if typed == "none" else whole("--ignore-index", typed)
-    reading = Reading(ignored, preset)
+    data_set = DataSetOptions.from_asked(asked)
+    reading = Reading(data_set.ignored(), data_set.known())
     found = find_examples(data, "segmentation" if task == "segmentation" else "classification", reading)
     names = tuple(read_class_names(Path(asked["--classes"]))) if asked["--classes"] else found.names
     if task == "classification" and asked["--classes"] and found.names:

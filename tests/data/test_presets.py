@@ -5,7 +5,7 @@ import typing
 import pytest
 
 from convneur.data.presets import PRESETS
-from convneur_cli.boundary_inputs import InputOptions
+from convneur_cli.data_options import DataSetOptions
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_classes_and_ignored_label(name: str, classes: int, ignored: int, first:
 
 
 def test_the_command_offers_every_preset() -> None:
-    hints = typing.get_type_hints(InputOptions)
+    hints = typing.get_type_hints(DataSetOptions)
     (literal,) = (kind for kind in typing.get_args(hints["preset"]) if kind is not type(None))
     assert set(typing.get_args(literal)) == set(PRESETS)
 

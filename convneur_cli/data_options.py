@@ -1,0 +1,86 @@
+"""The options that say what a data set's label maps hold, shared by every command that reads them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from convneur.errors import InputError
+from convneur_cli.errors import UsageError
+from convneur_cli.options import option_group
+
+if TYPE_CHECKING:
+    from convneur.data.presets import Preset
+
+__all__ = ["DataSetOptions", "read_class_names", "whole"]
+
+
+@option_group
+@dataclass(frozen=True)
+class DataSetOptions:
+    """Which classes there are, and which label is ignored; what is typed overrides what a preset says."""
+
+    preset: Annotated[
+        Literal["ade20k", "cityscapes", "voc", "camvid", "coco-stuff"] | None,
+        typer.Option(help="Data set: classes, ignored label, what stored ids and colours mean, names of files."),
+    ] = None
+    # readable=False: a file without permission to read it is a failure of that file, not wrong usage.
+    classes: Annotated[
+        Path | None, typer.Option(help="Names of the classes, one per line.", metavar="FILE", readable=False)
+    ] = None
+    ignore_index: Annotated[
+        str | None,
+        typer.Option(
+            help="Ground-truth label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"
+        ),
+    ] = None
+
+    @classmethod
+    def from_asked(cls, asked: Mapping[str, Any]) -> "DataSetOptions":
+        """What a run was begun with, see `asked`."""
+        return cls(asked["--preset"], asked["--classes"] and Path(asked["--classes"]), asked["--ignore-index"])
+
+    def asked(self) -> dict[str, str | None]:
+        """What was typed, by option, as a run's config keeps it: it may be gone on with from another folder."""
+        return {
+            "--preset": self.preset,
+            "--classes": str(self.classes.resolve()) if self.classes else None,
+            "--ignore-index": self.ignore_index,
+        }
+
+    def known(self) -> "Preset | None":
+        """What the preset says."""
+        from convneur.data.presets import PRESETS
+
+        return PRESETS[self.preset] if self.preset else None
+
+    def ignored(self) -> int | None:
+        """The label that is ignored, None for none. Raises: UsageError."""
+        if self.ignore_index is None:
+            preset = self.known()
+            return preset.ignore_index if preset else 255
+        return None if self.ignore_index == "none" else whole("--ignore-index", self.ignore_index)
+
+
+def whole(option: str, typed: str) -> int:
+    """The whole number that was typed. Raises: UsageError."""
+    try:
+        return int(typed)
+    except ValueError:
+        raise UsageError(f"{option} {typed}: must be a whole number") from None
+
+
+def read_class_names(path: Path) -> list[str]:
+    """The names in a file, a line each. Raises: InputError: no text, a name twice, an empty line."""
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no UTF-8 text; write one class name per line") from None
+    if not names:
+        raise InputError(f"{path}: is empty; write one class name per line")
+    for number, name in enumerate(names, start=1):
+        if not name or name in names[: number - 1]:
+            raise InputError(f"{path}: line {number} is {'a repetition' if name else 'empty'}; name each class once")
+    return names
