@@ -17,7 +17,7 @@ from convneur_cli.errors import UsageError
 from convneur_cli.output import Advance, Printer, grouped
 from convneur_cli.study_report import REPORTS, Outcome, as_result, write_reports
 from convneur_cli.study_scores import MADE, TestPhotos, is_labelled, label_photos, score_run
-from convneur_cli.train import FIGURE, WEIGHTS, asked_to_stop, begin_from, built_net, draw_curves
+from convneur_cli.train import FIGURE, WEIGHTS, asked_to_stop, begin_from, built_net, draw_curves, quicker_precision
 from convneur_cli.train_run import CONFIG, SCHEMA, fingerprint, read_config, run_folder, write_config
 
 if TYPE_CHECKING:
@@ -102,11 +102,8 @@ class Study:
         if precision == "auto":
             full = self._rehearsed("fp32", _FEW)
             short = self._rehearsed("bf16", _FEW, full)
-            times = mean_pace(list(full.values())).step, mean_pace(list(short.values())).step
-            self.precision = "bf16" if times[1] < times[0] else "fp32"
-            self.printer.note(
-                f"precision {self.precision}: a step takes {times[0]:.3g} s in fp32, {times[1]:.3g} s in bf16"
-            )
+            mean_full, mean_short = (mean_pace(list(paces.values())).step for paces in (full, short))
+            self.precision = quicker_precision(self.printer, mean_full, mean_short)
         self.paces = self._rehearsed(self.precision, TIMED if minutes else _FEW)
         self.validate_every = every or math.ceil(self.steps / VALIDATIONS)
         if minutes:

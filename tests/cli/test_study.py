@@ -18,8 +18,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from convneur.training.loop import Run
+from convneur.training.loop import Pace, Run
 from convneur.variants import ConvNeurConfig
+from convneur_cli.study_work import Study
 
 TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)
 RECIPE = {
@@ -274,6 +275,23 @@ def test_minutes_become_steps_of_the_mean_twin(study: Any, place: Path) -> None:
     plans = [json.loads((place / "out" / "runs" / f"{twin}-seed0" / "config.json").read_text())
              for twin in ("none", "per-stage")]  # fmt: skip
     assert [plan["steps"] for plan in plans] == [steps, steps]
+
+
+def decided(*_: Any, **how: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["study", "train"])
+@pytest.mark.parametrize(("short", "precision"), [(0.95, "fp32"), (0.85, "bf16")])
+def test_bf16_is_taken_if_it_is_a_tenth_quicker(
+    command: Callable[[str], Any], place: Path, monkeypatch: pytest.MonkeyPatch, name: str, short: float, precision: str
+) -> None:
+    seconds = {"fp32": 1.0, "bf16": short}
+    monkeypatch.setattr(Run, "rehearse", lambda self, precision, *_, **how: Pace(seconds[precision], 0.1))
+    for trained in (Run, Study):
+        monkeypatch.setattr(trained, "go", decided)
+    assert command(name)(*SEG, "--precision", "auto", "--out", "out") == 130
+    assert json.loads((place / "out" / "config.json").read_text())["precision"] == precision
 
 
 @pytest.mark.parametrize(
