@@ -167,7 +167,7 @@ view.addEventListener("keydown", (event) => {
 
 // --- the page ---
 
-const scrolled = (title, head, body) => element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
+const scrolled = (title, head, body) => scrollable(title,
   element("table", {}, element("caption", {}, title), element("thead", {}, element("tr", {},
     ...head.map((text, column) => element("th", { scope: "col", class: column ? null : "text" }, text)))), body));
 

@@ -1,22 +1,5 @@
-const SVG = "http://www.w3.org/2000/svg";
 const ROWS = 100; // of a long table, until all are asked for
 const MOST_ZOOM = 32;
-
-function drawn(tag, attributes, text) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-function shown(value, figure) {
-  if (value === null || value === undefined) return "–";
-  return value.toFixed(figure.decimals).replace("-", "−");
-}
-
-function signed(value, figure) {
-  return value > 0 ? `+${shown(value, figure)}` : shown(value, figure);
-}
 
 // --- tables ---
 
@@ -53,15 +36,15 @@ function sortableTable(caption, columns, rows) {
   }
 
   fill();
-  const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table);
-  return { nodes: [scroll, element("div", { class: "controls" }, more)], keep(test) { kept = test; fill(); } };
+  const nodes = [scrollable(caption, table), element("div", { class: "controls" }, more)];
+  return { nodes, keep(test) { kept = test; fill(); } };
 }
 
 function figureColumns() {
   return data.figures.map((figure, index) => ({
     title: figure.short,
     value: (row) => row.values[index],
-    cell: (row) => shown(row.values[index], figure),
+    cell: (row) => fixed(row.values[index], figure.decimals),
   }));
 }
 
@@ -71,11 +54,12 @@ function overallTable() {
     ? ["metric", ...data.models, "difference", `${compared.level} interval`, "definition"]
     : ["metric", "value", "definition"];
   const rows = data.figures.map((figure, index) => {
-    const cells = [element("td", {}, shown(data.overall[index], figure))];
+    const cells = [element("td", {}, fixed(data.overall[index], figure.decimals))];
     if (compared) {
       const found = compared.overall[index];
-      cells[0].textContent = shown(found.value, figure);
-      cells.push(element("td", {}, shown(found.against, figure)), element("td", {}, signed(found.difference, figure)),
+      cells[0].textContent = fixed(found.value, figure.decimals);
+      cells.push(element("td", {}, fixed(found.against, figure.decimals)),
+        element("td", {}, signed(found.difference, figure.decimals)),
         element("td", {}, interval(found, figure)));
     }
     const better = figure.lower ? "; less is better" : "";
@@ -84,12 +68,12 @@ function overallTable() {
   });
   const head = heads.map((title, index) => element("th", { scope: "col", class: index % (heads.length - 1) ? null : "text" },
     title));
-  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Overall figures" },
+  return scrollable("Overall figures",
     element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
 }
 
 function interval(found, figure) {
-  return found.low === null ? "–" : `${signed(found.low, figure)} to ${signed(found.high, figure)}`;
+  return found.low === null ? "–" : `${signed(found.low, figure.decimals)} to ${signed(found.high, figure.decimals)}`;
 }
 
 // --- plots ---
@@ -117,14 +101,6 @@ function figurePicker(label, change) {
 function quantile(sorted, share) {
   const at = share * (sorted.length - 1), below = Math.floor(at);
   return sorted[below] + (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]) * (at - below);
-}
-
-function niceTicks(low, high, most) {
-  const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw);
-  const ticks = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) ticks.push(k * step);
-  return { ticks, decimals: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
 }
 
 function histogram(figure, series) {
@@ -157,8 +133,8 @@ function histogram(figure, series) {
     if (!count) return;
     const bar = drawn("rect", { x: left + bin * wide + 1, y: y(count), width: Math.max(wide - 2, 1),
       height: height - bottom - y(count), class: "first bar" });
-    const from = low + bin * (high - low) / bins;
-    bar.append(drawn("title", {}, `${shown(from, figure)} to ${shown(from + (high - low) / bins, figure)}: ${count}`));
+    const [from, to] = [bin, bin + 1].map((edge) => fixed(low + edge * (high - low) / bins, figure.decimals));
+    bar.append(drawn("title", {}, `${from} to ${to}: ${count}`));
     picture.append(bar);
   });
   if (counts[1]) {
@@ -172,7 +148,7 @@ function histogram(figure, series) {
   const words = series.map(({ title, values }) => {
     const sorted = values.slice().sort((a, b) => a - b);
     const [least, lower, middle, upper, most] = [0, 0.25, 0.5, 0.75, 1].map((share) => quantile(sorted, share));
-    const text = (value) => shown(value, figure);
+    const text = (value) => fixed(value, figure.decimals);
     return `${title}: ${values.length} images, ${text(least)} to ${text(most)}, median ${text(middle)}, ` +
       `middle half ${text(lower)} to ${text(upper)}`;
   });
@@ -203,7 +179,7 @@ function forest(figure, index) {
   }
   rows.forEach(({ name, values }, row) => {
     const found = values[index], y = top + (row + 0.5) * step;
-    const sure = found.low !== null && (found.low > 0 || found.high < 0);
+    const sure = beyond(found);
     const short = name.length > left / 7.5 ? `${name.slice(0, left / 7.5 - 1)}…` : name;
     picture.append(drawn("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, short));
     if (found.low !== null) {
@@ -211,7 +187,7 @@ function forest(figure, index) {
         class: sure ? "sure" : "open" }));
     }
     const dot = drawn("circle", { cx: x(found.difference), cy: y, r: 4.5, class: sure ? "sure" : "open" });
-    dot.append(drawn("title", {}, `${name}: ${signed(found.difference, figure)} (${interval(found, figure)})`));
+    dot.append(drawn("title", {}, `${name}: ${signed(found.difference, figure.decimals)} (${interval(found, figure)})`));
     picture.append(dot);
   });
   picture.append(drawn("text", { x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle", class: "quiet" },
@@ -370,11 +346,11 @@ if (data.comparison) {
     const figure = data.figures[index];
     plot.replaceChildren(forest(figure, index));
     const rows = compared.moved[index].map((row) => element("tr", {}, element("th", { scope: "row" }, linked(row.name)),
-      element("td", {}, shown(row.value, figure)), element("td", {}, shown(row.against, figure)),
-      element("td", {}, signed(row.difference, figure))));
+      element("td", {}, fixed(row.value, figure.decimals)), element("td", {}, fixed(row.against, figure.decimals)),
+      element("td", {}, signed(row.difference, figure.decimals))));
     const heads = ["image", ...data.models, "difference"];
     list.replaceChildren(element("h3", {}, "Images that moved most"), rows.length
-      ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Images that moved most" },
+      ? scrollable("Images that moved most",
         element("table", {}, element("thead", {}, element("tr", {}, ...heads.map((head, column) =>
           element("th", { scope: "col", class: column ? null : "text" }, head)))), element("tbody", {}, ...rows)))
       : element("p", {}, "None moved."));

@@ -1,24 +1,4 @@
-const SVG = "http://www.w3.org/2000/svg";
 const ROW = 26; // pixels of a net's line in a plot
-
-function drawn(tag, attributes, text) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-function shown(value, decimals = 4) {
-  return value === null || value === undefined ? "–" : value.toFixed(decimals).replace("-", "−");
-}
-
-function signed(value, decimals = 4) {
-  return value > 0 ? `+${shown(value, decimals)}` : shown(value, decimals);
-}
-
-function beyond(figure) {
-  return figure.low !== null && (figure.low > 0 || figure.high < 0);
-}
 
 // --- tables ---
 
@@ -27,17 +7,16 @@ function table(caption, heads, rows) {
   const head = heads.map((title, index) => element("th", { scope: "col", class: index ? null : "text" }, title));
   const body = rows.map(([name, ...cells]) => element("tr", {}, element("th", { scope: "row" }, name),
     ...cells.map((cell) => element("td", {}, cell))));
-  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    element("table", {}, element("caption", {}, caption), element("thead", {}, element("tr", {}, ...head)),
-      element("tbody", {}, ...body)));
+  return scrollable(caption, element("table", {}, element("caption", {}, caption),
+    element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
 }
 
 function meanTable() {
   const heads = ["net", "runs", "M params", `GMACs ${data.crop}`, ...data.figures.map((figure) => figure.short)];
   return table("Mean of the runs ± standard deviation", heads, data.twins.map((twin) => [
-    twin.twin, String(twin.runs), shown(twin.params / 1e6, 2), (twin.macs / 1e9).toPrecision(3),
-    ...data.figures.map(({ key }) => shown(twin.mean[key])
-      + (twin.spread[key] === null ? "" : ` ± ${shown(twin.spread[key])}`)),
+    twin.twin, String(twin.runs), fixed(twin.params / 1e6, 2), (twin.macs / 1e9).toPrecision(3),
+    ...data.figures.map(({ key }) => fixed(twin.mean[key])
+      + (twin.spread[key] === null ? "" : ` ± ${fixed(twin.spread[key])}`)),
   ]));
 }
 
@@ -63,19 +42,11 @@ function runTable() {
     ...data.figures.map((figure) => figure.short)];
   return table("Each run", heads, data.runs.map((run) => [
     run.twin, String(run.seed), ...(folds ? [String(run.fold)] : []), String(run.images), String(run.best_step),
-    shown(run.validation), ...data.figures.map(({ key }) => shown(run[key])),
+    fixed(run.validation), ...data.figures.map(({ key }) => fixed(run[key])),
   ]));
 }
 
 // --- plots ---
-
-function niceTicks(low, high, most) {
-  const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw);
-  const ticks = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) ticks.push(k * step);
-  return { ticks, decimals: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
-}
 
 // A line per net; marks(net, x, y) gives what stands on it. values: all that must be in view.
 function plot(label, twins, values, write, marks) {
@@ -107,10 +78,10 @@ function runPlot({ key, short, name }) {
   const twins = data.twins.filter((twin) => of(twin).length);
   const values = twins.flatMap((twin) => of(twin).map((run) => run[key]));
   if (!values.length) return null;
-  return figured(titled(short, name), plot(`${name} of each run`, twins, values, shown, (twin, x, y) => [
+  return figured(titled(short, name), plot(`${name} of each run`, twins, values, fixed, (twin, x, y) => [
     ...of(twin).map((run) => {
       const dot = drawn("circle", { class: "run", cx: x(run[key]), cy: y, r: 4 });
-      dot.append(drawn("title", {}, `${run.folder.replace("runs/", "")}: ${shown(run[key])}`));
+      dot.append(drawn("title", {}, `${run.folder.replace("runs/", "")}: ${fixed(run[key])}`));
       return dot;
     }),
     drawn("line", { class: "mean", x1: x(twin.mean[key]), x2: x(twin.mean[key]), y1: y - 8, y2: y + 8 }),
