@@ -22,13 +22,6 @@ from convneur.training.loop import Pace, Run
 from convneur.variants import ConvNeurConfig
 from convneur_cli.study_work import Study
 
-TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)
-RECIPE = {
-    "epochs": 4, "batch": 2, "accumulate": 1, "crop": [32, 32], "scale": [0.8, 1.2], "eval_scale": 1.0, "flip": 0.5,
-    "colour": 0.2, "rand_augment": 0.0, "erase": 0.0, "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0,
-    "class_weights": "none", "drop_path": 0.0, "lr": 0.01, "backbone_lr": 1.0, "weight_decay": 0.05, "warmup": 0.1,
-    "min_lr": 0.0, "clip": 1.0, "ema": 0.9,
-}  # fmt: skip
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32", "--epochs", "8",
          "--validate-every", "8"]  # fmt: skip
 STEPS = 16  # of those: 8 epochs of 4 photos by twos
@@ -36,24 +29,8 @@ SEG = ["seg", *QUICK]
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a small data set of each kind, a small net and a quick recipe."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.json").write_text(json.dumps(TINY.to_dict()))
-    (tmp_path / "quick.json").write_text(json.dumps(RECIPE | {"scale": [0.5, 1.0]}))
-    random = np.random.default_rng(0)
-    for split, count in (("train", 4), ("val", 2), ("test", 3)):
-        for number in range(count):
-            labels = np.zeros((36, 40), np.uint8)
-            labels[8 + number : 28, 6 : 30 + number] = 1
-            labels[:2] = 255
-            pixels = random.integers(0, 90, (36, 40, 3)) + 90 * (labels[..., None] == 1)
-            write(tmp_path / "seg" / "images" / split / f"{number}.png", pixels.astype(np.uint8))
-            write(tmp_path / "seg" / "masks" / split / f"{number}.png", labels)
-            bright = number % 2
-            photo = random.integers(0, 60, (36, 40, 3)) + 180 * bright
-            write(tmp_path / "cls" / split / ("dark", "light")[bright] / f"{number}.png", photo.astype(np.uint8))
-    return tmp_path
+def place(working_folder: Callable[..., Path]) -> Path:
+    return working_folder({"train": 4, "val": 2, "test": 3}, recipe={"batch": 2})
 
 
 @pytest.fixture
@@ -65,11 +42,6 @@ def study(place: Path, command: Callable[[str], Any]) -> Any:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No training.png of each run, which takes longer than the run."""
     monkeypatch.setattr("convneur_cli.study_work.draw_curves", lambda folder, title: None)
-
-
-def write(path: Path, pixels: np.ndarray[Any, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -338,25 +310,27 @@ def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
     reading = Reading(255)
     with tarfile.open(place / "test.tar", "w") as tar:
         for number in range(3):
-            for kind, folder in (("jpg", "images"), ("png", "masks")):  # the photo is not looked at
-                tar.add(place / "seg" / folder / "test" / f"{number}.png", f"{number}.{kind}")
+            for kind, folder in (("jpg", "images"), ("png", "masks")):
+                tar.add(place / "seg" / folder / "test" / f"{number}.{kind}", f"{number}.{kind}")
     inside = find_split(place, "segmentation", "test", reading)
     files = [Example(each.name, each.photo, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
     data = Data((), (), reading, ("ground", "square"), (1, 1))
     found = []
     for folder, examples in (("a", inside), ("b", files)):
         for each in examples:
-            write(place / folder / "labels" / f"{each.name}.png", np.tri(36, 40, dtype=np.uint8))
+            path = place / folder / "labels" / f"{each.name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.tri(40, 48, dtype=np.uint8)).save(path)
         found.append(score_run(place / folder, examples, data, "segmentation", 0).summary)
     assert found[0] == found[1]
     assert 0 < found[0].overall["miou"] < 1
     assert found[0].images == 3
 
 
-def test_four_lengths_and_options_of_the_base_reach_the_twins(study: Any, place: Path) -> None:
+def test_four_lengths_and_options_of_the_base_reach_the_twins(tiny: ConvNeurConfig) -> None:
     from convneur_cli.study_twins import read_seeds, read_twins
 
-    base = TINY.replace(memory="none", head="semantic-fpn")
+    base = tiny.replace(memory="none", head="semantic-fpn")
     twins = read_twins("per-layer:chunk-length=9/8/7/6,titans:step_size=0.5, none", base)
     assert twins["per-layer:chunk-length=9/8/7/6"] == base.replace(memory="per-layer", chunk_length=(9, 8, 7, 6))
     assert twins["titans:step_size=0.5"] == base.replace(memory="per-stage", global_branch="titans", step_size=0.5)

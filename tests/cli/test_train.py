@@ -25,45 +25,17 @@ from convneur.training.state import read_progress
 from convneur.variants import VARIANTS, ConvNeurConfig
 from convneur_cli.train import asked_to_stop
 
-TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32"]
-RECIPE = {
-    "epochs": 4, "batch": 4, "accumulate": 1, "crop": [32, 32], "scale": [0.5, 1.0], "eval_scale": 1.0, "flip": 0.5,
-    "colour": {"value": 0.2, "source": "a test"}, "rand_augment": 0.0, "erase": 0.0, "mixup": 0.0, "cutmix": 0.0,
-    "label_smoothing": 0.0, "class_weights": "sqrt", "drop_path": 0.1, "lr": 0.01, "backbone_lr": 1.0,
-    "weight_decay": 0.05, "warmup": 0.1, "min_lr": 0.0, "clip": 1.0, "ema": 0.9,
-}  # fmt: skip
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with two small data sets, a small net and a quick recipe."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.json").write_text(json.dumps(TINY.to_dict()))
-    (tmp_path / "quick.json").write_text(json.dumps(RECIPE))
-    random = np.random.default_rng(0)
-    for split, count in (("train", 6), ("val", 2)):
-        for number in range(count):
-            bright = number % 2
-            labels = np.zeros((40, 48), np.uint8)
-            labels[10:30, 8:40] = 1
-            labels[:4] = 255
-            pixels = random.integers(0, 60, (40, 48, 3)) + 150 * (labels[..., None] == 1)
-            write(tmp_path / "seg" / "images" / split / f"{number}.jpg", pixels.astype(np.uint8))
-            write(tmp_path / "seg" / "masks" / split / f"{number}.png", labels)
-            photo = random.integers(0, 60, (40, 44, 3)) + 180 * bright
-            write(tmp_path / "cls" / split / ("dark", "light")[bright] / f"{number}.png", photo.astype(np.uint8))
-    return tmp_path
+def place(working_folder: Callable[..., Path]) -> Path:
+    return working_folder({"train": 6, "val": 2})
 
 
 @pytest.fixture
 def train(place: Path, command: Callable[[str], Any]) -> Any:
     return command("train")
-
-
-def write(path: Path, pixels: np.ndarray[Any, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
 
 
 def records(run: Path) -> list[dict[str, Any]]:
@@ -97,9 +69,9 @@ def test_segmentation_from_folder_to_label_maps(train: Any, place: Path, command
     assert about["classes"] == ["0", "1"]
     assert about["validation"]["miou"] == result["best"]["miou"]
 
-    write(place / "odd" / "deep" / "a.png", np.full((45, 61, 3), 30, np.uint8))
-    write(place / "odd" / "b.png", np.full((20, 90, 3), 30, np.uint8))
-    write(place / "odd" / "c.png", np.full((20, 90, 3), 200, np.uint8))
+    (place / "odd" / "deep").mkdir(parents=True)
+    for name, shape in {"deep/a": (45, 61), "b": (20, 90), "c": (20, 90)}.items():
+        Image.new("RGB", shape[::-1], "white" if name == "c" else "black").save(place / "odd" / f"{name}.png")
     predict = command("predict")
     weights = ["--weights", "run/weights.safetensors"]
     assert predict("odd", "seg/images/val/0.jpg", *weights, "--out", "maps", "--overlays", "seen", "--batch", "2",
@@ -233,8 +205,10 @@ def test_ctrl_c_saves_and_says_how_to_go_on(train: Any, place: Path, monkeypatch
     same(place / "whole", place / "stopped")
 
 
-def test_a_run_that_ended_before_its_first_state_begins_from_init_again(train: Any, place: Path) -> None:
-    save_checkpoint(ConvNeur(TINY.replace(num_classes=5)), place / "five.safetensors")
+def test_a_run_that_ended_before_its_first_state_begins_from_init_again(
+    train: Any, place: Path, tiny: ConvNeurConfig
+) -> None:
+    save_checkpoint(ConvNeur(tiny.replace(num_classes=5)), place / "five.safetensors")
     arguments = ["cls", "--task", "classification", *QUICK, "--init", "five.safetensors"]
     assert train(*arguments, "--out", "whole") == 0
     assert train(*arguments, "--out", "again") == 0
@@ -316,8 +290,8 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(train: Any, pla
     assert load_file(place / "run" / "state.safetensors")
 
 
-def test_a_memory_that_diverges_behind_its_gate_stops(train: Any, place: Path) -> None:
-    save_checkpoint(large := ConvNeur(TINY.replace(num_classes=2)), place / "small.safetensors")
+def test_a_memory_that_diverges_behind_its_gate_stops(train: Any, place: Path, tiny: ConvNeurConfig) -> None:
+    save_checkpoint(large := ConvNeur(tiny.replace(num_classes=2)), place / "small.safetensors")
     with torch.no_grad():
         large.stages[0][0].global_branch.expand.bias.fill_(5000.0)
     save_checkpoint(large, place / "large.safetensors")
@@ -328,8 +302,8 @@ def test_a_memory_that_diverges_behind_its_gate_stops(train: Any, place: Path) -
     assert train(*arguments, "--out", "other") == 0, train.err
 
 
-def test_a_penalty_brings_gates_back(train: Any, place: Path) -> None:
-    net = ConvNeur(TINY.replace(num_classes=2))
+def test_a_penalty_brings_gates_back(train: Any, place: Path, tiny: ConvNeurConfig) -> None:
+    net = ConvNeur(tiny.replace(num_classes=2))
     with torch.no_grad():
         net.stages[0][0].global_branch.expand.bias.fill_(8.0)
     save_checkpoint(net, place / "high.safetensors")
@@ -342,10 +316,10 @@ def test_a_penalty_brings_gates_back(train: Any, place: Path) -> None:
     assert largest["1"][-1] < 0.8 * largest["0"][-1]
 
 
-def test_init_says_what_it_took(train: Any, place: Path) -> None:
-    save_checkpoint(ConvNeur(TINY.replace(num_classes=5)), place / "five.safetensors")
+def test_init_says_what_it_took(train: Any, place: Path, tiny: ConvNeurConfig) -> None:
+    save_checkpoint(ConvNeur(tiny.replace(num_classes=5)), place / "five.safetensors")
     assert train("cls", "--task", "classification", *QUICK, "--init", "five.safetensors", "--out", "run") == 0
-    total = len(ConvNeur(TINY).state_dict())
+    total = len(ConvNeur(tiny).state_dict())
     assert f"{total - 2} of {total} tensors taken" in train.err
     assert "2 begin at random: head.linear.weight, head.linear.bias" in train.err
     save_checkpoint(ConvNeur(VARIANTS["m1"]), place / "m1.safetensors")
@@ -362,11 +336,11 @@ def test_minutes_become_steps(train: Any, place: Path) -> None:
 
 
 def break_size(place: Path) -> None:
-    write(place / "seg" / "masks" / "train" / "0.png", np.zeros((4, 4), np.uint8))
+    Image.new("L", (4, 4)).save(place / "seg" / "masks" / "train" / "0.png")
 
 
 def break_label(place: Path) -> None:
-    write(place / "seg" / "masks" / "train" / "0.png", np.full((40, 48), 14, np.uint8))
+    Image.new("L", (48, 40), 14).save(place / "seg" / "masks" / "train" / "0.png")
 
 
 def break_photo(place: Path) -> None:
@@ -442,7 +416,7 @@ def test_a_class_that_is_never_shown_is_named(train: Any, place: Path) -> None:
 
 def test_one_damaged_photo_of_many_is_left_out(train: Any, place: Path) -> None:
     for number in range(10, 115):
-        write(place / "cls" / "train" / "dark" / f"{number}.png", np.full((8, 8, 3), 9, np.uint8))
+        Image.new("RGB", (8, 8)).save(place / "cls" / "train" / "dark" / f"{number}.png")
     (place / "cls" / "train" / "dark" / "10.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     assert train("cls", "--task", "classification", *QUICK, "--epochs", "0.1", "--out", "run") == 0, train.err
     assert "error: cls/train/dark/10.png: " in train.err
@@ -453,9 +427,9 @@ def test_one_damaged_photo_of_many_is_left_out(train: Any, place: Path) -> None:
     assert "10.png" not in train.err
 
 
-def test_predict_names_what_is_wrong(place: Path, command: Callable[[str], Any]) -> None:
+def test_predict_names_what_is_wrong(place: Path, tiny: ConvNeurConfig, command: Callable[[str], Any]) -> None:
     predict = command("predict")
-    save_checkpoint(ConvNeur(TINY), place / "bare.safetensors")
+    save_checkpoint(ConvNeur(tiny), place / "bare.safetensors")
     assert predict("seg", "--weights", "bare.safetensors", "--out", "maps") == 1
     assert "says nothing of a task and its classes" in predict.line
     assert predict("none.jpg", "--weights", "bare.safetensors", "--out", "maps") == 2

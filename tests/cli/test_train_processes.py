@@ -7,50 +7,26 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
-
-from convneur.variants import ConvNeurConfig
 
 pytestmark = pytest.mark.slow  # a launcher and its processes load torch three times
 
-RECIPE = {
-    "epochs": 12, "batch": 4, "accumulate": 1, "crop": [64, 64], "scale": [0.5, 1.0], "eval_scale": 1.0, "flip": 0.5,
-    "colour": 0.2, "rand_augment": 0.0, "erase": 0.0, "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.1,
-    "class_weights": "sqrt", "drop_path": 0.0, "lr": 0.005, "backbone_lr": 1.0, "weight_decay": 0.05, "warmup": 0.1,
-    "min_lr": 0.0, "clip": 1.0, "ema": 0.9,
-}  # fmt: skip
-# At 64x64 two, one, one and one chunks: k, v and the generators of three stages get no gradient, in stage 1 the
-# momentum gets none.
-NET = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=196)
 TOLERANCE = 1e-4  # relative, of each loss: the parts of a batch are summed in another order
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nine photos to train on, three to validate: neither can be divided by two."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "net.json").write_text(json.dumps(NET.to_dict()))
-    (tmp_path / "recipe.json").write_text(json.dumps(RECIPE))
-    random = np.random.default_rng(0)
-    for split, count in (("train", 9), ("val", 3)):
-        for number in range(count):
-            labels = np.zeros((60, 72), np.uint8)
-            labels[10:40, 8:60] = 1
-            labels[:4] = 255
-            pixels = random.integers(0, 90, (60, 72, 3)) + 100 * (labels[..., None] == 1)
-            for folder, suffix, picture in (("images", "jpg", pixels.astype(np.uint8)), ("masks", "png", labels)):
-                path = tmp_path / "seg" / folder / split / f"{number}.{suffix}"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(picture).save(path)
-            path = tmp_path / "cls" / split / "ab"[number % 2] / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray((random.integers(0, 90, (60, 72, 3)) + 40 * (number % 2)).astype(np.uint8)).save(path)
-    return tmp_path
+def place(working_folder: Callable[..., Path]) -> Path:
+    """Nine photos to train on, three to validate: neither can be divided by two.
+
+    At 64x64 two, one, one and one chunks: k, v and the generators of three stages get no gradient, in stage 1 the
+    momentum gets none.
+    """
+    recipe = {"epochs": 12, "crop": [64, 64], "label_smoothing": 0.1, "drop_path": 0.0, "lr": 0.005}
+    return working_folder({"train": 9, "val": 3}, size=(60, 72), net={"chunk_length": 196}, recipe=recipe)
 
 
 def command(processes: int, *arguments: str) -> list[str]:
@@ -82,7 +58,7 @@ def curve(folder: Path, key: str) -> list[float]:
     return [record[key] for record in records(folder) if key in record]
 
 
-CLASSIFY = ["cls", "--task", "classification", "--model", "net.json", "--recipe", "recipe.json", "--workers", "0",
+CLASSIFY = ["cls", "--task", "classification", "--model", "tiny.json", "--recipe", "quick.json", "--workers", "0",
             "--precision", "fp32", "--validate-every", "9"]  # fmt: skip
 
 
