@@ -110,7 +110,7 @@ class RecipeOptions:
     context_penalty: Annotated[
         float | None,
         typer.Option(
-            help="Times the mean of G^2, in the loss: keeps gates from saturating; 0: off.",
+            help="Times the mean square of |G| above 4, in the loss: keeps gates from saturating; 0: off.",
             show_default="recipe",
             rich_help_panel=_STEPS,
         ),

@@ -32,7 +32,7 @@ from torch.nn import functional as F
 
 from convneur import VARIANTS, ConvNeur, save_checkpoint
 from convneur.data.images import normalise, read_photo
-from convneur.training.gauges import mean_square, read_gauges, watched_contexts
+from convneur.training.gauges import excess, read_gauges, watched_contexts
 from convneur.training.state import load_state, save_state
 from convneur_cli.output import to_json
 
@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--penalty", type=float, default=1e-3, help="times the mean of G^2, in the loss")
+    parser.add_argument("--penalty", type=float, default=1e-2, help="times the mean square of |G| above 4, in the loss")
     parser.add_argument("--views", default="96,128,160", help="sides of the views, one for each batch")
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--seed", type=int, default=0)
@@ -286,7 +286,7 @@ def main() -> None:
         with precision, watched_contexts(student) as contexts:
             loss = student.loss(teacher, statistics, data)
         if contexts:
-            loss = loss + arguments.penalty * mean_square(contexts)
+            loss = loss + arguments.penalty * excess(contexts)
         loss.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()

@@ -31,7 +31,7 @@ from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
 from convneur.model.network import ConvNeur, UnreachedParametersWarning
 from convneur.training.batches import Batch, Place, Views, batches
-from convneur.training.gauges import LARGEST, SATURATED, mean_square, read_gauges, watched_contexts
+from convneur.training.gauges import LARGEST, SATURATED, excess, read_gauges, watched_contexts
 from convneur.training.loss import class_weights, loss_sum, mixed, weight_of
 from convneur.training.prediction import class_logits, pixel_logits
 from convneur.training.settings import TrainSettings
@@ -389,7 +389,7 @@ class _Learner:
                     logits = self.wrapped(part.x)
                 share = loss_sum(logits, part.y, self.weights, settings.label_smoothing) / total
                 if settings.context_penalty and contexts:
-                    share = share + settings.context_penalty * mean_square(contexts) / self.place.parts
+                    share = share + settings.context_penalty * excess(contexts) / self.place.parts
                 # The reduction takes the mean over processes; wanted is the sum.
                 (share * accelerator.num_processes).backward()
             loss += share.detach()

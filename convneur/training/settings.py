@@ -34,8 +34,8 @@ class TrainSettings:
         mixup, cutmix: parameters of the Beta distribution photos of a batch are mixed by; 0 leaves it out.
         label_smoothing: share of the target spread over all classes.
         class_weights: a class counts 1, or 1 / sqrt(its share of the pixels), or 1 / its share; mean 1.
-        context_penalty: times the mean of G^2 (see `mean_square`), added to the loss; keeps the gate's sigmoid where it
-            can still move. 0 leaves it out.
+        context_penalty: times the mean square of what |G| has above 4 (see `excess`), added to the loss; keeps the
+            gate's sigmoid where it can still move. 0 leaves it out.
         drop_path: of the last block (see `ConvNeurConfig.drop_path_rate`).
         lr: AdamW's largest step; backbone_lr: the backbone's as a share of it.
         weight_decay: of weights; biases, norms and scales have none.

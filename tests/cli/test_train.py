@@ -313,7 +313,7 @@ def test_a_penalty_brings_gates_back(train: Any, place: Path, tiny: ConvNeurConf
         assert train(*arguments, "--context-penalty", penalty, "--lr", "0.1", "--out", penalty) == 0, train.err
         largest[penalty] = [record["largest_context"][0] for record in records(place / penalty) if "loss" in record]
     assert largest["0"][-1] > 7
-    assert largest["1"][-1] < 0.8 * largest["0"][-1]
+    assert 3 < largest["1"][-1] < 0.8 * largest["0"][-1]  # back to where it moves, and no further
 
 
 def test_init_says_what_it_took(train: Any, place: Path, tiny: ConvNeurConfig) -> None:

@@ -18,7 +18,7 @@ from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
 from convneur.model.network import ConvNeur
 from convneur.training.batches import Batch, Place
-from convneur.training.gauges import mean_square, read_gauges, watched_contexts
+from convneur.training.gauges import FREE, excess, read_gauges, watched_contexts
 from convneur.training.loss import class_weights, loss_sum, mixed, weight_of
 from convneur.training.prediction import pixel_logits, window_spans
 from convneur.training.settings import RECIPES, TrainSettings, read_recipe
@@ -258,8 +258,9 @@ def test_contexts_are_what_the_branches_give_and_nothing_stays_behind() -> None:
     assert [tuple(g.shape) for g in contexts] == [(2, 8, 10, 10), (2, 8, 5, 5), (2, 8, 3, 3), (2, 8, 2, 2)]
     branch = model.stages[0][0].global_branch
     assert torch.equal(contexts[0], branch(model.stem(x)))
-    squares = [(g**2).mean() for g in contexts]
-    assert float(mean_square(contexts)) == pytest.approx(float(sum(squares)) / 4)
+    assert float(excess(contexts)) == 0  # a young net's gates move freely
+    contexts[0].fill_(-FREE - 3)  # one branch of four, by 3
+    assert float(excess(contexts)) == pytest.approx(9 / 4)
     model(x)
     assert len(contexts) == 4
     with watched_contexts(ConvNeur(TINY.replace(memory="none"))) as contexts:
