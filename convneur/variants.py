@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from convneur.errors import ConfigError
 
 __all__ = [
+    "CHUNK_SETTINGS",
     "DENSE_HEADS",
     "PRESETS",
     "VARIANTS",
@@ -199,6 +200,9 @@ VARIANTS: Mapping[str, ConvNeurConfig] = MappingProxyType(
 
 # The paper prints L 196 with inner step size 1 for classification, L 4096 with 1e-3 for detection. Its loss scale
 # is not known; under the mean loss used here 1e-3 hardly learns, so both presets keep step size 1 (Choice).
+# What a branch does with the weights it has; any of them runs with any weights, if not as well.
+CHUNK_SETTINGS = ("chunk_length", "min_chunks", "chunks", "read", "order")
+
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "classification": MappingProxyType({"chunk_length": 196}),

@@ -15,6 +15,7 @@ from convneur_cli.options import CommonOptions
 from convneur_cli.output import Printer
 from convneur_cli.results import csv_table
 from convneur_cli.sizes import parse_size
+from convneur_cli.weights import weights_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,7 @@ def predict(
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGES...", readable=False, help="Photos, or folders of them.")
     ],
-    weights: Annotated[Path, typer.Option(help="weights.safetensors of a training run.", metavar="W", readable=False)],
+    weights: Annotated[str, typer.Option(help="weights.safetensors of a training run.", metavar="FILE")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -90,7 +91,7 @@ def predict(
     """
     asked = _asked([existing_path(path) for path in images])
     printer = common.printer()
-    trained = load_trained(existing_path(weights))
+    trained = load_trained(weights_file("--weights", weights))
     if trained.task == "classification":
         for option, typed in (("--probabilities", probabilities), ("--overlays", overlays), ("--scale", scale)):
             if typed is not None:

@@ -18,6 +18,7 @@ from convneur_cli.study_work import PLAN, Study
 from convneur_cli.train import DEFAULTS, by_option, looked_through, recipe_settings, task_net
 from convneur_cli.train_options import RecipeOptions
 from convneur_cli.train_run import read_config, refuse_changes, run_folder, write_config
+from convneur_cli.weights import weights_file
 
 __all__ = ["study"]
 
@@ -78,7 +79,7 @@ def study(
         ),
     ] = None,
     init: Annotated[
-        Path | None, typer.Option(help="All begin from these weights.", metavar="WEIGHTS", readable=False)
+        str | None, typer.Option(help="All begin from these weights: a file, or packaged ones.", metavar="FILE|NAME")
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None,
@@ -114,7 +115,7 @@ def study(
         raise UsageError(f"--split {split}: with --folds each fold is tested on; leave one of them out")
     if folds is not None and folds < 2:
         raise UsageError(f"--folds {folds}: must be at least 2")
-    for path in (data, init, data_set.classes):
+    for path in (data, data_set.classes):
         if path is not None:
             existing_path(path)
     if importlib.util.find_spec("accelerate") is None:
@@ -127,7 +128,7 @@ def study(
         "--minutes": minutes,
         "--precision": precision,
         **data_set.asked(),
-        "--init": init and str(init.resolve()),
+        "--init": init and str(weights_file("--init", init).resolve()),
         "--validate-every": validate_every,
         "--folds": folds,
         "--split": split,

@@ -24,6 +24,7 @@ from convneur_cli.options import CommonOptions
 from convneur_cli.output import Printer, grouped
 from convneur_cli.train_options import RecipeOptions
 from convneur_cli.train_run import SCHEMA, fingerprint, read_config, refuse_changes, run_folder, write_config
+from convneur_cli.weights import weights_file
 
 if TYPE_CHECKING:
     from convneur.model.network import ConvNeur
@@ -86,7 +87,8 @@ def train(
         float | None, typer.Option(help="Instead: about how long; made a number of steps after 20 timed ones.")
     ] = None,
     init: Annotated[
-        Path | None, typer.Option(help="Begin from these weights.", metavar="WEIGHTS", readable=False)
+        str | None,
+        typer.Option(help="Begin from these weights: a file, or packaged ones by name.", metavar="FILE|NAME"),
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None,
@@ -119,7 +121,7 @@ def train(
         raise UsageError("--minutes: is another way to say --epochs; leave one of them out")
     if minutes is not None and not minutes > 0:
         raise UsageError(f"--minutes {minutes}: must be above 0")
-    for path in (data, init, data_set.classes):
+    for path in (data, data_set.classes):
         if path is not None:
             existing_path(path)
     if importlib.util.find_spec("accelerate") is None:
@@ -134,7 +136,7 @@ def train(
         "--minutes": minutes,
         "--precision": precision,
         **data_set.asked(),
-        "--init": init and str(init.resolve()),
+        "--init": init and str(weights_file("--init", init).resolve()),
         "--validate-every": validate_every,
     }
     saved = read_config(out) if resume else None
@@ -353,6 +355,8 @@ def begin_from(printer: Printer, model: "ConvNeur", path: Path) -> None:
     for names, what in ((report.fresh, "begin at random"), (report.unused, "of the file are not used")):
         if names:
             printer.note(f"  {len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
+    for setting, (theirs, ours) in report.otherwise.items():
+        printer.warn(f"{path.name} was trained with {setting} {theirs}, this net has {ours}")
 
 
 def _decide(printer: Printer, run: "Run", *, minutes: float | None, precision: str, every: int | None) -> None:

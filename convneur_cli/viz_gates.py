@@ -10,12 +10,14 @@ import typer
 import convneur
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder, refuse_existing
+from convneur.variants import CHUNK_SETTINGS
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.gates_batch import Batch, check_batch_output, photos_in
 from convneur_cli.gates_masks import Masks, masks_of
 from convneur_cli.model_options import ModelOptions
 from convneur_cli.options import CommonOptions
 from convneur_cli.output import Printer, as_text, to_json
+from convneur_cli.weights import weights_file
 
 if TYPE_CHECKING:
     from convneur.gates.manifest import NetSource
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["viz_gates"]
 
 _FORMATS = ("png", "svg", "pdf", "html")
-
-# What a net does with the weights it has; a file's net takes these from the command line, other settings are its own.
-_RUNTIME = ("chunk_length", "min_chunks", "chunks", "read", "order")
+_DEFAULT_WEIGHTS = "photos"
 
 
 # readable=False below: a file without permission to read it is a failure of that file, not wrong usage.
@@ -44,21 +44,24 @@ def viz_gates(
     common: CommonOptions,
     stage: Annotated[str, typer.Option(help="Which stages: all, or some of 1,2,3,4.", metavar="all|1,3")] = "all",
     weights: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="A .safetensors file; none draws an untrained net of --model with --seed.", metavar="FILE|none"
-        ),
-    ] = "none",
-    local_weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="A net trained without memory, for row 1.",
-            metavar="FILE",
-            readable=False,
-            show_default="same weights, memory off",
+            help="A .safetensors file, packaged weights by name, or none: an untrained net of --model with --seed.",
+            metavar="FILE|NAME|none",
+            show_default="photos; none if other options ask for another net",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the untrained net.")] = 0,
+    local_weights: Annotated[
+        str | None,
+        typer.Option(
+            help="A net trained without memory, for row 1; same: the same weights, memory off.",
+            metavar="FILE|NAME|same",
+            show_default="the twin of packaged weights, else same",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Of an untrained net.", show_default="0")
+    ] = None,
     size: Annotated[str, typer.Option(help="Long side in pixels, or native.", metavar="PIXELS|native")] = "512",
     reduce: Annotated[
         Literal["rms", "mean", "absmean", "max", "pca"], typer.Option(help="Over channels, on every row.")
@@ -115,28 +118,30 @@ def viz_gates(
 
     Rows: the local features of a net without a global path; ConvNeur's before the gate; the gate; the block's output.
     Beside the figure lies its record, a .json with recipe, colour limits, the weights' SHA-256 and versions. Reads
-    any photo: turned by its EXIF tag, transparent parts on white, 16 bits as 8. Without trained weights the
-    picture says so.
+    any photo: turned by its EXIF tag, transparent parts on white, 16 bits as 8. An untrained net's picture says
+    so.
 
     Numbers under the maps: shares of gate values below .25 and above .75; by how much the gate suppresses the
     background and sharpens edges.
 
-    Example: `convneur viz-gates cat.jpg --weights net.safetensors --row3 gated -o cat-gates.png`
+    Example: `convneur viz-gates cat.jpg --row3 gated -o cat-gates.png`
 
     Example: `convneur viz-gates cat.jpg --weights net.safetensors --mask cat-mask.png -o cat-gates.html`
 
-    Example: `convneur viz-gates photos/ --batch --weights net.safetensors --mask masks/ -o gates.csv`
+    Example: `convneur viz-gates photos/ --batch --mask masks/ -o gates.csv`
     """
     # Everything that was typed is checked before anything is loaded or written.
     recipe = _recipe(reduce, scale, row3, gate=gate, surprise=surprise, overlay=overlay)
     stages = _stages(stage)
     _long_side(size)
     for image in images:
-        existing_path(image)
+        if existing_path(image).is_dir() and not batch:
+            raise UsageError(f"{image}: is a folder; add --batch for the numbers of its photos, or name photos to draw")
     single = len(images) == 1 and not (batch and images[0].is_dir())
     if batch:
         _refuse_drawing(
-            recipe, {"--local-weights": local_weights, "--format": image_format, "--save-arrays": save_arrays}
+            recipe,
+            {"--local-weights": local_weights is not None, "--format": image_format, "--save-arrays": save_arrays},
         )
         check_batch_output(output, force=common.force)
         figures = []
@@ -146,7 +151,7 @@ def viz_gates(
 
     from convneur.gates.capture import check_block, reconfigured
 
-    net, net_source = _net(model, weights, seed)
+    net, net_source, twin = _net(model, weights, seed)
     check_block(net.config, stages=stages, block=block, needs_gate=recipe.needs_gate)
     if surprise and net.config.global_branch != "neural-memory":
         raise UsageError(f"--surprise: a {net.config.global_branch} branch has none; choose neural-memory")
@@ -154,7 +159,13 @@ def viz_gates(
         _check_channels(net.config)
         runner = Batch(net, net_source, stages, block, _long_side(size), masks)
         return runner.run(photos_in(images), output, common.printer(), force=common.force)
-    local, local_source = _local_net(local_weights) if local_weights else (reconfigured(net, memory="none"), None)
+    local_name = local_weights or twin or "same"
+    local: ConvNeur
+    local_source: NetSource | None
+    if local_name == "same":
+        local, local_source = reconfigured(net, memory="none"), None
+    else:
+        local, local_source = _from_file(weights_file("--local-weights", local_name), {"memory": "none"})
     for config in (net.config, local.config):
         _check_channels(config)
     drawing = _Drawing(
@@ -388,30 +399,40 @@ def _figures(images: list[Path], output: Path | None, image_format: str | None) 
     return figures
 
 
-def _net(options: ModelOptions, weights: str, seed: int) -> "tuple[ConvNeur, NetSource]":
-    """The net to look into and where its weights come from."""
+def _net(options: ModelOptions, weights: str | None, seed: int | None) -> "tuple[ConvNeur, NetSource, str | None]":
+    """The net to look into, where its weights come from, and the packaged weights of its local-only twin, if any.
+
+    Choice: without --weights the packaged net, unless what else was typed asks for one that it is not.
+    """
     from convneur.gates.capture import reconfigured, untrained
     from convneur.gates.manifest import VARIANT_FIELDS, NetSource
+    from convneur.packaged import local_twin
 
     _, config = options.single()
-    if weights == "none":
-        return untrained(config, seed), NetSource(config, seed=seed)
+    if weights not in (None, "none") and seed is not None:
+        raise UsageError(
+            f"--seed {seed}: is of an untrained net, and --weights {weights} is a trained one; leave one out"
+        )
     settings = options.settings()
     for name in ("head", "num_classes"):  # the head is not drawn
         settings.pop(name, None)
-    expect = {key: value for key, value in settings.items() if key not in _RUNTIME}
+    expect = {key: value for key, value in settings.items() if key not in CHUNK_SETTINGS}
     if options.model is not None:
         expect = {field: getattr(config, field) for field in VARIANT_FIELDS} | expect
-    net, source = _from_file(existing_path(Path(weights)), expect)
-    runtime = {key: value for key, value in settings.items() if key in _RUNTIME}
-    if runtime:
-        net = reconfigured(net, **runtime)
+    if weights is None:
+        packaged = _from_file(weights_file("--weights", _DEFAULT_WEIGHTS), {})[0].config
+        other = any(getattr(packaged, key) != value for key, value in expect.items())
+        name = "none" if other or seed is not None else _DEFAULT_WEIGHTS
+    else:
+        name = weights
+    if name == "none":
+        return untrained(config, seed or 0), NetSource(config, seed=seed or 0), None
+    net, source = _from_file(weights_file("--weights", name), expect)
+    chunks = {key: value for key, value in settings.items() if key in CHUNK_SETTINGS}
+    if chunks:
+        net = reconfigured(net, **chunks)
         source = replace(source, config=net.config)
-    return net, source
-
-
-def _local_net(path: Path) -> "tuple[ConvNeur, NetSource]":
-    return _from_file(existing_path(path), {"memory": "none"})
+    return net, source, local_twin(name)
 
 
 def _from_file(path: Path, expect: dict[str, Any]) -> "tuple[ConvNeur, NetSource]":

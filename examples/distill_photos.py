@@ -10,9 +10,10 @@ the student's stages 3 and 4, each through a 1x1 convolution that is thrown away
 per channel, by smooth L1; its classifier matches, by Kullback-Leibler divergence, what the teacher's own head says of
 that part.
 
-The order, views and steps follow from the seed. `--save` keeps a state from which `--resume` goes on. Scores: agreement
-with the teacher's likeliest class on held-out photos at several sizes; and cats against dogs on `test/`, by the summed
-probabilities of ImageNet's cat and dog classes, without any training on that question.
+The order, views and steps follow from the seed. `--save` keeps a state; `--resume` goes on from it, and `--init` begins
+a run on other photos with its averaged net. Scores: agreement with the teacher's likeliest class on held-out photos at
+several sizes; and cats against dogs on `test/`, by the summed probabilities of ImageNet's cat and dog classes, without
+any training on that question.
 """
 
 import argparse
@@ -36,7 +37,6 @@ from convneur.training.gauges import excess, read_gauges, watched_contexts
 from convneur.training.state import load_state, save_state
 from convneur_cli.output import to_json
 
-SHORT = 224  # pixels of the short side that the teacher sees
 DOGS, CATS = slice(151, 269), slice(281, 286)  # of ImageNet's classes
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -79,13 +79,13 @@ class Photos:
     maps: list[tuple[Tensor, Tensor]]
 
     @classmethod
-    def read(cls, paths: list[Path], teacher: Teacher, cache: Path | None) -> "Photos":
-        """From files, asking the teacher unless a file keeps what it said."""
+    def read(cls, paths: list[Path], teacher: Teacher, short: int, cache: Path | None) -> "Photos":
+        """From files, asking the teacher unless a file keeps what it said. short: see `teach`."""
         pixels = [read_photo(path, long_side=None).pixels for path in paths]
         if cache is not None and cache.exists():
             kept = load_file(cache)
             return cls(pixels, [(kept[f"stride16.{path}"], kept[f"stride32.{path}"]) for path in paths])
-        taught = [teach(teacher, photo) for photo in pixels]
+        taught = [teach(teacher, photo, short) for photo in pixels]
         if cache is not None:
             named = zip(paths, taught, strict=True)
             save_file({f"stride{(16, 32)[n]}.{path}": maps[n] for path, maps in named for n in (0, 1)}, cache)
@@ -106,10 +106,10 @@ class Photos:
 
 
 @torch.inference_mode()
-def teach(teacher: Teacher, pixels: np.ndarray[Any, Any]) -> tuple[Tensor, Tensor]:
-    """The teacher's maps of a whole photo, float16; sides are brought to multiples of 32."""
+def teach(teacher: Teacher, pixels: np.ndarray[Any, Any], short: int) -> tuple[Tensor, Tensor]:
+    """The teacher's maps of a whole photo, float16; sides are brought to multiples of 32, the short one to `short`."""
     height, width = pixels.shape[:2]
-    scale = SHORT / min(height, width)
+    scale = short / min(height, width)
     rows, columns = (max(round(side * scale / 32), 1) * 32 for side in (height, width))
     photo = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BICUBIC)
     # The teacher's own normalisation: 127 and 128.
@@ -233,6 +233,8 @@ def main() -> None:
     parser.add_argument("--model", default="m1")
     parser.add_argument("--memory", default="per-stage")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=JSON", help="settings of ConvNeurConfig")
+    parser.add_argument("--init", type=Path, help="begin with the averaged net that a state of another run holds")
+    parser.add_argument("--short", type=int, default=224, help="pixels of the short side that the teacher sees")
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1.5e-3)
@@ -254,7 +256,7 @@ def main() -> None:
         path for path in arguments.photos.rglob("*") if path.suffix.lower() in SUFFIXES and "test" not in path.parts
     )
     teacher = Teacher().to(memory_format=torch.channels_last)
-    held, photos = Photos.read(every, teacher, arguments.cache).parted(30)
+    held, photos = Photos.read(every, teacher, arguments.short, arguments.cache).parted(30)
     statistics = photos.statistics()
     print(f"{len(photos.pixels)} photos to train on, {len(held.pixels)} held out", flush=True)
 
@@ -270,6 +272,9 @@ def main() -> None:
         [{"params": decaying, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=arguments.lr
     )
     start = 0
+    if arguments.init:
+        load_state(arguments.init, model=student, average=average, optimizer=torch.optim.AdamW(student.parameters()))
+        student.load_state_dict(average.state_dict())
     if arguments.resume and arguments.save.exists():
         start = load_state(arguments.save, model=student, average=average, optimizer=optimizer)["step"]
 
@@ -309,6 +314,7 @@ def main() -> None:
     print(to_json(said))
     provenance = {
         "teacher": "EfficientNet-Lite0",
+        "init": arguments.init and arguments.init.name,
         "photos": len(photos.pixels),
         "steps": arguments.steps,
         "batch": arguments.batch,

@@ -15,6 +15,7 @@ ALLOWED = {
     "convneur.files": {"convneur.errors"},
     "convneur.variants": {"convneur.errors"},
     "convneur.published": set(),
+    "convneur.packaged": set(),
     "convneur.resampling": {"numpy"},
     "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
@@ -28,7 +29,7 @@ ALLOWED = {
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
     "convneur.training": {
         "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",
-        "convneur.errors", "convneur.files", "convneur.metrics", "convneur.model"},
+        "convneur.errors", "convneur.files", "convneur.metrics", "convneur.model", "convneur.variants"},
     "convneur.figures": {
         "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
         "convneur.published", "convneur.variants"},

@@ -1,24 +1,32 @@
 """A net that begins from another's weights, with a report of what it took."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from convneur.checkpoints import load_checkpoint
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
+from convneur.variants import CHUNK_SETTINGS
 
 __all__ = ["StartReport", "start_from"]
 
 
 @dataclass(frozen=True)
 class StartReport:
-    """taken: tensors that came from the file. fresh: those that keep their random start. unused: left in the file."""
+    """What a net took from a file, and what not.
+
+    taken: tensors that came from the file. fresh: those that keep their random start. unused: left in the file.
+    otherwise: settings under which the file's branches were trained and the net's are not, by name (file's, net's).
+    """
 
     taken: tuple[str, ...]
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
+    otherwise: Mapping[str, tuple[Any, Any]]
 
 
 def start_from(model: ConvNeur, path: Path) -> StartReport:
@@ -41,4 +49,8 @@ def start_from(model: ConvNeur, path: Path) -> StartReport:
             ours[name].copy_(theirs[name])
     fresh = tuple(name for name in ours if name not in taken)
     unused = tuple(name for name in theirs if name not in taken)
-    return StartReport(tuple(taken), fresh, unused)
+    otherwise = {}
+    if any(".global_branch." in name for name in taken):
+        pairs = {name: (getattr(source.config, name), getattr(model.config, name)) for name in CHUNK_SETTINGS}
+        otherwise = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return StartReport(tuple(taken), fresh, unused, otherwise)

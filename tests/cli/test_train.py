@@ -322,6 +322,11 @@ def test_init_says_what_it_took(train: Any, place: Path, tiny: ConvNeurConfig) -
     total = len(ConvNeur(tiny).state_dict())
     assert f"{total - 2} of {total} tensors taken" in train.err
     assert "2 begin at random: head.linear.weight, head.linear.bias" in train.err
+    assert "was trained with" not in train.err
+    save_checkpoint(ConvNeur(tiny.replace(chunks=2, read="final")), place / "chunks.safetensors")
+    assert train("cls", "--task", "classification", *QUICK, "--init", "chunks.safetensors", "--out", "third") == 0
+    assert "chunks.safetensors was trained with chunks 2, this net has None" in train.err
+    assert "chunks.safetensors was trained with read final, this net has before" in train.err
     save_checkpoint(ConvNeur(VARIANTS["m1"]), place / "m1.safetensors")
     assert train("cls", "--task", "classification", *QUICK, "--init", "m1.safetensors", "--out", "other") == 1
     assert "holds a net of dims (40, 80, 160, 320)" in train.err

@@ -95,19 +95,44 @@ def test_the_default_run(viz: Any, place: Path) -> None:
     assert ran.code == 0
     assert ran.out == ""
     assert "written: cat-gates.png, cat-gates.json" in ran.err
-    assert "UNTRAINED WEIGHTS, seed 0" in ran.err
+    assert "UNTRAINED" not in ran.err
     assert names(place) - before == {"cat-gates.png", "cat-gates.json"}
 
     record = json.loads((place / "cat-gates.json").read_text())
     assert record["schema"] == "convneur.gates/1"
     assert record["net"]["name"] == "m1"
-    assert record["weights"]["stamp"] == "UNTRAINED WEIGHTS, seed 0"
+    assert record["weights"]["file"] == "photos.safetensors"
+    assert record["weights"]["provenance"]["teacher"] == "EfficientNet-Lite0"
+    assert record["local_only"]["file"] == "photos-local.safetensors"
     assert record["recipe"]["scale"] == "paired"
     assert record["recipe"]["reduce"] == "rms"
     assert [stage["stage"] for stage in record["stages"]] == [1, 2, 3, 4]
     assert record["image"]["drawn"] == {"height": 341, "width": 512}
     with Image.open(place / "cat-gates.png") as picture:
         assert picture.width >= 2000
+
+
+def source(viz: Any, place: Path, *options: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Where the weights of a picture and of its first row come from."""
+    ran = viz("cat.png", *options, "--force", model=None)
+    assert ran.code == 0
+    record = json.loads((place / "cat-gates.json").read_text())
+    return record["weights"], record["local_only"]
+
+
+def test_which_weights_are_drawn(viz: Any, place: Path) -> None:
+    trained = source(viz, place)
+    assert source(viz, place, "--model", "m1", "--memory", "per-stage", "--chunks", 2) == trained
+    net, local = source(viz, place, "--local-weights", "same")
+    assert (net, local) == (trained[0], {"source": "same weights, memory off"})
+    for other in (("--fusion", "addition", "--no-gate"), ("--seed", 0), ("--weights", "none")):
+        net, local = source(viz, place, *other)
+        assert net["stamp"] == "UNTRAINED WEIGHTS, seed 0", other
+        assert local == {"source": "same weights, memory off"}
+    net, local = source(viz, place, "--weights", weights(place / "photos.safetensors"))
+    assert (net["provenance"], local["source"]) == ({"data": "noise"}, "same weights, memory off")
+    (place / "photos.safetensors").rename(place / "photos")  # a file of one's own goes first
+    assert source(viz, place, "--weights", "photos")[0]["provenance"] == {"data": "noise"}
 
 
 def test_json_is_all_of_stdout(viz: Any, place: Path) -> None:
@@ -488,7 +513,7 @@ def test_a_page_is_one_file_with_a_record(viz: Any, place: Path) -> None:
     assert ran.code == 0
     assert {"maps.html", "maps.json", "maps.npz"} <= names(place)
     text = (place / "maps.html").read_text(encoding="utf-8")
-    assert "http" not in text.replace("http-equiv", "")
+    assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")  # a name, not fetched
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert data["stamp"] == "UNTRAINED WEIGHTS, seed 0"
     with np.load(place / "maps.npz") as file:
@@ -526,7 +551,6 @@ def broken_images(place: Path) -> dict[str, str]:
     photo(place / "dot.png", 1, 1)
     photo(place / "small.png", 20, 20)
     photo(place / "line.png", 2, 30000)
-    (place / "folder").mkdir()
     return {
         "text.jpg": "not an image",
         "empty.png": "not an image",
@@ -534,7 +558,6 @@ def broken_images(place: Path) -> dict[str, str]:
         "dot.png": "1x1 pixels",
         "small.png": "20x20 pixels",
         "line.png": "2x30000 pixels",
-        "folder": "is a folder",
     }
 
 
@@ -552,7 +575,9 @@ def test_broken_images(viz: Any, place: Path) -> None:
     ("arguments", "says"),
     [
         (["none.png"], "none.png: no such file"),
-        (["cat.png", "--weights", "none.safetensors"], "none.safetensors: no such file"),
+        ([".", "-o", "maps.png"], ".: is a folder; add --batch"),
+        (["cat.png", "--weights", "none.safetensors"], "none.safetensors: no such file; packaged weights are"),
+        (["cat.png", "--weights", "photos", "--seed", "1"], "--seed 1: is of an untrained net"),
         (["cat.png", "--local-weights", "none.safetensors"], "none.safetensors: no such file"),
         (["cat.png", "--stage", "5"], "--stage 5: choose"),
         (["cat.png", "--stage", "1,x"], "--stage 1,x: choose"),
