@@ -107,6 +107,14 @@ class RecipeOptions:
         Literal["none", "sqrt", "inverse"] | None,
         typer.Option(help="Rare classes count more.", show_default="recipe", rich_help_panel=_STEPS),
     ] = None
+    jaccard: Annotated[
+        float | None,
+        typer.Option(
+            help="Segmentation: times one minus the soft IoU, in the loss; 0: off.",
+            show_default="recipe",
+            rich_help_panel=_STEPS,
+        ),
+    ] = None
     context_penalty: Annotated[
         float | None,
         typer.Option(

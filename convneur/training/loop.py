@@ -32,7 +32,7 @@ from convneur.files import new_file
 from convneur.model.network import ConvNeur, UnreachedParametersWarning
 from convneur.training.batches import Batch, Place, Views, batches
 from convneur.training.gauges import LARGEST, SATURATED, excess, read_gauges, watched_contexts
-from convneur.training.loss import class_weights, loss_sum, mixed, weight_of
+from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
 from convneur.training.prediction import class_logits, pixel_logits
 from convneur.training.settings import TrainSettings
 from convneur.training.state import load_state, save_state
@@ -388,6 +388,8 @@ class _Learner:
                 with _autocast(accelerator.device, self.precision), watched_contexts(self.model) as contexts:
                     logits = self.wrapped(part.x)
                 share = loss_sum(logits, part.y, self.weights, settings.label_smoothing) / total
+                if settings.jaccard:
+                    share = share + settings.jaccard * jaccard_loss(logits, part.y) / self.place.parts
                 if settings.context_penalty and contexts:
                     share = share + settings.context_penalty * excess(contexts) / self.place.parts
                 # The reduction takes the mean over processes; wanted is the sum.

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from convneur.training.batches import Batch
 from convneur.training.settings import ClassWeights, TrainSettings
 
-__all__ = ["Targets", "class_weights", "loss_sum", "mixed", "weight_of"]
+__all__ = ["Targets", "class_weights", "jaccard_loss", "loss_sum", "mixed", "weight_of"]
 
 Targets = Tensor
 
@@ -41,6 +41,25 @@ def loss_sum(logits: Tensor, y: Targets, weights: Tensor, label_smoothing: float
     Args: logits: (B, K, ...); y: class ids, -100 where nothing counts, or (B, K) shares of classes; weights: (K,).
     """
     return F.cross_entropy(logits.float(), y, weights, reduction="sum", label_smoothing=label_smoothing)
+
+
+def jaccard_loss(logits: Tensor, y: Tensor) -> Tensor:
+    """One minus the soft intersection over union, the mean over the classes that the part shows.
+
+    What is reported is IoU, in which a rare class counts as much as a frequent one; cross-entropy counts pixels. With p
+    the probabilities and o the truth as 0 or 1: sum(p o) / (sum(p) + sum(o) - sum(p o)) over all pixels of the part
+    (Rahman and Wang 2016). Choice: over the classes that occur; of one that does not, every guess would be all wrong.
+    Args:    logits: (B, K, ...); y: class ids, -100 where nothing counts.
+    Returns: a number from 0 to 1; 0 where nothing counts.
+    """
+    counts = y.flatten() >= 0
+    shares = logits.float().softmax(1).movedim(1, -1).flatten(0, -2)[counts]
+    truth = F.one_hot(y.flatten()[counts], logits.shape[1]).to(shares.dtype)
+    both, occurring = (shares * truth).sum(0), truth.sum(0)
+    seen = occurring > 0
+    if not bool(seen.any()):
+        return logits.sum() * 0
+    return (1 - both / (shares.sum(0) + occurring - both).clamp(min=1))[seen].mean()
 
 
 class _Mix(NamedTuple):

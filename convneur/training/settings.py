@@ -34,6 +34,8 @@ class TrainSettings:
         mixup, cutmix: parameters of the Beta distribution photos of a batch are mixed by; 0 leaves it out.
         label_smoothing: share of the target spread over all classes.
         class_weights: a class counts 1, or 1 / sqrt(its share of the pixels), or 1 / its share; mean 1.
+        jaccard: times one minus the soft IoU (see `jaccard_loss`), added to the loss; segmentation only. Taken of each
+            part of a batch by itself: with several parts the loss is not that of the whole.
         context_penalty: times the mean square of what |G| has above 4 (see `excess`), added to the loss; keeps the
             gate's sigmoid where it can still move. 0 leaves it out.
         drop_path: of the last block (see `ConvNeurConfig.drop_path_rate`).
@@ -70,6 +72,7 @@ class TrainSettings:
     min_lr: float
     clip: float
     ema: float
+    jaccard: float = 0.0
     context_penalty: float = 0.0
     seed: int = 0
 
@@ -106,11 +109,13 @@ class TrainSettings:
         for name in ("colour", "drop_path", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least 0 and below 1")
-        for name in ("mixup", "cutmix", "backbone_lr", "weight_decay", "clip", "context_penalty", "seed"):
+        for name in ("mixup", "cutmix", "backbone_lr", "weight_decay", "clip", "jaccard", "context_penalty", "seed"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least 0")
         if not 0 <= self.rand_augment <= 10:
             raise ConfigError(f"rand_augment {self.rand_augment}: must be from 0 to 10")
+        if self.task == "classification" and self.jaccard:
+            raise ConfigError(f"jaccard {self.jaccard}: is for segmentation; leave it at 0")
         if self.task == "segmentation":
             for name in ("rand_augment", "erase", "mixup", "cutmix"):
                 if getattr(self, name):

@@ -19,7 +19,7 @@ from convneur.errors import ConfigError, InputError
 from convneur.model.network import ConvNeur
 from convneur.training.batches import Batch, Place
 from convneur.training.gauges import FREE, excess, read_gauges, watched_contexts
-from convneur.training.loss import class_weights, loss_sum, mixed, weight_of
+from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
 from convneur.training.prediction import pixel_logits, window_spans
 from convneur.training.settings import RECIPES, TrainSettings, read_recipe
 from convneur.training.state import load_state, save_state
@@ -247,6 +247,22 @@ def test_gauges_read_the_state_and_the_context() -> None:
     assert calm.largest_context < calm.largest == max(calm.memory)
     assert read_gauges(ConvNeur(TINY.replace(memory="none")).eval(), x).largest == 0
     assert read_gauges(model, x * float("nan")).largest == float("inf")
+
+
+def test_the_jaccard_loss_of_a_certain_net_is_one_minus_its_miou() -> None:
+    y = torch.randint(0, 3, (2, 9, 7), generator=torch.Generator().manual_seed(0))  # of 4 classes: one does not occur
+    found = y.clone()
+    found[0, :4] = 1
+    found[1, 5:] = 3
+    y[:, :, 0] = -100
+    certain = torch.nn.functional.one_hot(found, 4).movedim(-1, 1) * 100.0
+    counts = y >= 0
+    iou = [float(((found == c) & (y == c)).sum() / (((found == c) | (y == c)) & counts).sum()) for c in range(3)]
+    assert float(jaccard_loss(certain, y)) == pytest.approx(1 - sum(iou) / 3)
+    logits = torch.zeros(2, 4, 9, 7, requires_grad=True)
+    jaccard_loss(logits, torch.full_like(y, -100)).backward()
+    assert logits.grad is not None
+    assert not logits.grad.any()
 
 
 @torch.no_grad()
