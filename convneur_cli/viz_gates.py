@@ -419,15 +419,14 @@ def _net(options: ModelOptions, weights: str | None, seed: int | None) -> "tuple
     expect = {key: value for key, value in settings.items() if key not in CHUNK_SETTINGS}
     if options.model is not None:
         expect = {field: getattr(config, field) for field in VARIANT_FIELDS} | expect
-    if weights is None:
-        packaged = _from_file(weights_file("--weights", _DEFAULT_WEIGHTS), {})[0].config
-        other = any(getattr(packaged, key) != value for key, value in expect.items())
-        name = "none" if other or seed is not None else _DEFAULT_WEIGHTS
-    else:
-        name = weights
+    name = weights or _DEFAULT_WEIGHTS
+    if name != "none":
+        net, source = _from_file(weights_file("--weights", name), expect if weights else {})
+        other = any(getattr(net.config, key) != value for key, value in expect.items())
+        if other or seed is not None:
+            name = "none"
     if name == "none":
         return untrained(config, seed or 0), NetSource(config, seed=seed or 0), None
-    net, source = _from_file(weights_file("--weights", name), expect)
     chunks = {key: value for key, value in settings.items() if key in CHUNK_SETTINGS}
     if chunks:
         net = reconfigured(net, **chunks)

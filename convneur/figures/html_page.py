@@ -17,13 +17,14 @@ __all__ = ["data_uri", "html_page"]
 _LONGEST_PHOTO = 1280
 
 
-def html_page(part: str, data: Any, *, title: str, generator: str, without_script: str) -> str:
+def html_page(part: str, data: Any, *, title: str, generator: str, without_script: str, charts: bool = False) -> str:
     """The page as HTML, which its script fills from `data`.
 
     Choice: a content security policy in its head forbids every request, whatever the data hold.
     Args:
         part: the page's own style and script in `page/`, after the frame's that every page has.
         data: plain values, as JSON takes them.
+        charts: whether its script draws plots with what `charts.js` has.
         without_script: what a reader without scripts can do instead.
     Raises: ValueError: NaN or an infinity in `data`.
     """
@@ -36,7 +37,7 @@ def html_page(part: str, data: Any, *, title: str, generator: str, without_scrip
         generator=html.escape(generator),
         title=html.escape(title.encode("utf-8", "backslashreplace").decode()),
         style=f"{text('frame.css')}\n{text(f'{part}.css')}",
-        script=f"{text('frame.js')}\n\n{text(f'{part}.js')}",
+        script="\n\n".join(text(f"{name}.js") for name in ("frame", *(("charts",) if charts else ()), part)),
         without_script=html.escape(without_script),
         data=_as_script(data),
     )

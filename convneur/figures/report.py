@@ -147,6 +147,7 @@ def boundary_page(
         generator=f"convneur {result['convneur']}",
         without_script="The tables and pictures of this page are made by its own script; nothing is fetched. Allow "
         "scripts to see them, or read the JSON that convneur eval-boundary -o writes.",
+        charts=True,
     )
 
 

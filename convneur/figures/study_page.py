@@ -43,6 +43,7 @@ def study_page(
         generator=f"convneur {result['convneur']}",
         without_script="The tables and plots of this page are made by its own script; nothing is fetched. Allow "
         "scripts to see them, or read study.md, study.json or study.csv beside it.",
+        charts=True,
     )
 
 

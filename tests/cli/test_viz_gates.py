@@ -513,7 +513,7 @@ def test_a_page_is_one_file_with_a_record(viz: Any, place: Path) -> None:
     assert ran.code == 0
     assert {"maps.html", "maps.json", "maps.npz"} <= names(place)
     text = (place / "maps.html").read_text(encoding="utf-8")
-    assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")  # a name, not fetched
+    assert "http" not in text.replace("http-equiv", "")
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert data["stamp"] == "UNTRAINED WEIGHTS, seed 0"
     with np.load(place / "maps.npz") as file:
