@@ -316,6 +316,7 @@ def main() -> None:
         "teacher": "EfficientNet-Lite0",
         "init": arguments.init and arguments.init.name,
         "photos": len(photos.pixels),
+        "held_out": len(held.pixels),
         "steps": arguments.steps,
         "batch": arguments.batch,
         "lr": arguments.lr,

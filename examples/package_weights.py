@@ -55,10 +55,10 @@ def net_lines(model: ConvNeur) -> Iterator[str]:
     yield from (f"{key} {value}" for key, value in changed.items())
 
 
-def photos_scores(scores: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Of a distilled backbone."""
+def photos_scores(scores: Mapping[str, Any], held_out: int) -> Iterator[tuple[str, str]]:
+    """Of a distilled backbone. held_out: photos."""
     for side, at in scores["held_out"].items():
-        yield f"agreement with the teacher's class, 249 photos held out, {side} px", f"{at['agreement']:.3f}"
+        yield f"agreement with the teacher's class, {held_out} photos held out, {side} px", f"{at['agreement']:.3f}"
         yield f"loss there, {side} px", f"{at['loss']:.3f}"
         contexts = [value for value in at["largest_context"] if value is not None]
         if contexts:
@@ -87,7 +87,7 @@ def card(
     if kind == "photos":
         idle = ("scores", "teacher", *(("penalty",) if local else ()))  # a net without gates has nothing to penalise
         recipe = {key: value for key, value in about.items() if key not in idle}
-        scores = photos_scores(about["scores"])
+        scores = photos_scores(about["scores"], about["held_out"])
     else:
         recipe = {"steps": about["steps"], "precision": about["precision"], "init": about["init"], **about["settings"]}
         scores = camvid_scores(about["validation"], test)

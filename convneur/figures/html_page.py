@@ -24,7 +24,7 @@ def html_page(part: str, data: Any, *, title: str, generator: str, without_scrip
     Args:
         part: the page's own style and script in `page/`, after the frame's that every page has.
         data: plain values, as JSON takes them.
-        charts: whether its script draws plots with what `charts.js` has.
+        charts: whether it draws plots, with what `charts.css` and `charts.js` have.
         without_script: what a reader without scripts can do instead.
     Raises: ValueError: NaN or an infinity in `data`.
     """
@@ -33,11 +33,13 @@ def html_page(part: str, data: Any, *, title: str, generator: str, without_scrip
     def text(name: str) -> str:
         return (place / name).read_text(encoding="utf-8").strip()
 
+    parts = ("frame", "charts", part) if charts else ("frame", part)
+
     return Template(text("frame.html") + "\n").substitute(
         generator=html.escape(generator),
         title=html.escape(title.encode("utf-8", "backslashreplace").decode()),
-        style=f"{text('frame.css')}\n{text(f'{part}.css')}",
-        script="\n\n".join(text(f"{name}.js") for name in ("frame", *(("charts",) if charts else ()), part)),
+        style="\n".join(text(f"{name}.css") for name in parts),
+        script="\n\n".join(text(f"{name}.js") for name in parts),
         without_script=html.escape(without_script),
         data=_as_script(data),
     )

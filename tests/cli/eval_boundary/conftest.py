@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+import convneur_cli.boundary_work as work
 from convneur_cli.app import main
 
 
@@ -70,3 +71,22 @@ def evaluate(place: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., R
 def outputs(place: Path) -> Callable[[], set[str]]:
     """What lies in the working folder beside the inputs."""
     return lambda: {path.name for path in place.iterdir()} - {"gt", "pred"}
+
+
+@pytest.fixture
+def stopped_after_three() -> Callable[[pytest.MonkeyPatch], list[str]]:
+    """As long as the patch holds, Ctrl-C comes with the fourth pair; returns the names that were begun."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        score, begun = work._score, []
+
+        def interrupted(pair: Any, **more: Any) -> Any:
+            begun.append(pair.name)
+            if len(begun) == 4:
+                raise KeyboardInterrupt
+            return score(pair, **more)
+
+        monkeypatch.setattr(work, "_score", interrupted)
+        return begun
+
+    return patch

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import convneur_cli.boundary_work as work
 from convneur.data.presets import PRESETS
 
 
@@ -226,7 +225,9 @@ def stacks(place: Path) -> Path:
     return place
 
 
-def test_a_page_is_scored_as_a_file_is(evaluate: Any, stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_scored_as_a_file_is(
+    evaluate: Any, stacks: Path, monkeypatch: pytest.MonkeyPatch, stopped_after_three: Any
+) -> None:
     def outcome(*arguments: object, paths: tuple[str, ...]) -> tuple[Any, str]:
         ran = evaluate(*arguments, "--per-image", "rows.csv", "--json", "--force", paths=paths)
         assert ran.code == 0
@@ -242,15 +243,7 @@ def test_a_page_is_scored_as_a_file_is(evaluate: Any, stacks: Path, monkeypatch:
     assert [row["name"] for row in listed["per_image"]] == [f"gts/scan/{number}" for number in range(1, 6)]
     assert (listed["overall"], rows.replace("gts/", "")) == (single[0]["overall"], single[1])
 
-    score, begun = work._score, []
-
-    def interrupted(pair: Any, **more: Any) -> Any:
-        begun.append(pair.name)
-        if len(begun) == 4:
-            raise KeyboardInterrupt
-        return score(pair, **more)
-
-    monkeypatch.setattr(work, "_score", interrupted)
+    begun = stopped_after_three(monkeypatch)
     assert evaluate("--per-image", "rows.csv", "--force", "-q", paths=("preds", "gts")).code == 130
     ran = evaluate("--per-image", "rows.csv", "--force", "--resume", "--json", paths=("preds", "gts"))
     assert begun == [f"scan/{number}" for number in (1, 2, 3, 4, 4, 5)]

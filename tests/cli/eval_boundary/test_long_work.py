@@ -55,20 +55,6 @@ def many(place: Path, count: int) -> None:
             os.link(place / folder / f"a.{suffix}", place / folder / f"many{number}.{suffix}")
 
 
-def stopped_after_three(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """From now on Ctrl-C comes with the fourth pair; returns the names that were begun."""
-    score, begun = work._score, []
-
-    def interrupted(pair: Any, **more: Any) -> Any:
-        begun.append(pair.name)
-        if len(begun) == 4:
-            raise KeyboardInterrupt
-        return score(pair, **more)
-
-    monkeypatch.setattr(work, "_score", interrupted)
-    return begun
-
-
 def contents(place: Path, *names: str) -> list[bytes]:
     found = [(place / name).read_bytes() for name in names]
     for name in names:
@@ -80,7 +66,7 @@ def contents(place: Path, *names: str) -> list[bytes]:
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_ends_as_if_it_had_not_been(
-    evaluate: Any, outputs: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+    evaluate: Any, outputs: Any, place: Path, monkeypatch: pytest.MonkeyPatch, stopped_after_three: Any
 ) -> None:
     whole = evaluate(*BOTH, "--json")
     expected = contents(place, "out.json", "rows.csv")
@@ -114,7 +100,9 @@ def test_resuming_what_was_not_begun_or_is_done(evaluate: Any, outputs: Any) -> 
     assert "exists already" in evaluate(*BOTH, "--resume").line
 
 
-def test_nothing_to_resume_from(evaluate: Any, outputs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_to_resume_from(
+    evaluate: Any, outputs: Any, monkeypatch: pytest.MonkeyPatch, stopped_after_three: Any
+) -> None:
     assert evaluate("--resume").code == 2
     stopped_after_three(monkeypatch)
     ran = evaluate()
@@ -134,7 +122,7 @@ def test_a_run_stopped_before_its_first_pair_leaves_nothing(
 
 
 @pytest.fixture
-def begun(evaluate: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def begun(evaluate: Any, place: Path, monkeypatch: pytest.MonkeyPatch, stopped_after_three: Any) -> Path:
     """The state of a run of which three pairs are finished."""
     with monkeypatch.context() as patched:
         stopped_after_three(patched)
@@ -183,7 +171,9 @@ def test_a_file_that_went_is_no_longer_asked_for(evaluate: Any, begun: Path, pla
     ]  # fmt: skip
 
 
-def test_pairs_that_failed_are_tried_again(evaluate: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_that_failed_are_tried_again(
+    evaluate: Any, place: Path, monkeypatch: pytest.MonkeyPatch, stopped_after_three: Any
+) -> None:
     good = (place / "gt" / "a.png").read_bytes()
     (place / "gt" / "a.png").write_bytes(b"")
     with monkeypatch.context() as patched:
