@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,8 @@ from convneur_cli.study_scores import find_test_photos
 from convneur_cli.study_twins import TWINS, read_seeds, read_twins, same_nets
 from convneur_cli.study_work import PLAN, Study
 from convneur_cli.train import DEFAULTS, by_option, looked_through, recipe_settings, task_net
-from convneur_cli.train_options import RecipeOptions
+from convneur_cli.train_options import RecipeOptions, RunOptions
 from convneur_cli.train_run import read_config, refuse_changes, run_folder, write_config
-from convneur_cli.weights import weights_file
 
 __all__ = ["study"]
 
@@ -27,6 +26,7 @@ _MINUTES = 20.0
 
 def study(
     model: ModelOptions,
+    options: RunOptions,
     recipe: RecipeOptions,
     data_set: DataSetOptions,
     common: CommonOptions,
@@ -54,19 +54,6 @@ def study(
         str | None,
         typer.Option(help="Test on this split.", metavar="NAME", show_default="test if there is one, else val"),
     ] = None,
-    task: Annotated[
-        Literal["segmentation", "classification"] | None,
-        typer.Option(help="A class for each pixel, or for each photo.", show_default="segmentation"),
-    ] = None,
-    recipe_name: Annotated[
-        str | None,
-        typer.Option(
-            "--recipe",
-            help="Values to train with: small, imagenet, or a JSON file.",
-            metavar="NAME",
-            show_default="small",
-        ),
-    ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="How often each photo is seen.", show_default="by --minutes")
     ] = None,
@@ -77,20 +64,6 @@ def study(
             "20 timed ones of each.",
             show_default="20",
         ),
-    ] = None,
-    init: Annotated[
-        str | None, typer.Option(help="All begin from these weights: a file, or packaged ones.", metavar="FILE|NAME")
-    ] = None,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"] | None,
-        typer.Option(
-            help="auto: bf16 if a few timed steps, on the mean of the twins, are a tenth quicker.", show_default="auto"
-        ),
-    ] = None,
-    device: Annotated[Literal["auto", "cpu"], typer.Option(help="auto: an accelerator if there is one.")] = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode photos; 0: none but this one.")] = 2,
-    validate_every: Annotated[
-        int | None, typer.Option(min=1, help="Steps between validations.", show_default="a twentieth of the steps")
     ] = None,
     resume: Annotated[
         bool,
@@ -121,15 +94,11 @@ def study(
     if importlib.util.find_spec("accelerate") is None:
         raise UsageError("study: needs Hugging Face Accelerate; pip install 'convneur[train]'")
     asked: dict[str, Any] = {
-        "--task": task,
         "--model": None if model.model is None else model.single()[0],
-        "--recipe": recipe_name,
         "--epochs": epochs,
         "--minutes": minutes,
-        "--precision": precision,
+        **options.asked(),
         **data_set.asked(),
-        "--init": init and str(weights_file("--init", init).resolve()),
-        "--validate-every": validate_every,
         "--folds": folds,
         "--split": split,
     }
@@ -160,15 +129,21 @@ def study(
     printer = common.printer()
     for one, other in same_nets(nets):
         printer.warn(f"--twins {one} and {other}: are the same net")
-    accelerator = engine(device)
+    accelerator = engine(options.device)
     if accelerator.num_processes > 1:
         raise UsageError("study: runs in one process; start it without the launcher")
     if settings.batch % settings.accumulate:
         raise UsageError(f"--batch {settings.batch}: must be a multiple of --accumulate, {settings.accumulate}")
     with run_folder(out, resume=resume, force=common.force, alone=True):
-        looked = looked_through(printer, data, settings.task, asked, workers, begun=saved)
+        looked = looked_through(printer, data, settings.task, asked, options.workers, begun=saved)
         test = find_test_photos(
-            printer, data, looked, settings.task, split=asked["--split"], folds=asked["--folds"], threads=workers
+            printer,
+            data,
+            looked,
+            settings.task,
+            split=asked["--split"],
+            folds=asked["--folds"],
+            threads=options.workers,
         )
         made = Study(
             printer=printer,
@@ -180,7 +155,7 @@ def study(
             twins={name: each.replace(num_classes=len(looked.names)) for name, each in nets.items()},
             seeds=drawn,
             accelerator=accelerator,
-            workers=workers,
+            workers=options.workers,
         )
         made.count_costs()
         if saved is None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,9 +22,8 @@ from convneur_cli.errors import UsageError, existing_path
 from convneur_cli.model_options import ModelOptions
 from convneur_cli.options import CommonOptions
 from convneur_cli.output import Printer, grouped
-from convneur_cli.train_options import RecipeOptions
+from convneur_cli.train_options import RecipeOptions, RunOptions
 from convneur_cli.train_run import SCHEMA, fingerprint, read_config, refuse_changes, run_folder, write_config
-from convneur_cli.weights import weights_file
 
 if TYPE_CHECKING:
     from convneur.model.network import ConvNeur
@@ -56,6 +55,7 @@ _SAME = 1.0  # second, within which interrupts are one
 
 def train(
     model: ModelOptions,
+    options: RunOptions,
     recipe: RecipeOptions,
     data_set: DataSetOptions,
     common: CommonOptions,
@@ -69,35 +69,9 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", "--output", help="Folder of the run.", metavar="RUN")],
-    task: Annotated[
-        Literal["segmentation", "classification"] | None,
-        typer.Option(help="A class for each pixel, or for each photo.", show_default="segmentation"),
-    ] = None,
-    recipe_name: Annotated[
-        str | None,
-        typer.Option(
-            "--recipe",
-            help="Values to train with: small, imagenet, or a JSON file.",
-            metavar="NAME",
-            show_default="small",
-        ),
-    ] = None,
     epochs: Annotated[float | None, typer.Option(help="How often each photo is seen.", show_default="recipe")] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Instead: about how long; made a number of steps after 20 timed ones.")
-    ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(help="Begin from these weights: a file, or packaged ones by name.", metavar="FILE|NAME"),
-    ] = None,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"] | None,
-        typer.Option(help="auto: bf16 if a few timed steps are a tenth quicker.", show_default="auto"),
-    ] = None,
-    device: Annotated[Literal["auto", "cpu"], typer.Option(help="auto: an accelerator if there is one.")] = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode photos; 0: none but this one.")] = 2,
-    validate_every: Annotated[
-        int | None, typer.Option(min=1, help="Steps between validations.", show_default="a twentieth of the steps")
     ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write the records to RUN/tensorboard too.")
@@ -129,15 +103,11 @@ def train(
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UsageError("--tensorboard: needs TensorBoard; pip install 'convneur[tensorboard]'")
     asked: dict[str, Any] = {
-        "--task": task,
         "--model": None if model.model is None else model.single()[0],
-        "--recipe": recipe_name,
         "--epochs": epochs,
         "--minutes": minutes,
-        "--precision": precision,
+        **options.asked(),
         **data_set.asked(),
-        "--init": init and str(weights_file("--init", init).resolve()),
-        "--validate-every": validate_every,
     }
     saved = read_config(out) if resume else None
     if saved is None:
@@ -159,14 +129,14 @@ def train(
 
     from convneur.training.loop import STATE, Run, engine, shared
 
-    accelerator = engine(device)
+    accelerator = engine(options.device)
     parts = accelerator.num_processes * settings.accumulate
     if settings.batch % parts:
         raise UsageError(f"--batch {settings.batch}: must be a multiple of processes x accumulate, {parts}")
     main = accelerator.is_main_process
     printer = common.printer() if main else Printer(json=True, quiet=True)  # one process speaks for all
     with run_folder(out, resume=resume, force=common.force, alone=main):
-        seen = looked_through(printer, data, settings.task, asked, workers, begun=saved) if main else None
+        seen = looked_through(printer, data, settings.task, asked, options.workers, begun=saved) if main else None
         looked = shared(accelerator, seen)
         photos = fingerprint([example.name for example in (*looked.train, *looked.val)])
         if saved is not None and saved["photos"] != photos:
@@ -185,7 +155,7 @@ def train(
             steps=settings.steps(len(looked.train)),
             validate_every=1,
             save_every=save_every,
-            workers=workers,
+            workers=options.workers,
             warn=printer.warn,
             about={
                 "convneur": convneur.__version__,
@@ -195,7 +165,13 @@ def train(
             },
         )
         if saved is None:
-            _decide(printer, run, minutes=asked["--minutes"], precision=str(asked["--precision"]), every=validate_every)
+            _decide(
+                printer,
+                run,
+                minutes=asked["--minutes"],
+                precision=str(asked["--precision"]),
+                every=options.validate_every,
+            )
             asked["--epochs"] = None if asked["--minutes"] else settings.epochs
             config = {
                 "schema": SCHEMA,

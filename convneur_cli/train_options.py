@@ -8,10 +8,54 @@ import typer
 from convneur_cli.errors import UsageError
 from convneur_cli.options import option_group
 from convneur_cli.sizes import parse_size
+from convneur_cli.weights import weights_file
 
-__all__ = ["RecipeOptions"]
+__all__ = ["RecipeOptions", "RunOptions"]
 
 _VIEWS, _STEPS = "Views of a photo", "Steps"
+
+
+@option_group
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run, or every run of a study, is begun with beside net, recipe and data."""
+
+    task: Annotated[
+        Literal["segmentation", "classification"] | None,
+        typer.Option(help="A class for each pixel, or for each photo.", show_default="segmentation"),
+    ] = None
+    recipe_name: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="Values to train with: small, imagenet, or a JSON file.",
+            metavar="NAME",
+            show_default="small",
+        ),
+    ] = None
+    init: Annotated[
+        str | None,
+        typer.Option(help="Begin from these weights: a file, or packaged ones by name.", metavar="FILE|NAME"),
+    ] = None
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"] | None,
+        typer.Option(help="auto: bf16 if a few timed steps are a tenth quicker.", show_default="auto"),
+    ] = None
+    device: Annotated[Literal["auto", "cpu"], typer.Option(help="auto: an accelerator if there is one.")] = "auto"
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode photos; 0: none but this one.")] = 2
+    validate_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between validations.", show_default="a twentieth of the steps")
+    ] = None
+
+    def asked(self) -> dict[str, Any]:
+        """What was typed of what cannot change while a run goes on, by option, as its config keeps it."""
+        return {
+            "--task": self.task,
+            "--recipe": self.recipe_name,
+            "--init": self.init and str(weights_file("--init", self.init).resolve()),
+            "--precision": self.precision,
+            "--validate-every": self.validate_every,
+        }
 
 
 @option_group
