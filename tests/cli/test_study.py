@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,6 +191,20 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
     (place / "cls" / "test" / "dark" / "0.png").rename(place / "cls" / "test" / "dark" / "9.png")
     assert study("cls", "--out", "out", "--resume") == 2
     assert "other photos than the study" in study.err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
+def test_seeds_trained_apart_are_one_study(study: Any, place: Path) -> None:
+    begin = [*SEG, "--twins", "none,self-attention"]
+    assert study(*begin, "--seeds", "2", "--out", "whole", "--json") == 0
+    whole = study.json
+    assert study(*begin, "--seeds", "0,", "--out", "here") == 0
+    assert study(*begin, "--seeds", "1,", "--out", "there") == 0
+    shutil.copytree(place / "there" / "runs", place / "here" / "runs", dirs_exist_ok=True)
+    assert study("seg", "--out", "here", "--resume", "--seeds", "2", "--json") == 0, study.err
+    assert study.json == whole
+    assert "2 twins x 2 seeds = 4, 4 are finished" in study.err
 
 
 @pytest.mark.slow
