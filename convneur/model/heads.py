@@ -15,6 +15,7 @@ from convneur.variants import ConvNeurConfig
 __all__ = ["Classifier", "LightFPN", "SemanticFPN", "UPerNet", "build_head"]
 
 Size = tuple[int, int]
+STRIDE = 4  # of the pyramid's finest level
 
 
 class Classifier(nn.Module):
@@ -55,8 +56,17 @@ class ConvNormAct(nn.Sequential):
         )
 
 
-def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+def _finer(x: Tensor, factor: int, size: Sequence[int], mode: str = "bilinear") -> Tensor:
+    """A map on a grid `factor` times as fine, cut or continued by its edge to `size`.
+
+    Strides are exact while sides are rounded: 75 positions become 38 and these stand for 76. To spread them over 75
+    would move what they say, by as much as a coarse position at the far edge, at every size but multiples of 32.
+    """
+    x = F.interpolate(x, scale_factor=float(factor), mode=mode)
+    rows, columns = (int(side) - int(have) for side, have in zip(size, x.shape[2:], strict=True))
+    if rows > 0 or columns > 0:
+        x = F.pad(x, (0, max(columns, 0), 0, max(rows, 0)), mode="replicate")
+    return x[..., : size[0], : size[1]]
 
 
 class SemanticFPN(nn.Module):
@@ -81,17 +91,17 @@ class SemanticFPN(nn.Module):
     def forward(self, features: Sequence[Tensor], size: Size) -> Tensor:
         maps = [lateral(x) for lateral, x in zip(self.laterals, features, strict=True)]
         for level in range(len(maps) - 1, 0, -1):
-            maps[level - 1] = maps[level - 1] + F.interpolate(maps[level], size=maps[level - 1].shape[2:])
+            maps[level - 1] = maps[level - 1] + _finer(maps[level], 2, maps[level - 1].shape[2:], "nearest")
         total: Tensor | None = None
         for level, (smooth, head) in enumerate(zip(self.smooth, self.scale_heads, strict=True)):
             x = smooth(maps[level])
             block: ConvNormAct
             for step, block in enumerate(head):  # type: ignore[arg-type]
                 x = block(x)
-                if level > 0:  # up by one level of the pyramid, whose sides need not be doubles
-                    x = _resized(x, features[level - 1 - step].shape[2:])
+                if level > 0:  # up by one level of the pyramid
+                    x = _finer(x, 2, features[level - 1 - step].shape[2:])
             total = x if total is None else total + x
-        return _resized(self.classify(self.dropout(total)), size)
+        return _finer(self.classify(self.dropout(total)), STRIDE, size)
 
 
 class LightFPN(nn.Module):
@@ -114,8 +124,8 @@ class LightFPN(nn.Module):
         *finer, last = (lateral(x) for lateral, x in zip(self.laterals, features, strict=True))
         total: Tensor = last
         for x in reversed(finer):
-            total = x + _resized(total, x.shape[2:])
-        return _resized(self.classify(self.dropout(self.smooth(total))), size)
+            total = x + _finer(total, 2, x.shape[2:])
+        return _finer(self.classify(self.dropout(self.smooth(total))), STRIDE, size)
 
 
 class UPerNet(nn.Module):
@@ -143,16 +153,18 @@ class UPerNet(nn.Module):
     def forward(self, features: Sequence[Tensor], size: Size) -> Tensor:
         *finer, last = features
         pooled = [
-            _resized(block(F.adaptive_avg_pool2d(last, side)), last.shape[2:])
+            # A pool's cells share out the whole map, whatever its sides.
+            F.interpolate(block(F.adaptive_avg_pool2d(last, side)), last.shape[2:], mode="bilinear")
             for side, block in zip(self.pools, self.pooled, strict=True)
         ]
         maps = [lateral(x) for lateral, x in zip(self.laterals, finer, strict=True)]
         maps.append(self.bottleneck(torch.cat([last, *pooled], dim=1)))
         for level in range(len(maps) - 1, 0, -1):
-            maps[level - 1] = maps[level - 1] + _resized(maps[level], maps[level - 1].shape[2:])
+            maps[level - 1] = maps[level - 1] + _finer(maps[level], 2, maps[level - 1].shape[2:])
         maps[:-1] = [smooth(x) for smooth, x in zip(self.smooth, maps[:-1], strict=True)]
-        joined = self.join(torch.cat([_resized(x, maps[0].shape[2:]) for x in maps], dim=1))
-        return _resized(self.classify(self.dropout(joined)), size)
+        at_stride_4 = [_finer(x, 2**level, maps[0].shape[2:]) for level, x in enumerate(maps)]
+        joined = self.join(torch.cat(at_stride_4, dim=1))
+        return _finer(self.classify(self.dropout(joined)), STRIDE, size)
 
 
 def build_head(config: ConvNeurConfig) -> Classifier | Pool | SemanticFPN | LightFPN | UPerNet:

@@ -30,6 +30,37 @@ def test_logits_have_the_images_size(head: str, size: tuple[int, int]) -> None:
     assert model(torch.randn(2, 3, *size)).shape == (2, 3, *size)
 
 
+class EachPosition(nn.Module):
+    """A group norm's scale and shift without its statistics, which know the whole map."""
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        super().__init__()
+        self.weight, self.bias = norm.weight, norm.bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+@pytest.mark.parametrize("head", ["light-fpn", "semantic-fpn"])  # UPerNet's pools know the whole map
+@pytest.mark.parametrize("size", [(450, 600), (449, 610), (463, 599)])
+@torch.no_grad()
+def test_what_is_said_of_a_place_does_not_depend_on_where_the_image_ends(head: str, size: tuple[int, int]) -> None:
+    """Sides that are no multiples of 32 are rounded in every stage; positions must not move with them."""
+    torch.manual_seed(0)
+    net = ConvNeurConfig(dims=(8, 12, 16, 20), depths=(1, 1, 1, 1), memory="none", num_classes=3, kernel_size=3)
+    model = ConvNeur(net.replace(head=head)).eval()
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.GroupNorm):
+                setattr(module, name, EachPosition(child))
+    x = torch.randn(1, 3, 480, 640)
+    whole, cut = model(x), model(x[..., : size[0], : size[1]])
+    assert cut.shape[2:] == size
+    inner = (..., slice(size[0] - 224), slice(size[1] - 224))  # away from what the edge changes
+    torch.testing.assert_close(cut[inner], whole[inner], rtol=0, atol=1e-6)
+    assert whole[inner].std() > 1e-3
+
+
 @pytest.mark.parametrize("head", DENSE_HEADS)
 def test_gradients_reach_every_parameter(head: str) -> None:
     torch.manual_seed(0)
