@@ -51,7 +51,13 @@ def predict(
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGES...", readable=False, help="Photos, or folders of them.")
     ],
-    weights: Annotated[str, typer.Option(help="weights.safetensors of a training run.", metavar="FILE")],
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="weights.safetensors of a training run, or packaged ones by name; camvid knows street scenes.",
+            metavar="FILE|NAME",
+        ),
+    ] = "camvid",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -87,7 +93,7 @@ def predict(
     Label maps are PNG files of the photo's own size with a palette, one class id per pixel, as `eval-boundary` takes
     them: DIR/<relative path>.png. Nothing is fetched: the classes are in the weights.
 
-    Example: `convneur predict camvid/images/test --weights runs/camvid/weights.safetensors --out predictions`
+    Example: `convneur predict camvid/images/test --out predictions`
     """
     asked = _asked([existing_path(path) for path in images])
     printer = common.printer()

@@ -1,19 +1,22 @@
 """Put trained weights into the package: float16, with a model card that says what they are.
 
     python examples/package_weights.py photos WEIGHTS.safetensors --command 'python examples/distill_photos.py ...'
-    python examples/package_weights.py camvid WEIGHTS.safetensors --command 'convneur train ...' --test SCORES.json
+    python examples/package_weights.py camvid WEIGHTS.safetensors --command '...' --val VAL.json --test TEST.json
 
-Names: photos, camvid, and photos-local, camvid-local, their twins without a global path. Net, recipe, seed and scores
-are read from the file; --test adds what eval-boundary said of the test photos.
+Names: photos, camvid, and photos-local, camvid-local, their twins without a global path. Net, recipe, seed and photos'
+scores are read from the file; camvid's are what eval-boundary said of the labels that predict gave the photos of val
+and test, with the file that is in the package: it is written first without them, and not again if it is the same.
 """
 
 import argparse
 import hashlib
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 import convneur
 from convneur import ConvNeur, ConvNeurConfig, load_checkpoint, save_checkpoint
@@ -66,10 +69,10 @@ def photos_scores(scores: Mapping[str, Any], held_out: int) -> Iterator[tuple[st
     yield "cats against dogs, never trained on that question, 160 px", f"{scores['cats_or_dogs']:.3f}"
 
 
-def camvid_scores(validation: Mapping[str, Any], test: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def camvid_scores(val: Mapping[str, Any], test: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Of a net that labels pixels."""
     overall = test["overall"]
-    yield "mIoU, val", f"{validation['miou']:.3f}"
+    yield "mIoU, val", f"{val['overall']['miou']:.3f}"
     yield "mIoU, test", f"{overall['miou']:.3f}"
     yield "pixel accuracy, test", f"{overall['pixel_accuracy']:.3f}"
     for name in ("boundary_f1", "trimap_miou"):
@@ -80,9 +83,14 @@ def camvid_scores(validation: Mapping[str, Any], test: Mapping[str, Any]) -> Ite
 
 
 def card(
-    name: str, path: Path, model: ConvNeur, about: Mapping[str, Any], command: str, test: Mapping[str, Any]
+    name: str,
+    path: Path,
+    model: ConvNeur,
+    about: Mapping[str, Any],
+    command: str,
+    measured: Sequence[Mapping[str, Any]],
 ) -> str:
-    """The model card, Markdown."""
+    """The model card, Markdown. measured: what eval-boundary said of val and of test, if it was asked."""
     kind, _, local = name.partition("-")
     if kind == "photos":
         idle = ("scores", "teacher", *(("penalty",) if local else ()))  # a net without gates has nothing to penalise
@@ -90,7 +98,7 @@ def card(
         scores = photos_scores(about["scores"], about["held_out"])
     else:
         recipe = {"steps": about["steps"], "precision": about["precision"], "init": about["init"], **about["settings"]}
-        scores = camvid_scores(about["validation"], test)
+        scores = camvid_scores(*measured) if measured else iter(())
     parameters = f"{sum(parameter.numel() for parameter in model.parameters()):,}".replace(",", " ")
 
     def paragraph(text: str) -> str:
@@ -123,19 +131,32 @@ def card(
     return "\n".join(lines) + "\n"
 
 
+def holds(path: Path, model: ConvNeur, about: Mapping[str, Any]) -> bool:
+    """Whether a file is of this net, weights and provenance: written again, its header's order would be another."""
+    if not path.exists():
+        return False
+    there, known = load_checkpoint(path)
+    if there.config != model.config or known != about:
+        return False
+    found, wanted = there.state_dict(), model.half().state_dict()
+    return all(torch.equal(found[name].half(), tensor) for name, tensor in wanted.items())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=[f"{kind}{twin}" for kind in TITLES for twin in ("", "-local")])
     parser.add_argument("weights", type=Path)
     parser.add_argument("--command", required=True, help="what made the weights")
-    parser.add_argument("--test", type=Path, help="eval-boundary's JSON of the test photos")
+    for split in ("val", "test"):
+        parser.add_argument(f"--{split}", type=Path, help=f"eval-boundary's JSON of the photos of {split}")
     arguments = parser.parse_args()
     model, about = load_checkpoint(arguments.weights)
     FOLDER.mkdir(exist_ok=True)
     target = FOLDER / f"{arguments.name}.safetensors"
-    save_checkpoint(model.half(), target, provenance=about, force=True)
-    test = json.loads(arguments.test.read_text(encoding="utf-8")) if arguments.test else {}
-    text = card(arguments.name, target, model, about, arguments.command, test)
+    if not holds(target, model, about):
+        save_checkpoint(model.half(), target, provenance=about, force=True)
+    measured = [json.loads(path.read_text(encoding="utf-8")) for path in (arguments.val, arguments.test) if path]
+    text = card(arguments.name, target, model, about, arguments.command, measured)
     target.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
