@@ -91,7 +91,7 @@ def predict(
     """Label photos with a trained net: a label map each, or the likeliest classes.
 
     Label maps are PNG files of the photo's own size with a palette, one class id per pixel, as `eval-boundary` takes
-    them: DIR/<relative path>.png. Nothing is fetched: the classes are in the weights.
+    them: DIR/PHOTO.png under the same folders. Nothing is fetched: the classes are in the weights.
 
     Example: `convneur predict camvid/images/test --out predictions`
     """
