@@ -6,8 +6,8 @@
 # CAMVID has images/{train,val,test} and masks/{train,val,test}: 480x360, 11 classes, the split of SegNet's authors.
 # About an hour and a half of one core for each of the two nets; what is finished under WORK is not made again.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 data=$(realpath "$1") work=$(mkdir -p "$2" && realpath "$2")
+cd "$(dirname "$0")/.."
 recipe=(--preset camvid --head light-fpn --jaccard 1 --backbone-lr 0.5 --colour 0.6 --seed 1)
 
 train() { # RUN OPTIONS...: goes on with a run that was stopped

@@ -150,6 +150,8 @@ def main() -> None:
     for split in ("val", "test"):
         parser.add_argument(f"--{split}", type=Path, help=f"eval-boundary's JSON of the photos of {split}")
     arguments = parser.parse_args()
+    if bool(arguments.val) != bool(arguments.test):
+        parser.error("give both --val and --test, or neither")
     model, about = load_checkpoint(arguments.weights)
     FOLDER.mkdir(exist_ok=True)
     target = FOLDER / f"{arguments.name}.safetensors"
