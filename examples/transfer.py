@@ -7,8 +7,8 @@ STUDY is a folder of `convneur study`, DATA what it was trained on. Each run lab
 - trained: at the scale that it was validated at;
 - scaled: at `--factor` times that, so that objects are larger too, which costs any net something;
 - amid: at the trained scale, in the middle of a larger picture that the photo's mirror images fill. Objects, edges and
-  colours are as before, only the image is larger. A net without a global path loses something too: its head's group norm
-  sees the whole picture, and the net's grid falls elsewhere. What others lose beyond it is their global path's.
+  colours are as before, only the image is larger. A net without a global path loses something too: its head's group
+  norm sees the whole picture, and the net's grid falls elsewhere. What others lose beyond it is their global path's.
 
 Photos are shown whole, never in windows. A row for each twin: means over its seeds, and the mean change from trained.
 """

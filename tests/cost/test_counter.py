@@ -205,10 +205,20 @@ def test_parameters_are_no_activations(calling: Callable[..., nn.Module]) -> Non
     ],
 )
 def test_meta_counts_what_the_cpu_executes(meta_net: Any, settings: dict[str, Any]) -> None:
-    model = meta_net("m1", depths=(1, 1, 1, 1), **settings)
+    model = meta_net("m1", depths=(1, 1, 1, 1), **settings).double()
+    on_meta = count(model, meta(1, 3, 96, 64, dtype=torch.float64))
+    on_cpu = count(model.to_empty(device="cpu"), torch.zeros(1, 3, 96, 64, dtype=torch.float64))
+    assert on_meta == on_cpu
+
+
+def test_in_float32_the_cpu_adds_the_local_biases_apart_and_that_is_all(meta_net: Any) -> None:
+    model = meta_net("m1")
     on_meta = count(model, meta(1, 3, 96, 64))
     on_cpu = count(model.to_empty(device="cpu"), torch.zeros(1, 3, 96, 64))
-    assert on_meta == on_cpu
+    assert on_cpu.launches == on_meta.launches + 2 * sum(model.config.depths)
+    assert on_cpu.peak_activation_bytes == on_meta.peak_activation_bytes
+    products = [[(work.module, work.macs) for work in counted.work] for counted in (on_cpu, on_meta)]
+    assert products[0] == products[1]
 
 
 # The whole net

@@ -12,7 +12,7 @@ import torch
 from skimage import data
 from torch import nn
 
-from convneur.model.layers import DropPath
+from convneur.model.layers import DropPath, Linear
 from convneur.model.memory import NeuralMemory
 from convneur.model.network import ConvNeur, UnreachedParametersWarning, stage_sizes
 from convneur.variants import VARIANTS, ConvNeurConfig, GlobalBranchName
@@ -245,6 +245,18 @@ def test_what_is_said_to_get_no_gradient_gets_none() -> None:
             elif not of_steps[1]:  # theta, eta, alpha
                 silent["the momentum"].append(stage)
         assert model.unreached(160, 160) == {what: tuple(stages) for what, stages in silent.items() if stages}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_bias_added_on_the_spot_is_the_layers_own_and_spares_the_input(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    layer, x = Linear(40, 120).to(dtype), torch.randn(2, 5, 7, 40).to(dtype)
+    before, wanted = x.clone(), layer(x)  # with gradients
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), wanted)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        assert layer(x).dtype == (dtype if dtype == torch.float64 else torch.bfloat16)
+    assert torch.equal(x, before)
 
 
 def test_modes_and_formats_give_the_same_net() -> None:
