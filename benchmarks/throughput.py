@@ -13,7 +13,8 @@ layer, gradients taken chunk by chunk (`batch_size = L`), which is the same math
 for the authors' code; those named by `--attention` with the self-attention twin, those by `--local` without a memory;
 timm's nets. All are timed in turn, A B C A B C ..., in float32 and under bfloat16 autocast, each in the memory format
 that a trial at the first size finds faster for it. The batch shrinks with the pixels, so that a call handles about as
-many pixels at every size.
+many pixels at every size. Each net has a process of its own, which waits while the others have their turn: within one
+process a net's time hangs on what the others left in the allocator.
 
 The sustained rate is images per second times the net's own full count, so that nets of unequal size can be compared: it
 says how much of the machine a net gets out of its arithmetic. Figures are medians, least and most over the rounds;
@@ -25,10 +26,13 @@ import math
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +44,6 @@ from convneur.model.memory import NeuralMemory
 
 _PEERS = "convnext_femto,convnext_pico,convnext_nano,pvt_v2_b0,pvt_v2_b1,poolformer_s12"
 _SLOW = 20.0  # seconds after which a call is not repeated
-Build = Callable[[], nn.Module]
 
 # Operators of a profile by what they do, the first that fits; what fits none is arithmetic on elements.
 _KINDS = {
@@ -81,35 +84,38 @@ def with_titans(model: ConvNeur) -> ConvNeur:
     return model
 
 
-def contenders(
-    ours: list[str], peers: list[str], titans: list[str], attention: list[str], local: list[str]
-) -> dict[str, Build]:
-    def peer(name: str) -> nn.Module:
-        import timm
+@dataclass(frozen=True)
+class Spec:
+    """A net to build: a variant of ours, as it is or with another mixer, or a net of timm."""
 
-        return timm.create_model(name)
+    name: str
+    instead: Literal["", "titans-pytorch", "self-attention", "no memory"] = ""
 
-    made: dict[str, Build] = {}
-    for name in ours:
-        made[name] = lambda name=name: ConvNeur(VARIANTS[name])
-    for name in titans:
-        made[f"{name}, titans-pytorch"] = lambda name=name: with_titans(ConvNeur(VARIANTS[name]))
-    for name in attention:
-        made[f"{name}, self-attention"] = lambda name=name: ConvNeur(
-            VARIANTS[name].replace(global_branch="self-attention")
-        )
-    for name in local:
-        made[f"{name}, no memory"] = lambda name=name: ConvNeur(VARIANTS[name].replace(memory="none"))
-    for name in peers:
-        made[name] = lambda name=name: peer(name)
-    return made
+    def __str__(self) -> str:
+        return f"{self.name}, {self.instead}" if self.instead else self.name
+
+    def build(self) -> nn.Module:
+        if self.name not in VARIANTS:
+            import timm
+
+            return timm.create_model(self.name)
+        config = VARIANTS[self.name]
+        match self.instead:
+            case "titans-pytorch":
+                return with_titans(ConvNeur(config))
+            case "self-attention":
+                return ConvNeur(config.replace(global_branch="self-attention"))
+            case "no memory":
+                return ConvNeur(config.replace(memory="none"))
+            case "":
+                return ConvNeur(config)
 
 
 class Contender:
     """A net, ready to be timed in each dtype in the memory format that suits it."""
 
-    def __init__(self, build: Build, *, train: bool, device: str) -> None:
-        self.model = build().to(device).train(train)
+    def __init__(self, spec: Spec, *, train: bool, device: str) -> None:
+        self.model = spec.build().to(device).train(train)
         self.train, self.device = train, device
         self.layouts: dict[torch.dtype, torch.memory_format] = {}
 
@@ -132,10 +138,46 @@ class Contender:
     def choose_layouts(self, size: int, images: int, dtypes: Sequence[torch.dtype]) -> None:
         for dtype in dtypes:
             trials: dict[torch.memory_format, list[float]] = {torch.channels_last: [], torch.contiguous_format: []}
-            for _ in range(3):  # by turns, and the first of each is its warm-up
+            for _ in range(2):  # by turns of several calls, as the net is timed later; the first is a warm-up
                 for layout, taken in trials.items():
-                    taken.append(self.seconds(size, images, dtype, layout))
-            self.layouts[dtype] = min(trials, key=lambda layout: min(trials[layout][1:]))
+                    taken += [self.seconds(size, images, dtype, layout) for _ in range(5)][1:]
+            self.layouts[dtype] = min(trials, key=lambda layout: statistics.median(trials[layout]))
+
+
+def serve(pipe: Connection, spec: Spec, threads: int, options: dict[str, Any]) -> None:
+    """What a contender's own process does: calls its methods as they are asked for, until None is."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(threads)
+    net = Contender(spec, **options)
+    for method, arguments in iter(pipe.recv, None):
+        pipe.send((getattr(net, method)(*arguments), net.layouts))
+
+
+class Process:
+    """A contender in a process of its own."""
+
+    def __init__(self, spec: Spec, threads: int, **options: Any) -> None:
+        context = get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=serve, args=(other, spec, threads, options), daemon=True)
+        self._process.start()
+        other.close()  # so that its end is seen here
+        self.layouts: dict[torch.dtype, torch.memory_format] = {}
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        self._pipe.send((method, arguments))
+        answer, self.layouts = self._pipe.recv()
+        return answer
+
+    def seconds(self, size: int, images: int, dtype: torch.dtype) -> float:
+        return self._ask("seconds", size, images, dtype)
+
+    def choose_layouts(self, size: int, images: int, dtypes: Sequence[torch.dtype]) -> None:
+        self._ask("choose_layouts", size, images, dtypes)
+
+    def close(self) -> None:
+        self._pipe.send(None)
+        self._process.join()
 
 
 @dataclass
@@ -158,7 +200,7 @@ class Measured:
         return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def measure(nets: dict[str, Contender], size: int, images: int, dtypes: Sequence[torch.dtype], rounds: int) -> Measured:
+def measure(nets: dict[str, Process], size: int, images: int, dtypes: Sequence[torch.dtype], rounds: int) -> Measured:
     measured = Measured(size, images, {name: {dtype: [] for dtype in dtypes} for name in nets})
     slow = set()
     for turn in range(rounds + 1):
@@ -174,14 +216,14 @@ def measure(nets: dict[str, Contender], size: int, images: int, dtypes: Sequence
     return measured
 
 
-def gmacs(build: Build, size: int) -> float:
+def gmacs(spec: Spec, size: int) -> float:
     """The full count of one image. titans-pytorch takes gradients through functorch, which cannot run on meta."""
     with torch.device("meta"):
-        model = build()
+        model = spec.build()
     return count(model, torch.empty(1, 3, size, size, device="meta")).macs / 1e9
 
 
-def print_rates(measured: Measured, nets: dict[str, Contender], costs: dict[str, float]) -> None:
+def print_rates(measured: Measured, nets: dict[str, Process], costs: dict[str, float]) -> None:
     dtypes = next(iter(nets.values())).layouts
     heads = [f"{str(dtype).removeprefix('torch.')}: images/s (least to most), format" for dtype in dtypes]
     print(f"| {measured.size} px, batch {measured.images} | GMACs | {' | '.join(heads)} | best: sustained GMAC/s |")
@@ -238,7 +280,7 @@ def print_launches(ours: list[str], size: int) -> None:
 
 def print_profile(name: str, size: int, images: int, dtype: torch.dtype, device: str) -> None:
     """Where a forward pass spends its time: by kind of operator, and by branch."""
-    net = Contender(lambda: ConvNeur(VARIANTS[name]), train=False, device=device)
+    net = Contender(Spec(name), train=False, device=device)
     net.layouts[dtype] = torch.channels_last
     for _ in range(3):
         net.seconds(size, images, dtype)
@@ -300,23 +342,28 @@ def main() -> None:
         return max(round(arguments.batch * (224 / size) ** 2), 1)
 
     first = arguments.sizes[0]
-    made = contenders(arguments.ours, arguments.peers, arguments.titans, arguments.attention, arguments.local)
-    nets = {name: Contender(build, train=arguments.train, device=arguments.device) for name, build in made.items()}
-    for number, threads in enumerate(arguments.threads):
+    specs = [Spec(name) for name in arguments.ours]
+    specs += [Spec(name, "titans-pytorch") for name in arguments.titans]
+    specs += [Spec(name, "self-attention") for name in arguments.attention]
+    specs += [Spec(name, "no memory") for name in arguments.local]
+    specs += [Spec(name) for name in arguments.peers]
+    for threads in arguments.threads:
         torch.set_num_threads(threads)
         print("Forward and backward" if arguments.train else "Forward", end="; ")
         print_machine(arguments.device, dtypes)
-        if number == 0:
-            for net in nets.values():
-                net.choose_layouts(first, images(first), dtypes)
+        nets = {str(spec): Process(spec, threads, train=arguments.train, device=arguments.device) for spec in specs}
+        for net in nets.values():
+            net.choose_layouts(first, images(first), dtypes)
         history = []
         for size in arguments.sizes:
-            costs = {name: gmacs(build, size) for name, build in made.items() if "titans" not in name}
+            costs = {str(spec): gmacs(spec, size) for spec in specs if spec.instead != "titans-pytorch"}
             history.append(measure(nets, size, images(size), dtypes, arguments.rounds))
             print_rates(history[-1], nets, costs)
             print_ratios(history[-1], arguments.ours, costs)
         if len(history) > 1:
             print_growth(history)
+        for net in nets.values():
+            net.close()
         for name in arguments.profile:
             print_profile(name, first, images(first), dtypes[-1], arguments.device)
     print_launches(arguments.ours, first)

@@ -77,8 +77,8 @@ class GlobalBranch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.reduce(x)
-        y = self.mixer(x) if isinstance(self.mixer, MapMixer) else _map(self.mixer(_tokens(x)), x)
-        return self.expand(y)
+        x = self.mixer(x) if isinstance(self.mixer, MapMixer) else _map(self.mixer(_tokens(x)), x)
+        return self.expand(x)
 
     def forward_taps(self, x: Tensor) -> GlobalOutput:
         """`forward`'s map, bit for bit, with the memory's surprise at each position."""

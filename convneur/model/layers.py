@@ -91,7 +91,9 @@ class LocalBranch(nn.Module):
         x = self.dw_conv(x)
         x = x.permute(0, 2, 3, 1)  # B C H W -> B H W C
         x = self.norm(x)
-        x = self.pw_conv2(self.act(self.pw_conv1(x)))
+        x = self.pw_conv1(x)
+        x = self.act(x)
+        x = self.pw_conv2(x)
         return x.permute(0, 3, 1, 2)  # B H W C -> B C H W
 
 

@@ -90,20 +90,17 @@ class ConvNeurBlock(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._compute(x, with_surprise=False).f_out
+        added = self.local_branch(x)
+        if self.global_branch is not None and self.fusion is not None:
+            _, added = self.fusion(added, self.global_branch(x))
+        return x + self.drop_path(added)
 
     def forward_taps(self, x: Tensor) -> GateTaps:
         """`forward`'s output, bit for bit, with what it was made of."""
-        return self._compute(x, with_surprise=True)
-
-    def _compute(self, x: Tensor, *, with_surprise: bool) -> GateTaps:
         f_loc = self.local_branch(x)
         if self.global_branch is None or self.fusion is None:
             return GateTaps(f_loc, None, None, x + self.drop_path(f_loc), None)
-        if with_surprise:
-            g, surprise = self.global_branch.forward_taps(x)
-        else:
-            g, surprise = self.global_branch(x), None
+        g, surprise = self.global_branch.forward_taps(x)
         gate, fused = self.fusion(f_loc, g)
         gated = None if gate is None else fused
         return GateTaps(f_loc, gate, gated, x + self.drop_path(fused), surprise)
