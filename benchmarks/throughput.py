@@ -11,10 +11,10 @@ Needs an environment of its own, since timm needs torchvision and there is none 
 Contenders: our variants; those named by `--titans` with titans-pytorch's NeuralMemory in the memory's place, one linear
 layer, gradients taken chunk by chunk (`batch_size = L`), which is the same mathematics and the nearest public stand-in
 for the authors' code; those named by `--attention` with the self-attention twin, those by `--local` without a memory;
-timm's nets. All are timed in turn, A B C A B C ..., in float32 and under bfloat16 autocast, each in the memory format
-that a trial at the first size finds faster for it. The batch shrinks with the pixels, so that a call handles about as
-many pixels at every size. Each net has a process of its own, which waits while the others have their turn: within one
-process a net's time hangs on what the others left in the allocator.
+timm's nets. All are timed in turn, A B C A B C ..., in float32 and under bfloat16 autocast, in both
+memory formats, of which the better one is quoted. The batch shrinks with the pixels, so that a call handles about as
+many pixels at every size. Each net in each dtype and format has a process of its own, which waits while the others have
+their turn: within one process a time hangs on what the others left in the allocator.
 
 The sustained rate is images per second times the net's own full count, so that nets of unequal size can be compared: it
 says how much of the machine a net gets out of its arithmetic. Figures are medians, least and most over the rounds;
@@ -111,18 +111,24 @@ class Spec:
                 return ConvNeur(config)
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a net is run."""
+
+    dtype: torch.dtype
+    layout: torch.memory_format
+
+
 class Contender:
-    """A net, ready to be timed in each dtype in the memory format that suits it."""
+    """A net in one form, ready to be timed."""
 
-    def __init__(self, spec: Spec, *, train: bool, device: str) -> None:
-        self.model = spec.build().to(device).train(train)
-        self.train, self.device = train, device
-        self.layouts: dict[torch.dtype, torch.memory_format] = {}
+    def __init__(self, spec: Spec, form: Form, *, train: bool, device: str) -> None:
+        self.model = spec.build().to(device).train(train).to(memory_format=form.layout)  # type: ignore[call-overload]
+        self.form, self.train, self.device = form, train, device
 
-    def seconds(self, size: int, images: int, dtype: torch.dtype, layout: torch.memory_format | None = None) -> float:
-        layout = layout or self.layouts[dtype]
-        self.model.to(memory_format=layout)
-        x = torch.randn(images, 3, size, size, device=self.device).contiguous(memory_format=layout)
+    def seconds(self, size: int, images: int) -> float:
+        x = torch.randn(images, 3, size, size, device=self.device).contiguous(memory_format=self.form.layout)
+        dtype = self.form.dtype
         if self.device == "cuda":
             torch.cuda.synchronize()
         start = time.perf_counter()
@@ -135,84 +141,73 @@ class Contender:
             torch.cuda.synchronize()
         return time.perf_counter() - start
 
-    def choose_layouts(self, size: int, images: int, dtypes: Sequence[torch.dtype]) -> None:
-        for dtype in dtypes:
-            trials: dict[torch.memory_format, list[float]] = {torch.channels_last: [], torch.contiguous_format: []}
-            for _ in range(2):  # by turns of several calls, as the net is timed later; the first is a warm-up
-                for layout, taken in trials.items():
-                    taken += [self.seconds(size, images, dtype, layout) for _ in range(5)][1:]
-            self.layouts[dtype] = min(trials, key=lambda layout: statistics.median(trials[layout]))
 
-
-def serve(pipe: Connection, spec: Spec, threads: int, options: dict[str, Any]) -> None:
-    """What a contender's own process does: calls its methods as they are asked for, until None is."""
+def serve(pipe: Connection, threads: int, spec: Spec, form: Form, options: dict[str, Any]) -> None:
+    """What a contender's own process does: times a call whenever it is asked to, until None is."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(threads)
-    net = Contender(spec, **options)
-    for method, arguments in iter(pipe.recv, None):
-        pipe.send((getattr(net, method)(*arguments), net.layouts))
+    net = Contender(spec, form, **options)
+    for size, images in iter(pipe.recv, None):
+        pipe.send(net.seconds(size, images))
 
 
 class Process:
     """A contender in a process of its own."""
 
-    def __init__(self, spec: Spec, threads: int, **options: Any) -> None:
+    def __init__(self, threads: int, spec: Spec, form: Form, **options: Any) -> None:
         context = get_context("spawn")
         self._pipe, other = context.Pipe()
-        self._process = context.Process(target=serve, args=(other, spec, threads, options), daemon=True)
+        self._process = context.Process(target=serve, args=(other, threads, spec, form, options), daemon=True)
         self._process.start()
         other.close()  # so that its end is seen here
-        self.layouts: dict[torch.dtype, torch.memory_format] = {}
 
-    def _ask(self, method: str, *arguments: Any) -> Any:
-        self._pipe.send((method, arguments))
-        answer, self.layouts = self._pipe.recv()
-        return answer
-
-    def seconds(self, size: int, images: int, dtype: torch.dtype) -> float:
-        return self._ask("seconds", size, images, dtype)
-
-    def choose_layouts(self, size: int, images: int, dtypes: Sequence[torch.dtype]) -> None:
-        self._ask("choose_layouts", size, images, dtypes)
+    def seconds(self, size: int, images: int) -> float:
+        self._pipe.send((size, images))
+        return self._pipe.recv()
 
     def close(self) -> None:
         self._pipe.send(None)
         self._process.join()
 
 
+Nets = dict[str, dict[Form, Process]]
+
+
 @dataclass
 class Measured:
     """What one size and thread count gave.
 
-    seconds: of one image, for each contender and dtype, round after round.
+    seconds: of one image, for each net and form, round after round.
     """
 
     size: int
     images: int
-    seconds: dict[str, dict[torch.dtype, list[float]]] = field(default_factory=dict)
+    seconds: dict[str, dict[Form, list[float]]] = field(default_factory=dict)
 
-    def best(self, name: str) -> list[float]:
-        return min(self.seconds[name].values(), key=statistics.median)
+    def best(self, name: str, dtype: torch.dtype | None = None) -> tuple[Form, list[float]]:
+        """The fastest form of a net, or of those in one dtype."""
+        among = [item for item in self.seconds[name].items() if dtype in (None, item[0].dtype)]
+        return min(among, key=lambda item: statistics.median(item[1]))
 
     def ratio(self, name: str, other: str, scale: float = 1.0) -> str:
         """How many times as fast `name` is, by rounds; scale: its work for an image over the other's."""
-        ratios = [scale * b / a for a, b in zip(self.best(name), self.best(other), strict=False)]
+        ratios = [scale * b / a for a, b in zip(self.best(name)[1], self.best(other)[1], strict=False)]
         return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def measure(nets: dict[str, Process], size: int, images: int, dtypes: Sequence[torch.dtype], rounds: int) -> Measured:
-    measured = Measured(size, images, {name: {dtype: [] for dtype in dtypes} for name in nets})
+def measure(nets: Nets, size: int, images: int, rounds: int) -> Measured:
+    measured = Measured(size, images, {name: {form: [] for form in forms} for name, forms in nets.items()})
     slow = set()
     for turn in range(rounds + 1):
-        for name, net in nets.items():
-            for dtype in dtypes:
-                if (name, dtype) in slow:
+        for name, forms in nets.items():
+            for form, process in forms.items():
+                if (name, form) in slow:
                     continue
-                taken = net.seconds(size, images, dtype)
+                taken = process.seconds(size, images)
                 if taken > _SLOW:
-                    slow.add((name, dtype))
+                    slow.add((name, form))
                 if turn or taken > _SLOW:  # the first is the warm-up
-                    measured.seconds[name][dtype].append(taken / images)
+                    measured.seconds[name][form].append(taken / images)
     return measured
 
 
@@ -223,19 +218,19 @@ def gmacs(spec: Spec, size: int) -> float:
     return count(model, torch.empty(1, 3, size, size, device="meta")).macs / 1e9
 
 
-def print_rates(measured: Measured, nets: dict[str, Process], costs: dict[str, float]) -> None:
-    dtypes = next(iter(nets.values())).layouts
+def print_rates(measured: Measured, costs: dict[str, float], dtypes: Sequence[torch.dtype]) -> None:
     heads = [f"{str(dtype).removeprefix('torch.')}: images/s (least to most), format" for dtype in dtypes]
     print(f"| {measured.size} px, batch {measured.images} | GMACs | {' | '.join(heads)} | best: sustained GMAC/s |")
     print(f"|---|---:|{'---:|' * len(dtypes)}---:|")
-    for name, by_dtype in measured.seconds.items():
+    for name in measured.seconds:
         cells = []
-        for dtype, seconds in by_dtype.items():
-            layout = str(nets[name].layouts[dtype]).removeprefix("torch.").removesuffix("_format")
+        for dtype in dtypes:
+            form, seconds = measured.best(name, dtype)
+            layout = str(form.layout).removeprefix("torch.").removesuffix("_format")
             spread = f"{1 / max(seconds):.2f} to {1 / min(seconds):.2f}"
             cells.append(f"{1 / statistics.median(seconds):.2f} ({spread}), {layout}")
         cost = costs.get(name)
-        rate = "-" if cost is None else f"{cost / statistics.median(measured.best(name)):.1f}"
+        rate = "-" if cost is None else f"{cost / statistics.median(measured.best(name)[1]):.1f}"
         print(f"| {name} | {'-' if cost is None else f'{cost:.3f}'} | {' | '.join(cells)} | {rate} |", flush=True)
     print()
 
@@ -252,13 +247,14 @@ def print_ratios(measured: Measured, ours: list[str], costs: dict[str, float]) -
     print(flush=True)
 
 
-def print_growth(history: list[Measured]) -> None:
+def print_growth(history: list[Measured], dtypes: Sequence[torch.dtype]) -> None:
     first, last = history[0], history[-1]
     print(f"| net | growth exponent of time in pixels, {first.size} to {last.size} px: dtype by dtype |\n|---|---|")
-    for name, by_dtype in first.seconds.items():
+    for name in first.seconds:
         cells = []
-        for dtype, seconds in by_dtype.items():
-            grown = statistics.median(last.seconds[name][dtype]) / statistics.median(seconds)
+        for dtype in dtypes:
+            form, seconds = first.best(name, dtype)
+            grown = statistics.median(last.seconds[name][form]) / statistics.median(seconds)
             exponent = math.log(grown) / math.log((last.size / first.size) ** 2)
             cells.append(f"{str(dtype).removeprefix('torch.')} {exponent:.3f}")
         print(f"| {name} | {', '.join(cells)} |")
@@ -280,14 +276,13 @@ def print_launches(ours: list[str], size: int) -> None:
 
 def print_profile(name: str, size: int, images: int, dtype: torch.dtype, device: str) -> None:
     """Where a forward pass spends its time: by kind of operator, and by branch."""
-    net = Contender(Spec(name), train=False, device=device)
-    net.layouts[dtype] = torch.channels_last
+    net = Contender(Spec(name), Form(dtype, torch.channels_last), train=False, device=device)
     for _ in range(3):
-        net.seconds(size, images, dtype)
+        net.seconds(size, images)
     activities = [ProfilerActivity.CUDA if device == "cuda" else ProfilerActivity.CPU]
     with profile(activities=activities) as profiled:
         for _ in range(5):
-            net.seconds(size, images, dtype)
+            net.seconds(size, images)
     spent = dict.fromkeys([*_KINDS, "arithmetic on elements, the rest"], 0.0)
     for event in profiled.key_averages():
         if event.key == "aten::randn" or "normal_" in event.key:
@@ -347,23 +342,24 @@ def main() -> None:
     specs += [Spec(name, "self-attention") for name in arguments.attention]
     specs += [Spec(name, "no memory") for name in arguments.local]
     specs += [Spec(name) for name in arguments.peers]
+    forms = [Form(dtype, layout) for dtype in dtypes for layout in (torch.channels_last, torch.contiguous_format)]
     for threads in arguments.threads:
         torch.set_num_threads(threads)
         print("Forward and backward" if arguments.train else "Forward", end="; ")
         print_machine(arguments.device, dtypes)
-        nets = {str(spec): Process(spec, threads, train=arguments.train, device=arguments.device) for spec in specs}
-        for net in nets.values():
-            net.choose_layouts(first, images(first), dtypes)
+        options = {"train": arguments.train, "device": arguments.device}
+        nets = {str(spec): {form: Process(threads, spec, form, **options) for form in forms} for spec in specs}
         history = []
         for size in arguments.sizes:
             costs = {str(spec): gmacs(spec, size) for spec in specs if spec.instead != "titans-pytorch"}
-            history.append(measure(nets, size, images(size), dtypes, arguments.rounds))
-            print_rates(history[-1], nets, costs)
+            history.append(measure(nets, size, images(size), arguments.rounds))
+            print_rates(history[-1], costs, dtypes)
             print_ratios(history[-1], arguments.ours, costs)
         if len(history) > 1:
-            print_growth(history)
-        for net in nets.values():
-            net.close()
+            print_growth(history, dtypes)
+        for processes in nets.values():
+            for process in processes.values():
+                process.close()
         for name in arguments.profile:
             print_profile(name, first, images(first), dtypes[-1], arguments.device)
     print_launches(arguments.ours, first)
