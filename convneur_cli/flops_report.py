@@ -537,10 +537,11 @@ def _uncounted_sentences(
 def _verdict_sentence(net: NetReport) -> str:
     verdict, shares = net.scaling.verdict, net.scaling.quadratic_share
     order = f"{verdict.order:.2f}" if verdict.order is not None else ""
+    cost = "its multiply-adds"  # and no other cost: elementwise work and memory are told beside
     answer = {
-        "linear": f"{net.shown} is subquadratic: its cost grows linearly with the pixels.",
-        "subquadratic": f"{net.shown} is subquadratic: its cost grows as the pixels to the power {order}.",
-        "quadratic term present": f"{net.shown} is not subquadratic: its cost has a term quadratic in the pixels.",
+        "linear": f"{net.shown} is subquadratic: {cost} grow linearly with the pixels.",
+        "subquadratic": f"{net.shown} is subquadratic: {cost} grow as the pixels to the power {order}.",
+        "quadratic term present": f"{net.shown} is not subquadratic: {cost} have a term quadratic in the pixels.",
         "undetermined": f"Whether {net.shown} is subquadratic is undetermined.",
     }[verdict.verdict]
     found = verdict.why[0].upper() + verdict.why[1:]
@@ -572,6 +573,11 @@ def _counter_sentences(net: NetReport) -> list[str]:
     return sentences
 
 
+def _has_linear_memory(net: NetReport) -> bool:
+    linear = net.config is not None and net.config.memory_layers == 1
+    return linear and any(isinstance(cost, SizeCost) and any(cost.chunks) for cost in net.counted.values())
+
+
 def _terms(nets: list[NetReport], convention: str) -> list[str]:
     """What the figures mean."""
     left_out = "the products of the memory's update and of self-attention"
@@ -582,7 +588,7 @@ def _terms(nets: list[NetReport], convention: str) -> list[str]:
     terms = [f"GMACs: billions of multiply-adds, {counted}; GFLOPs: two for each."]
     if any(net.source is None for net in nets):
         terms[0] += f" {beside}."
-    if any(isinstance(cost, SizeCost) and any(cost.chunks) for net in nets for cost in net.counted.values()):
+    if any(_has_linear_memory(net) for net in nets):
         terms.append(
             "A linear memory's update is executed, and counted, in Gram form: k^T k, k^T v, then one m x m product a "
             "chunk."

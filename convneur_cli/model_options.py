@@ -87,6 +87,12 @@ def _own(option: str, name: str, others: str) -> ConvNeurConfig:
         raise InputError(f"{name}: describes no ConvNeur ({error})") from None
 
 
+# Settings that not every global branch has.
+_OF_CHUNKS = ("chunk_length", "min_chunks", "chunks")
+_OF_MEMORY = ("memory_layers", "read", "order")
+_OF_BRANCHES = ("global_branch", "fusion", "mem_dim", *_OF_CHUNKS, *_OF_MEMORY)
+
+
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -173,7 +179,7 @@ class ModelOptions:
         for name in ("chunk_length", "chunks"):
             if getattr(self, name) is not None:
                 typed[name] = _four(_option(name), getattr(self, name))
-        self._refuse_idle(typed)
+        self._refuse_contradictions(typed)
         if self.head is not None:
             typed["head"] = self.head
             if self.head in DENSE_HEADS:
@@ -189,17 +195,23 @@ class ModelOptions:
         """Those of them that are no ConvNeur: by an import string, or in timm."""
         return tuple(name for name in self.names() if _is_foreign(name))
 
-    @staticmethod
-    def _refuse_idle(typed: dict[str, Any]) -> None:
+    def _refuse_contradictions(self, typed: dict[str, Any]) -> None:
         """An option that another one makes idle is a mistake, not a wish."""
         fixed = [name for name in ("chunk_length", "min_chunks") if name in typed]
         if "chunks" in typed and fixed:
             raise UsageError(f"--chunks: sets the chunks' length; leave out {_option(fixed[0])} or --model-preset")
-        idle = [name for name in typed if name not in ("memory", "head", "num_classes")]
+        idle = [name for name in (*_OF_BRANCHES, "model_preset") if getattr(self, name) is not None]
         if typed.get("memory") == "none" and idle:
-            raise UsageError(
-                f"--memory none: leaves no global branch for {_option(idle[0])} or --model-preset to act on"
-            )
+            raise UsageError(f"--memory none: leaves no global branch for {_option(idle[0])} to act on")
+
+    def _refuse_idle(self, net: ConvNeurConfig) -> None:
+        """Settings of a memory or of chunks, where the branch has none."""
+        used = {"neural-memory": _OF_CHUNKS + _OF_MEMORY, "titans": _OF_CHUNKS}.get(net.global_branch, ())
+        for name in _OF_CHUNKS + _OF_MEMORY:
+            if getattr(self, name) is not None and name not in used:
+                raise UsageError(
+                    f"{_option(name)}: --global-branch {net.global_branch} has no such setting; leave it out"
+                )
 
     def configs(self) -> dict[str, ConvNeurConfig]:
         """Each net asked for, by the name it was asked by.
@@ -230,7 +242,9 @@ class ModelOptions:
         net = _own("--model", name, others)
         settings = self.settings()
         with self.naming_options(name):
-            return net.replace(**settings)
+            changed = net.replace(**settings)
+        self._refuse_idle(changed)
+        return changed
 
     @contextmanager
     def naming_options(self, name: str) -> Iterator[None]:

@@ -91,6 +91,8 @@ def models(
         "GMACs: billions of multiply-adds, everything executed, memory updates in Gram form. paper GMACs: without the "
         "products of memory updates and of self-attention. FLOPs: two for each."
     )
-    if any(config.read == "before" for config in configs.values()):
+    if any(
+        net.read == "before" and 1 in (each["chunks"] or ()) for net, each in zip(configs.values(), found, strict=True)
+    ):
         printer.sentence("A stage with one chunk reads the learned M_0 alone, which is the same for every image.")
     return FAILED if refused else None

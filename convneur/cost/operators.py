@@ -148,8 +148,14 @@ _MOVEMENT = _names(
     """
 )
 
-# Their schema promises a new tensor, but they hand out the storage they were given.
-_VIEWS_UNSAID = frozenset({"as_strided", "_unsafe_view", "lift_fresh", "set", "resize"})
+# Their schema promises a new tensor, or one written to, but they hand out the storage they were given. In place, as
+# recurrent layers call some of these, only sizes and strides are written.
+_VIEWS_UNSAID = _names(
+    """
+    as_strided _unsafe_view lift_fresh set resize unsafe_split unsafe_split_with_sizes transpose t squeeze unsqueeze
+    swapaxes swapdims
+    """
+)
 
 # Neither work nor movement: metadata, and storage that nothing has filled yet.
 _METADATA = _names(

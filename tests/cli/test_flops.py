@@ -172,7 +172,7 @@ def test_the_table_and_its_sentences(run: Any) -> None:
         ["1024", "20.9x", "16.05", "32.10", "14.72", "15.31", "1.001", "27.1%"],
     ]
     assert [row[9:] for row in rows] == [["16", "4", "1", "1"], ["84", "21", "6", "2"], ["335", "84", "21", "6"]]
-    assert lines[8].startswith("m1 is subquadratic: its cost grows linearly with the pixels.")
+    assert lines[8].startswith("m1 is subquadratic: its multiply-adds grow linearly with the pixels.")
     assert "kMACs at 1024, 2048 and 4096, by the full count." in lines[8]
     assert "At 224, stages 3 and 4 have one chunk, which reads the learned M_0 alone" in run.out
     assert "Foretold for 1024 from the smaller sizes: 16.07 GMACs, 0.09% too many." in run.out
@@ -379,6 +379,9 @@ def test_fvcores_counts_are_not_called_everything(run: Any, tmp_path: Path) -> N
         ["--chunks", "4", "--model-preset", "dense"],
         ["--memory", "none", "--fusion", "concat"],
         ["--memory", "none", "--chunks", "4"],
+        ["--memory-layers", "2", "--global-branch", "cbam"],
+        ["--chunks", "4", "--global-branch", "self-attention"],
+        ["--read", "after", "--global-branch", "titans"],
     ],
     ids=" ".join,
 )

@@ -151,6 +151,14 @@ def test_an_operator_without_formula_is_named_with_its_module(calling: Callable[
     assert counted.uncounted_operators() == {"_fft_r2c": 1}
 
 
+@pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU])
+def test_what_recurrent_layers_do_to_shapes_is_no_work(layer: type[nn.LSTM | nn.GRU]) -> None:
+    gates = 4 if layer is nn.LSTM else 3
+    counted = count(layer(8, 16, batch_first=True, device="meta"), meta(2, 5, 8))
+    assert counted.uncounted == ()
+    assert counted.macs == 2 * 5 * gates * 16 * (8 + 16)
+
+
 def test_bookkeeping_of_indices_is_no_work(calling: Callable[..., nn.Module]) -> None:
     counted = count(calling(lambda x: x[:, torch.arange(4, device=x.device).argsort()]), meta(2, 4, 3))
     assert counted.uncounted == ()
