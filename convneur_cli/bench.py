@@ -87,6 +87,8 @@ def bench(
         contenders = _contenders(model, peers)
         cases = [BenchCase(*size, number) for size in wanted.values() for number in batches]
         plan = plan_bench(contenders, cases, settings)
+        for line in report.uncounted_notes(plan):
+            printer.note(line)
         with printer.progress("timing", 1 + len(contenders) * len(cases)) as advance:
             result = run_bench(plan, settings, advance=advance)
 

@@ -9,7 +9,7 @@ from convneur_cli.results import csv_table, markdown_table
 if TYPE_CHECKING:
     from convneur.figures.latency import LatencySeries
 
-__all__ = ["case_name", "how_measured", "show", "time_series", "to_csv", "to_json", "to_markdown"]
+__all__ = ["case_name", "how_measured", "show", "time_series", "to_csv", "to_json", "to_markdown", "uncounted_notes"]
 
 _BUSY = 0.75  # running processes per core before the run, above which others take time from it
 _UNSTEADY = 1.5  # p90 over p50 above which the machine did something else too
@@ -190,6 +190,17 @@ def _findings(plan: BenchPlan, result: BenchResult) -> list[str]:
             "products."
         )
     return sentences + _machine_sentences(result) + _terms(timed, result)
+
+
+def uncounted_notes(plan: BenchPlan) -> list[str]:
+    """A line for each contender at whose sizes no count foretells whether they fit into memory."""
+    blind: dict[str, list[str]] = {}
+    for one in (one for row in plan.cases for one in row if one.needed_bytes is None):
+        blind.setdefault(one.contender.name, []).append(case_name(one.case))
+    return [
+        f"{name} cannot be counted on {', '.join(dict.fromkeys(cases))}: nothing foretells if it fits into memory"
+        for name, cases in blind.items()
+    ]
 
 
 def _launch_sentences(plan: BenchPlan, timed: list[Timing]) -> list[str]:

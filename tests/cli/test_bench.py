@@ -154,7 +154,10 @@ def test_peers_take_turns_and_their_output_stays_off_stdout(run: Any, zoo: str) 
     assert run.json["models"][1]["scaling"] == [{"batch": 1, "slope": None, "interval": None}]
     lines = run.err.splitlines()
     assert lines[:2] == [f"importing {zoo}, which runs its code", "imported"]
-    assert set(lines[2:-1]) == {"runs"}
+    assert set(lines[2:-1]) == {
+        "runs",
+        f"{zoo}:Even cannot be counted on 1 image of 33: nothing foretells if it fits into memory",
+    }
     assert lines[-1] == f"error: {zoo}:Even on 1 image of 33: an odd side (input 1x3x33x33)"
 
 
@@ -165,6 +168,12 @@ def test_a_foreign_net_alone_and_the_first_refused(run: Any, zoo: str) -> None:
     assert rows[0][3] == "refused"
     assert (rows[1][-1], rows[2][-1]) == ("-", "1")
     assert rows[3][-1].endswith("x")
+
+
+def test_a_size_that_no_count_foretells_is_named_before_it_runs(run: Any, zoo: str) -> None:
+    assert run("--model", f"{zoo}:Even", "--sizes", "33,32", *ONCE) == 1
+    note = f"{zoo}:Even cannot be counted on 1 image of 33: nothing foretells if it fits into memory"
+    assert note in run.err.splitlines()
 
 
 def test_timm_nets(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
