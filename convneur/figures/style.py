@@ -35,7 +35,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 INK, GREY, GRID = "#222222", "#707070", "#E6E6E6"
 SMALL, NORMAL, LARGE = 8.5, 9.5, 12
 DPI = 200
-_CROWDED = 0.06  # neighbouring ticks nearer than this share of the axis are written slanted
+_CHARACTER = 0.018  # the width of a tick's character as a share of the axis; labels that would meet are written slanted
 
 
 def save_figure(figure: Figure, path: Path, *, dpi: int = DPI) -> None:
@@ -115,9 +115,12 @@ def dress_pixel_axes(axes: Axes, labels: dict[int, list[str]], title: str, *, un
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_major_formatter(FixedFormatter(["\n".join(labels[size]) for size in sizes]))
     axes.xaxis.set_minor_locator(NullLocator())
-    gaps = [math.log(high / low) / math.log(right / left) for low, high in pairwise(sizes)]
-    if gaps and min(gaps) < _CROWDED:
-        axes.tick_params(axis="x", labelrotation=60)
+    widths = [_CHARACTER * max(map(len, labels[size])) for size in sizes]
+    places = [math.log(size) / math.log(right / left) for size in sizes]
+    ticks = zip(places, widths, strict=True)
+    if any(b - a < (wide_a + wide_b) / 2 for (a, wide_a), (b, wide_b) in pairwise(ticks)):
+        for text in axes.get_xticklabels():
+            text.set(rotation=60, rotation_mode="anchor", horizontalalignment="right", verticalalignment="center")
     axes.yaxis.set_major_formatter(EngFormatter(unit))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.tick_params(color=GREY, labelcolor=INK, labelsize=SMALL, length=3)
