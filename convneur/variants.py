@@ -162,6 +162,11 @@ class ConvNeurConfig:
         """The fixed number of chunks of a stage, 1 to 4, or None."""
         return None if self.chunks is None else self._per_stage(self.chunks)[stage - 1]
 
+    @property
+    def first_chunk_reads_start(self) -> bool:
+        """Whether the first chunk of each image sees the learned M_0 and nothing else of its image's memory."""
+        return self.global_branch == "neural-memory" and self.read == "before"
+
     def replace(self, **changes: Any) -> "ConvNeurConfig":
         """The same net with other values; ConfigError for a name that is none of the fields."""
         unknown = changes.keys() - {field.name for field in dataclasses.fields(self)}

@@ -130,6 +130,7 @@ def _describe(name: str, config: "ConvNeurConfig", height: int, width: int) -> "
     from convneur.figures.architecture import NetDrawing, StageDrawing
     from convneur.model.memory import NeuralMemory
     from convneur.model.network import ConvNeur, stage_sizes
+    from convneur.model.titans import MemoryAsContext
 
     counter = NetCounter(config)
     cost = counter.at(height, width)
@@ -139,7 +140,8 @@ def _describe(name: str, config: "ConvNeurConfig", height: int, width: int) -> "
     for blocks, info, (rows, columns), chunks in zip(
         net.stages, net.feature_info, stage_sizes(height, width), cost.chunks, strict=True
     ):
-        memory = next((module for module in blocks.modules() if isinstance(module, NeuralMemory)), None)
+        cutters = (module for module in blocks.modules() if isinstance(module, (NeuralMemory, MemoryAsContext)))
+        cutter = next(cutters, None)
         stages.append(
             StageDrawing(
                 stage=info.stage,
@@ -149,7 +151,7 @@ def _describe(name: str, config: "ConvNeurConfig", height: int, width: int) -> "
                 stride=info.stride,
                 has_global=tuple(block.global_branch is not None for block in blocks.children()),
                 chunks=chunks,
-                chunk_length=0 if memory is None else memory.plan(rows * columns).length,
+                chunk_length=0 if cutter is None else cutter.plan(rows * columns).length,
             )
         )
     return NetDrawing(

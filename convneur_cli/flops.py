@@ -203,7 +203,7 @@ class _Counting:
             params=dispatch.params,
             source=None if isinstance(net, ConvNeurConfig) else net.source,
             built_per_size=not isinstance(net, ConvNeurConfig) and net.takes_size,
-            reads_before_write=isinstance(net, ConvNeurConfig) and net.read == "before",
+            reads_before_write=isinstance(net, ConvNeurConfig) and net.first_chunk_reads_start,
             sizes=costs,
             probes=probes,
             scaling=net_scaling(list(probes.values()), list(costs.values()), complete=list(complete.values())),

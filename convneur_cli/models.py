@@ -91,8 +91,7 @@ def models(
         "GMACs: billions of multiply-adds, everything executed, memory updates in Gram form. paper GMACs: without the "
         "products of memory updates and of self-attention. FLOPs: two for each."
     )
-    if any(
-        net.read == "before" and 1 in (each["chunks"] or ()) for net, each in zip(configs.values(), found, strict=True)
-    ):
+    ones = [1 in (each["chunks"] or ()) for each in found]
+    if any(net.first_chunk_reads_start and one for net, one in zip(configs.values(), ones, strict=True)):
         printer.sentence("A stage with one chunk reads the learned M_0 alone, which is the same for every image.")
     return FAILED if refused else None

@@ -76,7 +76,7 @@ def architecture_figure(net: NetDrawing) -> Figure:
     """
     with_global = any(any(stage.has_global) for stage in net.stages)
     bottom = 7.05 if with_global else 4.85  # of the block's panel
-    unwritten = net.config.read == "before" and any(stage.chunks == 1 for stage in net.stages)
+    unwritten = net.config.first_chunk_reads_start and any(stage.chunks == 1 for stage in net.stages)
     page = _Page(_WIDTH, bottom + (0.72 if unwritten else 0.48))
     _draw_title(page, net)
     _draw_zoom(page, _draw_stages(page, net))
@@ -153,7 +153,7 @@ def _draw_stage(
     if stage.chunks:
         chunks = f"{stage.chunks} chunks of {stage.chunk_length}"
         if stage.chunks == 1:
-            chunks = "1 chunk: reads $M_0$" if config.read == "before" else "1 chunk"
+            chunks = "1 chunk: reads $M_0$" if config.first_chunk_reads_start else "1 chunk"
         page.text(centre, _STAGES_TOP + 0.62, chunks, size=_SMALL, color=_BLUE, math=True)
     places: dict[bool, tuple[float, float]] = {}
     pitch = min(0.2, (_STAGE_WIDTH - 0.16) / len(stage.has_global))

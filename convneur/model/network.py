@@ -12,6 +12,7 @@ from convneur.model.global_branches import GlobalBranch, build_mixer
 from convneur.model.heads import build_head
 from convneur.model.layers import Downsample, DropPath, LocalBranch, Stem
 from convneur.model.memory import NeuralMemory
+from convneur.model.titans import MemoryAsContext
 from convneur.variants import ConvNeurConfig
 
 __all__ = [
@@ -200,10 +201,14 @@ class ConvNeur(nn.Module):
         return Intermediates(tuple(features), taps)
 
     def chunks(self, height: int, width: int) -> tuple[int, ...]:
-        """T, the number of chunks in each stage's memory for an image of this size; 0 where there is no memory."""
+        """T, into how many chunks each stage's global branch cuts an image of this size; 0 where none is cut."""
+        cutters = [
+            next((module for module in blocks.modules() if isinstance(module, (NeuralMemory, MemoryAsContext))), None)
+            for blocks in self.stages
+        ]
         return tuple(
-            0 if memory is None else memory.plan(h * w).chunks
-            for memory, (h, w) in zip(self._first_memories(), stage_sizes(height, width), strict=True)
+            0 if cutter is None else cutter.plan(h * w).chunks
+            for cutter, (h, w) in zip(cutters, stage_sizes(height, width), strict=True)
         )
 
     def unreached(self, height: int, width: int) -> dict[str, tuple[int, ...]]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from convneur.model.memory import MemoryWrite, plan_chunks
+from convneur.model.memory import ChunkPlan, MemoryWrite, plan_chunks
 
 __all__ = ["MemoryAsContext", "SegmentAttention"]
 
@@ -74,10 +74,13 @@ class MemoryAsContext(nn.Module):
             nn.LayerNorm(dim, eps=1e-6), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
         )
 
+    def plan(self, tokens: int) -> ChunkPlan:
+        """How the tokens are cut into segments."""
+        return plan_chunks(tokens, self.chunk_length, min_chunks=self.min_chunks, chunks=self.chunks)
+
     def forward(self, x: Tensor) -> Tensor:
         batch, tokens, m = x.shape[0], int(x.shape[1]), x.shape[2]
-        plan = plan_chunks(tokens, self.chunk_length, min_chunks=self.min_chunks, chunks=self.chunks)
-        lengths = [n for chunks, n in plan.groups for _ in range(chunks)]
+        lengths = [n for chunks, n in self.plan(tokens).groups for _ in range(chunks)]
         memory = self.initial.to(torch.promote_types(self.initial.dtype, torch.float32)).expand(batch, m, m)
         momentum: Tensor | None = None
         outputs = []

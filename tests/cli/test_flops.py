@@ -299,6 +299,13 @@ def test_a_wrong_setting_of_a_file_names_the_file(run: Any, tmp_path: Path) -> N
     assert run.line == f"error: --model {path}: mem_dim 30: must be a multiple of num_heads 4"
 
 
+def test_titans_has_chunks_and_none_of_them_reads_the_start_alone(run: Any) -> None:
+    assert run("--json", "--sizes", "224", "--global-branch", "titans") == 0
+    assert run.json["models"][0]["sizes"][0]["chunks"] == [16, 4, 1, 1]
+    assert run("--sizes", "224", "--global-branch", "titans") == 0
+    assert "reads the learned M_0 alone" not in " ".join(run.out.split())
+
+
 @pytest.mark.parametrize("head", ["semantic-fpn", "light-fpn", "upernet"])
 def test_a_size_too_small_for_a_head_is_a_row(run: Any, head: str) -> None:
     assert run("--json", "--head", head, "--sizes", "31,32", *QUICK) == 1

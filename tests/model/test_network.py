@@ -62,6 +62,7 @@ def test_chunks_are_zero_without_memory_and_follow_their_options() -> None:
     assert on_meta(SMALL.replace(memory="none")).chunks(224, 224) == (0, 0, 0, 0)
     assert on_meta(SMALL.replace(global_branch="self-attention")).chunks(224, 224) == (0, 0, 0, 0)
     assert on_meta(SMALL.replace(chunk_length=196, min_chunks=4)).chunks(224, 224) == (16, 4, 4, 4)
+    assert on_meta(SMALL.replace(global_branch="titans", chunk_length=196)).chunks(224, 224) == (16, 4, 1, 1)
     assert on_meta(SMALL.replace(chunks=(16, 8, 4, 2))).chunks(1024, 1024) == (16, 8, 4, 2)
     assert on_meta(SMALL.replace(chunk_length=(3136, 196, 49, 7))).chunks(224, 224) == (1, 4, 4, 7)
 
