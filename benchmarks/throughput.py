@@ -2,7 +2,8 @@
 
     python benchmarks/throughput.py [--sizes 224,512,1024] [--batch 16] [--threads 1,2] [--rounds 5] [--train]
                                     [--dtypes float32,bfloat16] [--ours m1,m2,m3,m4] [--peers convnext_femto,...]
-                                    [--titans m1,m2] [--attention m1] [--local m1] [--profile m1] [--device cuda]
+                                    [--titans m1,m2] [--folded m1,m2] [--attention m1] [--local m1] [--profile m1]
+                                    [--device cuda]
 
 Needs an environment of its own, since timm needs torchvision and there is none for every build of torch:
 
@@ -10,11 +11,11 @@ Needs an environment of its own, since timm needs torchvision and there is none 
 
 Contenders: our variants; those named by `--titans` with titans-pytorch's NeuralMemory in the memory's place, one linear
 layer, gradients taken chunk by chunk (`batch_size = L`), which is the same mathematics and the nearest public stand-in
-for the authors' code; those named by `--attention` with the self-attention twin, those by `--local` without a memory;
-timm's nets. All are timed in turn, A B C A B C ..., in float32 and under bfloat16 autocast, in both
-memory formats, of which the better one is quoted. The batch shrinks with the pixels, so that a call handles about as
-many pixels at every size. Each net in each dtype and format has a process of its own, which waits while the others have
-their turn: within one process a time hangs on what the others left in the allocator.
+for the authors' code; those named by `--folded` as `convneur.fold` makes them; those by `--attention` with the
+self-attention twin, by `--local` without a memory; timm's nets. All are timed in turn, A B C A B C ..., in float32 and
+under bfloat16 autocast, in both memory formats, of which the better one is quoted. The batch shrinks with the pixels,
+so that a call handles about as many pixels at every size. Each net in each dtype and format has a process of its own,
+which waits while the others have their turn: within one process a time hangs on what the others left in the allocator.
 
 The sustained rate is images per second times the net's own full count, so that nets of unequal size can be compared: it
 says how much of the machine a net gets out of its arithmetic. Figures are medians, least and most over the rounds;
@@ -38,7 +39,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from convneur import VARIANTS, ConvNeur
+from convneur import VARIANTS, ConvNeur, fold
 from convneur.cost import BRANCHES, BenchSettings, branch_launches, count, describe_machine, matmul_peak
 from convneur.model.memory import NeuralMemory
 
@@ -86,10 +87,10 @@ def with_titans(model: ConvNeur) -> ConvNeur:
 
 @dataclass(frozen=True)
 class Spec:
-    """A net to build: a variant of ours, as it is or with another mixer, or a net of timm."""
+    """A net to build: a variant of ours, as it is, folded, or with another mixer, or a net of timm."""
 
     name: str
-    instead: Literal["", "titans-pytorch", "self-attention", "no memory"] = ""
+    instead: Literal["", "folded", "titans-pytorch", "self-attention", "no memory"] = ""
 
     def __str__(self) -> str:
         return f"{self.name}, {self.instead}" if self.instead else self.name
@@ -101,6 +102,8 @@ class Spec:
             return timm.create_model(self.name)
         config = VARIANTS[self.name]
         match self.instead:
+            case "folded":
+                return fold(ConvNeur(config))
             case "titans-pytorch":
                 return with_titans(ConvNeur(config))
             case "self-attention":
@@ -235,14 +238,15 @@ def print_rates(measured: Measured, costs: dict[str, float], dtypes: Sequence[to
     print()
 
 
-def print_ratios(measured: Measured, ours: list[str], costs: dict[str, float]) -> None:
+def print_ratios(measured: Measured, ours: list[Spec], costs: dict[str, float]) -> None:
     print(f"| {measured.size} px | ratio, median of the rounds (least to most) |\n|---|---:|")
-    for name in ours:
+    for spec in ours:
+        name = str(spec)
         for other in measured.seconds:
             if other == "convnext_femto":
                 ratio = measured.ratio(name, other, costs[name] / costs[other])
                 print(f"| {name}: sustained rate over {other}'s | {ratio} |")
-            elif other.startswith(f"{name},"):
+            elif other.split(",")[0] == spec.name and other not in (name, f"{spec.name}, folded"):
                 print(f"| {name}: times as fast as {other} | {measured.ratio(name, other)} |")
     print(flush=True)
 
@@ -325,6 +329,7 @@ def main() -> None:
     parser.add_argument("--ours", type=names, default=["m1", "m2", "m3", "m4"])
     parser.add_argument("--peers", type=names, default=names(_PEERS), help="timm names; empty for none")
     parser.add_argument("--titans", type=names, default=["m1", "m2", "m3", "m4"], help="with titans-pytorch's memory")
+    parser.add_argument("--folded", type=names, default=[], help="folded for inference")
     parser.add_argument("--attention", type=names, default=["m1"], help="with self-attention")
     parser.add_argument("--local", type=names, default=[], help="without a memory")
     parser.add_argument("--profile", type=names, default=[], help="variants to profile at the first size")
@@ -336,8 +341,11 @@ def main() -> None:
     def images(size: int) -> int:
         return max(round(arguments.batch * (224 / size) ** 2), 1)
 
+    if arguments.folded and arguments.train:
+        parser.error("--folded: is for inference; leave out --train")
     first = arguments.sizes[0]
-    specs = [Spec(name) for name in arguments.ours]
+    ours = [Spec(name) for name in arguments.ours] + [Spec(name, "folded") for name in arguments.folded]
+    specs = list(ours)
     specs += [Spec(name, "titans-pytorch") for name in arguments.titans]
     specs += [Spec(name, "self-attention") for name in arguments.attention]
     specs += [Spec(name, "no memory") for name in arguments.local]
@@ -354,7 +362,7 @@ def main() -> None:
             costs = {str(spec): gmacs(spec, size) for spec in specs if spec.instead != "titans-pytorch"}
             history.append(measure(nets, size, images(size), arguments.rounds))
             print_rates(history[-1], costs, dtypes)
-            print_ratios(history[-1], arguments.ours, costs)
+            print_ratios(history[-1], ours, costs)
         if len(history) > 1:
             print_growth(history, dtypes)
         for processes in nets.values():

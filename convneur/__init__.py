@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convneur.checkpoints import load_checkpoint, save_checkpoint
     from convneur.errors import ConfigError, InputError
+    from convneur.model.folding import fold
     from convneur.model.memory import NeuralMemory
     from convneur.model.network import ConvNeur
     from convneur.variants import PRESETS, VARIANTS, ConvNeurConfig
@@ -29,6 +30,7 @@ _HOME = {
     "ConvNeurConfig": "convneur.variants",
     "InputError": "convneur.errors",
     "NeuralMemory": "convneur.model.memory",
+    "fold": "convneur.model.folding",
     "load_checkpoint": "convneur.checkpoints",
     "save_checkpoint": "convneur.checkpoints",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "InputError",
     "NeuralMemory",
     "__version__",
+    "fold",
     "load_checkpoint",
     "save_checkpoint",
 ]

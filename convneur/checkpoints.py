@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
+from convneur.model.global_branches import FoldedGlobalBranch
 from convneur.model.network import ConvNeur
 from convneur.variants import ConvNeurConfig
 
@@ -34,8 +35,10 @@ def save_checkpoint(
 ) -> None:
     """Write a net's weights with its config and provenance (data, recipe, seed, scores: plain JSON data).
 
-    Raises: InputError: the file exists and `force` is off, or it cannot be written.
+    Raises: InputError: the file exists and `force` is off, or it cannot be written; ValueError: the net is folded.
     """
+    if any(isinstance(module, FoldedGlobalBranch) for module in model.modules()):
+        raise ValueError("a folded net cannot be saved: save the one it was folded from, and fold what is loaded")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     metadata = {
         "format": FORMAT,

@@ -35,6 +35,9 @@ def bench(
         str | None,
         typer.Option(help="Nets to time in turn with --model's, as they are.", metavar="m2,timm/convnext_femto"),
     ] = None,
+    fold: Annotated[
+        bool, typer.Option("--fold", help="Time each ConvNeur of --model folded for inference too.")
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"], typer.Option(help="Of weights and images.")
@@ -64,6 +67,9 @@ def bench(
     forward pass alone, with random weights. Other nets than ours: `package.module:factory`, which imports the module
     and so runs its code, and `timm/NAME`, which needs `convneur[timm]`.
 
+    `--fold` sets the same net beside it with constant products multiplied out beforehand (`convneur.fold`): fewer
+    multiply-adds, the same output but for rounding.
+
     Example: `convneur bench --model m1 --against timm/convnext_femto --sizes 224,512 --batch 1,8 --plot time.png`
     """
     wanted = parse_sizes("--sizes", sizes)
@@ -84,7 +90,7 @@ def bench(
     for line in foreign_import_notes([*model.names(), *peers]):
         printer.note(line)
     with redirect_stdout(sys.stderr):  # what others' code prints is no part of the result
-        contenders = _contenders(model, peers)
+        contenders = _contenders(model, peers, fold=fold)
         cases = [BenchCase(*size, number) for size in wanted.values() for number in batches]
         plan = plan_bench(contenders, cases, settings)
         for line in report.uncounted_notes(plan):
@@ -122,14 +128,23 @@ def _batches(typed: str) -> list[int]:
     return list(dict.fromkeys(batches))
 
 
-def _contenders(model: ModelOptions, peers: list[str]) -> "list[Contender]":
+def _contenders(model: ModelOptions, peers: list[str], *, fold: bool) -> "list[Contender]":
     """The nets asked for, then their peers; a peer of the same name is told apart, as the options change the first."""
     from convneur.cost import Contender
+    from convneur.model.folding import folds
 
     if len(set(peers)) < len(peers):
         twice = next(name for name in peers if peers.count(name) > 1)
         raise UsageError(f"--against {twice}: is given twice")
-    contenders = [Contender(name, net) for name, net in model.nets().items()]
+    contenders = []
+    for name, net in model.nets().items():
+        contenders.append(Contender(name, net))
+        if fold and isinstance(net, ConvNeurConfig):
+            if not any(folds(net, stage) for stage in range(1, 5)):
+                raise UsageError(f"--fold: nothing in {name} can be folded; it takes a neural memory of one layer")
+            contenders.append(Contender(f"{name} folded", net, folded=True))
+    if fold and not any(contender.folded for contender in contenders):
+        raise UsageError(f"--fold: folds ConvNeur, which --model {model.model} is not; leave it out")
     for name in peers:
         net = load_net("--against", name)
         twin = next((one for one in contenders if one.name == name), None)

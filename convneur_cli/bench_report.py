@@ -1,5 +1,6 @@
 """What `convneur bench` measured, as JSON, CSV, Markdown, a table for people, and lines to draw."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from convneur.cost import BenchCase, BenchPlan, BenchResult, RefusedCase, Timing, paired_ratio
@@ -171,6 +172,7 @@ def _findings(plan: BenchPlan, result: BenchResult) -> list[str]:
                     f"{contender.name}, batch {number}: time grows as the pixels to the power {slope.slope:.2f} "
                     f"(Theil-Sen; 95 % bootstrap interval {slope.low:.2f} to {slope.high:.2f})."
                 )
+    sentences += _fold_sentences(plan)
     sentences += _launch_sentences(plan, timed)
     unsteady = [row for row in timed if row.p90 > _UNSTEADY * row.p50]
     if unsteady:
@@ -201,6 +203,18 @@ def uncounted_notes(plan: BenchPlan) -> list[str]:
         f"{name} cannot be counted on {', '.join(dict.fromkeys(cases))}: nothing foretells if it fits into memory"
         for name, cases in blind.items()
     ]
+
+
+def _fold_sentences(plan: BenchPlan) -> list[str]:
+    sentences = []
+    for row in plan.cases[:1]:
+        for plain, folded in pairwise(row):  # the folded net comes right behind its own
+            if folded.contender.folded and plain.macs and folded.macs:
+                sentences.append(
+                    f"{folded.contender.name}: the same function in {folded.macs / plain.macs:.1%} of the "
+                    f"multiply-adds at {_size_name(folded.case)} px."
+                )
+    return sentences
 
 
 def _launch_sentences(plan: BenchPlan, timed: list[Timing]) -> list[str]:

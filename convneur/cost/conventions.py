@@ -12,7 +12,7 @@ from torch import nn
 from convneur.cost.counter import CostCount, Work
 from convneur.model.attention import SelfAttention
 from convneur.model.fusion import Addition, Concat, Gating
-from convneur.model.global_branches import GlobalBranch
+from convneur.model.global_branches import FoldedGlobalBranch, GlobalBranch
 from convneur.model.layers import LocalBranch
 from convneur.model.memory import MemoryWrite
 from convneur.model.titans import SegmentAttention
@@ -26,6 +26,7 @@ BRANCHES: tuple[Branch, ...] = ("local", "global", "fusion", "other")
 _BRANCH_OF: dict[type[nn.Module], Branch] = {
     LocalBranch: "local",
     GlobalBranch: "global",
+    FoldedGlobalBranch: "global",
     Gating: "fusion",
     Addition: "fusion",
     Concat: "fusion",

@@ -28,6 +28,7 @@ from convneur.cost.counter import CostCount
 from convneur.cost.foreign import ForeignCounter, ForeignNet
 from convneur.cost.nets import NetCounter
 from convneur.errors import ConfigError, InputError
+from convneur.model.folding import fold
 from convneur.model.network import ConvNeur
 from convneur.variants import ConvNeurConfig
 
@@ -136,10 +137,11 @@ class BenchCase:
 
 @dataclass(frozen=True)
 class Contender:
-    """A net to time, by the name it goes by."""
+    """A net to time, by the name it goes by; folded: as `fold` makes a ConvNeur for inference."""
 
     name: str
     net: ConvNeurConfig | ForeignNet
+    folded: bool = False
 
     @property
     def channels(self) -> int:
@@ -154,7 +156,8 @@ class Contender:
         """The net with random weights, in eval mode. Raises: InputError: its factory refuses the size."""
         if isinstance(self.net, ForeignNet):
             return self.net.build(height, width)
-        return ConvNeur(self.net).eval()
+        model = ConvNeur(self.net).eval()
+        return fold(model) if self.folded else model
 
 
 @dataclass(frozen=True)
@@ -319,7 +322,8 @@ def plan_bench(contenders: Sequence[Contender], cases: Sequence[BenchCase], sett
         raise ValueError("two contenders have one name")
     scale = settings.torch_dtype.itemsize / torch.float32.itemsize  # counts are of float32
     counters = [
-        NetCounter(one.net) if isinstance(one.net, ConvNeurConfig) else ForeignCounter(one.net) for one in contenders
+        NetCounter(one.net, folded=one.folded) if isinstance(one.net, ConvNeurConfig) else ForeignCounter(one.net)
+        for one in contenders
     ]
     counts: dict[tuple[int, int, int], CostCount] = {}
     for number, counter in enumerate(counters):

@@ -20,6 +20,7 @@ from convneur.cost.scaling import (
     quadratic_shares,
 )
 from convneur.errors import ConfigError
+from convneur.model.folding import fold
 from convneur.model.network import ConvNeur
 from convneur.variants import ConvNeurConfig
 
@@ -138,14 +139,20 @@ class RefusedSize:
 class NetCounter:
     """Counts one ConvNeur at any size; each size once.
 
-    Args: config: the net; counter: dispatch counts on the meta device, where nothing is computed; fvcore runs the net.
+    Args:
+        config: the net.
+        folded: as `fold` makes it for inference.
+        counter: dispatch counts on the meta device, where nothing is computed; fvcore runs the net.
     """
 
-    def __init__(self, config: ConvNeurConfig, *, counter: Literal["dispatch", "fvcore"] = "dispatch") -> None:
+    def __init__(
+        self, config: ConvNeurConfig, *, folded: bool = False, counter: Literal["dispatch", "fvcore"] = "dispatch"
+    ) -> None:
         self.config = config
         self._runs = counter == "fvcore"
         with torch.device("meta"):
-            self._model = ConvNeur(config).eval()
+            model = ConvNeur(config).eval()
+            self._model = fold(model) if folded else model
         if self._runs:
             self._model.to_empty(device="cpu")
             with torch.no_grad():  # any weights will do, but no random numbers are drawn for them

@@ -272,7 +272,9 @@ class NeuralMemory(nn.Module):
     def _run(
         self, x: Tensor, state: MemoryState | None, *, in_full: bool
     ) -> tuple[Tensor, Tensor | None, MemoryState | None]:
-        batch, tokens, m = x.shape[0], int(x.shape[1]), int(x.shape[2])  # tracers hand out sizes that are no numbers
+        batch, tokens = x.shape[0], int(x.shape[1])  # tracers hand out sizes that are no numbers
+        m = self.mem_dim
+        wide = self.qkv.out_features - 2 * m  # the values: m, or C where the way back is folded into them
         plan = self.plan(tokens)
         strided = self.order == "strided" and plan.chunks > 1
         if strided:
@@ -289,8 +291,8 @@ class NeuralMemory(nn.Module):
         for number, (piece, (chunks, n)) in enumerate(zip(pieces, segments, strict=True), start=1):
             # Flat, for a slice of several images would be projected image by image. q and k are normalised apart, for a
             # slice of both would be copied for each product.
-            qkv = self.qkv(piece.flatten(0, 1)).view(batch, -1, 3 * m)
-            q, k, v = qkv.split(m, dim=-1)
+            qkv = self.qkv(piece.flatten(0, 1)).view(batch, -1, 2 * m + wide)
+            q, k, v = qkv.split([m, m, wide], dim=-1)
             q = F.normalize(q, dim=-1)
             before, after = [memory], []
             if in_full or self.read != "before" or number < len(segments):

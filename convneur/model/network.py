@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from convneur.model.fusion import build_fusion
-from convneur.model.global_branches import GlobalBranch, build_mixer
+from convneur.model.global_branches import FoldedGlobalBranch, GlobalBranch, build_mixer
 from convneur.model.heads import build_head
 from convneur.model.layers import Downsample, DropPath, LocalBranch, Stem
 from convneur.model.memory import NeuralMemory
@@ -36,7 +36,7 @@ class GateTaps(NamedTuple):
     """What a block computes on its way; maps are (B, C, H, W).
 
     f_loc: local features, before any gate. gate: sigmoid(G), None without a gate. gated: sigmoid(G) * F_loc, None
-    without a gate. f_out: the block's output. surprise: (B, 1, H, W), None without a memory.
+    without a gate. f_out: the block's output. surprise: (B, 1, H, W), None without a memory or where it is folded.
     """
 
     f_loc: Tensor
@@ -86,7 +86,9 @@ class ConvNeurBlock(nn.Module):
         super().__init__()
         channels = config.dims[stage - 1]
         self.local_branch = LocalBranch(channels, config.kernel_size, config.mlp_ratio)
-        self.global_branch = GlobalBranch(channels, config.mem_dim, build_mixer(config, stage)) if has_global else None
+        self.global_branch: GlobalBranch | FoldedGlobalBranch | None = (
+            GlobalBranch(channels, config.mem_dim, build_mixer(config, stage)) if has_global else None
+        )
         self.fusion = build_fusion(config.fusion, channels) if has_global else None
         self.drop_path = DropPath(drop_path)
 

@@ -58,11 +58,12 @@ def read_gauges(model: ConvNeur, x: Tensor) -> Gauges:
         largest: list[float] = []
         block: ConvNeurBlock
         for block in blocks:  # type: ignore[attr-defined]
-            if block.global_branch is not None:
-                largest.append(float(block.global_branch(x).abs().max()))
-                mixer = block.global_branch.mixer
+            branch = block.global_branch
+            if isinstance(branch, GlobalBranch):  # not a folded one: this net is being trained
+                largest.append(float(branch(x).abs().max()))
+                mixer = branch.mixer
                 if isinstance(mixer, NeuralMemory):
-                    tokens = block.global_branch.reduce(x).flatten(2).transpose(1, 2)  # B m H W -> B N m
+                    tokens = branch.reduce(x).flatten(2).transpose(1, 2)  # B m H W -> B N m
                     state = mixer.stream(tokens).state
                     norms.append(float(torch.linalg.matrix_norm(state.memory.float()).max()))
             x = block(x)

@@ -15,7 +15,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convneur.cost import latency
+from convneur.cost import NetCounter, latency
+from convneur.variants import VARIANTS
 
 QUICK = ["--warmup", "1", "--repeats", "2", "--memory", "none"]
 ONCE = ["--warmup", "1", "--repeats", "2"]
@@ -128,6 +129,20 @@ def test_the_table_and_what_is_said_of_it(run: Any, quiet_machine: None, monkeyp
     assert "busy" not in said
     assert "Operators launched in a forward pass, by a count: m1 101; m1 as it is" in said
     assert run.err == ""
+
+
+def test_fold_sets_each_net_beside_its_folded_form(run: Any, zoo: str) -> None:
+    assert run("--json", "--fold", "--model", f"m1,{zoo}:Even,m2", "--sizes", "32,64", *ONCE) == 0
+    names = ["m1", "m1 folded", f"{zoo}:Even", "m2", "m2 folded"]
+    assert [net["name"] for net in run.json["models"]] == names
+    macs = {net["name"]: [row["macs"] for row in net["rows"]] for net in run.json["models"]}
+    counted = [NetCounter(VARIANTS["m1"], folded=True).at(side, side).macs for side in (32, 64)]
+    assert macs["m1 folded"] == counted
+    assert all(fewer < more for fewer, more in zip(counted, macs["m1"], strict=True))
+    assert run("--fold", "--model", f"{zoo}:Even,m2", "--sizes", "64", *ONCE) == 0
+    said = " ".join(run.out.split())
+    assert f"m2 folded: the same function in {macs['m2 folded'][1] / macs['m2'][1]:.1%} of the multiply-adds" in said
+    assert said.count("the same function") == 1
 
 
 def test_doubtful_times_are_told(run: Any, quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,6 +293,12 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_starts(
         (["--against", "timm/x"], 2, "--against timm/x: timm is not installed; pip install 'convneur[timm]'"),
         (["--mem-dim", "30", "--global-branch", "self-attention"], 2, "--mem-dim 30: must be a multiple of num_heads"),
         (["--global-branch", "nothing"], 2, "--global-branch"),
+        (
+            ["--fold", "--memory", "none"],
+            2,
+            "--fold: nothing in m1 can be folded; it takes a neural memory of one layer",
+        ),
+        (["--fold", "--model", "torch.nn:Flatten"], 2, "--fold: folds ConvNeur, which --model torch.nn:Flatten is not"),
         (["--plot", "time.gif"], 2, "--plot time.gif: the name must end in"),
         (["--output", "time.txt"], 2, "--output time.txt: the name must end in"),
     ],
