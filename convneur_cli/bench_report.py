@@ -40,6 +40,7 @@ def to_json(plan: BenchPlan, result: BenchResult) -> dict[str, Any]:
             "instructions": machine.instructions,
             "torch_capability": machine.torch_capability,
             "cores": machine.cores,
+            "all_cores": machine.all_cores,
             "accelerator": machine.accelerator,
             "memory_bytes": machine.memory_bytes,
             "bfloat16_instructions": machine.bfloat16,
@@ -181,10 +182,10 @@ def _findings(plan: BenchPlan, result: BenchResult) -> list[str]:
             f"Unsteady: p90 is up to {worst.p90 / worst.p50:.1f} times p50 ({worst.contender} on "
             f"{case_name(worst.case)}), so something else ran on this machine; more --repeats, or a quieter machine."
         )
-    if result.load is not None and result.load > _BUSY * result.machine.cores:
+    if result.load is not None and result.load > _BUSY * result.machine.all_cores:
         sentences.append(
             f"The machine was busy before the run began (load {result.load:.1f} on "
-            f"{_several(result.machine.cores, 'core')}): these times may be too long."
+            f"{_several(result.machine.all_cores, 'core')}): these times may be too long."
         )
     if any(result.above_peak(row) for row in timed):
         sentences.append(

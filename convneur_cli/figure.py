@@ -128,20 +128,16 @@ def _describe(name: str, config: "ConvNeurConfig", height: int, width: int) -> "
 
     from convneur.cost import NetCounter
     from convneur.figures.architecture import NetDrawing, StageDrawing
-    from convneur.model.memory import NeuralMemory
     from convneur.model.network import ConvNeur, stage_sizes
-    from convneur.model.titans import MemoryAsContext
 
     counter = NetCounter(config)
     cost = counter.at(height, width)
     with torch.device("meta"):
         net = ConvNeur(config)
     stages = []
-    for blocks, info, (rows, columns), chunks in zip(
-        net.stages, net.feature_info, stage_sizes(height, width), cost.chunks, strict=True
+    for blocks, info, (rows, columns), plan in zip(
+        net.stages, net.feature_info, stage_sizes(height, width), net.chunk_plans(height, width), strict=True
     ):
-        cutters = (module for module in blocks.modules() if isinstance(module, (NeuralMemory, MemoryAsContext)))
-        cutter = next(cutters, None)
         stages.append(
             StageDrawing(
                 stage=info.stage,
@@ -150,8 +146,8 @@ def _describe(name: str, config: "ConvNeurConfig", height: int, width: int) -> "
                 channels=info.channels,
                 stride=info.stride,
                 has_global=tuple(block.global_branch is not None for block in blocks.children()),
-                chunks=chunks,
-                chunk_length=0 if cutter is None else cutter.plan(rows * columns).length,
+                chunks=0 if plan is None else plan.chunks,
+                chunk_length=0 if plan is None else plan.length,
             )
         )
     return NetDrawing(

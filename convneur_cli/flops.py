@@ -129,6 +129,8 @@ def flops(
         printer.error(problem)
     if counting.problems:
         return FAILED
+    for line in report.check_notes(nets) if check else []:
+        printer.warn(line)
     failures = [*(report.failed_checks(nets) if check else []), *(report.strict_failures(nets) if strict else [])]
     for failure in failures:
         printer.error(failure)
@@ -166,7 +168,7 @@ class _Counting:
         *,
         twin: "TwinName | None" = None,
     ) -> "NetReport":
-        from convneur.cost import ImageCost, RefusedSize, net_scaling
+        from convneur.cost import ForeignCounter, ImageCost, RefusedSize, net_scaling
         from convneur_cli.flops_report import NetReport, compare_counters, net_name, size_name
 
         shown = net_name(name, twin)
@@ -202,6 +204,7 @@ class _Counting:
             config=net if isinstance(net, ConvNeurConfig) else None,
             params=dispatch.params,
             source=None if isinstance(net, ConvNeurConfig) else net.source,
+            ran_on_zeros=isinstance(dispatch, ForeignCounter) and dispatch.ran_on_zeros,
             built_per_size=not isinstance(net, ConvNeurConfig) and net.takes_size,
             reads_before_write=isinstance(net, ConvNeurConfig) and net.first_chunk_reads_start,
             sizes=costs,

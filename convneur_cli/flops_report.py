@@ -82,8 +82,8 @@ class NetReport:
 
     sizes, probes and training are by size as typed; training: None where the backward pass was not asked for. twin:
     None for the net itself. config: None for a net that is no ConvNeur. params: None where such a net was refused at
-    every size. source: where such a net comes from, None for a ConvNeur. built_per_size: it is another net, with other
-    parameters, at each size.
+    every size. source: where such a net comes from, None for a ConvNeur. ran_on_zeros: it asks for its tensors'
+    values, so it was run. built_per_size: it is another net, with other parameters, at each size.
     """
 
     name: str
@@ -91,6 +91,7 @@ class NetReport:
     config: ConvNeurConfig | None
     params: int | None
     source: str | None
+    ran_on_zeros: bool
     built_per_size: bool
     reads_before_write: bool
     sizes: dict[str, ImageCost | RefusedSize]
@@ -108,6 +109,13 @@ class NetReport:
     def by_fvcore(self) -> bool:
         """Whether fvcore alone counted the sizes."""
         return self.counters is not None and self.counters.dispatch is None
+
+    @property
+    def hides_quadratic(self) -> bool:
+        """Whether element-wise results have a quadratic term that the verdict, on multiply-adds, does not know."""
+        elementwise = self.scaling.elementwise
+        quadratic = elementwise is not None and elementwise.verdict == "quadratic term present"
+        return quadratic and self.scaling.verdict.is_subquadratic
 
     @property
     def counted(self) -> dict[str, ImageCost]:
@@ -169,6 +177,15 @@ def failed_checks(nets: Iterable[NetReport]) -> list[str]:
     ]
 
 
+def check_notes(nets: Iterable[NetReport]) -> list[str]:
+    """A line for each net that passes by its multiply-adds alone."""
+    return [
+        f"--check: {net.shown}: holds for multiply-adds alone: element-wise results have a term quadratic in the pixels"
+        for net in nets
+        if net.hides_quadratic
+    ]
+
+
 def strict_failures(nets: Iterable[NetReport]) -> list[str]:
     """A line for each net with operators that no formula covers, or on which the counters differ."""
     failures = []
@@ -210,6 +227,8 @@ def _net_json(net: NetReport, by: By | None) -> dict[str, Any]:
             "order": verdict.order,
             "quadratic_share": scaling.quadratic_share,
             "macs_per_pixel": verdict.macs_per_pixel,
+            "elementwise": scaling.elementwise
+            and {"verdict": scaling.elementwise.verdict, "order": scaling.elementwise.order},
             "local_slopes": scaling.local_slopes,
             "global_local_slopes": scaling.global_local_slopes,
             "predicted": predicted
@@ -473,10 +492,15 @@ def _by_table(net: NetReport, by: By) -> tuple[list[str], list[list[str]]]:
 
 
 def _findings(net: NetReport) -> list[str]:
-    sentences = [_verdict_sentence(net)]
+    sentences = [_verdict_sentence(net), *_elementwise_sentence(net)]
     if net.source is not None:
         how = "built for each size, as its factory takes img_size" if net.built_per_size else "one net for all sizes"
         sentences.append(f"From {net.source}; {how}.")
+    if net.ran_on_zeros:
+        sentences.append(
+            "It asks for its tensors' values, so it was run, on zeros: where it decides by values it decided by those, "
+            "and what it computes outside torch, in NumPy say, is in no total."
+        )
     slopes = [f"{slope:.3f}" for slope in net.scaling.global_local_slopes if slope is not None]
     if slopes:
         sentences.append(f"Between the sizes, the global branches alone grow with slope {_list(slopes)}.")
@@ -537,10 +561,10 @@ def _uncounted_sentences(
 def _verdict_sentence(net: NetReport) -> str:
     verdict, shares = net.scaling.verdict, net.scaling.quadratic_share
     order = f"{verdict.order:.2f}" if verdict.order is not None else ""
-    cost = "its multiply-adds"  # and no other cost: elementwise work and memory are told beside
+    cost, alone = ("they", " in its multiply-adds alone") if net.hides_quadratic else ("its multiply-adds", "")
     answer = {
-        "linear": f"{net.shown} is subquadratic: {cost} grow linearly with the pixels.",
-        "subquadratic": f"{net.shown} is subquadratic: {cost} grow as the pixels to the power {order}.",
+        "linear": f"{net.shown} is subquadratic{alone}: {cost} grow linearly with the pixels.",
+        "subquadratic": f"{net.shown} is subquadratic{alone}: {cost} grow as the pixels to the power {order}.",
         "quadratic term present": f"{net.shown} is not subquadratic: {cost} have a term quadratic in the pixels.",
         "undetermined": f"Whether {net.shown} is subquadratic is undetermined.",
     }[verdict.verdict]
@@ -553,6 +577,18 @@ def _verdict_sentence(net: NetReport) -> str:
         if known:
             found += f"; that term is {_list(f'{share:.0%}' for share in known.values())} at {_list(known)}"
     return f"{answer} {found}."
+
+
+def _elementwise_sentence(net: NetReport) -> list[str]:
+    """What a verdict on multiply-adds would hide."""
+    elementwise = net.scaling.elementwise
+    if elementwise is None or not net.hides_quadratic:
+        return []
+    per_pixel = _list(significant(results / 1e3) for results in elementwise.macs_per_pixel)
+    return [
+        "Its element-wise results, which are no multiply-adds, have a term quadratic in the pixels: "
+        f"{per_pixel} thousand a pixel at {_list(net.probes)}."
+    ]
 
 
 def _counter_sentences(net: NetReport) -> list[str]:

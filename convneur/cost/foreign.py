@@ -197,6 +197,11 @@ class ForeignCounter:
         self._counts: dict[tuple[int, int], CostCount] = {}
 
     @property
+    def ran_on_zeros(self) -> bool:
+        """Whether a size was counted by running the net, since it asks for values."""
+        return self._computing is not None and not self._runs
+
+    @property
     def params(self) -> int | None:
         """Parameters of the net as it was counted at the first size; None before that."""
         return next((count.params for count in self._counts.values()), None)

@@ -267,7 +267,7 @@ class Machine:
 
     instructions: those of the processor that matter to a dtype's speed; bfloat16: whether the device has instructions
     for it, without which it is no faster. torch_capability: the instructions that torch's own kernels use. cores: that
-    this process may run on. memory_bytes: of the device, in all. threads: that torch used for one operator.
+    this process may run on, of all_cores. memory_bytes: of the device, in all. threads: of torch, for one operator.
     """
 
     system: str
@@ -275,6 +275,7 @@ class Machine:
     instructions: tuple[str, ...] | None
     torch_capability: str
     cores: int
+    all_cores: int
     threads: int
     accelerator: str | None
     memory_bytes: int | None
@@ -701,6 +702,7 @@ def describe_machine(device: str) -> Machine:
         instructions=instructions,
         torch_capability=torch.backends.cpu.get_cpu_capability(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        all_cores=os.cpu_count() or 1,
         threads=torch.get_num_threads(),
         accelerator=accelerator,
         memory_bytes=memory,

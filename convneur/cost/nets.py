@@ -207,11 +207,13 @@ class Scaling:
     """How a net's cost grows with the pixels.
 
     verdict: by the full count at the probe sizes, since the paper's convention leaves out the very products that
-    could be quadratic. The rest belongs to the sizes asked for and their convention: quadratic_share for each;
-    slopes for each neighbouring pair, of the whole net and of its global branches; predicted for the largest.
+    could be quadratic. elementwise: likewise from `CostCount`'s element-wise results, which are no multiply-adds; None
+    where a probe size was refused. The rest belongs to the sizes asked for and their convention: quadratic_share for
+    each; slopes for each neighbouring pair, of the whole net and of its global branches; predicted for the largest.
     """
 
     verdict: ScalingVerdict
+    elementwise: ScalingVerdict | None
     quadratic_share: tuple[float | None, ...] | None
     local_slopes: tuple[float | None, ...]
     global_local_slopes: tuple[float | None, ...]
@@ -236,19 +238,25 @@ def net_scaling(
         probes: at `probe_sizes`. costs: at the sizes asked for.
         complete: the same sizes by the probes' counter, for the shares, where costs are by one that leaves out more.
     """
+    elementwise = None
     refused = [probe for probe in probes if isinstance(probe, RefusedSize)]
     if refused:
         why = f"the net refuses {refused[0].height}x{refused[0].width}: {refused[0].error}"
         verdict = ScalingVerdict("undetermined", None, None, (), why)
     else:
         taken = [probe for probe in probes if isinstance(probe, ImageCost)]
-        verdict = judge_scaling([probe.macs_full for probe in taken], [probe.pixels for probe in taken])
+        probed = [probe.pixels for probe in taken]
+        verdict = judge_scaling([probe.macs_full for probe in taken], probed)
+        results = [probe.count.elementwise for probe in taken]
+        if None not in results:
+            elementwise = judge_scaling([number or 0 for number in results], probed)
     pixels = [cost.pixels for cost in costs]
     macs = [cost.macs if isinstance(cost, ImageCost) else None for cost in costs]
     of_global = [cost.branches["global"] if isinstance(cost, SizeCost) else None for cost in costs]
     full = [cost.macs_full if isinstance(cost, ImageCost) else None for cost in complete or costs]
     return Scaling(
         verdict=verdict,
+        elementwise=elementwise,
         quadratic_share=quadratic_shares(verdict, pixels, full),
         local_slopes=local_slopes(pixels, macs),
         global_local_slopes=local_slopes(pixels, of_global),

@@ -24,8 +24,8 @@ _aten = torch.ops.aten
 class Operator(NamedTuple):
     """How a call of one operator overload is counted.
 
-    name: without namespace, overload, and the underscore of its in-place form. kind: macs, elementwise, movement,
-    unknown, or composite: made of other operators, which are counted instead. work, formula: of kind macs only.
+    name: without aten's namespace, the overload, and the underscore of an in-place form. kind: macs, elementwise,
+    movement, unknown, or composite: made of other operators, which are counted instead. work, formula: of macs only.
     allocates: its results are new tensors, not views or arguments. launches: it runs something on the device.
     """
 
@@ -167,8 +167,9 @@ _METADATA = _names(
 
 
 def _base_name(overload: Any) -> str:
-    """`addmm` of aten::addmm_, as operators in place take the same arguments."""
-    name: str = overload._schema.name.split("::")[1]
+    """`addmm` of aten::addmm_, as operators in place take the same arguments; `mine::addmm` of another namespace."""
+    full: str = overload._schema.name
+    name = full.removeprefix("aten::")
     return name[:-1] if name.endswith("_") and not name.endswith("__") else name
 
 

@@ -11,7 +11,7 @@ from convneur.model.fusion import build_fusion
 from convneur.model.global_branches import FoldedGlobalBranch, GlobalBranch, build_mixer
 from convneur.model.heads import build_head
 from convneur.model.layers import Downsample, DropPath, LocalBranch, Stem
-from convneur.model.memory import NeuralMemory
+from convneur.model.memory import ChunkPlan, NeuralMemory
 from convneur.model.titans import MemoryAsContext
 from convneur.variants import ConvNeurConfig
 
@@ -204,12 +204,16 @@ class ConvNeur(nn.Module):
 
     def chunks(self, height: int, width: int) -> tuple[int, ...]:
         """T, into how many chunks each stage's global branch cuts an image of this size; 0 where none is cut."""
+        return tuple(0 if plan is None else plan.chunks for plan in self.chunk_plans(height, width))
+
+    def chunk_plans(self, height: int, width: int) -> tuple[ChunkPlan | None, ...]:
+        """How each stage's global branch cuts its tokens of an image of this size; None where it cuts none."""
         cutters = [
             next((module for module in blocks.modules() if isinstance(module, (NeuralMemory, MemoryAsContext))), None)
             for blocks in self.stages
         ]
         return tuple(
-            0 if cutter is None else cutter.plan(h * w).chunks
+            None if cutter is None else cutter.plan(h * w)
             for cutter, (h, w) in zip(cutters, stage_sizes(height, width), strict=True)
         )
 

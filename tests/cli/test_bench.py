@@ -85,7 +85,8 @@ def test_json_has_times_machine_and_versions(run: Any) -> None:
     }
     assert found["versions"]["torch"] == torch.__version__
     assert found["machine"].keys() == {
-        *("system", "processor", "instructions", "torch_capability", "cores", "accelerator", "memory_bytes"),
+        *("system", "processor", "instructions", "torch_capability", "cores", "all_cores", "accelerator"),
+        "memory_bytes",
         *("bfloat16_instructions", "float32_precision", "load_average_before", "matmul_peak_macs_per_second"),
     }
     (model,) = found["models"]

@@ -63,6 +63,37 @@ class B(nn.Conv2d):
     def forward(self, x):
         return FourierBackward.apply(super().forward(x))
 
+class Distances(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 2, 8, 8)
+
+    def forward(self, x):
+        tokens = super().forward(x).flatten(2)
+        return (tokens[..., None] - tokens[..., None, :]).abs().amax((1, 3))
+
+class Escapes(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 4, 1)
+
+    def forward(self, x):
+        features = super().forward(x).flatten().numpy()
+        return torch.tensor(features @ features)
+
+@torch.library.custom_op("{name}::relu", mutates_args=())
+def relu(x: torch.Tensor) -> torch.Tensor:
+    return x.clone()
+
+@relu.register_fake
+def _(x):
+    return torch.empty_like(x)
+
+class Custom(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 4, 1)
+
+    def forward(self, x):
+        return relu(super().forward(x))
+
 def fails():
     raise KeyError("no weights")
 """
@@ -77,7 +108,7 @@ def run(command: Any) -> Any:
 @pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"flops_zoo_{next(_NUMBERS)}"
-    (tmp_path / f"{name}.py").write_text(NETS)
+    (tmp_path / f"{name}.py").write_text(NETS.replace("{name}", name))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     return name
@@ -153,6 +184,39 @@ def test_an_fft_is_named_and_strict_fails(run: Any, zoo: str) -> None:
     assert run("--strict", *arguments) == 3
     assert "No formula for _fft_r2c, which is in no total: 1 calls at 64, in the net itself." in run.out
     assert run.err.splitlines()[-1] == f"error: --strict: {zoo}:Mixer: no formula for _fft_r2c"
+
+
+def test_what_multiply_adds_do_not_show_is_said(run: Any, zoo: str) -> None:
+    arguments = ["--model", f"{zoo}:Distances", "--sizes", "64"]
+    assert run("-q", "--check", *arguments) == 0  # the check is of multiply-adds
+    said = " ".join(run.out.split())
+    assert f"{zoo}:Distances is subquadratic in its multiply-adds alone: they grow linearly" in said
+    assert "Its element-wise results, which are no multiply-adds, have a term quadratic in the pixels: " in said
+    assert run.err == (
+        f"imported\nwarning: --check: {zoo}:Distances: holds for multiply-adds alone: element-wise results have a term "
+        "quadratic in the pixels\n"
+    )
+    assert run("-q", "--json", *arguments) == 0
+    assert run.json["models"][0]["scaling"]["elementwise"] == {
+        "verdict": "quadratic term present",
+        "order": pytest.approx(2, abs=0.01),
+    }
+
+
+def test_a_net_that_leaves_torch_is_said_to_have_been_run(run: Any, zoo: str) -> None:
+    assert run("-q", "--model", f"{zoo}:Escapes", "--sizes", "32") == 0
+    said = " ".join(run.out.split())
+    assert "It asks for its tensors' values, so it was run, on zeros" in said
+    assert "what it computes outside torch, in NumPy say, is in no total" in said
+    assert run("-q", "--model", f"{zoo}:Plain", "--sizes", "32") == 0
+    assert "was run" not in run.out
+
+
+def test_an_operator_of_anothers_is_named_in_full(run: Any, zoo: str) -> None:
+    """Its name may be one of torch's own, which it has nothing to do with."""
+    assert run("--json", "-q", "--strict", "--model", f"{zoo}:Custom", "--sizes", "32") == 3
+    assert run.json["models"][0]["sizes"][0]["uncounted_operators"] == {f"{zoo}::relu": 1}
+    assert run.err == f"imported\nerror: --strict: {zoo}:Custom: no formula for {zoo}::relu\n"
 
 
 @pytest.mark.parametrize("by", ["module", "operator"])

@@ -290,7 +290,7 @@ def _(x: Tensor) -> Tensor:
 
 def test_what_has_no_formula_is_named(counter_of: Callable[..., ForeignCounter]) -> None:
     count = counter_of(lambda x: twice(torch.fft.irfft2(torch.fft.rfft2(x)))).at(8, 8).count
-    assert count.uncounted_operators() == {"_fft_r2c": 1, "_fft_c2r": 1, "twice": 1}
+    assert count.uncounted_operators() == {"_fft_r2c": 1, "_fft_c2r": 1, "convneur_tests::twice": 1}
     assert count.macs == 12 * 64
 
 
