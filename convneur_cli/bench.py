@@ -36,7 +36,7 @@ def bench(
         typer.Option(help="Nets to time in turn with --model's, as they are.", metavar="m2,timm/convnext_femto"),
     ] = None,
     fold: Annotated[
-        bool, typer.Option("--fold", help="Time each ConvNeur of --model folded for inference too.")
+        bool, typer.Option("--fold", help="Time each ConvNeur of --model that can be folded for inference so, too.")
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",
     dtype: Annotated[
@@ -140,11 +140,12 @@ def _contenders(model: ModelOptions, peers: list[str], *, fold: bool) -> "list[C
     for name, net in model.nets().items():
         contenders.append(Contender(name, net))
         if fold and isinstance(net, ConvNeurConfig):
-            if not any(folds(net, stage) for stage in range(1, 5)):
-                raise UsageError(f"--fold: nothing in {name} can be folded; it takes a neural memory of one layer")
-            contenders.append(Contender(f"{name} folded", net, folded=True))
+            contenders += [Contender(f"{name} folded", net, folded=True)] * any(folds(net, s) for s in range(1, 5))
     if fold and not any(contender.folded for contender in contenders):
-        raise UsageError(f"--fold: folds ConvNeur, which --model {model.model} is not; leave it out")
+        raise UsageError(
+            f"--fold: nothing in {', '.join(model.names())} can be folded: that takes a ConvNeur with a neural memory "
+            "of one layer, without max_state_norm, in a stage no wider than C_m"
+        )
     for name in peers:
         net = load_net("--against", name)
         twin = next((one for one in contenders if one.name == name), None)

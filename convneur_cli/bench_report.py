@@ -173,7 +173,7 @@ def _findings(plan: BenchPlan, result: BenchResult) -> list[str]:
                     f"{contender.name}, batch {number}: time grows as the pixels to the power {slope.slope:.2f} "
                     f"(Theil-Sen; 95 % bootstrap interval {slope.low:.2f} to {slope.high:.2f})."
                 )
-    sentences += _fold_sentences(plan)
+    sentences += _fold_sentences(plan, timed)
     sentences += _launch_sentences(plan, timed)
     unsteady = [row for row in timed if row.p90 > _UNSTEADY * row.p50]
     if unsteady:
@@ -206,15 +206,24 @@ def uncounted_notes(plan: BenchPlan) -> list[str]:
     ]
 
 
-def _fold_sentences(plan: BenchPlan) -> list[str]:
+def _fold_sentences(plan: BenchPlan, timed: list[Timing]) -> list[str]:
+    """What each folded net, which comes right behind its own, has before it."""
+    rows = {(row.contender, row.case): row for row in timed}
     sentences = []
-    for row in plan.cases[:1]:
-        for plain, folded in pairwise(row):  # the folded net comes right behind its own
-            if folded.contender.folded and plain.macs and folded.macs:
-                sentences.append(
-                    f"{folded.contender.name}: the same function in {folded.macs / plain.macs:.1%} of the "
-                    f"multiply-adds at {_size_name(folded.case)} px."
-                )
+    for plain, folded in pairwise(plan.contenders):
+        if not folded.folded:
+            continue
+        pairs = [
+            (rows[plain.name, row[0].case], rows[folded.name, row[0].case])
+            for row in plan.cases
+            if {(plain.name, row[0].case), (folded.name, row[0].case)} <= rows.keys()
+        ]
+        for before, after in pairs:
+            work = f"{after.macs / before.macs:.1%} of the multiply-adds" if before.macs and after.macs else "fewer"
+            sentences.append(
+                f"{folded.name} on {case_name(after.case)}: the same function in {work} and "
+                f"{paired_ratio(after, before):.3f} of the time."
+            )
     return sentences
 
 
@@ -233,7 +242,9 @@ def _launch_sentences(plan: BenchPlan, timed: list[Timing]) -> list[str]:
 def _machine_sentences(result: BenchResult) -> list[str]:
     machine, settings = result.machine, result.settings
     place = [machine.accelerator] if machine.accelerator else []
-    place.append(f"{machine.processor or 'an unnamed processor'}, {_several(machine.cores, 'core')}")
+    cores = _several(machine.all_cores, "core")
+    cores = cores if machine.cores == machine.all_cores else f"{machine.cores} of {cores}"
+    place.append(f"{machine.processor or 'an unnamed processor'}, {cores}")
     if machine.instructions and not settings.on_cuda:
         place.append(f"with {' '.join(machine.instructions)} (torch's kernels: {machine.torch_capability})")
     versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())

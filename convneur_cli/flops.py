@@ -69,7 +69,8 @@ def flops(
 ) -> int | None:
     """Count what a net costs, and find whether its cost grows with the pixels or with their square.
 
-    Nothing is computed (unless by fvcore): nets are counted on torch's meta device, at any size in no memory.
+    Nets are counted on torch's meta device, at any size in no memory: nothing is computed, but by fvcore, and for a net
+    of others that cannot run so.
 
     Any net of three image channels can be counted: `--model package.module:factory` imports the module, which runs
     its code, and calls the factory, with `img_size` where it takes that; `--model timm/NAME` needs `convneur[timm]`.
@@ -129,7 +130,7 @@ def flops(
         printer.error(problem)
     if counting.problems:
         return FAILED
-    for line in report.check_notes(nets) if check else []:
+    for line in report.check_warnings(nets) if check else []:
         printer.warn(line)
     failures = [*(report.failed_checks(nets) if check else []), *(report.strict_failures(nets) if strict else [])]
     for failure in failures:

@@ -61,7 +61,8 @@ class Work:
 
 @dataclass(frozen=True)
 class Uncounted:
-    """An operator on real or complex numbers that has no formula: its work is in no total."""
+    """An operator that has no formula, its work in no total: of torch's own those on real or complex numbers, of others
+    any."""
 
     module: str
     operator: str
@@ -306,9 +307,7 @@ class _Counting(TorchDispatchMode):
         if operator.formula is not None:
             return operator.formula(args, kwargs, out), 0
         if operator.kind == "elementwise":
-            taken = next(tensors_in(args), None)
-            given = next(tensors_in(out), None)
-            return 0, max((tensor.numel() for tensor in (taken, given) if tensor is not None), default=0)
+            return 0, max((tensor.numel() for tensor in (*tensors_in(args), *tensors_in(out))), default=0)
         return 0, 0
 
     def _record(self, func: Any, operator: Operator, args: Any, macs: int, elements: int) -> None:
@@ -321,7 +320,7 @@ class _Counting(TorchDispatchMode):
             entry[1] += macs
         elif operator.kind == "elementwise":
             self._elementwise += elements
-        elif operator.kind == "unknown" and has_floats(args):
+        elif operator.kind == "unknown" and (has_floats(args) or _is_anothers(operator, args)):
             place = (self.path, func)
             self._unknown[place] = self._unknown.get(place, 0) + 1
 
@@ -387,6 +386,11 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(item)
     elif isinstance(value, dict):
         yield from tensors_in(list(value.values()))
+
+
+def _is_anothers(operator: Operator, args: Any) -> bool:
+    """Whether an operator on tensors is not torch's own: then integers may be more than indices."""
+    return "::" in operator.name and next(tensors_in(args), None) is not None
 
 
 def _is_plain(tensor: Tensor) -> bool:

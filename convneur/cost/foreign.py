@@ -182,8 +182,8 @@ def foreign_probe_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
 class ForeignCounter:
     """Counts one foreign net at any size, on one image of three channels; each size once.
 
-    Choice: a net that asks for its tensors' values, which the meta device has none of, is run on zeros instead where
-    the image has at most 1024 x 1024 pixels.
+    Choice: a net that cannot run on the meta device, because it asks for its tensors' values or makes some on another
+    device, is run on zeros instead where the image has at most 1024 x 1024 pixels.
 
     Args: net: from `load_foreign`; counter: dispatch counts on the meta device, where nothing is computed; fvcore
         runs the net.
@@ -194,12 +194,13 @@ class ForeignCounter:
         self._runs = counter == "fvcore"
         self._meta: nn.Module | None = None
         self._computing: nn.Module | None = None
+        self._ran = False
         self._counts: dict[tuple[int, int], CostCount] = {}
 
     @property
     def ran_on_zeros(self) -> bool:
-        """Whether a size was counted by running the net, since it asks for values."""
-        return self._computing is not None and not self._runs
+        """Whether a size was counted by running the net, which the meta device could not."""
+        return self._ran
 
     @property
     def params(self) -> int | None:
@@ -236,9 +237,11 @@ class ForeignCounter:
             if "meta" not in str(error):
                 raise
             if height * width > _LARGEST_RUN:
-                why = "a net that asks for values is run to be counted, up to 1024 x 1024 pixels"
+                why = "what meta cannot run is run to be counted, up to 1024 x 1024 pixels"
                 raise CountingError(f"{error}; {why}") from error
-        return how(self._real(height, width), torch.zeros(1, 3, height, width))
+        counted = how(self._real(height, width), torch.zeros(1, 3, height, width))
+        self._ran = True
+        return counted
 
     def _real(self, height: int, width: int) -> nn.Module:
         if self._computing is None or self.net.takes_size:

@@ -12,10 +12,10 @@ __all__ = ["fold", "folds"]
 def fold(model: ConvNeur) -> ConvNeur:
     """A copy for inference that computes the same in fewer multiply-adds, as far as rounding goes.
 
-    Choice: where it saves multiply-adds, see `FoldedGlobalBranch`; there the products are taken in float64. What cannot
-    be folded stays as it is: other branches than a linear memory, and one with `max_state_norm`, which looks at the
-    state itself. The copy is in eval mode, its weights ask for no gradient, and it is not to be saved: fold what is
-    loaded.
+    Choice: where C <= C_m, which always saves multiply-adds, see `FoldedGlobalBranch`; the products are taken in
+    float64, on the weights' device. What cannot be folded stays as it is: other branches than a linear memory, and one
+    with `max_state_norm`, which looks at the state itself. The copy is in eval mode and its weights ask for no
+    gradient; hooks on what is folded do not come along. `save_checkpoint` refuses it: fold what is loaded.
 
     >>> import torch
     >>> from convneur import VARIANTS, ConvNeur, fold
@@ -36,7 +36,6 @@ def fold(model: ConvNeur) -> ConvNeur:
 
 
 def folds(config: ConvNeurConfig, stage: int) -> bool:
-    """Whether `fold` changes a stage, 1 to 4: it has a global branch that can be folded, and gains by it."""
+    """Whether `fold` changes a stage, 1 to 4: it has a global branch that can be folded, and always gains by it."""
     linear = config.global_branch == "neural-memory" and config.memory_layers == 1 and config.max_state_norm is None
-    m, c = config.mem_dim, config.dims[stage - 1]
-    return config.memory != "none" and linear and 4 * c * m + c * c + m * m < 2 * c * m + 6 * m * m
+    return config.memory != "none" and linear and config.dims[stage - 1] <= config.mem_dim

@@ -1,7 +1,6 @@
 """The global branch: a bottleneck C -> C_m -> C around what mixes the image's tokens, and its ablation twins."""
 
 import copy
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from convneur.model.attention import NonLocal, SelfAttention
 from convneur.model.cbam import CBAM
 from convneur.model.layers import Linear
-from convneur.model.memory import NeuralMemory
+from convneur.model.memory import NeuralMemory, UpdateGenerator
 from convneur.model.rwkv import InvertedResidualRWKV
 from convneur.model.titans import MemoryAsContext
 from convneur.variants import ConvNeurConfig
@@ -102,8 +101,8 @@ class FoldedGlobalBranch(nn.Module):
         q, k, v' = X W_r W_q, X W_r W_k, X W_r W_v W_e      one product each; v' has C channels
         M'_0 = M_0 W_e, m x C; G_t = q M'_{t-1}             and the memory's own equations
 
-    A token then costs 4 C m + C^2 + m^2 multiply-adds in place of 2 C m + 6 m^2: less while C < 1.45 m, as in the first
-    two stages of m1 to m4, where most tokens are.
+    A token then costs 4 C m + C^2 + m^2 multiply-adds in place of 2 C m + 6 m^2, and a chunk m^2 C in place of m^3:
+    never more while C <= m, as in the first two stages of m1 to m4, where most tokens are.
     Args:    branch: of which it is made; x: (B, C, H, W) float.
     Returns: (B, C, H, W), the branch's own but for rounding.
     """
@@ -112,24 +111,26 @@ class FoldedGlobalBranch(nn.Module):
         super().__init__()
         assert isinstance(branch.mixer, NeuralMemory)
         self.mixer = copy.deepcopy(branch.mixer)
-        generator = self.mixer.write.generator
+        qkv, generator = self.mixer.qkv, self.mixer.write.generator
         # A layer's weight is its matrix transposed.
         w_r, w_e, w_qkv, w_g = (
-            layer.weight.detach().flatten(1).double()
-            for layer in (branch.reduce, branch.expand, self.mixer.qkv, generator)
+            layer.weight.detach().flatten(1).double() for layer in (branch.reduce, branch.expand, qkv, generator)
         )
         b_r, b_e, b_g = (_bias(layer).detach().double() for layer in (branch.reduce, branch.expand, generator))
         w_q, w_k, w_v = w_qkv.chunk(3)
         w_qkv = torch.cat([w_q, w_k, w_e @ w_v])
-        like = self.mixer.initial
-        generator.in_features = w_r.shape[1]
-        generator.weight, generator.bias = _parameters(like, w_g @ w_r, w_g @ b_r + b_g)
-        self.mixer.qkv = Linear(w_r.shape[1], len(w_qkv), device="meta")
-        self.mixer.qkv.weight, self.mixer.qkv.bias = _parameters(like, w_qkv @ w_r, w_qkv @ b_r)
-        self.mixer.initial, self.bias = _parameters(like, like.detach().double() @ w_e.T, b_e)
+        channels = w_r.shape[1]
+        with torch.device("meta"):
+            self.mixer.qkv = Linear(channels, len(w_qkv))
+            self.mixer.write.generator = UpdateGenerator(channels, generator.step_size)
+        _assign(self.mixer.qkv, w_qkv @ w_r, w_qkv @ b_r, like=qkv.weight)
+        _assign(self.mixer.write.generator, w_g @ w_r, w_g @ b_r + b_g, like=generator.weight)
+        self.mixer.initial = nn.Parameter((self.mixer.initial.detach().double() @ w_e.T).to(self.mixer.initial))
+        self.bias = nn.Parameter(b_e.to(branch.expand.weight))
 
     def forward(self, x: Tensor) -> Tensor:
-        return _map(self.mixer(_tokens(x)) + self.bias, x)
+        y = self.mixer(_tokens(x))
+        return _map(y + self.bias.to(y.dtype), x)  # under autocast y is short
 
     def forward_taps(self, x: Tensor) -> GlobalOutput:
         """`forward`'s map; no surprise, which is an error of values that have another basis here."""
@@ -141,8 +142,8 @@ def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
     return layer.bias
 
 
-def _parameters(like: Tensor, *values: Tensor) -> Iterator[nn.Parameter]:
-    return (nn.Parameter(value.to(like)) for value in values)
+def _assign(layer: nn.Linear, weight: Tensor, bias: Tensor, *, like: Tensor) -> None:
+    layer.weight, layer.bias = nn.Parameter(weight.to(like)), nn.Parameter(bias.to(like))
 
 
 def _tokens(x: Tensor) -> Tensor:

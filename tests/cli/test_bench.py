@@ -140,10 +140,22 @@ def test_fold_sets_each_net_beside_its_folded_form(run: Any, zoo: str) -> None:
     counted = [NetCounter(VARIANTS["m1"], folded=True).at(side, side).macs for side in (32, 64)]
     assert macs["m1 folded"] == counted
     assert all(fewer < more for fewer, more in zip(counted, macs["m1"], strict=True))
-    assert run("--fold", "--model", f"{zoo}:Even,m2", "--sizes", "64", *ONCE) == 0
+    assert run("--fold", "--model", f"{zoo}:Even,m2", "--sizes", "32,64", *ONCE) == 0
     said = " ".join(run.out.split())
-    assert f"m2 folded: the same function in {macs['m2 folded'][1] / macs['m2'][1]:.1%} of the multiply-adds" in said
-    assert said.count("the same function") == 1
+    for size, less, more in zip((32, 64), macs["m2 folded"], macs["m2"], strict=True):
+        assert (
+            f"m2 folded on 1 image of {size}: the same function in {less / more:.1%} of the multiply-adds and" in said
+        )
+    assert said.count("of the time.") == 2
+
+
+def test_fold_leaves_out_what_cannot_be_folded(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("capped.json").write_text(json.dumps(VARIANTS["m1"].replace(max_state_norm=5.0).to_dict()))
+    assert run("--json", "--fold", "--model", "capped.json,m1", "--sizes", "32", *ONCE) == 0
+    assert [net["name"] for net in run.json["models"]] == ["capped.json", "m1", "m1 folded"]
+    assert run("--fold", "--model", "capped.json", "--sizes", "32", *ONCE) == 2
+    assert "nothing in capped.json can be folded" in run.err
 
 
 def test_doubtful_times_are_told(run: Any, quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,9 +309,9 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_starts(
         (
             ["--fold", "--memory", "none"],
             2,
-            "--fold: nothing in m1 can be folded; it takes a neural memory of one layer",
+            "--fold: nothing in m1 can be folded: that takes",
         ),
-        (["--fold", "--model", "torch.nn:Flatten"], 2, "--fold: folds ConvNeur, which --model torch.nn:Flatten is not"),
+        (["--fold", "--model", "torch.nn:Flatten"], 2, "--fold: nothing in torch.nn:Flatten can be folded"),
         (["--plot", "time.gif"], 2, "--plot time.gif: the name must end in"),
         (["--output", "time.txt"], 2, "--output time.txt: the name must end in"),
     ],

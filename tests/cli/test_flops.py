@@ -27,7 +27,7 @@ def test_json_is_the_contracts(run: Any) -> None:
     assert run.json.keys() == {"schema", "convention", "models"}
     assert (run.json["schema"], run.json["convention"]) == ("convneur.flops/1", "all")
     (model,) = run.json["models"]
-    assert model.keys() == {"name", "config", "params", "sizes", "scaling"}
+    assert model.keys() == {"name", "config", "params", "ran_on_zeros", "sizes", "scaling"}
     assert (model["name"], model["params"]) == ("m1", 4_317_092)
     assert ConvNeurConfig.from_dict(model["config"]) == VARIANTS["m1"]
     first, second, third = model["sizes"]
@@ -54,7 +54,8 @@ def test_json_is_the_contracts(run: Any) -> None:
         "verdict", "order", "quadratic_share", "macs_per_pixel", "elementwise", "local_slopes", "global_local_slopes",
         "predicted",
     }  # fmt: skip
-    assert scaling["elementwise"] == {"verdict": "linear", "order": 1.0}
+    assert (scaling["elementwise"]["verdict"], scaling["elementwise"]["order"]) == ("linear", 1.0)
+    assert len(scaling["elementwise"]["results_per_pixel"]) == 3
     assert (scaling["verdict"], scaling["order"], scaling["quadratic_share"]) == ("linear", 1.0, None)
     assert len(scaling["macs_per_pixel"]) == 3
     assert scaling["macs_per_pixel"][0] == third["macs_per_pixel"]

@@ -94,6 +94,28 @@ class Custom(nn.Conv2d):
     def forward(self, x):
         return relu(super().forward(x))
 
+class Integers(Plain):
+    def forward(self, x):
+        return relu(super().forward(x).to(torch.int8))
+
+class Enlarges(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 2, 16, 16)
+
+    def forward(self, x):
+        missing = max(1024 - x.shape[-1], 0) // 16
+        tokens = super().forward(x)
+        lower = tokens.new_zeros(1, 2, tokens.shape[-2] + missing, tokens.shape[-1] + missing).flatten(2)
+        return (lower[..., None] - lower[..., None, :]).abs().amax((1, 3))
+
+class Refuses(Plain):
+    def forward(self, x):
+        raise ValueError("not even off the meta device")
+
+class Mixes(Plain):
+    def forward(self, x):
+        return super().forward(x) + torch.zeros(1, device="cpu").expand(4)[:, None, None]
+
 def fails():
     raise KeyError("no weights")
 """
@@ -118,7 +140,7 @@ def test_json_is_the_contracts_without_what_only_ours_has(run: Any, zoo: str) ->
     assert run("--json", "--check", "--model", f"{zoo}:Plain", "--sizes", "32,64x32") == 0
     assert run.err.splitlines() == [f"importing {zoo}, which runs its code", "imported"]
     (model,) = run.json["models"]
-    assert model.keys() == {"name", "config", "params", "sizes", "scaling"}
+    assert model.keys() == {"name", "config", "params", "ran_on_zeros", "sizes", "scaling"}
     assert model["config"] is None
     assert (model["name"], model["params"]) == (f"{zoo}:Plain", 16)
     first, second = model["sizes"]
@@ -193,22 +215,43 @@ def test_what_multiply_adds_do_not_show_is_said(run: Any, zoo: str) -> None:
     assert f"{zoo}:Distances is subquadratic in its multiply-adds alone: they grow linearly" in said
     assert "Its element-wise results, which are no multiply-adds, have a term quadratic in the pixels: " in said
     assert run.err == (
-        f"imported\nwarning: --check: {zoo}:Distances: holds for multiply-adds alone: element-wise results have a term "
-        "quadratic in the pixels\n"
+        f"imported\nwarning: --check: {zoo}:Distances: holds for multiply-adds alone; element-wise results: "
+        "quadratic term present\n"
     )
     assert run("-q", "--json", *arguments) == 0
-    assert run.json["models"][0]["scaling"]["elementwise"] == {
-        "verdict": "quadratic term present",
-        "order": pytest.approx(2, abs=0.01),
-    }
+    elementwise = run.json["models"][0]["scaling"]["elementwise"]
+    assert (elementwise["verdict"], elementwise["order"]) == ("quadratic term present", pytest.approx(2, abs=0.01))
+    assert elementwise["results_per_pixel"][2] > 3 * elementwise["results_per_pixel"][1]
+
+
+def test_a_check_that_holds_apart_from_an_operator_warns(run: Any, zoo: str) -> None:
+    assert run("-q", "--check", "--model", f"{zoo}:Custom", "--sizes", "32") == 0
+    assert run.err.splitlines()[-1] == (
+        f"warning: --check: {zoo}:Custom: holds apart from {zoo}::relu, which no formula covers"
+    )
+    assert f"{zoo}:Custom is subquadratic as far as formulas go: its multiply-adds grow linearly" in run.out
+
+
+def test_elementwise_results_that_no_order_fits_are_said(run: Any, zoo: str) -> None:
+    assert run("-q", "--check", "--model", f"{zoo}:Enlarges", "--sizes", "64") == 0
+    assert "element-wise results, which are no multiply-adds, grow in no order that fits" in " ".join(run.out.split())
+    assert run.err.splitlines()[-1].endswith("holds for multiply-adds alone; element-wise results: undetermined")
+
+
+def test_integers_in_anothers_operator_are_work_too(run: Any, zoo: str) -> None:
+    assert run("--json", "-q", "--strict", "--model", f"{zoo}:Integers", "--sizes", "32") == 3
+    assert run.json["models"][0]["sizes"][0]["uncounted_operators"] == {f"{zoo}::relu": 1}
 
 
 def test_a_net_that_leaves_torch_is_said_to_have_been_run(run: Any, zoo: str) -> None:
     assert run("-q", "--model", f"{zoo}:Escapes", "--sizes", "32") == 0
     said = " ".join(run.out.split())
-    assert "It asks for its tensors' values, so it was run, on zeros" in said
+    assert "The meta device cannot run it, which asks for values or makes tensors elsewhere, so it was run," in said
     assert "what it computes outside torch, in NumPy say, is in no total" in said
-    assert run("-q", "--model", f"{zoo}:Plain", "--sizes", "32") == 0
+    for name, ran in (("Mixes", True), ("Plain", False)):
+        assert run("-q", "--json", "--model", f"{zoo}:{name}", "--sizes", "32") == 0
+        assert run.json["models"][0]["ran_on_zeros"] == ran
+    assert run("-q", "--model", f"{zoo}:Refuses", "--sizes", "32") == 1
     assert "was run" not in run.out
 
 
