@@ -318,7 +318,7 @@ def test_a_net_that_asks_for_values_is_run_if_small(counter_of: Callable[..., Fo
     counter = counter_of(lambda x: x if x.mean().item() > 0 else -x)
     assert counter.at(8, 8).macs == 12 * 64
     assert counter.training_at(8, 8).macs == 2 * 12 * 64
-    with pytest.raises(CountingError, match="asks for values is run to be counted, up to 1024 x 1024 pixels"):
+    with pytest.raises(CountingError, match="what meta cannot run is run to be counted, up to 1024 x 1024 pixels"):
         counter.at(1024, 2048)
 
 
