@@ -139,8 +139,8 @@ def _contenders(model: ModelOptions, peers: list[str], *, fold: bool) -> "list[C
     contenders = []
     for name, net in model.nets().items():
         contenders.append(Contender(name, net))
-        if fold and isinstance(net, ConvNeurConfig):
-            contenders += [Contender(f"{name} folded", net, folded=True)] * any(folds(net, s) for s in range(1, 5))
+        if fold and isinstance(net, ConvNeurConfig) and any(folds(net, stage) for stage in range(1, 5)):
+            contenders.append(Contender(f"{name} folded", net, folded=True))
     if fold and not any(contender.folded for contender in contenders):
         raise UsageError(
             f"--fold: nothing in {', '.join(model.names())} can be folded: that takes a ConvNeur with a neural memory "

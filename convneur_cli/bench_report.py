@@ -211,19 +211,13 @@ def _fold_sentences(plan: BenchPlan, timed: list[Timing]) -> list[str]:
     rows = {(row.contender, row.case): row for row in timed}
     sentences = []
     for plain, folded in pairwise(plan.contenders):
-        if not folded.folded:
-            continue
-        pairs = [
-            (rows[plain.name, row[0].case], rows[folded.name, row[0].case])
-            for row in plan.cases
-            if {(plain.name, row[0].case), (folded.name, row[0].case)} <= rows.keys()
-        ]
-        for before, after in pairs:
-            work = f"{after.macs / before.macs:.1%} of the multiply-adds" if before.macs and after.macs else "fewer"
-            sentences.append(
-                f"{folded.name} on {case_name(after.case)}: the same function in {work} and "
-                f"{paired_ratio(after, before):.3f} of the time."
-            )
+        for case in (row[0].case for row in plan.cases if folded.folded):
+            before, after = rows.get((plain.name, case)), rows.get((folded.name, case))
+            if before and after and before.macs and after.macs:
+                sentences.append(
+                    f"{folded.name} on {case_name(case)}: the same function in {after.macs / before.macs:.1%} of the "
+                    f"multiply-adds and {paired_ratio(after, before):.3f} of the time."
+                )
     return sentences
 
 
