@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convneur.checkpoints import load_checkpoint, save_checkpoint
-    from convneur.errors import ConfigError, InputError
+    from convneur.errors import ConfigError, InputError, OutputExistsError
+    from convneur.model.create import create
     from convneur.model.folding import fold
     from convneur.model.memory import NeuralMemory
     from convneur.model.network import ConvNeur
@@ -29,7 +30,9 @@ _HOME = {
     "ConvNeur": "convneur.model.network",
     "ConvNeurConfig": "convneur.variants",
     "InputError": "convneur.errors",
+    "OutputExistsError": "convneur.errors",
     "NeuralMemory": "convneur.model.memory",
+    "create": "convneur.model.create",
     "fold": "convneur.model.folding",
     "load_checkpoint": "convneur.checkpoints",
     "save_checkpoint": "convneur.checkpoints",
@@ -43,7 +46,9 @@ __all__ = [
     "ConvNeurConfig",
     "InputError",
     "NeuralMemory",
+    "OutputExistsError",
     "__version__",
+    "create",
     "fold",
     "load_checkpoint",
     "save_checkpoint",

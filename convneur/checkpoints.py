@@ -49,7 +49,7 @@ def save_checkpoint(
         try:
             save_file(tensors, temporary, metadata=metadata)
         except SafetensorError as error:  # a full disk comes as one of these
-            raise InputError(f"{path}: could not be written ({error})") from None
+            raise InputError(path, f"could not be written ({error})") from None
 
 
 def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None) -> Checkpoint:
@@ -65,40 +65,38 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
         with path.open("rb") as file:
             start = file.read(4)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        raise InputError(path, f"cannot be read ({error.strerror})") from None
     if start.startswith(_PICKLED):
-        raise InputError(f"{path}: a pickled checkpoint can run code and is never loaded; save it as safetensors")
+        raise InputError(path, "a pickled checkpoint can run code and is never loaded; save it as safetensors")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             # Cloned: on some processors a product's last bit depends on where in memory a weight begins.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  (not a dict)
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+        raise InputError(path, f"not a readable safetensors file ({error})") from None
 
     if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: not weights of a ConvNeur (its format is {metadata.get('format')!r}, not {FORMAT!r})"
-        )
+        raise InputError(path, f"not weights of a ConvNeur (its format is {metadata.get('format')!r}, not {FORMAT!r})")
     try:
         config = ConvNeurConfig.from_dict(json.loads(metadata["config"]))
         provenance = json.loads(metadata["provenance"])
     except (KeyError, json.JSONDecodeError, ConfigError) as error:
-        raise InputError(f"{path}: its description of the net is broken ({error})") from None
+        raise InputError(path, f"its description of the net is broken ({error})") from None
     for name, value in (expect or {}).items():
         if getattr(config, name) != value:
-            raise InputError(f"{path}: holds a net with {name} {getattr(config, name)}, not {value}")
+            raise InputError(path, f"holds a net with {name} {getattr(config, name)}, not {value}")
 
     with torch.device("meta"):
         model = ConvNeur(config)
     wanted = model.state_dict()
     for name, tensor in wanted.items():
         if name not in tensors:
-            raise InputError(f"{path}: tensor {name} is missing; the file is not of the net it describes")
+            raise InputError(path, f"tensor {name} is missing; the file is not of the net it describes")
         if tensors[name].shape != tensor.shape:
-            raise InputError(f"{path}: tensor {name} is {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
+            raise InputError(path, f"tensor {name} is {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
     surplus = tensors.keys() - wanted.keys()
     if surplus:
-        raise InputError(f"{path}: holds {len(surplus)} tensors that its net lacks, {min(surplus)} among them")
+        raise InputError(path, f"holds {len(surplus)} tensors that its net lacks, {min(surplus)} among them")
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     return Checkpoint(model.eval(), provenance)

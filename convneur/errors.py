@@ -1,11 +1,72 @@
-"""The two ways in which a caller can be wrong, so that a command can tell them apart."""
+"""The ways in which a caller can be wrong, as fields: the command line makes options and advice of them."""
 
-__all__ = ["ConfigError", "InputError"]
+from os import PathLike
+from typing import Any
+
+__all__ = ["ConfigError", "InputError", "OutputExistsError"]
+
+_NONE = object()
 
 
 class InputError(ValueError):
-    """An input that exists but cannot be processed. One line: which file, what is wrong, the mend."""
+    """An input that exists but cannot be processed, or an output that cannot be written.
+
+    Args:
+        path: the file or folder, a member of an archive or a page of a file; None where the fault lies in none (an
+            array, two sets that do not match).
+        problem: what is wrong and the mend, without the path.
+
+    >>> str(InputError("photo.png", "damaged or cut short; save it again"))
+    'photo.png: damaged or cut short; save it again'
+    """
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = None if path is None else str(path)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem if self.path is None else f"{self.path}: {self.problem}"
+
+
+class OutputExistsError(InputError):
+    """An output that exists already and was not to be replaced.
+
+    >>> str(OutputExistsError("scores.json"))
+    'scores.json: exists already; choose another name or pass force=True'
+    """
+
+    def __init__(self, path: str | PathLike[str], problem: str = "exists already", name: str = "name") -> None:
+        """name: what else can be chosen: another name, another folder."""
+        super().__init__(path, problem)
+        self.args = (path, problem, name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; choose another {self.name} or pass force=True"
 
 
 class ConfigError(ValueError):
-    """A setting that no model or metric can have. One line: which setting, its value, what it may be."""
+    """A setting that no model, metric or run can have.
+
+    Args:
+        setting: the argument's name, such as mem_dim.
+        problem: what it may be. Other arguments are named in backticks, such as `chunks`: the command line shows
+            them as its options.
+        value: what was given; left out where the problem says it.
+
+    >>> str(ConfigError("mem_dim", "must be at least 1", value=0))
+    'mem_dim 0: must be at least 1'
+    >>> str(ConfigError("runs", "each needs a partner of the same seed"))
+    'runs: each needs a partner of the same seed'
+    """
+
+    def __init__(self, setting: str, problem: str, *, value: Any = _NONE) -> None:
+        super().__init__(setting, problem)
+        self.setting, self.problem = setting, problem
+        # As text: an error travels between processes and holds nothing alive.
+        self.value = None if value is _NONE else "none" if value is None else str(value)
+
+    def __str__(self) -> str:
+        value = "" if self.value is None else f" {self.value}"
+        return f"{self.setting}{value}: {self.problem}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from convneur.errors import InputError
+from convneur.errors import InputError, OutputExistsError
 
 __all__ = ["new_file", "new_folder", "refuse_existing"]
 
@@ -18,14 +18,14 @@ def refuse_existing(*paths: Path, force: bool) -> None:
     """
     for path in paths:
         if path.is_dir():
-            raise InputError(f"{path}: is a folder; name a file")
+            raise InputError(path, "is a folder; name a file")
         if path.exists() and not force:
-            raise InputError(f"{path}: exists already; choose another name or add --force")
+            raise OutputExistsError(path)
         folder = path.parent
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; create it first")
+            raise InputError(folder, "no such folder; create it first")
         if not os.access(folder, os.W_OK):
-            raise InputError(f"{folder}: cannot write there; choose another folder")
+            raise InputError(folder, "cannot write there; choose another folder")
 
 
 def new_folder(path: Path) -> Path:
@@ -36,9 +36,9 @@ def new_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise InputError(f"{path}: is not a folder; choose another name") from None
+        raise InputError(path, "is not a folder; choose another name") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot create the folder ({error.strerror})") from None
+        raise InputError(path, f"cannot create the folder ({error.strerror})") from None
     return path
 
 
@@ -55,7 +55,7 @@ def new_file(path: Path, *, force: bool) -> Iterator[Path]:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot write there ({error.strerror})") from None
+        raise InputError(path.parent, f"cannot write there ({error.strerror})") from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -65,6 +65,6 @@ def new_file(path: Path, *, force: bool) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 is for secrets
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: could not be written ({error.strerror or error})") from None
+        raise InputError(path, f"could not be written ({error.strerror or error})") from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -5,12 +5,14 @@ of `VARIANTS` are derived from those figures: this is the one setting found that
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from convneur.errors import ConfigError
+from convneur.errors import ConfigError, InputError
 
 __all__ = [
     "CHUNK_SETTINGS",
@@ -23,6 +25,7 @@ __all__ = [
     "Order",
     "Placement",
     "Read",
+    "find_config",
 ]
 
 Placement = Literal["none", "per-stage", "per-layer"]
@@ -102,18 +105,18 @@ class ConvNeurConfig:
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise ConfigError(f"{name} {getattr(self, name)!r}: choose one of {', '.join(allowed)}")
+                raise ConfigError(name, f"choose one of {', '.join(allowed)}", value=repr(getattr(self, name)))
         for name in ("dims", "depths"):
             # A JSON round trip turns tuples into lists; equality and hashing want tuples back.
             object.__setattr__(self, name, tuple(getattr(self, name)))
             if len(getattr(self, name)) != _STAGES:
-                raise ConfigError(f"{name} {getattr(self, name)}: needs {_STAGES} values, one per stage")
+                raise ConfigError(name, f"needs {_STAGES} values, one per stage", value=getattr(self, name))
         for name in ("chunk_length", "chunks"):
             value = getattr(self, name)
             if isinstance(value, (list, tuple)):
                 object.__setattr__(self, name, tuple(value))
                 if len(value) != _STAGES:
-                    raise ConfigError(f"{name} {tuple(value)}: one value, or {_STAGES}, one per stage")
+                    raise ConfigError(name, f"one value, or {_STAGES}, one per stage", value=tuple(value))
         whole = {
             "dims": self.dims,
             "depths": self.depths,
@@ -129,26 +132,26 @@ class ConvNeurConfig:
         }
         for name, values in whole.items():
             if any(not isinstance(value, int) or isinstance(value, bool) or value < 1 for value in values):
-                raise ConfigError(f"{name} {getattr(self, name)}: must be whole and at least 1")
+                raise ConfigError(name, "must be whole and at least 1", value=getattr(self, name))
         if self.kernel_size % 2 == 0:
-            raise ConfigError(f"kernel_size {self.kernel_size}: must be odd, to keep the map's size")
+            raise ConfigError("kernel_size", "must be odd, to keep the map's size", value=self.kernel_size)
         for name in ("drop_path_rate", "step_size"):
             if not isinstance(getattr(self, name), (int, float)):
-                raise ConfigError(f"{name} {getattr(self, name)!r}: must be a number")
+                raise ConfigError(name, "must be a number", value=repr(getattr(self, name)))
         if not 0 <= self.drop_path_rate < 1:
-            raise ConfigError(f"drop_path_rate {self.drop_path_rate}: must be in [0, 1)")
+            raise ConfigError("drop_path_rate", "must be in [0, 1)", value=self.drop_path_rate)
         if not self.step_size > 0:
-            raise ConfigError(f"step_size {self.step_size}: must be above 0")
+            raise ConfigError("step_size", "must be above 0", value=self.step_size)
         if self.max_state_norm is not None and not self.max_state_norm > 0:
-            raise ConfigError(f"max_state_norm {self.max_state_norm}: must be above 0, or None")
+            raise ConfigError("max_state_norm", "must be above 0, or None", value=self.max_state_norm)
         if self.memory_layers not in (1, 2):
-            raise ConfigError(f"memory_layers {self.memory_layers}: choose 1 or 2")
+            raise ConfigError("memory_layers", "choose 1 or 2", value=self.memory_layers)
         if self.global_branch == "ir-rwkv" and self.mem_dim % 4:
-            raise ConfigError(f"mem_dim {self.mem_dim}: ir-rwkv shifts it by quarters; take a multiple of 4")
+            raise ConfigError("mem_dim", "ir-rwkv shifts it by quarters; take a multiple of 4", value=self.mem_dim)
         if self.global_branch == "non-local" and self.mem_dim < 2:
-            raise ConfigError(f"mem_dim {self.mem_dim}: non-local halves it; take at least 2")
+            raise ConfigError("mem_dim", "non-local halves it; take at least 2", value=self.mem_dim)
         if self.global_branch in ("self-attention", "titans") and self.mem_dim % self.num_heads:
-            raise ConfigError(f"mem_dim {self.mem_dim}: must be a multiple of num_heads {self.num_heads}")
+            raise ConfigError("mem_dim", f"must be a multiple of num_heads {self.num_heads}", value=self.mem_dim)
 
     @staticmethod
     def _per_stage(value: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -171,7 +174,7 @@ class ConvNeurConfig:
         """The same net with other values; ConfigError for a name that is none of the fields."""
         unknown = changes.keys() - {field.name for field in dataclasses.fields(self)}
         if unknown:
-            raise ConfigError(f"unknown setting {', '.join(sorted(unknown))}")
+            raise ConfigError(sorted(unknown)[0], "is no setting of a ConvNeur")
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -182,16 +185,16 @@ class ConvNeurConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> "ConvNeurConfig":
         """The config that `to_dict` wrote. Raises: ConfigError: unknown or missing names, impossible values."""
         if not isinstance(values, Mapping):
-            raise ConfigError("settings must be given by name")
+            raise ConfigError("settings", "must be given by name")
         unknown = values.keys() - {field.name for field in dataclasses.fields(cls)}
         if unknown:
-            raise ConfigError(f"unknown setting {', '.join(sorted(unknown))}")
+            raise ConfigError(sorted(unknown)[0], "is no setting of a ConvNeur")
         if "dims" not in values:
-            raise ConfigError("setting dims is missing: the channels of the four stages")
+            raise ConfigError("dims", "is missing; give the channels of the four stages")
         try:
             return cls(**values)
         except TypeError as error:
-            raise ConfigError(f"a setting has the wrong type: {error}") from None
+            raise ConfigError("settings", f"one has the wrong type ({error})") from None
 
 
 VARIANTS: Mapping[str, ConvNeurConfig] = MappingProxyType(
@@ -214,3 +217,69 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "dense": MappingProxyType({"chunk_length": 4096}),
     }
 )
+
+# Settings that not every global branch has.
+_OF_CHUNKS = ("chunk_length", "min_chunks", "chunks")
+_OF_MEMORY = ("memory_layers", "read", "order")
+_USED = {"neural-memory": _OF_CHUNKS + _OF_MEMORY, "titans": _OF_CHUNKS}
+_OF_BRANCHES = ("global_branch", "fusion", "mem_dim", *_OF_CHUNKS, *_OF_MEMORY)
+
+
+def find_config(
+    model: "str | Path | ConvNeurConfig" = "m1",
+    *,
+    model_preset: Literal["classification", "dense"] | None = None,
+    **settings: Any,
+) -> ConvNeurConfig:
+    """The config of a variant, of a JSON file of settings or of a config, with settings changed.
+
+    Args:
+        model: m1 to m4 in any case, a .json file as `ConvNeurConfig.to_dict` gives it, or a config.
+        model_preset: a chunk length of the paper: classification (196) or dense (4096).
+        settings: as `ConvNeurConfig` takes them. A dense head has ADE20K's 150 classes unless num_classes says more.
+    Raises: ConfigError: an unknown name or setting, a value that cannot be, a setting that others leave without
+        effect; InputError: a file that is no config.
+
+    >>> find_config("M1", chunks=4, num_classes=10).chunks
+    4
+    >>> find_config("m5")
+    Traceback (most recent call last):
+    convneur.errors.ConfigError: model m5: choose m1, m2, m3, m4, or a .json file of settings
+    """
+    config = model if isinstance(model, ConvNeurConfig) else _named(model)
+    typed: dict[str, Any] = {}
+    if model_preset is not None:
+        if model_preset not in PRESETS:
+            raise ConfigError("model_preset", f"choose {', '.join(PRESETS)}", value=model_preset)
+        typed |= PRESETS[model_preset]
+    typed |= settings
+    fixed = [name for name in ("chunk_length", "min_chunks") if name in typed]
+    if settings.get("chunks") is not None and fixed:
+        raise ConfigError("chunks", f"sets the chunks' length; leave out `{fixed[0]}` or `model_preset`")
+    given = [*settings, *(["model_preset"] if model_preset else [])]
+    idle = [name for name in (*_OF_BRANCHES, "model_preset") if name in given]
+    if settings.get("memory") == "none" and idle:
+        raise ConfigError("memory", f"leaves no global branch for `{idle[0]}` to act on", value="none")
+    if typed.get("head") in DENSE_HEADS:
+        typed.setdefault("num_classes", 150)
+    config = config.replace(**typed)
+    used = _USED.get(config.global_branch, ())
+    for name in (name for name in _OF_CHUNKS + _OF_MEMORY if name in settings and name not in used):
+        raise ConfigError(name, f"`global_branch {config.global_branch}` has no such setting; leave it out")
+    return config
+
+
+def _named(model: str | Path) -> ConvNeurConfig:
+    if str(model).casefold() in VARIANTS:
+        return VARIANTS[str(model).casefold()]
+    path = Path(model)
+    if path.suffix != ".json":
+        raise ConfigError("model", f"choose {', '.join(VARIANTS)}, or a .json file of settings", value=model)
+    if not path.exists():
+        raise ConfigError("model", "no such file", value=model)
+    try:
+        return ConvNeurConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(path, f"cannot be read as JSON ({error})") from None
+    except (ConfigError, AttributeError) as error:
+        raise InputError(path, f"describes no ConvNeur ({error})") from None

@@ -7,9 +7,21 @@ import typer
 from typer.exceptions import TyperException
 
 import convneur
-from convneur_cli import bench, demo, eval_boundary, figure, flops, models, predict, study, tables, train, viz_gates
+from convneur_cli.commands import (
+    bench,
+    demo,
+    eval_boundary,
+    figure,
+    flops,
+    models,
+    predict,
+    study,
+    tables,
+    train,
+    viz_gates,
+)
 from convneur_cli.errors import INTERRUPTED, USAGE
-from convneur_cli.options import Group, register
+from convneur_cli.options.common import Group, register
 
 __all__ = ["app", "main"]
 

@@ -4,8 +4,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from convneur.cost import BenchCase, BenchPlan, BenchResult, RefusedCase, Timing, paired_ratio
-from convneur_cli.output import Printer, grouped, significant
-from convneur_cli.results import csv_table, markdown_table
+from convneur.formats import csv_table, grouped, markdown_table, significant
+from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     from convneur.figures.latency import LatencySeries

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convneur.errors import InputError
-from convneur_cli.boundary_inputs import InputOptions, Inputs
+from convneur.formats import grouped, significant
 from convneur_cli.boundary_report import METRIC_NAMES
 from convneur_cli.errors import UsageError
-from convneur_cli.options import option_group
-from convneur_cli.output import Printer, grouped, significant
+from convneur_cli.options.boundary_inputs import InputOptions, Inputs
+from convneur_cli.options.common import option_group
+from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     from convneur.data.pairs import Pair
@@ -66,7 +67,8 @@ class CompareOptions:
             if lone:
                 listed = ", ".join(sorted(lone)[:3]) + (f" and {len(lone) - 3} more" if len(lone) > 3 else "")
                 raise InputError(
-                    f"--against {self.against}: other images than PREDS ({listed}: {words}); compare the same ones"
+                    None,
+                    f"--against {self.against}: other images than PREDS ({listed}: {words}); compare the same ones",
                 )
         return Rival(self.against, self.resamples, self.seed, pairs)
 

@@ -10,12 +10,13 @@ import typer
 
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file, new_folder, refuse_existing
+from convneur.formats import grouped, significant
 from convneur_cli.boundary_compare import Rival, comparison_words, dict_at, figure_name, short_names
-from convneur_cli.boundary_inputs import Inputs
 from convneur_cli.boundary_report import definitions
 from convneur_cli.errors import UsageError, existing_path
-from convneur_cli.options import option_group
-from convneur_cli.output import Printer, grouped, significant
+from convneur_cli.options.boundary_inputs import Inputs
+from convneur_cli.options.common import option_group
+from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,9 +81,9 @@ class PictureOptions:
             raise UsageError(f"--images {self.images}: is a file; give the folder of the photos")
         if self.figures is not None:
             if self.figures.is_dir() and any(self.figures.iterdir()) and not force:
-                raise InputError(f"{self.figures}: exists already and is not empty; choose another folder or --force")
+                raise InputError(self.figures, "exists already and is not empty; choose another folder or --force")
             if self.figures.exists() and not self.figures.is_dir():
-                raise InputError(f"{self.figures}: is a file; --figures is a folder")
+                raise InputError(self.figures, "is a file; --figures is a folder")
         if self.report is not None:
             if self.report.suffix.lower() not in (".html", ".htm"):
                 raise UsageError(f"--report {self.report}: must end in .html")
@@ -120,7 +121,7 @@ class PictureOptions:
         embedded: list[dict[str, Any]] = []
         if self.figures is not None:
             new_folder(self.figures)
-        with printer.progress("drawing", len(chosen)) as advance:
+        with printer.steps("drawing", len(chosen)) as advance:
             for stem, name, heading in chosen:
                 scene = studio.scene(name, heading)
                 if self.figures is not None:
@@ -182,7 +183,7 @@ class PictureOptions:
         try:
             return example_path(self.figures_by or settings.metrics[0], settings)
         except ConfigError as error:
-            raise UsageError(f"--figures-by: {error}") from None
+            raise UsageError(f"--figures-by {error.value}: {error.problem}") from None
 
     def _photos(self) -> "PhotoFolder | None":
         from convneur.data.photo_folder import PhotoFolder

@@ -4,7 +4,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import convneur
-from convneur_cli.output import Printer, grouped, significant
+from convneur.formats import grouped, significant
+from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     from convneur.metrics import BoundarySummary

@@ -30,7 +30,7 @@ def state_path(output: Path) -> Path:
 def refuse_unfinished(path: Path, *, resume: bool, force: bool) -> None:
     """Raise before any work if an interrupted run would be lost. Raises: InputError."""
     if path.exists() and not (resume or force):
-        raise InputError(f"{path}: of an interrupted run; --resume goes on with it, --force begins again")
+        raise InputError(path, "of an interrupted run; --resume goes on with it, --force begins again")
 
 
 class State:
@@ -94,13 +94,11 @@ class State:
         except ValueError:
             found = None
         if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
-            raise InputError(f"{self.path}: holds no finished pairs; --force begins again")
+            raise InputError(self.path, "holds no finished pairs; --force begins again")
         differing = [key for key in header if found.get(key) != header[key]]
         if differing:
             changes = "; ".join(f"{key} was {_short(found.get(key))}, is {_short(header[key])}" for key in differing)
-            raise InputError(
-                f"{self.path}: begun with other settings ({changes}); repeat them, or --force begins again"
-            )
+            raise InputError(self.path, f"begun with other settings ({changes}); repeat them, or --force begins again")
         while line := self._file.readline():
             where = self._file.tell() - len(line)
             try:

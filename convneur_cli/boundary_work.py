@@ -75,12 +75,12 @@ def scored_pairs(
     finished = [state is not None and state.has(pair) for pair in pairs]
     todo = (pair for pair, known in zip(pairs, finished, strict=True) if not known)
     outcomes = mapped(partial(_score, reading=reading, settings=settings), todo)
-    with printer.progress("scoring", len(pairs)) as advance:
+    with printer.steps("scoring", len(pairs)) as advance:
         for pair, known in zip(pairs, finished, strict=True):
             outcome = state.get(pair) if state is not None and known else next(outcomes)
             if isinstance(outcome, str):
                 if strict:
-                    raise InputError(f"{pair.name}: {outcome}")
+                    raise InputError(pair.name, f"{outcome}")
                 printer.error(f"{pair.name}: {outcome}")
             elif state is not None and not known:
                 state.add(pair, outcome)
@@ -106,7 +106,7 @@ def _score(pair: "Pair", reading: "Reading", settings: "BoundarySettings") -> "S
 def classes_seen(printer: Printer, mapped: Map, pairs: Sequence["Pair"], reading: "Reading") -> int:
     """The highest class of the ground truth + 1."""
     highest = 0
-    with printer.progress("finding the classes", len(pairs)) as advance:
+    with printer.steps("finding the classes", len(pairs)) as advance:
         for label in mapped(partial(_highest_class, reading=reading), pairs):
             highest = max(highest, label)
             advance()
@@ -149,7 +149,9 @@ def engine(workers: int, scheduler: str | None, jobs: int) -> Iterator[Map]:
     try:
         yield _windowed(pool.submit, _AHEAD * workers)
     except BrokenProcessPool:
-        raise InputError("a worker process ended early, perhaps for lack of memory; use fewer --workers") from None
+        raise InputError(
+            None, "a worker process ended early, perhaps for lack of memory; use fewer --workers"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -197,7 +199,7 @@ def _cluster(address: str) -> Iterator[Map]:
         resolve_address(address)  # a client with a wrong address would take a minute to be given up
         client = Client(address, timeout="10s", set_as_default=False)
     except OSError:
-        raise InputError(f"--scheduler {address}: no Dask scheduler answers there") from None
+        raise InputError(None, f"--scheduler {address}: no Dask scheduler answers there") from None
     except ValueError as error:
         raise UsageError(f"--scheduler {address}: no address such as tcp://host:8786 ({error})") from None
     try:
@@ -205,11 +207,11 @@ def _cluster(address: str) -> Iterator[Map]:
             workers = client.run(_release, on_error="return")
             threads = sum(client.nthreads().values())
         if not workers:
-            raise InputError(f"--scheduler {address}: has no workers; start some with `dask worker {address}`")
+            raise InputError(None, f"--scheduler {address}: has no workers; start some with `dask worker {address}`")
         for worker, release in workers.items():
             if release != convneur.__version__:
                 found = f"convneur {release}" if isinstance(release, str) else f"no convneur ({release})"
-                raise InputError(f"{worker}: this worker has {found}; install convneur {convneur.__version__} there")
+                raise InputError(worker, f"this worker has {found}; install convneur {convneur.__version__} there")
         # Dask starts a lost worker's jobs again elsewhere; `pure` would let equal ones share a result.
         windowed = _windowed(partial(client.submit, pure=False), _AHEAD * max(threads, 8))
 
@@ -231,13 +233,13 @@ def _losses_named(address: str) -> Iterator[None]:
     try:
         yield
     except KilledWorker as error:
-        raise InputError(f"a pair ended one worker after another, perhaps for lack of memory ({error})") from None
+        raise InputError(None, f"a pair ended one worker after another, perhaps for lack of memory ({error})") from None
     except (CancelledError, ClosedClientError):
-        raise InputError(f"--scheduler {address}: the connection was lost") from None
+        raise InputError(None, f"--scheduler {address}: the connection was lost") from None
     except OSError as error:
         if error.filename is not None:  # a job's own, about a file
             raise
-        raise InputError(f"--scheduler {address}: the connection was lost") from None
+        raise InputError(None, f"--scheduler {address}: the connection was lost") from None
 
 
 def _release() -> str:

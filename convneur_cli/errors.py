@@ -4,16 +4,17 @@
 3 a requested check did not hold; 130 stopped by Ctrl-C.
 """
 
+import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import typer
 
-from convneur.errors import ConfigError, InputError
+from convneur.errors import ConfigError, InputError, OutputExistsError
 
 __all__ = [
     "CHECK_FAILED",
@@ -22,6 +23,7 @@ __all__ = [
     "INTERRUPTED",
     "USAGE",
     "UsageError",
+    "described",
     "existing_path",
     "reported",
 ]
@@ -40,6 +42,21 @@ def existing_path(path: Path) -> Path:
     return path
 
 
+def described(error: ConfigError | InputError, options: Mapping[str, str]) -> str:
+    """What the library says, in the words of the command line. options: a setting's name -> what is typed for it.
+
+    The library names settings, alone or in backticks; here they become options. It says `force=True` where an output
+    exists; here that is --force.
+    """
+    if isinstance(error, OutputExistsError):
+        return f"{error.path}: {error.problem}; choose another {error.name} or add --force"
+    problem = re.sub(r"`(\w+)([^`]*)`", lambda named: options.get(named[1], named[1]) + named[2], error.problem)
+    if isinstance(error, InputError):
+        return problem if error.path is None else f"{error.path}: {problem}"
+    value = "" if error.value is None else f" {error.value}"
+    return f"{options.get(error.setting, error.setting)}{value}: {problem}"
+
+
 def _one_line(text: str) -> str:
     return " ".join(str(text).split())
 
@@ -50,7 +67,7 @@ def _end(message: str, code: int) -> NoReturn:
 
 
 @contextmanager
-def reported(*, debug: bool) -> Iterator[None]:
+def reported(*, debug: bool, options: Mapping[str, str]) -> Iterator[None]:
     """Run a command's body; turn what it raises into one line and the contract's exit code.
 
     An exception that nobody foresaw is a defect of ours: it is named as one, with how to see its traceback.
@@ -71,8 +88,10 @@ def reported(*, debug: bool) -> Iterator[None]:
         if debug:
             traceback.print_exc()
         if isinstance(error, InputError):
-            _end(str(error), FAILED)
-        if isinstance(error, (UsageError, ConfigError)):
+            _end(described(error, options), FAILED)
+        if isinstance(error, ConfigError):
+            _end(described(error, options), USAGE)
+        if isinstance(error, UsageError):
             _end(str(error), USAGE)
         if isinstance(error, MemoryError):
             _end("out of memory; try a smaller size or fewer workers", FAILED)

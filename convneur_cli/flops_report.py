@@ -20,9 +20,9 @@ from convneur.cost import (
     WorkKind,
     count_differences,
 )
+from convneur.formats import csv_table, grouped, markdown_table, significant
 from convneur.variants import VARIANTS, ConvNeurConfig
-from convneur_cli.output import Printer, grouped, significant
-from convneur_cli.results import csv_table, markdown_table
+from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     from convneur.figures.scaling import CostSeries

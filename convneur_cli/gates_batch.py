@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import convneur
 from convneur.errors import InputError
 from convneur.files import new_file, refuse_existing
+from convneur.formats import as_text
 from convneur_cli.errors import FAILED, UsageError
 from convneur_cli.gates_masks import Masks
-from convneur_cli.output import Printer, as_text
+from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     from convneur.gates.manifest import NetSource
@@ -43,7 +44,7 @@ class Batch:
 
         table = MeasureTable(self.stages)
         failed: list[dict[str, str]] = []
-        with ExitStack() as stack, printer.progress("measuring", len(photos)) as advance:
+        with ExitStack() as stack, printer.steps("measuring", len(photos)) as advance:
             rows = None
             for photo, name in photos:
                 try:
@@ -91,7 +92,7 @@ class Batch:
             )
             return measure_gates(capture, photo.pixels, mask)
         except InputError as error:
-            raise InputError(f"{image}: {error}") from None
+            raise InputError(image, f"{error}") from None
 
     def _record(
         self, photos: int, estimates: "Sequence[dict[str, Estimate]]", failed: list[dict[str, str]]
@@ -172,7 +173,7 @@ def photos_in(paths: Sequence[Path]) -> list[tuple[Path, str]]:
             continue
         under = [(photo, photo.relative_to(path).with_suffix("").as_posix()) for photo in photos_under(path)]
         if not under:
-            raise InputError(f"{path}: no photo in it; name a folder of JPEG, PNG, TIFF or WebP files")
+            raise InputError(path, "no photo in it; name a folder of JPEG, PNG, TIFF or WebP files")
         found += under
     return found
 

@@ -30,7 +30,7 @@ class Masks:
         try:
             return self.source.find(name)
         except InputError as error:
-            raise InputError(f"{image}: {error}") from None
+            raise InputError(image, f"{error}") from None
 
     @staticmethod
     def read(mask: Path, photo: "Photo") -> "NDArray[np.int8]":
@@ -41,8 +41,9 @@ class Masks:
         values = read_mask(mask)
         if values.shape != (photo.height, photo.width):
             raise InputError(
-                f"{mask}: {values.shape[0]}x{values.shape[1]} pixels, but its photo has {photo.height}x{photo.width} "
-                "(height x width, upright); give a mask of the photo's own size"
+                mask,
+                f"{values.shape[0]}x{values.shape[1]} pixels, but its photo has {photo.height}x{photo.width} "
+                "(height x width, upright); give a mask of the photo's own size",
             )
         height, width = photo.pixels.shape[:2]
         return resized(values, (height, width)).astype(values.dtype, copy=False)

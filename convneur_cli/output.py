@@ -1,12 +1,9 @@
 """The only printer: data on stdout, progress, notes and warnings on stderr, JSON that parses."""
 
-import json
-import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -24,49 +21,16 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Advance", "Printer", "as_text", "grouped", "significant", "to_json"]
+from convneur.formats import to_json
+from convneur.progress import Advance
+
+if TYPE_CHECKING:
+    from convneur.results import Result
+
+__all__ = ["Printer"]
 
 # Piped tables are for other programs and for files: nothing is cut at 80 columns.
 _PIPED_WIDTH = 4096
-
-
-def _plain(value: Any) -> Any:
-    """JSON has neither NaN nor infinity: undefined is null, infinite the string "inf"."""
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        if math.isinf(value):
-            return "inf" if value > 0 else "-inf"
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy scalar
-        return _plain(value.item())
-    return value
-
-
-def to_json(value: Any) -> str:
-    """Strict JSON, indented; NaN becomes null and an infinity the string "inf"."""
-    return json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
-
-
-def as_text(path: Path) -> str:
-    """A path as it can be written to a file: a name that is no valid text has its odd bytes spelled out."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
-
-
-def grouped(number: float) -> str:
-    """A whole number, its thousands apart: 4 317 092."""
-    return f"{number:,.0f}".replace(",", " ")
-
-
-def significant(number: float) -> str:
-    """Four significant figures, six decimals at most, no exponent: 0.7045, 16.05, 187 883."""
-    if number >= 1000:
-        return grouped(number)
-    return f"{number:#.4g}".rstrip(".") if number >= 0.001 or number == 0 else f"{number:.6f}"
 
 
 class _RateColumn(ProgressColumn):
@@ -79,14 +43,11 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:.3g}/s" if speed >= 1 else f"{1 / speed:.3g} s each", style="progress.data.speed")
 
 
-class Advance(Protocol):
-    """What `Printer.progress` yields: call it after each step, with what is being done now."""
-
-    def __call__(self, now: str | None = None, steps: float = 1) -> None: ...
-
-
 class Printer:
-    """Where a command's words go. Args: json: only JSON on stdout; quiet: no progress and no notes."""
+    """Where a command's words go, and the `Progress` that its work reports to.
+
+    Args: json: only JSON on stdout; quiet: no progress and no notes.
+    """
 
     def __init__(self, *, json: bool, quiet: bool) -> None:
         self.as_json = json
@@ -112,7 +73,7 @@ class Printer:
         columns: Iterable[str],
         rows: Iterable[Iterable[str]],
         *,
-        left: int = 1,
+        left: int | Collection[int] = 1,
         caption: str | None = None,
         dense: bool = False,
     ) -> None:
@@ -126,12 +87,21 @@ class Printer:
         if dense:
             table.box, table.padding, table.show_edge = SIMPLE_HEAD, (0, 1, 0, 0), False
         for index, name in enumerate(columns):
-            table.add_column(name, justify="left" if index < left else "right", no_wrap=dense or index >= left)
+            words = index < left if isinstance(left, int) else index in left
+            table.add_column(name, justify="left" if words else "right", no_wrap=dense or not words)
         for row in rows:
             table.add_row(*row)
         if dense:  # in a narrow terminal a broken line is better than a cut figure
             table.width = Measurement.get(self._out, self._out.options.update(width=_PIPED_WIDTH), table).maximum
         self._out.print(table)
+
+    def show(self, result: "Result") -> None:
+        """A result's tables and sentences for people, or all of it as JSON."""
+        self.json(result.to_dict())
+        for table in result.tables():
+            self.table(table.title, table.columns, table.rows, left=table.left, dense=table.dense)
+        for words in result.sentences():
+            self.sentence(words)
 
     def json(self, value: Any) -> None:
         """The whole result, under --json only."""
@@ -152,7 +122,7 @@ class Printer:
         self._err.print(f"error: {line}")
 
     @contextmanager
-    def progress(self, what: str, total: float) -> Iterator[Advance]:
+    def steps(self, what: str, total: float) -> Iterator[Advance]:
         """A bar on stderr with rate and time left; only the final state reaches a file, nothing under --quiet."""
         bar = Progress(
             TextColumn("{task.description}", markup=False),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import convneur
 from convneur.files import new_file
+from convneur.formats import csv_table, grouped, markdown_table, to_json
 from convneur.published import published
 from convneur.variants import PRESETS, ConvNeurConfig
-from convneur_cli.output import Printer, grouped, to_json
-from convneur_cli.results import csv_table, markdown_table
+from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     from convneur.metrics import BoundarySummary

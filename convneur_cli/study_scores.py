@@ -68,7 +68,7 @@ def find_test_photos(
     if name == "train" or not has_split(root, task, name):
         raise UsageError(f"--split {name}: no such split beside train; choose test, val, or the name of a folder")
     examples = find_split(root, task, name, data.reading)
-    with printer.progress("looking through the test photos", len(examples)) as advance:
+    with printer.steps("looking through the test photos", len(examples)) as advance:
         found = survey(examples, data.reading, len(data.names), threads=max(threads, 1), seen=advance)
     for line in found.failed:
         printer.error(line)
@@ -98,7 +98,7 @@ def label_photos(
     """
     from convneur.data.images import read_photo
     from convneur.training.prediction import class_logits, pixel_logits
-    from convneur_cli.predict import load_trained, write_labels
+    from convneur_cli.commands.predict import load_trained, write_labels
 
     if is_labelled(folder, examples, task):
         return

@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import convneur
 from convneur.errors import InputError
 from convneur.files import refuse_existing
+from convneur.formats import grouped
+from convneur.progress import Advance
 from convneur.variants import ConvNeurConfig
+from convneur_cli.commands.train import (
+    FIGURE,
+    WEIGHTS,
+    asked_to_stop,
+    begin_from,
+    built_net,
+    draw_curves,
+    quicker_precision,
+)
 from convneur_cli.errors import UsageError
-from convneur_cli.output import Advance, Printer, grouped
+from convneur_cli.output import Printer
 from convneur_cli.study_report import REPORTS, Outcome, as_result, write_reports
 from convneur_cli.study_scores import MADE, TestPhotos, is_labelled, label_photos, score_run
-from convneur_cli.train import FIGURE, WEIGHTS, asked_to_stop, begin_from, built_net, draw_curves, quicker_precision
 from convneur_cli.train_run import CONFIG, SCHEMA, fingerprint, read_config, run_folder, write_config
 
 if TYPE_CHECKING:
@@ -178,7 +188,7 @@ class Study:
 
     def go(self) -> None:
         """Train, test and report what is not finished, a seed after another."""
-        progress = self.printer.progress("study", self._left() + 0.5)  # in parts of a whole, not in seconds of so many
+        progress = self.printer.steps("study", self._left() + 0.5)  # in parts of a whole, not in seconds of so many
         with progress as advance, asked_to_stop(self.printer) as self.stop:
             for group in self.groups():
                 self._train(group, advance)
@@ -188,7 +198,7 @@ class Study:
                 if any(cell in self.outcomes for cell in group):
                     write_reports(self.out, self.result())
         if not self.outcomes:
-            raise InputError(f"{self.out}: no run came to its end")
+            raise InputError(self.out, "no run came to its end")
 
     def result(self) -> dict[str, Any]:
         """What is known by now."""
@@ -331,7 +341,7 @@ class Study:
             if not begun:
                 write_config(folder, config)
             elif {**read_config(folder), "convneur": ""} != {**json.loads(json.dumps(config)), "convneur": ""}:
-                raise InputError(f"{folder}: holds another run; remove it, or choose another --out")
+                raise InputError(folder, "holds another run; remove it, or choose another --out")
             resume = (folder / "state.safetensors").exists()
             if self.asked["--init"] and not resume:
                 first = cell.seed == self.seeds[0] and not cell.fold

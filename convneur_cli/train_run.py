@@ -10,8 +10,8 @@ from typing import Any
 
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder
+from convneur.formats import to_json
 from convneur_cli.errors import UsageError
-from convneur_cli.output import to_json
 
 __all__ = ["CONFIG", "SCHEMA", "fingerprint", "read_config", "refuse_changes", "run_folder", "write_config"]
 
@@ -31,18 +31,18 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool) -> Itera
         yield
         return
     if resume and not (folder / CONFIG).exists():
-        raise InputError(f"{folder}: holds no run to go on with; leave --resume out")
+        raise InputError(folder, "holds no run to go on with; leave --resume out")
     if (folder / CONFIG).exists() and not (resume or force):
-        raise InputError(f"{folder}: holds a run already; --resume goes on with it, --force begins again")
+        raise InputError(folder, "holds a run already; --resume goes on with it, --force begins again")
     new_folder(folder)
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         tempfile.TemporaryFile(dir=folder).close()  # where nothing can be written, a lock may seem held
         lock.acquire()
     except Timeout:
-        raise InputError(f"{folder}: another process trains in it; choose another --out") from None
+        raise InputError(folder, "another process trains in it; choose another --out") from None
     except OSError as error:
-        raise InputError(f"{folder}: cannot write there ({error.strerror}); choose another --out") from None
+        raise InputError(folder, f"cannot write there ({error.strerror}); choose another --out") from None
     try:
         if not resume:
             for name in ("state.safetensors", "metrics.jsonl", "weights.safetensors", "training.png", CONFIG):
@@ -58,11 +58,11 @@ def read_config(folder: Path, schema: str = SCHEMA) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{folder}: holds no run to go on with; leave --resume out") from None
+        raise InputError(folder, "holds no run to go on with; leave --resume out") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); begin again with --force") from None
+        raise InputError(path, f"cannot be read ({error}); begin again with --force") from None
     if not isinstance(config, dict) or config.get("schema") != schema:
-        raise InputError(f"{path}: describes no {schema.partition('/')[0]}; begin again with --force")
+        raise InputError(path, f"describes no {schema.partition('/')[0]}; begin again with --force")
     return config
 
 

@@ -33,9 +33,9 @@ from torch.nn import functional as F
 
 from convneur import VARIANTS, ConvNeur, save_checkpoint
 from convneur.data.images import normalise, read_photo
+from convneur.formats import to_json
 from convneur.training.gauges import excess, read_gauges, watched_contexts
 from convneur.training.state import load_state, save_state
-from convneur_cli.output import to_json
 
 DOGS, CATS = slice(151, 269), slice(281, 286)  # of ImageNet's classes
 SUFFIXES = (".jpg", ".jpeg", ".png")

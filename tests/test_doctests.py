@@ -6,7 +6,19 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("name", ["convneur", "convneur.model.network", "convneur.cost.counter"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "convneur",
+        "convneur.cost.counter",
+        "convneur.errors",
+        "convneur.formats",
+        "convneur.model.create",
+        "convneur.model.network",
+        "convneur.progress",
+        "convneur.variants",
+    ],
+)
 def test_examples(name: str) -> None:
     failed, attempted = doctest.testmod(import_module(name))
     assert attempted > 0

@@ -45,7 +45,7 @@ def test_an_interrupted_one_leaves_nothing_and_spares_the_old(tmp_path: Path, st
 def test_what_is_there_is_refused_before_any_work(tmp_path: Path) -> None:
     old = tmp_path / "a.txt"
     old.write_text("old")
-    with pytest.raises(InputError, match="--force"):
+    with pytest.raises(InputError, match="force=True"):
         refuse_existing(tmp_path / "new.txt", old, force=False)
     refuse_existing(old, force=True)
     with pytest.raises(InputError, match="is a folder"):

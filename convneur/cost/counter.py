@@ -166,7 +166,9 @@ def count_training(model: nn.Module, *inputs: Any) -> TrainingCount:
         saved = counting.held_bytes
         differentiable = [tensor for tensor in tensors_in(outputs) if tensor.requires_grad]
         if not parameters or not differentiable:
-            raise CountingError("no output depends on a parameter that takes a gradient: there is no backward pass")
+            raise CountingError(
+                None, "no output depends on a parameter that takes a gradient: there is no backward pass"
+            )
         gradients = torch.autograd.grad([tensor.sum() for tensor in differentiable], parameters, allow_unused=True)
         del gradients
     both = counting.result(model)
@@ -186,7 +188,7 @@ def count_training(model: nn.Module, *inputs: Any) -> TrainingCount:
 def _counting(model: nn.Module, inputs: tuple[Any, ...]) -> "Iterator[_Counting]":
     """Count what runs inside, with the model in eval mode; whatever is raised there names module and input."""
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in model.parameters()):
-        raise InputError("the model has lazy parameters; run it once on an input first")
+        raise InputError(None, "the model has lazy parameters; run it once on an input first")
     counting = _Counting()
     given = [*model.parameters(), *model.buffers(), *tensors_in(inputs)]
     counting.ignore_storages(given)
@@ -212,7 +214,7 @@ def counting_error(error: Exception, inputs: tuple[Any, ...], *, where: str = ""
     """What a module raised, in one line with the module's path and the shapes it was counted on."""
     shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in tensors_in(inputs))
     what = " ".join(str(error).split()) or type(error).__name__
-    return CountingError(f"{f'module {where}: ' if where else ''}{what} (input {shapes})")
+    return CountingError(None, f"{f'module {where}: ' if where else ''}{what} (input {shapes})")
 
 
 class _Counting(TorchDispatchMode):

@@ -60,9 +60,9 @@ class ForeignNet:
             model = self.factory(img_size=size) if self.takes_size else self.factory()
         except Exception as error:
             asked = f" for img_size {size}" if self.takes_size else ""
-            raise CountingError(f"the factory failed{asked}: {_reason(error)}") from error
+            raise CountingError(None, f"the factory failed{asked}: {_reason(error)}") from error
         if not isinstance(model, nn.Module):
-            raise InputError(f"the factory gives {type(model).__name__}, not a torch.nn.Module")
+            raise InputError(None, f"the factory gives {type(model).__name__}, not a torch.nn.Module")
         return model.eval()
 
     def build_on_meta(self, height: int, width: int) -> nn.Module:
@@ -88,15 +88,21 @@ def load_foreign(name: str) -> ForeignNet:
         return _from_timm(name)
     form = _FACTORY.fullmatch(name)
     if form is None:
-        raise ConfigError(f"{name!r}: name a net as package.module:factory or timm/NAME")
+        raise ConfigError("model", value=repr(name), problem="name a net as package.module:factory or timm/NAME")
     module = _import(name, form["module"])
     factory: Any = module
     for part in form["name"].split("."):
         if not hasattr(factory, part):
-            raise ConfigError(f"{name}: {module.__name__} ({_file_of(module)}) has no {form['name']}")
+            raise ConfigError(
+                "model", value=name, problem=f"{module.__name__} ({_file_of(module)}) has no {form['name']}"
+            )
         factory = getattr(factory, part)
     if isinstance(factory, nn.Module) or not callable(factory):
-        raise ConfigError(f"{name}: is of type {type(factory).__name__}; name a function or class that gives a module")
+        raise ConfigError(
+            "model",
+            value=name,
+            problem=f"is of type {type(factory).__name__}; name a function or class that gives a module",
+        )
     return ForeignNet(name, factory, _file_of(module), _has_img_size(factory))
 
 
@@ -109,22 +115,24 @@ def _import(name: str, module: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is not None and (module + ".").startswith(error.name + "."):
-            raise ConfigError(f"{name}: no module {error.name} here or among the installed packages") from error
-        raise InputError(f"{name}: importing {module} failed: {_reason(error)}") from error
+            raise ConfigError(
+                "model", value=name, problem=f"no module {error.name} here or among the installed packages"
+            ) from error
+        raise InputError(name, f"importing {module} failed: {_reason(error)}") from error
     except (Exception, SystemExit) as error:
-        raise InputError(f"{name}: importing {module} failed: {_reason(error)}") from error
+        raise InputError(name, f"importing {module} failed: {_reason(error)}") from error
 
 
 def _from_timm(name: str) -> ForeignNet:
     model = name.removeprefix(_TIMM)
     if not re.fullmatch(r"[\w.]+", model):  # its other ways to name a model read files or download
-        raise ConfigError(f"{name}: name one of timm's models, such as timm/vit_small_patch16_224")
+        raise ConfigError("model", value=name, problem="name one of timm's models, such as timm/vit_small_patch16_224")
     try:
         timm = importlib.import_module("timm")
     except ModuleNotFoundError as error:
         if error.name != "timm":
-            raise InputError(f"{name}: importing timm failed: {_reason(error)}") from error
-        raise ConfigError(f"{name}: timm is not installed; pip install 'convneur[timm]'") from error
+            raise InputError(name, f"importing timm failed: {_reason(error)}") from error
+        raise ConfigError("model", value=name, problem="timm is not installed; pip install 'convneur[timm]'") from error
     version = getattr(timm, "__version__", "of unknown version")
 
     def create(**settings: Any) -> Any:
@@ -135,8 +143,10 @@ def _from_timm(name: str) -> ForeignNet:
         made = ForeignNet(name, create, "", takes_size=False).build_on_meta(0, 0)
     except CountingError as error:
         if "Unknown model" in str(error):
-            raise ConfigError(f"{name}: timm {version} has no such model; see timm.list_models()") from error
-        raise InputError(f"{name}: {error}") from error
+            raise ConfigError(
+                "model", value=name, problem=f"timm {version} has no such model; see timm.list_models()"
+            ) from error
+        raise InputError(name, f"{error}") from error
     return ForeignNet(name, create, f"timm {version}", _has_img_size(type(made)))
 
 
@@ -238,7 +248,7 @@ class ForeignCounter:
                 raise
             if height * width > _LARGEST_RUN:
                 why = "what meta cannot run is run to be counted, up to 1024 x 1024 pixels"
-                raise CountingError(f"{error}; {why}") from error
+                raise CountingError(None, f"{error}; {why}") from error
         counted = how(self._real(height, width), torch.zeros(1, 3, height, width))
         self._ran = True
         return counted

@@ -100,17 +100,17 @@ class BenchSettings:
 
     def __post_init__(self) -> None:
         if self.dtype not in _DTYPES:
-            raise ConfigError(f"dtype {self.dtype!r}: choose one of {', '.join(_DTYPES)}")
+            raise ConfigError("dtype", f"choose one of {', '.join(_DTYPES)}", value=repr(self.dtype))
         for name, least in (("threads", 1), ("warmup", 1), ("repeats", 1), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
-                raise ConfigError(f"{name} {value}: must be at least {least}")
+                raise ConfigError(name, f"must be at least {least}", value=value)
         kind, _, number = self.device.partition(":")
         seen = {"cpu": 1, "cuda": torch.cuda.device_count()}.get(kind)
         if seen is None or (number and not number.isdecimal()):
-            raise ConfigError(f"device {self.device!r}: choose cpu, cuda, or cuda:1 and so on")
+            raise ConfigError("device", "choose cpu, cuda, or cuda:1 and so on", value=repr(self.device))
         if int(number or 0) >= seen:
-            raise ConfigError(f"device {self.device}: torch sees {seen} such devices here")
+            raise ConfigError("device", f"torch sees {seen} such devices here", value=self.device)
 
     @property
     def on_cuda(self) -> bool:
@@ -367,8 +367,9 @@ def _refuse_too_large(plan: BenchPlan, settings: BenchSettings) -> None:
         name, case = largest
         smaller = f" (of {len(needs)} cases {len(too_large)} do not fit)" if others else ""
         raise InputError(
+            None,
             f"{name} on {_words(case)} would need at least about {needs[largest] / 1e9:.1f} GB, and {settings.device} "
-            f"has {free / 1e9:.1f} GB free; take a smaller size or batch{smaller}"
+            f"has {free / 1e9:.1f} GB free; take a smaller size or batch{smaller}",
         )
 
 

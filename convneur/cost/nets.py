@@ -49,9 +49,7 @@ def twin_of(config: ConvNeurConfig, twin: TwinName) -> ConvNeurConfig:
     if twin == "local-only":
         return config.replace(memory="none")
     if config.memory == "none":
-        raise ConfigError(
-            "memory none: a net without global branches has no self-attention twin; leave one of them out"
-        )
+        raise ConfigError("memory", "a net without global branches has no self-attention twin; leave one of them out")
     return config.replace(global_branch="self-attention")
 
 

@@ -44,7 +44,7 @@ class ColourTable:
         order = {name.casefold(): k for k, name in enumerate(names)}
         for name in self.names:
             if name.casefold() not in order:
-                raise InputError(f"colour table: {name} is none of the {len(names)} classes; use their names")
+                raise InputError(None, f"colour table: {name} is none of the {len(names)} classes; use their names")
         moved = [order[name.casefold()] for name in self.names]
         classes = {colour: None if k is None else moved[k] for colour, k in self.classes.items()}
         return ColourTable(tuple(names), classes)
@@ -74,7 +74,7 @@ class ColourTable:
                 first = unknown.setdefault(int(colours[k]), [row * width + int(starts[k]), 0])
                 first[1] += int(lengths[k])
         if unknown:
-            raise InputError(_unknown_colours(unknown, width))
+            raise InputError(None, _unknown_colours(unknown, width))
         return found.reshape(height, width)
 
     def _codes(self, ignore_index: int | None) -> tuple[NDArray[np.uint32], NDArray[np.integer[Any]]]:
@@ -98,19 +98,19 @@ def read_colour_table(path: Path) -> ColourTable:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is no UTF-8 text; write a line per colour: R G B name") from None
+        raise InputError(path, "is no UTF-8 text; write a line per colour: R G B name") from None
     entries = _json_entries(path, text) if path.suffix.lower() == ".json" else _text_entries(path, text)
     numbers: dict[str, int] = {}
     classes: dict[Colour, int | None] = {}
     for where, (red, green, blue), typed in entries:
         if max(red, green, blue) > 255 or min(red, green, blue) < 0:
-            raise InputError(f"{path}: {where}: {red} {green} {blue} is no colour; R, G and B are 0 to 255")
+            raise InputError(path, f"{where}: {red} {green} {blue} is no colour; R, G and B are 0 to 255")
         name = typed or str(len(numbers))
         label = None if name.casefold() in _IGNORED else numbers.setdefault(name, len(numbers))
         if classes.setdefault((red, green, blue), label) != label:
-            raise InputError(f"{path}: {where}: colour {red} {green} {blue} stands for two classes; name it once")
+            raise InputError(path, f"{where}: colour {red} {green} {blue} stands for two classes; name it once")
     if not numbers:
-        raise InputError(f"{path}: names no class; write a line per colour: R G B name")
+        raise InputError(path, "names no class; write a line per colour: R G B name")
     return ColourTable(tuple(numbers), classes)
 
 
@@ -125,7 +125,7 @@ def _text_entries(path: Path, text: str) -> Iterator[tuple[str, Sequence[int], s
             heading = False
             continue
         if match is None:
-            raise InputError(f"{path}: line {number}: {content[:40]!r} is not R G B and the name of a class")
+            raise InputError(path, f"line {number}: {content[:40]!r} is not R G B and the name of a class")
         heading = False
         colour = [int(match[part]) for part in ("red", "green", "blue")]
         yield f"line {number}", colour, (match["name"] or "").strip("\"' ")
@@ -135,7 +135,7 @@ def _json_entries(path: Path, text: str) -> Iterable[tuple[str, Sequence[int], s
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise InputError(f"{path}: is no JSON ({error})") from None
+        raise InputError(path, f"is no JSON ({error})") from None
     if isinstance(content, dict):
         content = [{"name": name, "color": colour} for name, colour in content.items()]
     entries: list[tuple[str, Sequence[int], str]] = []
@@ -144,7 +144,7 @@ def _json_entries(path: Path, text: str) -> Iterable[tuple[str, Sequence[int], s
         colour: Any = fields.get("color", fields.get("colour"))
         name = fields.get("name")
         if not isinstance(name, str) or not _is_colour(colour):
-            raise InputError(f'{path}: entry {number} is not {{"name": ..., "color": [R, G, B]}}')
+            raise InputError(path, f'entry {number} is not {{"name": ..., "color": [R, G, B]}}')
         entries.append((f"entry {number}", colour, name.strip()))
     return entries
 

@@ -87,7 +87,7 @@ def find_examples(root: Path, task: Task, reading: Reading) -> DataSet:
         val, more = _split(root, task, "val", reading, names)
         return DataSet(train, val, names, "split val", unpaired + more)
     if len(train) < 2:
-        raise InputError(f"{root}: one photo; training needs a second one to validate on, or a split val")
+        raise InputError(root, "one photo; training needs a second one to validate on, or a split val")
     kept, held = held_out(train)
     return DataSet(kept, held, names, "a tenth of train, by a hash of the names", unpaired)
 
@@ -132,13 +132,13 @@ def read_example(
     pixels = read_photo(example.photo, long_side=None).pixels
     if isinstance(example.target, int):
         if num_classes is not None and example.target >= num_classes:
-            raise InputError(f"{example.photo}: class {example.target} is none of 0 to {num_classes - 1}")
+            raise InputError(example.photo, f"class {example.target} is none of 0 to {num_classes - 1}")
         return pixels, example.target
     labels = reading.ground_truth(example.target)
     if labels.shape != pixels.shape[:2]:
         raise InputError(
-            f"{example.target}: {_size(labels.shape)} pixels, its photo {example.photo} {_size(pixels.shape)}; "
-            "make them equal"
+            example.target,
+            f"{_size(labels.shape)} pixels, its photo {example.photo} {_size(pixels.shape)}; make them equal",
         )
     seen = np.unique(labels)
     classes = seen[seen != reading.ignore_index] if reading.ignore_index is not None else seen
@@ -146,8 +146,9 @@ def read_example(
         wrong = [label for label in classes.tolist() if label < 0 or (num_classes and label >= num_classes)]
         most = "" if num_classes is None else f" of 0 to {num_classes - 1}"
         raise InputError(
-            f"{example.target}: label {', '.join(map(str, wrong[:5]))} is none{most} and not the ignored one "
-            f"({reading.ignore_index}); check the preset, the classes and the ignored label"
+            example.target,
+            f"label {', '.join(map(str, wrong[:5]))} is none{most} and not the ignored one "
+            f"({reading.ignore_index}); check the preset, the classes and the ignored label",
         )
     return pixels, labels
 
@@ -195,7 +196,7 @@ def survey(
             seen()
     if len(failed) > _MOST_FAILED * len(examples):
         raise InputError(
-            f"{len(failed)} of {len(examples)} examples cannot be used, more than {_MOST_FAILED:.0%}: {failed[0]}"
+            None, f"{len(failed)} of {len(examples)} examples cannot be used, more than {_MOST_FAILED:.0%}: {failed[0]}"
         )
     return Survey(tuple(good), tuple(failed), tuple(counts.tolist()))
 
@@ -221,7 +222,7 @@ def _segmentation(
     for pair in paired.pairs:
         photo = folder.find(pair.name)
         if photo is None:
-            raise InputError(f"{pair.gt}: no photo {pair.name} under {photos}; names must be equal but for the suffix")
+            raise InputError(pair.gt, f"no photo {pair.name} under {photos}; names must be equal but for the suffix")
         assert isinstance(pair.gt, Path)  # pages are made of it by `paged` alone
         examples.append(Example(pair.name, photo, pair.gt))
     used = {example.photo for example in examples}
@@ -235,12 +236,12 @@ def _classification(
     examples = []
     for folder in _folders(_folder(root / split)):
         if folder.name not in numbers:
-            raise InputError(f"{folder}: no class of this name under {root / 'train'}; rename or remove it")
+            raise InputError(folder, f"no class of this name under {root / 'train'}; rename or remove it")
         for photo in photos_under(folder):
             name = photo.relative_to(root / split).with_suffix("").as_posix()
             examples.append(Example(name, photo, numbers[folder.name]))
     if not examples:
-        raise InputError(f"{root / split}: no photo in its class folders")
+        raise InputError(root / split, "no photo in its class folders")
     return tuple(sorted(examples, key=lambda example: example.name)), ()
 
 
@@ -260,11 +261,11 @@ def _sharded(root: Path, shards: Sequence[Path], task: Task) -> tuple[tuple[Exam
                 target = shown if dense else class_number(shown)
                 examples.append(Example(f"{place}/{key}", photo, target))
             elif shown:
-                raise InputError(f"{shown}: no photo {key}.jpg in this shard")
+                raise InputError(shown, f"no photo {key}.jpg in this shard")
             elif photo:
                 unpaired.append(str(photo))
     if not examples:
-        raise InputError(f"{shards[0]}: no example in it; {_SHARDS}")
+        raise InputError(shards[0], f"no example in it; {_SHARDS}")
     return tuple(sorted(examples, key=lambda example: example.name)), tuple(unpaired)
 
 
@@ -279,7 +280,7 @@ def _class_names(root: Path, task: Task) -> tuple[str, ...] | None:
 def _class_folders(root: Path) -> tuple[str, ...]:
     names = tuple(folder.name for folder in _folders(_folder(root / "train")))
     if len(names) < 2:
-        raise InputError(f"{root / 'train'}: {len(names)} class folders; classification needs two, a folder per class")
+        raise InputError(root / "train", f"{len(names)} class folders; classification needs two, a folder per class")
     return names
 
 
@@ -290,8 +291,9 @@ def _folders(place: Path) -> Iterable[Path]:
 def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise InputError(
-            f"{path}: no such folder; segmentation takes images/<split> and masks/<split>, classification "
-            "<split>/<class>, both take shards <split>-*.tar, splits train and val"
+            path,
+            "no such folder; segmentation takes images/<split> and masks/<split>, classification "
+            "<split>/<class>, both take shards <split>-*.tar, splits train and val",
         )
     return path
 

@@ -41,7 +41,7 @@ def read_photo(path: str | Path | Member, *, long_side: int | None = 512, min_si
     """
     path = Path(path) if isinstance(path, str) else path
     if isinstance(path, Path) and path.is_dir():
-        raise InputError(f"{path}: is a folder; name a photo")
+        raise InputError(path, "is a folder; name a photo")
     try:
         # Pillow warns of odd tags and of large photos; what it can read is read, what it cannot is raised below.
         with warnings.catch_warnings():
@@ -55,18 +55,18 @@ def read_photo(path: str | Path | Member, *, long_side: int | None = 512, min_si
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not an image that can be read; give a PNG, JPEG, TIFF or WebP file") from None
+        raise InputError(path, "not an image that can be read; give a PNG, JPEG, TIFF or WebP file") from None
     except Image.DecompressionBombError:
-        raise InputError(f"{path}: too many pixels to decode safely; scale it down first") from None
+        raise InputError(path, "too many pixels to decode safely; scale it down first") from None
     except MemoryError:
-        raise InputError(f"{path}: not enough memory to decode it; scale it down first") from None
+        raise InputError(path, "not enough memory to decode it; scale it down first") from None
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(path, "no such file") from None
     except PermissionError:
-        raise InputError(f"{path}: no permission to read it") from None
+        raise InputError(path, "no permission to read it") from None
     except Exception as error:
         # Damaged files make Pillow's decoders raise almost anything: OSError, SyntaxError, struct.error, IndexError.
-        raise InputError(f"{path}: damaged or cut short ({error}); save it again") from None
+        raise InputError(path, f"damaged or cut short ({error}); save it again") from None
     if image.size != size:
         image = image.resize(size, Image.Resampling.LANCZOS)
     return Photo(np.array(image), height, width)
@@ -86,26 +86,27 @@ def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _scaled(path: Path | Member, height: int, width: int, long_side: int | None, min_side: int) -> tuple[int, int]:
     """(width, height) after scaling. Raises: InputError: a side below `min_side`, before or after."""
     if min(height, width) < min_side:
-        raise InputError(f"{path}: {height}x{width} pixels (height x width), below {min_side}x{min_side}")
+        raise InputError(path, f"{height}x{width} pixels (height x width), below {min_side}x{min_side}")
     if long_side is None:
         return width, height
     scale = long_side / max(height, width)
     size = (round(width * scale), round(height * scale))
     if min(size) < min_side:
         raise InputError(
-            f"{path}: {height}x{width} pixels (height x width), which scaled to a long side of {long_side} leaves "
-            f"{min(size)} on the short one, below {min_side}; crop it or choose a larger size"
+            path,
+            f"{height}x{width} pixels (height x width), which scaled to a long side of {long_side} leaves "
+            f"{min(size)} on the short one, below {min_side}; crop it or choose a larger size",
         )
     return size
 
 
 def _rgb(path: Path | Member, image: Image.Image) -> Image.Image:
     if image.mode == "F":
-        raise InputError(f"{path}: floating-point values without a scale; save it with 8 or 16 bits")
+        raise InputError(path, "floating-point values without a scale; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
-            raise InputError(f"{path}: 32-bit values without a scale; save it with 8 or 16 bits")
+            raise InputError(path, "32-bit values without a scale; save it with 8 or 16 bits")
         image = Image.fromarray((values // 256).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

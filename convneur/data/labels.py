@@ -39,8 +39,9 @@ def read_label_map(path: str | LabelFile) -> LabelMap:
     labels = read_label_map_or_colours(path)
     if labels.ndim == 3:
         raise InputError(
-            f"{path}: holds colours (RGB), not class ids; write one id per pixel as a grey or palette image, or give "
-            "the colour table of the classes (--colours)"
+            path,
+            "holds colours (RGB), not class ids; write one id per pixel as a grey or palette image, or give "
+            "the colour table of the classes (--colours)",
         )
     return labels
 
@@ -53,24 +54,24 @@ def read_label_map_or_colours(path: str | LabelFile) -> LabelMap:
     path = Path(path) if isinstance(path, str) else path
     suffix = path.suffix.lower()
     if suffix not in LABEL_SUFFIXES:
-        raise InputError(f"{path}: not a label map; give a file that ends in {', '.join(LABEL_SUFFIXES)}")
+        raise InputError(path, f"not a label map; give a file that ends in {', '.join(LABEL_SUFFIXES)}")
     try:
         if (path.size if isinstance(path, Member) else path.stat().st_size) == 0:
-            raise InputError(f"{path}: is empty (0 bytes); write it again")
+            raise InputError(path, "is empty (0 bytes); write it again")
         labels = _read_array(path) if isinstance(path, Path) and suffix in (".npy", ".npz") else _read_image(path)
     except InputError:
         raise
     except PermissionError:
-        raise InputError(f"{path}: no permission to read it") from None
+        raise InputError(path, "no permission to read it") from None
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(path, "no such file") from None
     except MemoryError:
-        raise InputError(f"{path}: not enough memory to decode it") from None
+        raise InputError(path, "not enough memory to decode it") from None
     except Exception as error:
         # Damaged files make decoders raise almost anything: OSError, SyntaxError, ValueError, struct.error, zlib.error.
-        raise InputError(f"{path}: damaged or cut short ({error}); write it again") from None
+        raise InputError(path, f"damaged or cut short ({error}); write it again") from None
     if labels.size == 0:
-        raise InputError(f"{path}: has no pixels")
+        raise InputError(path, "has no pixels")
     return labels
 
 
@@ -96,16 +97,16 @@ def _read_image(path: LabelFile) -> LabelMap:
                     raise Image.DecompressionBombError
                 return _labels(path, image)
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not a PNG or TIFF image") from None
+        raise InputError(path, "not a PNG or TIFF image") from None
     except Image.DecompressionBombError:
-        raise InputError(f"{path}: more than {Image.MAX_IMAGE_PIXELS} pixels, too many to decode safely") from None
+        raise InputError(path, f"more than {Image.MAX_IMAGE_PIXELS} pixels, too many to decode safely") from None
 
 
 def _labels(path: LabelFile, image: ImageFile.ImageFile) -> LabelMap:
     if not isinstance(path, Page) and getattr(image, "n_frames", 1) > 1:
-        raise InputError(f"{path}: has several pages; write one label map per file")
+        raise InputError(path, "has several pages; write one label map per file")
     if image.mode == "F":
-        raise InputError(f"{path}: holds floating-point values; write class ids as whole numbers")
+        raise InputError(path, "holds floating-point values; write class ids as whole numbers")
     layout = image.tile[0].args if image.tile else image.mode
     layout = layout[0] if isinstance(layout, tuple) else layout
     if image.mode in ("RGB", "RGBA") and "16" not in str(layout):
@@ -114,11 +115,12 @@ def _labels(path: LabelFile, image: ImageFile.ImageFile) -> LabelMap:
             return pixels[..., :3]
     if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
         raise InputError(
-            f"{path}: holds colours ({image.mode}), not class ids; write one id per pixel as a grey or palette image, "
-            "or opaque RGB of 8 bits for a colour table"
+            path,
+            f"holds colours ({image.mode}), not class ids; write one id per pixel as a grey or palette image, "
+            "or opaque RGB of 8 bits for a colour table",
         )
     if image.mode in ("1", "L") and layout not in _STRETCHED:
-        raise InputError(f"{path}: unusual grey values ({layout}); write the class ids as an 8-bit PNG")
+        raise InputError(path, f"unusual grey values ({layout}); write the class ids as an 8-bit PNG")
     labels = _whole(np.asarray(image))
     stretched = _STRETCHED.get(str(layout), 1)
     return labels // np.uint8(stretched) if stretched > 1 else labels
@@ -134,7 +136,7 @@ def _read_array(path: Path) -> LabelMap:
         names = archive.namelist()
         if len(names) != 1:
             listed = ", ".join(name.removesuffix(".npy") for name in names[:5]) or "none"
-            raise InputError(f"{path}: holds {len(names)} arrays ({listed}); write one label map per file")
+            raise InputError(path, f"holds {len(names)} arrays ({listed}); write one label map per file")
         with archive.open(names[0]) as file:
             _check_header(path, file)
     with np.load(path, allow_pickle=False) as arrays:
@@ -149,12 +151,12 @@ def _check_header(path: Path, file: IO[bytes]) -> None:
     size = "x".join(map(str, shape)) or "a single value"
     if dtype.kind not in "bui":
         raise InputError(
-            f"{path}: holds {dtype}, not class ids; write whole numbers (of scores take the argmax over classes)"
+            path, f"holds {dtype}, not class ids; write whole numbers (of scores take the argmax over classes)"
         )
     if len(shape) != 2:
-        raise InputError(f"{path}: is {size}; a label map has two axes, height and width")
+        raise InputError(path, f"is {size}; a label map has two axes, height and width")
     if shape[0] * shape[1] > _MOST_PIXELS:
-        raise InputError(f"{path}: is {size}, more than {_MOST_PIXELS} pixels, too many to read safely")
+        raise InputError(path, f"is {size}, more than {_MOST_PIXELS} pixels, too many to read safely")
 
 
 def _whole(labels: NDArray[Any]) -> LabelMap:

@@ -27,7 +27,7 @@ def read_mask(path: str | Path) -> NDArray[np.int8]:
     labels = read_label_map_or_colours(path)
     if labels.ndim == 3:
         if (labels != labels[..., :1]).any():
-            raise InputError(f"{path}: holds colours, no mask; write one value per pixel, 0 for the background")
+            raise InputError(path, "holds colours, no mask; write one value per pixel, 0 for the background")
         labels = labels[..., 0]
     mask = (labels != 0).astype(np.int8)
     void = labels == _VOID
@@ -60,5 +60,5 @@ class MaskFolder:
         found = self._by_stem.get(Path(name).name, [])
         if len(found) != 1:
             what = "no mask" if not found else f"{len(found)} masks"
-            raise InputError(f"{self.folder}: {what} named {name}; a mask needs its photo's name but for the suffix")
+            raise InputError(self.folder, f"{what} named {name}; a mask needs its photo's name but for the suffix")
         return found[0]

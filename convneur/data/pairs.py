@@ -66,9 +66,13 @@ def find_pairs(
     Raises:  InputError: a ground truth without a prediction unless skipped, no pair at all, an empty folder, two files
         of one name. ConfigError: a file and a folder, a template without `{stem}`.
     """
-    patterns = [_pattern(template) for template in pred_names], [_pattern(template) for template in gt_names]
+    patterns = [_pattern("pred_name", each) for each in pred_names], [_pattern("gt_name", each) for each in gt_names]
     if pred.is_dir() != gt.is_dir():
-        raise ConfigError(f"{pred} and {gt}: one is a folder, the other a file; give two files or two folders")
+        raise ConfigError(
+            "predictions",
+            "one is a folder, the other a file; give two files or two folders",
+            value=f"{pred} and {gt}",
+        )
     if not pred.is_dir():
         return Pairing((Pair(_text(gt.with_suffix("").name), pred, gt),), (), (), ())
     preds, pred_links = _label_files(pred, patterns[0], pred_names)
@@ -78,8 +82,9 @@ def find_pairs(
         skip = "" if len(without_pred) == len(gts) else ", or --missing skip leaves these out"
         links = f"; {len(pred_links)} links that lead elsewhere are not followed" if pred_links else ""
         raise InputError(
-            f"{pred}: no prediction for {len(without_pred)} of {len(gts)} ground truths ({_some(without_pred)}); names "
-            f"must be equal but for the suffix{skip}{links}"
+            pred,
+            f"no prediction for {len(without_pred)} of {len(gts)} ground truths ({_some(without_pred)}); names "
+            f"must be equal but for the suffix{skip}{links}",
         )
     pairs = tuple(Pair(name, preds[name], path) for name, path in gts.items() if name in preds)
     return Pairing(pairs, without_pred, tuple(name for name in preds if name not in gts), pred_links + gt_links)
@@ -97,7 +102,7 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")  # other line ends may be in a name
     except UnicodeDecodeError:
-        raise InputError(f"{file}: is no UTF-8 text; write two paths per line") from None
+        raise InputError(file, "is no UTF-8 text; write two paths per line") from None
     pairs: dict[str, Pair] = {}
     without_pred = []
     for number, line in enumerate(lines, start=1):
@@ -105,20 +110,20 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
             continue
         parts = [part.strip() for part in (line.split("\t") if "\t" in line else next(csv.reader([line])))]
         if len(parts) != 2 or not all(parts):
-            raise InputError(f"{file}: line {number}: give a prediction, a tab or comma, and its ground truth")
+            raise InputError(file, f"line {number}: give a prediction, a tab or comma, and its ground truth")
         name, made, true = _text(Path(parts[1]).with_suffix("").as_posix()), pred / parts[0], gt / parts[1]
         if name in pairs or name in without_pred:
-            raise InputError(f"{file}: line {number}: {name} is listed before; list it once")
+            raise InputError(file, f"line {number}: {name} is listed before; list it once")
         if not true.is_file():
-            raise InputError(f"{file}: line {number}: {true}: no such file")
+            raise InputError(file, f"line {number}: {true}: no such file")
         if made.is_file():
             pairs[name] = Pair(name, made, true)
         elif missing == "error":
-            raise InputError(f"{file}: line {number}: {made}: no such file; --missing skip leaves it out")
+            raise InputError(file, f"line {number}: {made}: no such file; --missing skip leaves it out")
         else:
             without_pred.append(name)
     if not pairs:
-        raise InputError(f"{file}: lists no pair of files that exist; write two paths per line")
+        raise InputError(file, "lists no pair of files that exist; write two paths per line")
     return Pairing(tuple(pairs.values()), tuple(without_pred), (), ())
 
 
@@ -137,7 +142,9 @@ def paged(pairing: Pairing) -> Pairing:
         for pair in pairs:
             other = first.setdefault(pair.name, pair)
             if other is not pair:
-                raise InputError(f"{other.gt} and {pair.gt}: both would be named {pair.name}; rename one of the files")
+                raise InputError(
+                    None, f"{other.gt} and {pair.gt}: both would be named {pair.name}; rename one of the files"
+                )
     return dataclasses.replace(pairing, pairs=tuple(pairs))
 
 
@@ -168,13 +175,13 @@ def label_files(folder: Path) -> dict[str, Path]:
 
     Raises: InputError: no label map in it, or two files of one name.
     """
-    return _label_files(folder, [_pattern("{stem}")], ["{stem}"])[0]
+    return _label_files(folder, [_pattern("name", "{stem}")], ["{stem}"])[0]
 
 
-def _pattern(template: str) -> re.Pattern[str]:
+def _pattern(setting: str, template: str) -> re.Pattern[str]:
     before, stem, after = template.partition("{stem}")
     if not stem or "{" in before + after:
-        raise ConfigError(f"name template {template}: must hold {{stem}} once, such as {{stem}}_gtFine_labelIds")
+        raise ConfigError(setting, "must hold {stem} once, such as {stem}_gtFine_labelIds", value=template)
     anywhere = before.startswith("**/")
     after = after[: -len(suffix)] if (suffix := Path(after).suffix.lower()) in LABEL_SUFFIXES else after
     start = "(?:.*/)?" if anywhere else ""
@@ -209,19 +216,19 @@ def _label_files(
                 continue
             earlier, other = files.get(stem, (len(patterns), path))
             if earlier == rank:
-                raise InputError(f"{other} and {path}: equal names but for the suffix; keep one of them")
+                raise InputError(None, f"{other} and {path}: equal names but for the suffix; keep one of them")
             if rank < earlier:
                 files[stem] = rank, path
     if not files:
         found = f"; {len(left_out)} links that lead elsewhere are not followed" if left_out else ""
         if seen:
-            raise InputError(f"{folder}: none of its {seen} label maps is named {' or '.join(templates)}{found}")
-        raise InputError(f"{folder}: no label map in it (a file that ends in {', '.join(LABEL_SUFFIXES)}){found}")
+            raise InputError(folder, f"none of its {seen} label maps is named {' or '.join(templates)}{found}")
+        raise InputError(folder, f"no label map in it (a file that ends in {', '.join(LABEL_SUFFIXES)}){found}")
     return {stem: path for stem, (_, path) in sorted(files.items())}, tuple(sorted(left_out))
 
 
 def _unreadable(error: OSError) -> None:
-    raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
+    raise InputError(error.filename, f"cannot be read ({error.strerror})") from None
 
 
 def _text(name: str) -> str:

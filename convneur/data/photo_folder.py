@@ -37,7 +37,7 @@ class PhotoFolder:
             self._by_path.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
             self._by_stem[path.stem].append(path)
         if not self._by_path:
-            raise InputError(f"{folder}: no photo in it (a file that ends in {', '.join(_SUFFIXES)})")
+            raise InputError(folder, f"no photo in it (a file that ends in {', '.join(_SUFFIXES)})")
 
     def find(self, name: str) -> Path | None:
         """The photo of a pair, None if there is none or it is not clear which."""

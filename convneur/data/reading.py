@@ -36,7 +36,7 @@ class Reading:
             return
         tables = [naming.ids.values() for naming in self.preset.gt if naming.ids] if self.preset else []
         if any(None in table for table in tables) or (self.colours and None in self.colours.classes.values()):
-            raise ConfigError("ignore label none: the colours or ids of this data set need one; give it a number")
+            raise ConfigError("ignore_index", "the colours or ids of this data set need one; give a number", value=None)
 
     def ground_truth(self, path: LabelFile) -> LabelMap:
         """The ground truth in a file, (H, W). Raises: InputError: see `read_label_map`; ids or colours unknown."""
@@ -52,7 +52,7 @@ class Reading:
         Raises: InputError: as above; the pair's fault.
         """
         if pair.fault is not None:
-            raise InputError(pair.fault)
+            raise InputError(None, pair.fault)
         gt, pred = self.ground_truth(pair.gt), self.prediction(pair.pred)
         if self.resize and pred.shape != gt.shape:
             return gt, resized(pred, gt.shape), True
@@ -65,7 +65,7 @@ class Reading:
             try:
                 return colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
             except InputError as error:
-                raise InputError(f"{path}: {error}") from None
+                raise InputError(path, f"{error}") from None
         ids = next((naming.ids for naming in namings if path.stem.endswith(naming.suffix)), None)
         if ids is None:
             return labels
@@ -83,7 +83,7 @@ def _translated(
         if foreign:
             listed = ", ".join("above 255 or negative" if label == 256 else str(label) for label in foreign[:5])
             share = f"{counts[foreign].sum() / labels.size:.2%} of the pixels"
-            raise InputError(f"{path}: label {listed} ({share}) is no id of this data set; check the preset")
+            raise InputError(path, f"label {listed} ({share}) is no id of this data set; check the preset")
     # Where ids are translated some are ignored, so there is a label for that.
     byte = ignore_index is not None and 0 <= ignore_index < 256
     table: LabelMap = np.full(257, ignore_index, np.uint8 if byte else np.int64)

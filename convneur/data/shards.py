@@ -70,12 +70,12 @@ def samples(shard: Path) -> Iterator[tuple[str, dict[str, Member]]]:
                     continue
                 key, kind = fits[1], fits[2].lower()
                 if kind in found.setdefault(key, {}):
-                    raise InputError(f"{shard}: holds {info.name} twice; write the shard again")
+                    raise InputError(shard, f"holds {info.name} twice; write the shard again")
                 if info.offset_data + info.size > end:
-                    raise InputError(f"{shard}: cut short within {info.name}; copy it again")
+                    raise InputError(shard, f"cut short within {info.name}; copy it again")
                 found[key][kind] = Member(shard, info.name, info.offset_data, info.size)
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise InputError(f"{shard}: no readable tar without compression ({error})") from None
+        raise InputError(shard, f"no readable tar without compression ({error})") from None
     yield from found.items()
 
 
@@ -83,5 +83,5 @@ def class_number(member: Member) -> int:
     """The class that a `.cls` member holds. Raises: InputError: no whole number from 0 on."""
     text = member.open().read(_LONGEST).decode("ascii", "replace").strip()
     if not text.isascii() or not text.isdigit():
-        raise InputError(f"{member}: holds {text!r}, not the number of a class")
+        raise InputError(member, f"holds {text!r}, not the number of a class")
     return int(text)

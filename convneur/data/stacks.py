@@ -68,7 +68,7 @@ def pages_of(path: Path) -> tuple[Page, ...]:
         if not found:
             return ()
         raise InputError(
-            f"{path}: damaged or cut short (pages break off after page {len(found)}); write it again"
+            path, f"damaged or cut short (pages break off after page {len(found)}); write it again"
         ) from None
     return tuple(Page(path, number, offset) for number, offset in enumerate(found, start=1))
 

@@ -78,7 +78,7 @@ def reconfigured(model: ConvNeur, **changes: Any) -> ConvNeur:
     for name, tensor in wanted.items():
         if name not in have or have[name].shape != tensor.shape:
             settings = ", ".join(f"{key} {value}" for key, value in changes.items())
-            raise ConfigError(f"{settings}: needs other weights than the net has ({name})")
+            raise ConfigError("model", f"{settings} needs other weights than the model has ({name})")
     net.load_state_dict({name: have[name] for name in wanted}, assign=True)
     return net.eval()
 
@@ -87,7 +87,7 @@ def check_finite(model: ConvNeur, name: str) -> None:
     """Raises: InputError: a weight is NaN or infinite; `name` says whose weights they are."""
     for key, tensor in model.state_dict().items():
         if not torch.isfinite(tensor).all():
-            raise InputError(f"{name}: weight {key} holds NaN or infinite values; the training diverged")
+            raise InputError(name, f"weight {key} holds NaN or infinite values; the training diverged")
 
 
 def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, needs_gate: bool = True) -> None:
@@ -97,16 +97,19 @@ def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, ne
     """
     _check_depths(config, stages, block)
     if config.memory == "none":
-        raise ConfigError("memory none: no block has a global path to show; choose per-stage or per-layer")
+        raise ConfigError("memory", "no block has a global path to show; choose per-stage or per-layer", value="none")
     if config.memory == "per-stage" and block != 1:
         raise ConfigError(
-            f"block {block}: with memory per-stage only a stage's first block has a global path; "
-            "choose block 1, or memory per-layer"
+            "block",
+            "with memory per-stage only a stage's first block has a global path; choose block 1, or memory per-layer",
+            value=block,
         )
     if needs_gate and config.fusion != "gating":
         raise ConfigError(
-            f"fusion {config.fusion}: has no gate to show; choose fusion gating, or leave out the gate and draw the "
-            "output (--no-gate --row3 output)"
+            "fusion",
+            "has no gate to show; choose fusion gating, or leave out the gate and draw the "
+            "output (--no-gate --row3 output)",
+            value=config.fusion,
         )
 
 
@@ -114,7 +117,7 @@ def _check_depths(config: ConvNeurConfig, stages: Sequence[int], block: int, net
     for stage in stages:
         depth = config.depths[stage - 1]
         if not 1 <= block <= depth:
-            raise ConfigError(f"block {block}: stage {stage}{net} has blocks 1 to {depth}")
+            raise ConfigError("block", f"stage {stage}{net} has blocks 1 to {depth}", value=block)
 
 
 def capture_gates(
@@ -143,7 +146,7 @@ def capture_gates(
     if local_only != "off":
         twin = reconfigured(model, memory="none") if local_only is None else local_only
         if twin.config.memory != "none":
-            raise ConfigError(f"local-only net with memory {twin.config.memory}: needs memory none")
+            raise ConfigError("local_only", "needs memory none", value=f"memory {twin.config.memory}")
         _check_depths(twin.config, stages, block, " of the local-only net")
     if model.training or (twin is not None and twin.training):
         raise ValueError("the net is in training mode; call eval() first")
@@ -156,7 +159,7 @@ def capture_gates(
         if "allocate" not in str(error) and "out of memory" not in str(error):
             raise
         height, width = image.shape[1:]
-        raise InputError(f"not enough memory for {height}x{width} pixels; choose a smaller size") from None
+        raise InputError(None, f"not enough memory for {height}x{width} pixels; choose a smaller size") from None
 
     captured = []
     for stage in sorted(taps):

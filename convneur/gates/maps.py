@@ -68,7 +68,7 @@ class Recipe:
         if isinstance(self.scale, tuple):
             low, high = self.scale
             if not (np.isfinite([low, high]).all() and low < high):
-                raise ConfigError(f"scale {low:g}:{high:g}: needs two finite numbers, the lower one first")
+                raise ConfigError("scale", "needs two finite numbers, the lower one first", value=f"{low:g}:{high:g}")
 
     @property
     def needs_gate(self) -> bool:
@@ -149,7 +149,7 @@ def _stage(stage: "StageCapture", capture: "GateCapture", recipe: Recipe) -> Sta
     for row in recipe.rows:
         features: NDArray[np.float32] | None = getattr(stage, row)
         if features is None:
-            raise ConfigError(f"{row}: block {capture.block} of stage {stage.stage} has none")
+            raise ConfigError(row, f"block {capture.block} of stage {stage.stage} has none")
         check_features(features, row, stage.stage)
         if row == "surprise":  # one value per position already
             values[row] = features

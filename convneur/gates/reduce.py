@@ -16,8 +16,9 @@ def check_features(features: NDArray[np.float32], row: str, stage: int) -> None:
     """Raises: InputError: NaN or infinite values, which no map or figure can be made of."""
     if not np.isfinite(features).all():
         raise InputError(
+            None,
             f"{row} of stage {stage} holds NaN or infinite values: the memory diverges at this image size; "
-            "choose the size that the weights were trained at"
+            "choose the size that the weights were trained at",
         )
 
 

@@ -118,16 +118,16 @@ def compare(
     Raises:  InputError: an image that only one of them has, or none. ConfigError: different settings; a number.
     """
     if table.settings != against.settings or table.names != against.names:
-        raise ConfigError("boundary settings: scores of different settings or classes cannot be compared")
+        raise ConfigError("settings", "scores of different settings or classes cannot be compared")
     if resamples < 1:
-        raise ConfigError(f"resamples {resamples}: must be at least 1")
+        raise ConfigError("resamples", "must be at least 1", value=resamples)
     if not 0 < level < 1:
-        raise ConfigError(f"level {level}: must be between 0 and 1, such as 0.95")
+        raise ConfigError("level", "must be between 0 and 1, such as 0.95", value=level)
     images = table.images
     if images != against.images:
-        raise InputError(_mismatch(images, against.images))
+        raise InputError(None, _mismatch(images, against.images))
     if not images:
-        raise InputError("nothing to compare: no image was scored in both sets")
+        raise InputError(None, "nothing to compare: no image was scored in both sets")
     settings = table.settings
     # A class that occurs nowhere has no figure, unless its absence counts as right.
     occurring = table.classes() | against.classes()

@@ -52,14 +52,14 @@ def example_path(typed: str, settings: BoundarySettings) -> Path:
     """
     metric, _, key = typed.partition("@")
     if metric not in settings.metrics:
-        raise ConfigError(f"metric {metric}: must be one of those computed: {', '.join(settings.metrics)}")
+        raise ConfigError("metric", f"must be one of those computed: {', '.join(settings.metrics)}", value=metric)
     several = keys(metric, settings)
     if not several and not key:
         return (metric,)
     key = key or ("penalised_mean" if metric in DISTANCES else several[0])
     if key not in several:
         choices = ", ".join(f"{metric}@{one}" for one in several) or metric
-        raise ConfigError(f"metric {typed}: must be {choices}")
+        raise ConfigError("metric", f"must be {choices}", value=typed)
     return metric, key
 
 

@@ -101,11 +101,12 @@ def comparable(
     """
     for name, labels in (("ground truth", gt), ("prediction", pred)):
         if labels.ndim != 2 or labels.size == 0 or labels.dtype.kind not in "bui":
-            raise InputError(f"{name}: a label map is two-dimensional and of integers, not {describe(labels)}")
+            raise InputError(name, f"a label map is two-dimensional and of integers, not {describe(labels)}")
     if gt.shape != pred.shape:
         raise InputError(
+            None,
             f"the prediction is {_size(pred)} but the ground truth {_size(gt)} (height x width); "
-            "resize the prediction with nearest-neighbour interpolation (--resize nearest)"
+            "resize the prediction with nearest-neighbour interpolation (--resize nearest)",
         )
     gt_codes, gt_values = _coded(gt)
     gt_counts = occurrences(gt_codes, len(gt_values))
@@ -114,7 +115,9 @@ def comparable(
         num_classes = highest_class(gt, ignore_index) + 1
     foreign = (gt_counts > 0) & ~ignored & ((gt_values < 0) | (gt_values >= num_classes))
     if foreign.any():
-        raise InputError(_foreign_labels(gt_values[foreign], gt_counts[foreign], gt.size, num_classes, ignore_index))
+        raise InputError(
+            None, _foreign_labels(gt_values[foreign], gt_counts[foreign], gt.size, num_classes, ignore_index)
+        )
 
     pred_codes, pred_values = _coded(pred)
     pred_counts = occurrences(pred_codes, len(pred_values))
@@ -166,7 +169,7 @@ def _coded(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
     if labels.dtype in (np.uint8, np.uint16):
         return labels, np.arange(np.iinfo(labels.dtype).max + 1)
     if labels.max() > np.iinfo(np.int64).max:
-        raise InputError(f"label {labels.max()}: no class id is as high")
+        raise InputError(None, f"label {labels.max()}: no class id is as high")
     labels = labels.astype(np.int64)
     low, high = int(labels.min()), int(labels.max())
     if high - low < _SPAN:

@@ -187,8 +187,9 @@ def _scored(gt: Mask, pred: Mask, settings: BoundarySettings) -> PairScores:
         # An integer map read as a mask would score class 0 against all others together, and look plausible.
         if mask.dtype != np.bool_:
             raise InputError(
-                f"{name}: a mask is an array of booleans, not {describe(mask)}; compare a label map with a class "
-                "(gt == 3) or give it to score_pair"
+                name,
+                f"a mask is an array of booleans, not {describe(mask)}; compare a label map with a class "
+                "(gt == 3) or give it to score_pair",
             )
     return score_pair(gt, pred, replace(settings, num_classes=2, ignore_index=None))
 

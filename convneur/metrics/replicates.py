@@ -57,16 +57,16 @@ def compare_runs(
         partner, different settings.
     """
     if not runs or [len(folds) for folds in runs] != [len(folds) for folds in against]:
-        raise ConfigError("runs: each needs a partner of the same seed and fold")
+        raise ConfigError("runs", "each needs a partner of the same seed and fold")
     tables = [table for side in (runs, against) for folds in side for table in folds]
     if any(table.settings != tables[0].settings or table.names != tables[0].names for table in tables):
-        raise ConfigError("boundary settings: scores of different settings or classes cannot be compared")
+        raise ConfigError("settings", "scores of different settings or classes cannot be compared")
     images = [table.images for table in runs[0]]
     if any(table.images != images[fold] for side in (runs, against) for folds in side for fold, table in
            enumerate(folds)):  # fmt: skip
-        raise InputError("the runs were tested on different images; test all on the same")
+        raise InputError(None, "the runs were tested on different images; test all on the same")
     if not all(images):
-        raise InputError("nothing to compare: a run was tested on no image")
+        raise InputError(None, "nothing to compare: a run was tested on no image")
     settings = tables[0].settings
     occurring = set().union(*(table.classes() for table in tables))
     classes = range(len(tables[0].names)) if settings.count_absent else sorted(occurring)

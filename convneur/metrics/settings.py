@@ -44,14 +44,14 @@ def tolerance_radius(tolerance: str | float, height: int, width: int) -> float:
     """
     match = _TOLERANCE.fullmatch(str(tolerance))
     if match is None:
-        raise ConfigError(f"tolerance {tolerance}: must be a number from 0, such as 0.008, 3px or 0.75%diag")
+        raise ConfigError("tolerance", "must be a number from 0, such as 0.008, 3px or 0.75%diag", value=tolerance)
     number, unit = match["number"], match["unit"]
     if unit == "px" or (unit is None and float(number) >= 1):
         return float(number)
     # The quotient of the decimal as typed: 0.75 %, not a float's hundredth, so that it equals 0.0075.
     share = float(Fraction(number) / 100) if unit else float(number)
     if share > 1:
-        raise ConfigError(f"tolerance {tolerance}: must be at most 100%diag")
+        raise ConfigError("tolerance", "must be at most 100%diag", value=tolerance)
     return float(math.ceil(share * math.sqrt(height * height + width * width)))
 
 
@@ -97,42 +97,44 @@ class BoundarySettings:
 
     def __post_init__(self) -> None:
         if self.num_classes is not None and not 1 <= self.num_classes <= MAX_CLASSES:
-            raise ConfigError(f"number of classes {self.num_classes}: must be 1 to {MAX_CLASSES}")
+            raise ConfigError("num_classes", f"must be 1 to {MAX_CLASSES}", value=self.num_classes)
         for name, value, allowed in (
-            ("trimap seed", self.trimap_seed, get_args(TrimapSeed)),
-            ("trimap shape", self.trimap_shape, get_args(TrimapShape)),
+            ("trimap_seed", self.trimap_seed, get_args(TrimapSeed)),
+            ("trimap_shape", self.trimap_shape, get_args(TrimapShape)),
             ("hd95", self.hd95, get_args(Hd95)),
             ("aggregate", self.aggregate, get_args(Aggregate)),
             ("connectivity", self.connectivity, (4, 8)),
-            *(("metric", metric, METRICS) for metric in self.metrics),
+            *(("metrics", metric, METRICS) for metric in self.metrics),
         ):
             if value not in allowed:
-                raise ConfigError(f"{name} {value}: must be one of {', '.join(map(str, allowed))}")
+                raise ConfigError(name, f"must be one of {', '.join(map(str, allowed))}", value=value)
         for name, values in (
-            ("metric", self.metrics),
+            ("metrics", self.metrics),
             ("tolerance", self.tolerance),
-            ("trimap width", self.trimap_width),
-            ("surface dice tau", self.surface_dice_tau),
+            ("trimap_width", self.trimap_width),
+            ("surface_dice_tau", self.surface_dice_tau),
         ):
             keys = [str(value) for value in values]
             if not keys or len(set(keys)) < len(keys):
-                raise ConfigError(f"{name} {', '.join(keys) or '(none)'}: give at least one, and each once")
+                raise ConfigError(name, "give at least one, and each once", value=", ".join(keys) or "(none)")
         for tolerance in self.tolerance:
             tolerance_radius(tolerance, 1, 1)
         for width in self.trimap_width:
             if width < 1:
-                raise ConfigError(f"trimap width {width}: must be a whole number of pixels from 1")
+                raise ConfigError("trimap_width", "must be a whole number of pixels from 1", value=width)
         for tau in self.surface_dice_tau:
-            if not 0 <= _number("surface dice tau", tau) < math.inf:
-                raise ConfigError(f"surface dice tau {tau}: must be a finite number from 0")
+            if not 0 <= _number("surface_dice_tau", tau) < math.inf:
+                raise ConfigError("surface_dice_tau", "must be a finite number from 0", value=tau)
         if len(self.spacing) != 2 or not all(0 < _number("spacing", step) < math.inf for step in self.spacing):
-            raise ConfigError(f"spacing {self.spacing}: must be two positive numbers, height and width of a pixel")
+            raise ConfigError(
+                "spacing", "must be two positive numbers, height and width of a pixel", value=self.spacing
+            )
         if not 0 <= self.boundary_iou_ratio <= 1:
-            raise ConfigError(f"Boundary IoU ratio {self.boundary_iou_ratio}: must be 0 to 1")
+            raise ConfigError("boundary_iou_ratio", "must be 0 to 1", value=self.boundary_iou_ratio)
 
 
 def _number(name: str, value: str | float) -> float:
     try:
         return float(value)
     except ValueError:
-        raise ConfigError(f"{name} {value}: must be a number") from None
+        raise ConfigError(name, "must be a number", value=value) from None

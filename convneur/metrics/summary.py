@@ -63,11 +63,11 @@ def class_names(settings: BoundarySettings, names: Sequence[str] | None) -> list
     Raises: ConfigError: the number of classes is not known, or names are not as many.
     """
     if settings.num_classes is None:
-        raise ConfigError("number of classes: a data set needs it, such as its highest label + 1")
+        raise ConfigError("num_classes", "a data set needs it, such as its highest label + 1")
     if names is None:
         return [str(k) for k in range(settings.num_classes)]
     if len(names) != settings.num_classes:
-        raise ConfigError(f"class names: {len(names)} names for {settings.num_classes} classes")
+        raise ConfigError("names", f"{len(names)} names for {settings.num_classes} classes")
     return list(names)
 
 
@@ -146,7 +146,7 @@ class BoundaryAccumulator:
         Raises: ConfigError: the settings or the class names differ.
         """
         if other.settings != self.settings or other.names != self.names:
-            raise ConfigError("boundary settings: accumulators of different settings or classes cannot be merged")
+            raise ConfigError("settings", "accumulators of different settings or classes cannot be merged")
         everywhere = np.arange(len(self.names))
         for path, means in other._means.items():
             for k, mean in means.items():

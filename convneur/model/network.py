@@ -124,6 +124,8 @@ class ConvNeur(nn.Module):
     """
 
     def __init__(self, config: ConvNeurConfig) -> None:
+        if not isinstance(config, ConvNeurConfig):
+            raise TypeError(f"ConvNeur takes a ConvNeurConfig; convneur.create({config!r}) builds a model by its name")
         super().__init__()
         self.config = config
         self.stem = Stem(config.in_channels, config.dims[0])

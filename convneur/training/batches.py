@@ -100,12 +100,12 @@ def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -
             if "DataLoader worker" not in str(error):
                 raise
             raise InputError(
-                "a process that decodes photos was killed, perhaps for want of memory; take fewer --workers"
+                None, "a process that decodes photos was killed, perhaps for want of memory; take fewer --workers"
             ) from None
         if part is None:
             return
         if isinstance(part, InputError):
-            raise InputError(f"{part}; it could be read when the run began")
+            raise InputError(None, f"{part}; it could be read when the run began")
         yield Batch(part[0].contiguous(memory_format=torch.channels_last), part[1])
 
 

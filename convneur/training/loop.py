@@ -252,7 +252,7 @@ class Run:
     def _diverged(self, step: int, why: str) -> InputError:
         state = self.folder / STATE
         kept = f"the last good state is kept in {state}" if state.exists() else "no state was saved before it"
-        return InputError(f"step {step + 1}: {why}; {kept}; train with a smaller --lr or --precision fp32")
+        return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller --lr or --precision fp32")
 
     def _validate(self, model: nn.Module) -> dict[str, Any]:
         counts = self._confusion(model, self.data.val[self.accelerator.process_index :: self.accelerator.num_processes])
@@ -331,8 +331,9 @@ class Run:
                 raise
             height, width = self.settings.crop
             raise InputError(
+                None,
                 f"not enough memory for a step of {self.settings.batch} views of {height}x{width}; choose a smaller "
-                "--batch or --crop, or a larger --accumulate"
+                "--batch or --crop, or a larger --accumulate",
             ) from None
 
     def _anyone(self, yes: bool) -> bool:
@@ -356,7 +357,7 @@ class _Learner:
         self.place = Place(accelerator.process_index, accelerator.num_processes, settings.accumulate)
         parts = self.place.parts
         if settings.batch % parts:
-            raise ConfigError(f"batch {settings.batch}: must be a multiple of processes x accumulate, {parts}")
+            raise ConfigError("batch", f"must be a multiple of processes x accumulate, {parts}", value=settings.batch)
         self.optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.lr)
         self.weights = class_weights(settings.class_weights, data.counts).to(device)
         self.wrapped = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
@@ -431,7 +432,7 @@ class _Metrics:
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(record) + "\n")
             except OSError as error:
-                raise InputError(f"{self._path}: could not be written ({error.strerror})") from None
+                raise InputError(self._path, f"could not be written ({error.strerror})") from None
 
 
 def _before(line: str, step: int) -> bool:

@@ -80,7 +80,7 @@ class TrainSettings:
         for name in ("crop", "scale"):
             value = getattr(self, name)
             if not isinstance(value, (list, tuple)) or len(value) != 2:
-                raise ConfigError(f"{name} {value}: give two values")
+                raise ConfigError(name, "give two values", value=value)
             object.__setattr__(self, name, tuple(value))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -88,38 +88,42 @@ class TrainSettings:
                 if field.name not in ("task", "class_weights") and (
                     not isinstance(number, (int, float)) or isinstance(number, bool) or not math.isfinite(number)
                 ):
-                    raise ConfigError(f"{field.name} {number!r}: must be a number")
+                    raise ConfigError(field.name, "must be a number", value=repr(number))
         if self.class_weights not in get_args(ClassWeights):
-            raise ConfigError(f"class_weights {self.class_weights!r}: choose {', '.join(get_args(ClassWeights))}")
+            raise ConfigError(
+                "class_weights", f"choose {', '.join(get_args(ClassWeights))}", value=repr(self.class_weights)
+            )
         if min(self.crop) < 32:
-            raise ConfigError(f"crop {self.crop[0]}x{self.crop[1]}: ConvNeur needs at least 32x32 pixels")
+            raise ConfigError("crop", "ConvNeur needs at least 32x32 pixels", value=f"{self.crop[0]}x{self.crop[1]}")
         highest = 1 if self.task == "classification" else math.inf
         if not 0 < self.scale[0] <= self.scale[1] <= highest:
             most = "at most 1, " if self.task == "classification" else ""
-            raise ConfigError(f"scale {self.scale[0]},{self.scale[1]}: two numbers above 0, {most}the smaller first")
+            raise ConfigError(
+                "scale", f"two numbers above 0, {most}the smaller first", value=f"{self.scale[0]},{self.scale[1]}"
+            )
         for name in ("batch", "accumulate"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ConfigError(f"{name} {getattr(self, name)}: must be whole and at least 1")
+                raise ConfigError(name, "must be whole and at least 1", value=getattr(self, name))
         for name in ("epochs", "lr", "eval_scale"):
             if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} {getattr(self, name)}: must be above 0")
+                raise ConfigError(name, "must be above 0", value=getattr(self, name))
         for name in ("flip", "erase", "label_smoothing", "warmup", "min_lr"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} {getattr(self, name)}: must be from 0 to 1")
+                raise ConfigError(name, "must be from 0 to 1", value=getattr(self, name))
         for name in ("colour", "drop_path", "ema"):
             if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} {getattr(self, name)}: must be at least 0 and below 1")
+                raise ConfigError(name, "must be at least 0 and below 1", value=getattr(self, name))
         for name in ("mixup", "cutmix", "backbone_lr", "weight_decay", "clip", "jaccard", "context_penalty", "seed"):
             if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name} {getattr(self, name)}: must be at least 0")
+                raise ConfigError(name, "must be at least 0", value=getattr(self, name))
         if not 0 <= self.rand_augment <= 10:
-            raise ConfigError(f"rand_augment {self.rand_augment}: must be from 0 to 10")
+            raise ConfigError("rand_augment", "must be from 0 to 10", value=self.rand_augment)
         if self.task == "classification" and self.jaccard:
-            raise ConfigError(f"jaccard {self.jaccard}: is for segmentation; leave it at 0")
+            raise ConfigError("jaccard", "is for segmentation; leave it at 0", value=self.jaccard)
         if self.task == "segmentation":
             for name in ("rand_augment", "erase", "mixup", "cutmix"):
                 if getattr(self, name):
-                    raise ConfigError(f"{name} {getattr(self, name)}: is for classification; leave it at 0")
+                    raise ConfigError(name, "is for classification; leave it at 0", value=getattr(self, name))
 
     def augmentation(self) -> Augmentation:
         """How views are drawn."""
@@ -152,24 +156,24 @@ def read_recipe(name: str, task: Task) -> dict[str, Any]:
     if name in RECIPES:
         file = resources.files("convneur.training") / "recipes" / f"{name}-{task}.json"
         if not file.is_file():
-            raise ConfigError(f"recipe {name}: is not for {task}; choose small, or a .json file")
+            raise ConfigError("recipe", f"is not for {task}; choose small, or a .json file", value=name)
         text = file.read_text(encoding="utf-8")
     elif name.endswith(".json"):
         try:
             text = Path(name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{name}: cannot be read as text ({error})") from None
+            raise InputError(name, f"cannot be read as text ({error})") from None
     else:
-        raise ConfigError(f"recipe {name}: choose {', '.join(RECIPES)}, or a .json file")
+        raise ConfigError("recipe", f"choose {', '.join(RECIPES)}, or a .json file", value=name)
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise InputError(f"{name}: is no JSON ({error})") from None
+        raise InputError(name, f"is no JSON ({error})") from None
     if not isinstance(content, Mapping):
-        raise InputError(f"{name}: is no recipe; write a setting and its value each")
+        raise InputError(name, "is no recipe; write a setting and its value each")
     values = {key: value["value"] if isinstance(value, Mapping) else value for key, value in content.items()}
     known = {field.name for field in dataclasses.fields(TrainSettings)} - {"task"}
     unknown = values.keys() - known
     if unknown:
-        raise InputError(f"{name}: {', '.join(sorted(unknown))}: no setting of a recipe")
+        raise InputError(name, f"{', '.join(sorted(unknown))}: no setting of a recipe")
     return values

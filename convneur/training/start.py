@@ -40,8 +40,9 @@ def start_from(model: ConvNeur, path: Path) -> StartReport:
     for name in shared:
         if not name.startswith("head.") and theirs[name].shape != ours[name].shape:
             raise InputError(
-                f"{path}: holds a net of dims {source.config.dims} and mem_dim {source.config.mem_dim}, not "
-                f"{model.config.dims} and {model.config.mem_dim} ({name} differs); choose the same --model"
+                path,
+                f"holds a net of dims {source.config.dims} and mem_dim {source.config.mem_dim}, not "
+                f"{model.config.dims} and {model.config.mem_dim} ({name} differs); choose the same --model",
             )
     taken = [name for name in shared if theirs[name].shape == ours[name].shape]
     with torch.no_grad():

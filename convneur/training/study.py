@@ -67,9 +67,11 @@ def folds_of(train: Sequence[Example], val: Sequence[Example], count: int) -> tu
         for example in examples
     ]
     if count < 2:
-        raise ConfigError(f"folds {count}: must be at least 2")
+        raise ConfigError("folds", "must be at least 2", value=count)
     if len(everything) < count + 2:
-        raise ConfigError(f"folds {count}: {len(everything)} photos are too few to train and validate on the others")
+        raise ConfigError(
+            "folds", f"{len(everything)} photos are too few to train and validate on the others", value=count
+        )
     dealt = sorted(everything, key=lambda example: (hash_of(example.name), example.name))
     return tuple(tuple(sorted(dealt[fold::count], key=lambda example: example.name)) for fold in range(count))
 

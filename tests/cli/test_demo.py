@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import convneur
-import convneur_cli.demo
+import convneur_cli.commands.demo
 from convneur_cli.app import main
 
 SAMPLES = Path(convneur.__file__).parent / "data" / "samples"
@@ -54,7 +54,7 @@ def steps(*commands: list[str]) -> Any:
 
 
 def test_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    monkeypatch.setattr(convneur_cli.demo, "_steps", steps(["models", "--model", "m1"]))
+    monkeypatch.setattr(convneur_cli.commands.demo, "_steps", steps(["models", "--model", "m1"]))
     folder = tmp_path / "new" / "demo"
     code, out, err = run(capsys, "-o", str(folder), "--json", "-q")
     assert (code, err) == (0, "")
@@ -67,7 +67,7 @@ def test_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_it_stops_where_a_command_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    monkeypatch.setattr(convneur_cli.demo, "_steps", steps(["models", "--model", "m9"], ["models"]))
+    monkeypatch.setattr(convneur_cli.commands.demo, "_steps", steps(["models", "--model", "m9"], ["models"]))
     code, out, err = run(capsys, "-o", str(tmp_path / "demo"))
     assert code == 2
     assert err.startswith("error: --model m9")

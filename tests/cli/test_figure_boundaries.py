@@ -93,7 +93,7 @@ def test_named_images_and_one_folder(place: Path, capsys: pytest.CaptureFixture[
     ("arguments", "code", "words"),
     [
         (["--names", "day/s9"], 2, "--names day/s9: no such image in convneur"),
-        (["--by", "beauty"], 2, "metric beauty: must be one of"),
+        (["--by", "beauty"], 2, "--by beauty: must be one of"),
         (["--titles", "a,b"], 2, "--titles a,b: give 1, one for each folder"),
         (["--twin", "nowhere"], 2, "nowhere: no such file or folder"),
         (["--images", "gt/day/s0.png"], 2, "gt/day/s0.png: is a file; give a folder"),

@@ -236,7 +236,7 @@ def test_a_net_that_diverges_does_not_stop_the_others(study: Any, place: Path, m
 
     def diverging(self: Run, step: int, *, resume: bool = False) -> None:
         if self.folder.name == "per-layer-seed1":
-            raise InputError("step 3: the loss is no number")
+            raise InputError(None, "step 3: the loss is no number")
         go_to(self, step, resume=resume)
 
     monkeypatch.setattr(Run, "go_to", diverging)

@@ -23,7 +23,7 @@ from convneur.model.network import ConvNeur
 from convneur.training.loop import Run
 from convneur.training.state import read_progress
 from convneur.variants import VARIANTS, ConvNeurConfig
-from convneur_cli.train import asked_to_stop
+from convneur_cli.commands.train import asked_to_stop
 
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32"]
 
@@ -165,7 +165,7 @@ def test_shards_train_as_the_folders_do_and_go_on_bit_for_bit(
 
 
 def stop(*arguments: Any) -> Any:
-    raise InputError("the power is gone")
+    raise InputError(None, "the power is gone")
 
 
 def test_tensorboard_gets_the_records(train: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +227,7 @@ def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         interrupt()
         interrupt()  # a launcher's, at once after the terminal's
         assert stop()
-        monkeypatch.setattr("convneur_cli.train._SAME", -1.0)
+        monkeypatch.setattr("convneur_cli.commands.train._SAME", -1.0)
         with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
             interrupt()
 

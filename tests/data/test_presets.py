@@ -5,7 +5,7 @@ import typing
 import pytest
 
 from convneur.data.presets import PRESETS
-from convneur_cli.data_options import DataSetOptions
+from convneur_cli.options.data import DataSetOptions
 
 
 @pytest.mark.parametrize(

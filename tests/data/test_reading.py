@@ -56,7 +56,7 @@ def test_an_unknown_id_of_a_prediction_is_wrong_but_no_error(tmp_path: Path) -> 
 
 def test_what_is_ignored_needs_a_label() -> None:
     for preset, colours in ((PRESETS["ade20k"], None), (None, PRESETS["voc"].colours)):
-        with pytest.raises(ConfigError, match="ignore label none"):
+        with pytest.raises(ConfigError, match="ignore_index none"):
             Reading(None, preset, colours)
     Reading(None, PRESETS["voc"])  # colours that nobody may need
 

@@ -114,7 +114,7 @@ def test_reconfigured_shares_the_weights(net: ConvNeur, image: Image) -> None:
     x = torch.from_numpy(image)[None]
     with torch.no_grad():
         assert not torch.equal(strided(x), net(x))
-    with pytest.raises(ConfigError, match="mem_dim 16: needs other weights"):
+    with pytest.raises(ConfigError, match="mem_dim 16 needs other weights"):
         reconfigured(net, mem_dim=16)
 
 

@@ -240,7 +240,7 @@ def test_memory_hardly_grows_with_the_images(scored: list[tuple[str, PairScores]
 
 
 def test_a_data_set_needs_its_classes() -> None:
-    with pytest.raises(ConfigError, match="number of classes"):
+    with pytest.raises(ConfigError, match="num_classes"):
         BoundaryAccumulator(BoundarySettings())
     with pytest.raises(ConfigError, match="3 names for 2 classes"):
         BoundaryAccumulator(BoundarySettings(num_classes=2), ["a", "b", "c"])

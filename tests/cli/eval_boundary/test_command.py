@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import convneur_cli.eval_boundary
+import convneur_cli.commands.eval_boundary
 from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, score_pair
 from convneur_cli.app import main
 
@@ -379,7 +379,7 @@ def test_missing_predictions_fail_before_any_work(evaluate: Any, place: Path, mo
     (place / "pred" / "b.npy").unlink()
     save(place / "pred" / "more.png", np.zeros((3, 3), np.uint8))
     with monkeypatch.context() as patched:
-        patched.setattr(convneur_cli.eval_boundary, "engine", lambda *_: pytest.fail("began to work"))
+        patched.setattr(convneur_cli.commands.eval_boundary, "engine", lambda *_: pytest.fail("began to work"))
         ran = evaluate("-o", "out.json")
     assert ran.code == 1
     assert "no prediction for 1 of 5 ground truths (b)" in ran.line
@@ -398,13 +398,13 @@ def test_missing_predictions_fail_before_any_work(evaluate: Any, place: Path, mo
         (["--tolerance", "3 pixels"], "tolerance 3 pixels: must be a number from 0, such as 0.008, 3px or 0.75%diag"),
         (["--tolerance", "1,,2"], "tolerance : must be"),
         (["--trimap-width", "wide"], "--trimap-width wide: must be a whole number"),
-        (["--trimap-width", "0"], "trimap width 0"),
+        (["--trimap-width", "0"], "--trimap-width 0"),
         (["--surface-dice-tau", "-1"], "tau -1"),
         (["--ignore-index", "never"], "--ignore-index never: must be a whole number"),
-        (["--metrics", "miou,dice"], "metric dice: must be one of"),
+        (["--metrics", "miou,dice"], "--metrics dice: must be one of"),
         (["--spacing", "1"], "--spacing 1: give the height and the width of a pixel"),
         (["--spacing", "1,0"], "spacing (1.0, 0.0)"),
-        (["--num-classes", "0"], "number of classes 0"),
+        (["--num-classes", "0"], "--num-classes 0"),
         (["--boundary-iou-ratio", "2"], "ratio 2"),
         (["--hd95", "mean"], "'mean' is not one of 'directed', 'pooled'"),
         (["--connectivity", "6"], "'6' is not one of '4', '8'"),

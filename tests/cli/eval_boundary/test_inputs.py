@@ -116,7 +116,7 @@ def test_what_is_typed_overrides_the_preset(evaluate: Any, place: Path) -> None:
     assert ran.json["per_class"][3]["name"] == "class 3"
     ran = evaluate(*common, "--ignore-index", "none", paths=("out", "ade"))
     assert ran.code == 2
-    assert "ignore label none: the colours or ids of this data set need one" in ran.line
+    assert "--ignore-index none: the colours or ids of this data set need one" in ran.line
 
 
 # --- colours ---
@@ -157,7 +157,7 @@ def test_colours_without_a_table_and_not_in_it(evaluate: Any, place: Path) -> No
     [
         ("one two\n1 2\n", [], 1, "colours.txt: line 2: '1 2' is not R G B and the name of a class"),
         ("1 2 3 sky\n", ["--preset", "voc"], 1, "sky is none of the 21 classes"),
-        ("1 2 3 void\n4 5 6 a\n", ["--ignore-index", "none"], 2, "ignore label none"),
+        ("1 2 3 void\n4 5 6 a\n", ["--ignore-index", "none"], 2, "--ignore-index none"),
     ],
 )
 def test_wrong_colour_tables(evaluate: Any, place: Path, text: str, arguments: list[str], code: int, said: str) -> None:
@@ -179,7 +179,7 @@ def test_templates(evaluate: Any, place: Path) -> None:
     assert [row["name"] for row in ran.json["per_image"]] == ["c"]
     ran = evaluate("--gt-name", "truth")
     assert ran.code == 2
-    assert "name template truth: must hold {stem} once" in ran.line
+    assert "--gt-name truth: must hold {stem} once" in ran.line
     ran = evaluate("--gt-name", "{stem}_nowhere")
     assert ran.code == 1
     assert "gt: none of its 5 label maps is named {stem}_nowhere" in ran.line

@@ -149,7 +149,7 @@ def test_outputs_are_not_overwritten(evaluate: Callable[..., Any], place: Path, 
     [
         (["--report", "r.pdf"], 2, "--report r.pdf: must end in .html"),
         (["--figures", "notes.txt"], 1, "notes.txt: is a file; --figures is a folder"),
-        (["--figures", "out", "--figures-by", "dice"], 2, "--figures-by: metric dice: must be one of those computed"),
+        (["--figures", "out", "--figures-by", "dice"], 2, "--figures-by dice: must be one of those computed"),
         (["--figures", "out", "--figures-by", "boundary_f1@5px"], 2, "must be boundary_f1@1px, boundary_f1@3px"),
         (["--figures", "out", "--images", "nowhere"], 2, "nowhere: no such file or folder"),
         (["--figures", "out", "--images", "notes.txt"], 2, "--images notes.txt: is a file"),

@@ -9,7 +9,7 @@ import typer
 
 from convneur.errors import InputError
 from convneur_cli.errors import UsageError
-from convneur_cli.options import option_group
+from convneur_cli.options.common import option_group
 
 if TYPE_CHECKING:
     from convneur.data.presets import Preset
@@ -77,10 +77,10 @@ def read_class_names(path: Path) -> list[str]:
     try:
         names = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is no UTF-8 text; write one class name per line") from None
+        raise InputError(path, "is no UTF-8 text; write one class name per line") from None
     if not names:
-        raise InputError(f"{path}: is empty; write one class name per line")
+        raise InputError(path, "is empty; write one class name per line")
     for number, name in enumerate(names, start=1):
         if not name or name in names[: number - 1]:
-            raise InputError(f"{path}: line {number} is {'a repetition' if name else 'empty'}; name each class once")
+            raise InputError(path, f"line {number} is {'a repetition' if name else 'empty'}; name each class once")
     return names

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from convneur.files import new_file, refuse_existing
+from convneur.formats import to_json
 from convneur_cli.boundary_compare import CompareOptions, print_comparison, with_comparison
-from convneur_cli.boundary_inputs import InputOptions, warn_of_unpaired
 from convneur_cli.boundary_pictures import PictureOptions
 from convneur_cli.boundary_report import as_dict, class_rows, print_report, warnings_of
 from convneur_cli.boundary_state import kept_on_disk, refuse_unfinished, state_path
 from convneur_cli.boundary_work import classes_seen, engine, scored_pairs
-from convneur_cli.data_options import whole
 from convneur_cli.errors import FAILED, UsageError
-from convneur_cli.options import CommonOptions
-from convneur_cli.output import to_json
+from convneur_cli.options.boundary_inputs import InputOptions, warn_of_unpaired
+from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.data import whole
 
 if TYPE_CHECKING:
     from convneur.metrics import BoundarySettings

@@ -1,18 +1,14 @@
 """The options that describe a net, shared by every command that builds one."""
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from convneur.errors import ConfigError, InputError
+from convneur.errors import ConfigError
 from convneur.variants import (
-    DENSE_HEADS,
-    PRESETS,
     VARIANTS,
     ConvNeurConfig,
     Fusion,
@@ -21,9 +17,10 @@ from convneur.variants import (
     Order,
     Placement,
     Read,
+    find_config,
 )
 from convneur_cli.errors import UsageError
-from convneur_cli.options import option_group
+from convneur_cli.options.common import option_group
 
 if TYPE_CHECKING:
     from convneur.cost import ForeignNet
@@ -57,7 +54,7 @@ def load_net(option: str, name: str) -> "ConvNeurConfig | ForeignNet":
     try:
         return load_foreign(name)
     except ConfigError as error:
-        raise UsageError(f"{option} {error}") from error
+        raise UsageError(f"{option} {error.value}: {error.problem}") from error
 
 
 def foreign_import_notes(names: Iterable[str]) -> list[str]:
@@ -71,26 +68,11 @@ def _is_foreign(name: str) -> bool:
 
 
 def _own(option: str, name: str, others: str) -> ConvNeurConfig:
-    if name in VARIANTS:
-        return VARIANTS[name]
-    path = Path(name)
-    if path.suffix != ".json":
-        raise UsageError(f"{option} {name or repr(name)}: choose {', '.join(VARIANTS)}, {others}")
-    if not path.exists():
-        raise UsageError(f"{option} {name}: no such file")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return ConvNeurConfig.from_dict(values)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{name}: cannot be read as JSON ({error})") from None
-    except (ConfigError, AttributeError) as error:
-        raise InputError(f"{name}: describes no ConvNeur ({error})") from None
-
-
-# Settings that not every global branch has.
-_OF_CHUNKS = ("chunk_length", "min_chunks", "chunks")
-_OF_MEMORY = ("memory_layers", "read", "order")
-_OF_BRANCHES = ("global_branch", "fusion", "mem_dim", *_OF_CHUNKS, *_OF_MEMORY)
+        return find_config(name)
+    except ConfigError as error:
+        problem = error.problem if name.endswith(".json") else f"choose {', '.join(VARIANTS)}, {others}"
+        raise UsageError(f"{option} {name or repr(name)}: {problem}") from error
 
 
 def _option(name: str) -> str:
@@ -171,19 +153,16 @@ class ModelOptions:
     ] = None
 
     def settings(self) -> dict[str, Any]:
-        """The settings that were typed, by their names in ConvNeurConfig; the preset first, single options over it."""
-        typed: dict[str, Any] = dict(PRESETS[self.model_preset]) if self.model_preset else {}
+        """The settings that were typed, as `find_config` takes them."""
+        typed: dict[str, Any] = {} if self.model_preset is None else {"model_preset": self.model_preset}
         for name in ("memory", "global_branch", "fusion", "mem_dim", "min_chunks", "memory_layers", "read", "order"):
             if getattr(self, name) is not None:
                 typed[name] = getattr(self, name)
         for name in ("chunk_length", "chunks"):
             if getattr(self, name) is not None:
                 typed[name] = _four(_option(name), getattr(self, name))
-        self._refuse_contradictions(typed)
         if self.head is not None:
             typed["head"] = self.head
-            if self.head in DENSE_HEADS:
-                typed["num_classes"] = 150
         return typed
 
     def names(self) -> tuple[str, ...]:
@@ -194,24 +173,6 @@ class ModelOptions:
     def foreign_names(self) -> tuple[str, ...]:
         """Those of them that are no ConvNeur: by an import string, or in timm."""
         return tuple(name for name in self.names() if _is_foreign(name))
-
-    def _refuse_contradictions(self, typed: dict[str, Any]) -> None:
-        """An option that another one makes idle is a mistake, not a wish."""
-        fixed = [name for name in ("chunk_length", "min_chunks") if name in typed]
-        if "chunks" in typed and fixed:
-            raise UsageError(f"--chunks: sets the chunks' length; leave out {_option(fixed[0])} or --model-preset")
-        idle = [name for name in (*_OF_BRANCHES, "model_preset") if getattr(self, name) is not None]
-        if typed.get("memory") == "none" and idle:
-            raise UsageError(f"--memory none: leaves no global branch for {_option(idle[0])} to act on")
-
-    def _refuse_idle(self, net: ConvNeurConfig) -> None:
-        """Settings of a memory or of chunks, where the branch has none."""
-        used = {"neural-memory": _OF_CHUNKS + _OF_MEMORY, "titans": _OF_CHUNKS}.get(net.global_branch, ())
-        for name in _OF_CHUNKS + _OF_MEMORY:
-            if getattr(self, name) is not None and name not in used:
-                raise UsageError(
-                    f"{_option(name)}: --global-branch {net.global_branch} has no such setting; leave it out"
-                )
 
     def configs(self) -> dict[str, ConvNeurConfig]:
         """Each net asked for, by the name it was asked by.
@@ -239,25 +200,21 @@ class ModelOptions:
         return {name: own[name] if name in own else loaded[name] for name in self.names()}
 
     def _changed(self, name: str, others: str) -> ConvNeurConfig:
-        net = _own("--model", name, others)
-        settings = self.settings()
+        base = _own("--model", name, others)
         with self.naming_options(name):
-            changed = net.replace(**settings)
-        self._refuse_idle(changed)
-        return changed
+            return find_config(base, **self.settings())
 
     @contextmanager
     def naming_options(self, name: str) -> Iterator[None]:
-        """Where a setting of the net `name` is wrong, name the option that was typed: --mem-dim, not mem_dim.
+        """Where a setting is wrong that was not typed, say which model has it.
 
         Raises: UsageError: in place of the ConfigError that the block raised.
         """
         try:
             yield
         except ConfigError as error:
-            setting, _, rest = str(error).partition(" ")  # by ConfigError's own form
-            if setting in self.settings():
-                raise UsageError(f"{_option(setting)} {rest}") from error
+            if error.setting in self.settings():
+                raise  # named by its option where it is reported
             raise UsageError(f"--model {name}: {error}") from error
 
     def single(self) -> tuple[str, ConvNeurConfig]:

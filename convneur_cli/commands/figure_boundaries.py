@@ -8,14 +8,15 @@ import typer
 
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
+from convneur.formats import significant
 from convneur_cli.boundary_compare import figure_name, short_names
-from convneur_cli.boundary_inputs import InputOptions, Inputs
 from convneur_cli.boundary_pictures import PictureModel, Studio, data_set_colours
 from convneur_cli.boundary_work import classes_seen, engine, scored_pairs
-from convneur_cli.data_options import DataSetOptions
 from convneur_cli.errors import UsageError, existing_path
-from convneur_cli.options import CommonOptions
-from convneur_cli.output import Printer, significant
+from convneur_cli.options.boundary_inputs import InputOptions, Inputs
+from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.data import DataSetOptions
+from convneur_cli.output import Printer
 from convneur_cli.results import FIGURES, check_outputs
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def boundaries(
     try:
         figure_path = example_path(by, settings)
     except ConfigError as error:
-        raise UsageError(f"--by: {error}") from None
+        raise UsageError(f"--by {error.value}: {error.problem}") from None
     heads = _titles(titles, folders)
     found = [inputs.open(folder, ground_truth) for folder in folders]
     summaries, settings = _scored(printer, found, settings, workers)
@@ -101,7 +102,7 @@ def boundaries(
     studio = Studio(found[-1].reading, settings, figure_path, PhotoFolder(images) if images else None, models)
     scenes = [studio.scene(name, heading) for name, heading in chosen]
     if studio.without_photo:
-        raise InputError(f"{images}: no photo of the same name and shape for {studio.without_photo[0]}")
+        raise InputError(images, f"no photo of the same name and shape for {studio.without_photo[0]}")
     class_names = [row["name"] for row in summaries[-1].per_class]
     figure = paper_figure(
         scenes, colours=data_set_colours(found[-1], len(class_names)), names=class_names, notes=studio.notes()

@@ -10,13 +10,14 @@ import typer
 import convneur
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder, refuse_existing
+from convneur.formats import as_text, to_json
 from convneur.variants import CHUNK_SETTINGS
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.gates_batch import Batch, check_batch_output, photos_in
 from convneur_cli.gates_masks import Masks, masks_of
-from convneur_cli.model_options import ModelOptions
-from convneur_cli.options import CommonOptions
-from convneur_cli.output import Printer, as_text, to_json
+from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.model import ModelOptions
+from convneur_cli.output import Printer
 from convneur_cli.weights import weights_file
 
 if TYPE_CHECKING:
@@ -189,14 +190,14 @@ def viz_gates(
         record = figure.with_suffix(".json")
         if record.exists() and not figure.exists() and not common.force:  # one.svg before, one.pdf now
             raise InputError(
-                f"{record}: exists already, the record of another figure; choose another stem than {figure.stem}, or "
-                "add --force"
+                record,
+                f"exists already, the record of another figure; choose another stem than {figure.stem}, or add --force",
             )
         refuse_existing(*drawing.written(figure), force=common.force)
 
     records: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    with printer.progress("drawing", len(images)) as advance:
+    with printer.steps("drawing", len(images)) as advance:
         for image, figure in zip(images, figures, strict=True):
             try:
                 records.append(drawing.draw(image, figure))
@@ -255,8 +256,9 @@ class _Drawing:
         height, width = photo.pixels.shape[:2]
         if target.suffix.lower() == ".html" and max(height, width) > LONGEST_SIDE:
             raise InputError(
-                f"{image}: {height}x{width} pixels are too many for a page; choose --size {LONGEST_SIDE} or less, or a "
-                "picture (.png)"
+                image,
+                f"{height}x{width} pixels are too many for a page; choose --size {LONGEST_SIDE} or less, or a "
+                "picture (.png)",
             )
         mask = None if mask_file is None else Masks.read(mask_file, photo)
         try:
@@ -266,7 +268,7 @@ class _Drawing:
             maps = gate_maps(capture, self.recipe)
             measures = measure_gates(capture, photo.pixels, mask)
         except InputError as error:
-            raise InputError(f"{image}: {error}") from None
+            raise InputError(image, f"{error}") from None
         record = manifest(
             maps,
             image=ImageSource(as_text(image), _sha256(image), photo.height, photo.width, height, width),

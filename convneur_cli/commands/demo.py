@@ -12,7 +12,7 @@ import typer
 import convneur
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder
-from convneur_cli.options import CommonOptions
+from convneur_cli.options.common import CommonOptions
 
 __all__ = ["demo"]
 
@@ -34,7 +34,7 @@ def demo(
     from convneur_cli.app import app  # here: app composes this command too
 
     if output.is_dir() and any(output.iterdir()) and not common.force:
-        raise InputError(f"{output}: exists already and is not empty; choose another --output or add --force")
+        raise InputError(output, "exists already and is not empty; choose another --output or add --force")
     samples = new_folder(new_folder(output) / "samples")
     for source in sorted(_SAMPLES.rglob("*")):
         target = samples / source.relative_to(_SAMPLES)

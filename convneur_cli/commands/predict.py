@@ -10,10 +10,10 @@ import typer
 
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder, refuse_existing
+from convneur.formats import csv_table
 from convneur_cli.errors import FAILED, UsageError, existing_path
-from convneur_cli.options import CommonOptions
+from convneur_cli.options.common import CommonOptions
 from convneur_cli.output import Printer
-from convneur_cli.results import csv_table
 from convneur_cli.sizes import parse_size
 from convneur_cli.weights import weights_file
 
@@ -124,7 +124,7 @@ def predict(
 
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    with printer.progress("labelling", len(asked)) as advance:
+    with printer.steps("labelling", len(asked)) as advance:
         for group in _groups(asked, failed, printer, batch, advance):
             photos = [pixels for _, pixels in group]
             try:
@@ -134,8 +134,9 @@ def predict(
                     raise
                 height, width = photos[0].shape[:2]
                 raise InputError(
-                    f"{group[0][0].photo}: not enough memory for {len(group)} of {height}x{width} pixels; choose a "
-                    "smaller --batch, --window or --scale"
+                    group[0][0].photo,
+                    f"not enough memory for {len(group)} of {height}x{width} pixels; choose a "
+                    "smaller --batch, --window or --scale",
                 ) from None
             for (each, pixels), scores in zip(group, logits, strict=True):
                 labels = scores.argmax(0).cpu().numpy()
@@ -164,7 +165,7 @@ def _asked(paths: Sequence[Path]) -> list[_Asked]:
         if path.is_dir():
             under = [_Asked(photo, photo.relative_to(path).with_suffix("").as_posix()) for photo in photos_under(path)]
             if not under:
-                raise InputError(f"{path}: no photo in it")
+                raise InputError(path, "no photo in it")
             found += under
         else:
             found.append(_Asked(path, path.stem))
@@ -185,7 +186,7 @@ def load_trained(path: Path) -> Trained:
     model, about = load_checkpoint(path)
     task, names, settings = about.get("task"), about.get("classes"), about.get("settings")
     if task not in ("segmentation", "classification") or not names or not settings:
-        raise InputError(f"{path}: says nothing of a task and its classes; give weights that `convneur train` wrote")
+        raise InputError(path, "says nothing of a task and its classes; give weights that `convneur train` wrote")
     check_finite(model, str(path))
     known = PRESETS[about["preset"]].palette if about.get("preset") in PRESETS else None
     crop = int(settings["crop"][0]), int(settings["crop"][1])
@@ -286,7 +287,7 @@ def _classify(
         refuse_existing(table, force=force)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    with printer.progress("classifying", len(asked)) as advance:
+    with printer.steps("classifying", len(asked)) as advance:
         rest = iter(asked)
         while group := list(itertools.islice(rest, batch)):
             photos = []

@@ -16,13 +16,14 @@ import typer
 import convneur
 from convneur.errors import ConfigError
 from convneur.files import new_file
+from convneur.formats import grouped
 from convneur.variants import DENSE_HEADS, ConvNeurConfig
-from convneur_cli.data_options import DataSetOptions, read_class_names
 from convneur_cli.errors import UsageError, existing_path
-from convneur_cli.model_options import ModelOptions
-from convneur_cli.options import CommonOptions
-from convneur_cli.output import Printer, grouped
-from convneur_cli.train_options import RecipeOptions, RunOptions
+from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.data import DataSetOptions, read_class_names
+from convneur_cli.options.model import ModelOptions
+from convneur_cli.options.training import RecipeOptions, RunOptions
+from convneur_cli.output import Printer
 from convneur_cli.train_run import SCHEMA, fingerprint, read_config, refuse_changes, run_folder, write_config
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def train(
             )
         rehearsed = saved is None and (asked["--minutes"] or asked["--precision"] == "auto")
         _announce(printer, run, asked["--model"], "the timed steps" if rehearsed else "")
-        with printer.progress("training", run.steps) as advance, asked_to_stop(printer) as run.stop:
+        with printer.steps("training", run.steps) as advance, asked_to_stop(printer) as run.stop:
             run.said = _teller(printer, run, advance)
             with _tensorboard(out, going_on=going_on) if tensorboard and main else nullcontext() as write:
                 if write:
@@ -291,7 +292,7 @@ def looked_through(
         names, counts = tuple(begun["classes"]), tuple(begun["counts"])
         return Data(train_kept, val_kept, reading, names, counts, asked["--preset"], tuple(begun["left_out"]))
     threads = max(threads, 1)
-    with printer.progress("looking through the photos", len(found.train) + len(found.val)) as advance:
+    with printer.steps("looking through the photos", len(found.train) + len(found.val)) as advance:
         train = survey(found.train, reading, len(names) if names else None, threads=threads, seen=advance)
         names = names or tuple(map(str, range(len(train.counts))))
         val = survey(found.val, reading, len(names), threads=threads, seen=advance)
@@ -303,9 +304,11 @@ def looked_through(
     if missing:
         printer.warn(f"no training photo shows {', '.join(missing)}: the net cannot learn it")
     if len(names) < 2:
-        raise ConfigError(f"{data}: {len(names)} class; training needs two; check --preset and --ignore-index")
+        raise ConfigError(
+            "data", value=data, problem=f"{len(names)} class; training needs two; check --preset and --ignore-index"
+        )
     if not sum(train.counts):
-        raise ConfigError(f"{data}: every pixel is ignored; check --preset and --ignore-index")
+        raise ConfigError("data", value=data, problem="every pixel is ignored; check --preset and --ignore-index")
     printer.note(f"{len(train.examples)} photos to train on, {len(val.examples)} to validate on ({found.val_from})")
     kept = {example.name for example in (*train.examples, *val.examples)}
     left_out = tuple(example.name for example in (*found.train, *found.val) if example.name not in kept)

@@ -11,8 +11,8 @@ from convneur.errors import ConfigError
 from convneur.files import new_file
 from convneur.variants import ConvNeurConfig
 from convneur_cli.errors import FAILED, UsageError
-from convneur_cli.model_options import ModelOptions, foreign_import_notes, load_net
-from convneur_cli.options import CommonOptions
+from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.model import ModelOptions, foreign_import_notes, load_net
 from convneur_cli.results import FIGURES, RESULTS, check_outputs, write_result
 from convneur_cli.sizes import parse_sizes
 
@@ -95,7 +95,7 @@ def bench(
         plan = plan_bench(contenders, cases, settings)
         for line in report.uncounted_notes(plan):
             printer.note(line)
-        with printer.progress("timing", 1 + len(contenders) * len(cases)) as advance:
+        with printer.steps("timing", 1 + len(contenders) * len(cases)) as advance:
             result = run_bench(plan, settings, advance=advance)
 
     as_json = report.to_json(plan, result)

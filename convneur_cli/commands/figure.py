@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convneur.files import new_file
-from convneur_cli.figure_boundaries import boundaries
-from convneur_cli.model_options import ModelOptions
-from convneur_cli.options import CommonOptions, Group, register
+from convneur_cli.commands.figure_boundaries import boundaries
+from convneur_cli.options.common import CommonOptions, Group, register
+from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
 from convneur_cli.results import FIGURES, check_outputs
 from convneur_cli.sizes import parse_size
@@ -50,7 +50,7 @@ def accuracy(
 
         variants = [printed for printed in printed_costs() if printed.table == "imagenet"]
         counted = {}
-        with printer.progress("counting", len(variants)) as advance:
+        with printer.steps("counting", len(variants)) as advance:
             for printed in variants:
                 counted[printed.model] = compare_printed(printed).full_gmacs
                 advance(f"counting {printed.model}")

@@ -7,16 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from convneur.variants import ConvNeurConfig
-from convneur_cli.data_options import DataSetOptions
+from convneur_cli.commands.train import DEFAULTS, by_option, looked_through, recipe_settings, task_net
 from convneur_cli.errors import FAILED, UsageError, existing_path
-from convneur_cli.model_options import ModelOptions
-from convneur_cli.options import CommonOptions
+from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.data import DataSetOptions
+from convneur_cli.options.model import ModelOptions
+from convneur_cli.options.training import RecipeOptions, RunOptions
 from convneur_cli.study_report import REPORTS, print_result
 from convneur_cli.study_scores import find_test_photos
 from convneur_cli.study_twins import TWINS, read_seeds, read_twins, same_nets
 from convneur_cli.study_work import PLAN, Study
-from convneur_cli.train import DEFAULTS, by_option, looked_through, recipe_settings, task_net
-from convneur_cli.train_options import RecipeOptions, RunOptions
 from convneur_cli.train_run import read_config, refuse_changes, run_folder, write_config
 
 __all__ = ["study"]

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from convneur.formats import csv_table, grouped, markdown_table, significant
 from convneur_cli.errors import FAILED
-from convneur_cli.model_options import PANEL, ModelOptions
-from convneur_cli.options import CommonOptions, option_group
-from convneur_cli.output import grouped, significant
-from convneur_cli.results import RESULTS, check_outputs, csv_table, markdown_table, write_result
+from convneur_cli.options.common import CommonOptions, option_group
+from convneur_cli.options.model import PANEL, ModelOptions
+from convneur_cli.results import RESULTS, check_outputs, write_result
 from convneur_cli.sizes import parse_size
 
 __all__ = ["models"]
@@ -54,7 +54,7 @@ def models(
     found: list[dict[str, Any]] = []
     rows: list[list[str]] = []
     refused = False
-    with printer.progress("counting", len(configs)) as advance:
+    with printer.steps("counting", len(configs)) as advance:
         for name, config in configs.items():
             net = NetCounter(config)
             about = {"name": name, "params": net.params, "dims": config.dims, "mem_dim": config.mem_dim}

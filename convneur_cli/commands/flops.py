@@ -12,11 +12,11 @@ import typer
 
 from convneur.errors import InputError
 from convneur.files import new_file
+from convneur.progress import Advance
 from convneur.variants import ConvNeurConfig
 from convneur_cli.errors import CHECK_FAILED, FAILED, UsageError
-from convneur_cli.model_options import ModelOptions, foreign_import_notes
-from convneur_cli.options import CommonOptions
-from convneur_cli.output import Advance
+from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.model import ModelOptions, foreign_import_notes
 from convneur_cli.results import FIGURES, RESULTS, check_outputs, write_result
 from convneur_cli.sizes import parse_sizes
 
@@ -101,7 +101,7 @@ def flops(
     counting = _Counting(wanted, convention, counter, backward=backward)
     nets: list[NetReport] = []
     with (
-        printer.progress("counting", len(asked) * (1 + len(twins)) * steps) as advance,
+        printer.steps("counting", len(asked) * (1 + len(twins)) * steps) as advance,
         redirect_stdout(sys.stderr),
     ):
         for name, one in asked.items():

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.models import ArgumentInfo, OptionInfo
 
 from convneur_cli.errors import reported
 from convneur_cli.output import Printer
@@ -64,6 +65,14 @@ class Group(_PlainFlags, TyperGroup):
     """The class for a typer.Typer of commands."""
 
 
+def _as_typed(parameter: inspect.Parameter) -> str:
+    """What a person types for a parameter: --mem-dim, or PREDS."""
+    (about,) = (each for each in parameter.annotation.__metadata__ if isinstance(each, (OptionInfo, ArgumentInfo)))
+    if isinstance(about, ArgumentInfo):
+        return about.metavar or parameter.name.upper()
+    return next(iter(about.param_decls or ()), "--" + parameter.name.replace("_", "-"))
+
+
 def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> None:
     """Make `body` a command: expand its option groups, report its errors, exit with the code it returns.
 
@@ -90,12 +99,14 @@ def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> No
             for field in dataclasses.fields(kind)
         ]
 
+    names = {parameter.name: _as_typed(parameter) for parameter in plain + shared}
+
     @functools.wraps(body)
     def run(**values: Any) -> None:
         for parameter_name, kind in groups.items():
             fields = dataclasses.fields(kind)
             values[parameter_name] = kind(**{field.name: values.pop(field.name) for field in fields})
-        with reported(debug=values["common"].debug):
+        with reported(debug=values["common"].debug, options=names):
             code = body(**values)
             if code:
                 raise typer.Exit(code)

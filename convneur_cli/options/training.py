@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from convneur_cli.errors import UsageError
-from convneur_cli.options import option_group
+from convneur_cli.options.common import option_group
 from convneur_cli.sizes import parse_size
 from convneur_cli.weights import weights_file
 

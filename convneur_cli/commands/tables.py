@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convneur_cli.options import CommonOptions
-from convneur_cli.results import RESULTS, check_outputs, csv_table, markdown_table, write_result
+from convneur.formats import csv_table, markdown_table
+from convneur_cli.options.common import CommonOptions
+from convneur_cli.results import RESULTS, check_outputs, write_result
 
 if TYPE_CHECKING:
     from convneur.cost import TableName, TableRow
@@ -60,7 +61,7 @@ def tables(
     printer = common.printer()
     rows: list[TableRow] = []
     costs = printed_costs()
-    with printer.progress("counting", len(costs)) as advance:
+    with printer.steps("counting", len(costs)) as advance:
         for printed in costs:
             advance(f"counting {printed.model} {printed.setting}", 0)
             rows.append(compare_printed(printed))

@@ -1,0 +1,93 @@
+"""What every result can do: print itself, show itself in a notebook, give its JSON, be saved by suffix."""
+
+import html
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convneur.errors import ConfigError
+from convneur.files import new_file
+from convneur.formats import csv_table, html_table, latex_table, markdown_table, text_table, to_json
+
+__all__ = ["SUFFIXES", "Result", "Table"]
+
+SUFFIXES = (".json", ".csv", ".md", ".tex")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text as it is shown: `left` columns of words (or those numbered in it), the others of values.
+
+    dense: for many columns; the command line then draws no lines between them and cuts nothing.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: int | Collection[int] = 1
+    dense: bool = False
+
+
+class Result(ABC):
+    """What a job gives back. Subclasses are frozen dataclasses."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The result as the command prints it under `--json`: plain data, NaN and infinities included."""
+
+    @abstractmethod
+    def tables(self) -> Sequence[Table]:
+        """What people read, the main table first."""
+
+    def sentences(self) -> Sequence[str]:
+        """What is said below the tables."""
+        return ()
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """Rows for spreadsheets; the main table unless a result has better ones."""
+        table = self.tables()[0]
+        return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+    def paper_table(self) -> Table:
+        """The table that goes into a paper."""
+        return self.tables()[0]
+
+    def __str__(self) -> str:
+        parts = [text_table(each.title, each.columns, each.rows, left=each.left) for each in self.tables()]
+        return "\n\n".join([*parts, *(["\n".join(self.sentences())] if self.sentences() else [])])
+
+    def _repr_html_(self) -> str:
+        parts = [html_table(each.title, each.columns, each.rows, left=each.left) for each in self.tables()]
+        return "".join([*parts, *(f"<p>{html.escape(line)}</p>" for line in self.sentences())])
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the result in the format of the name's suffix: .json, .csv, .md or .tex (a booktabs tabular).
+
+        Raises: ConfigError: another suffix; InputError: the file exists and `force` is off, or cannot be written.
+        """
+        path = Path(path)
+        writers = {".json": self._json, ".csv": self._csv, ".md": self._markdown, ".tex": self._latex}
+        if path.suffix.lower() not in writers:
+            raise ConfigError("path", f"the name must end in {', '.join(SUFFIXES)}", value=path)
+        text = writers[path.suffix.lower()]()
+        with new_file(path, force=force) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+
+    def _json(self) -> str:
+        return to_json(self.to_dict()) + "\n"
+
+    def _csv(self) -> str:
+        return csv_table(self.records())
+
+    def _markdown(self) -> str:
+        parts = []
+        for each in self.tables():
+            table = markdown_table(each.columns, each.rows, left=each.left)
+            parts.append(f"## {each.title}\n\n{table}" if each.title else table)
+        return "\n\n".join([*parts, *self.sentences()]) + "\n"
+
+    def _latex(self) -> str:
+        table = self.paper_table()
+        return latex_table(table.columns, table.rows, left=table.left) + "\n"

@@ -1,0 +1,1 @@
+"""The commands, a file each; no command imports another."""
