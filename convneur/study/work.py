@@ -4,20 +4,33 @@ import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import Any
 
-import convneur
-from convneur.errors import InputError
-from convneur.files import refuse_existing
+from accelerate import Accelerator
+
+from convneur.cost import CountingError, NetCounter
+from convneur.data.examples import survey
+from convneur.errors import ConfigError, InputError
+from convneur.files import new_file, refuse_existing
 from convneur.formats import grouped
-from convneur.progress import Advance
+from convneur.progress import Advance, Progress, silent
+from convneur.study.findings import Twin, findings
+from convneur.study.plan import Asked, StudyPlan
+from convneur.study.result import METRICS, RunResult, StudyResult
+from convneur.study.runs import StudyRun, remainder, run_groups, turns
+from convneur.study.scores import TESTED, RunScores, TestImages, is_labelled, label_images, score_run
+from convneur.training.data import TrainingData
 from convneur.training.folder import (
     CONFIG,
     FIGURE,
     SCHEMA,
+    STATE,
     WEIGHTS,
     as_options,
     draw_curves,
@@ -26,70 +39,77 @@ from convneur.training.folder import (
     run_folder,
     write_config,
 )
+from convneur.training.loop import TIMED, VALIDATIONS, Pace, Precision, Run, quicker_precision
+from convneur.training.settings import TrainSettings
+from convneur.training.start import begin_from, new_model
+from convneur.training.state import read_progress
+from convneur.training.stopping import asked_to_stop
 from convneur.variants import ConvNeurConfig
-from convneur_cli.errors import UsageError
-from convneur_cli.output import Printer
-from convneur_cli.study_report import REPORTS, Outcome, as_result, write_reports
-from convneur_cli.study_scores import MADE, TestPhotos, is_labelled, label_photos, score_run
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
+__all__ = ["REPORTS", "Study", "mean_step_time", "twins_with_costs"]
 
-    from convneur.training.data import TrainingData
-    from convneur.training.loop import Pace, Run
-    from convneur.training.settings import TrainSettings
-    from convneur.training.study import Cell
-
-__all__ = ["PLAN", "Study"]
-
-PLAN = "convneur.study-plan/1"
+REPORTS = ("study.html", "study.md", "study.json", "study.csv")
 _SAVE_EVERY = 100  # steps, as train's
 _FEW = 3  # steps that a time left is judged by
+
+
+def twins_with_costs(configs: Mapping[str, ConvNeurConfig], views: tuple[int, int]) -> dict[str, Twin]:
+    """Each twin with its parameters and multiply-adds at the size of the views.
+
+    Raises: ConfigError: a model that refuses this size.
+    """
+    found = {}
+    for name, config in configs.items():
+        counter = NetCounter(config)
+        try:
+            found[name] = Twin(name, config, counter.params, counter.at(*views).macs_full)
+        except CountingError as error:
+            raise ConfigError("twins", str(error), value=name) from None
+    return found
+
+
+def mean_step_time(times: Iterable[Pace]) -> Pace:
+    """How long a step takes of models that are trained by turns."""
+    known = list(times)
+    return Pace(statistics.fmean(each.step for each in known), statistics.fmean(each.photo for each in known))
 
 
 @dataclass
 class Study:
     """A study at work in a folder.
 
-    Args: asked: what was asked for; data: without folds; twins, paces, costs (parameters and multiply-adds):
-        by twin; failed: run -> why; outcomes: of the runs that came to their end.
+    Args:
+        data: without folds; settings: of all runs, but for the seed.
+        stop: asked whether to end early. steps, validate_every, precision, step_times: decided once, see `decide`.
+        failed: run -> why; scores: of the runs that came to their end.
     """
 
-    printer: Printer
     out: Path
-    asked: Mapping[str, Any]
-    data: "TrainingData"
-    test: TestPhotos
-    settings: "TrainSettings"
-    twins: Mapping[str, ConvNeurConfig]
+    asked: Asked
+    data: TrainingData
+    test: TestImages
+    settings: TrainSettings
+    twins: Mapping[str, Twin]
     seeds: Sequence[int]
-    accelerator: "Accelerator"
+    accelerator: Accelerator
     workers: int
+    progress: Progress
     stop: Callable[[], bool] = lambda: False
     steps: int = 0
     validate_every: int = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
-    paces: dict[str, "Pace"] = field(default_factory=dict)
-    costs: dict[str, tuple[int, int]] = field(default_factory=dict)
-    failed: dict["Cell", str] = field(default_factory=dict)
-    outcomes: dict["Cell", Outcome] = field(default_factory=dict)
-    _parts: dict[int | None, "TrainingData"] = field(default_factory=dict)
+    precision: Precision = "fp32"
+    step_times: dict[str, Pace] = field(default_factory=dict)
+    failed: dict[StudyRun, str] = field(default_factory=dict)
+    scores: dict[StudyRun, RunScores] = field(default_factory=dict)
+    _parts: dict[int, TrainingData] = field(default_factory=dict)
 
-    def groups(self) -> "list[list[Cell]]":
-        from convneur.training.study import cells
+    @property
+    def groups(self) -> list[list[StudyRun]]:
+        return run_groups(list(self.twins), self.seeds, self.test.folds)
 
-        return cells(list(self.twins), self.seeds, self.test.folds)
-
-    def count_costs(self) -> None:
-        """Parameters and multiply-adds at the size of the views. Raises: UsageError: a net that refuses it."""
-        from convneur.cost import CountingError, NetCounter
-
-        for name, net in self.twins.items():
-            counter = NetCounter(net)
-            try:
-                self.costs[name] = counter.params, counter.at(*self.settings.crop).macs_full
-            except CountingError as error:
-                raise UsageError(f"--twins {name}: {error}") from None
+    @property
+    def runs(self) -> list[StudyRun]:
+        return [run for group in self.groups for run in group]
 
     def clear(self, *, force: bool) -> None:
         """Begin all runs anew. Raises: InputError: a run or a report is there, and it is not forced."""
@@ -97,80 +117,72 @@ class Study:
         refuse_existing(*reports, force=force)
         for report in reports:
             report.unlink(missing_ok=True)
-        for cell in self._cells():
-            with run_folder(self.folder(cell), resume=False, force=force, alone=True):
-                for name in MADE:
-                    made = self.folder(cell) / name
-                    shutil.rmtree(made) if made.is_dir() else made.unlink(missing_ok=True)
+        for run in self.runs:
+            with run_folder(self.folder(run), resume=False, force=force, alone=True):
+                for name in TESTED:
+                    tested = self.folder(run) / name
+                    shutil.rmtree(tested) if tested.is_dir() else tested.unlink(missing_ok=True)
 
     def decide(self) -> None:
-        """Precision and steps, the same for all twins, by steps of each on copies of the nets."""
-        from convneur.training.loop import TIMED, VALIDATIONS, quicker_precision
-        from convneur.training.study import mean_pace
-
+        """Precision and steps, the same for all twins, by steps of each on copies of the models."""
         data, asked = self.data_of(0 if self.test.folds else None), self.asked
-        precision, minutes, every = asked["precision"], asked["minutes"], asked["validate_every"]
+        minutes, every = asked.minutes, asked.validate_every
         self.steps = self.settings.steps(len(data.train))
-        self.precision = "bf16" if precision == "bf16" else "fp32"
-        if precision == "auto":
-            full = self._rehearsed("fp32", _FEW)
-            short = self._rehearsed("bf16", _FEW, full)
-            mean_full, mean_short = (mean_pace(list(paces.values())).step for paces in (full, short))
-            self.precision = quicker_precision(mean_full, mean_short, self.printer)
-        self.paces = self._rehearsed(self.precision, TIMED if minutes else _FEW)
+        self.precision = "bf16" if asked.precision == "bf16" else "fp32"
+        if asked.precision == "auto":
+            full = self._profiled("fp32", _FEW)
+            short = self._profiled("bf16", _FEW, limits=full)
+            mean_full, mean_short = (mean_step_time(times.values()).step for times in (full, short))
+            self.precision = quicker_precision(mean_full, mean_short, self.progress)
+        self.step_times = self._profiled(self.precision, TIMED if minutes else _FEW)
         self.validate_every = every or math.ceil(self.steps / VALIDATIONS)
         if minutes:
-            mean = mean_pace(list(self.paces.values()))
+            mean = mean_step_time(self.step_times.values())
             self.steps, self.validate_every = mean.plan(60 * minutes, len(data.val), every)
             epochs = self.steps * self.settings.batch / len(data.train)
             self.settings = dataclasses.replace(self.settings, epochs=epochs)
-            self.printer.note(f"{minutes:g} min are {self.steps} steps of {mean.step:.3g} s, the mean of the twins")
-        self.asked = {**asked, "epochs": None if minutes else self.settings.epochs}
+            self.progress.note(f"{minutes:g} min are {self.steps} steps of {mean.step:.3g} s, the mean of the twins")
+        self.asked = dataclasses.replace(asked, epochs=None if minutes else self.settings.epochs)
 
-    def recall(self, saved: Mapping[str, Any]) -> None:
-        """What was decided when the study was begun. Raises: UsageError: it was begun with other photos."""
-        from convneur.training.loop import Pace
-
-        if saved["photos"] != self._photos():
-            raise UsageError(
-                f"{self.asked['data']}: other photos than the study in {self.out} was begun with; begin again with "
-                "--force"
+    def recall(self, plan: StudyPlan) -> None:
+        """What was decided when the study was begun. Raises: ConfigError: it was begun with other images."""
+        if plan.images != self._fingerprint():
+            raise ConfigError(
+                "data",
+                f"other photos than the study in {self.out} was begun with; begin again with `force`",
+                value=self.asked.data,
             )
-        self.steps, self.validate_every, self.precision = (
-            saved[key] for key in ("steps", "validate_every", "precision")
-        )
-        self.paces = {name: Pace(*pace) for name, pace in saved["paces"].items()}
-        self.paces |= self._rehearsed(
-            self.precision, _FEW, only=[name for name in self.twins if name not in self.paces]
+        self.steps, self.validate_every, self.precision = plan.steps, plan.validate_every, plan.precision
+        self.step_times = dict(plan.step_times)
+        self.step_times |= self._profiled(
+            self.precision, _FEW, only=[name for name in self.twins if name not in self.step_times]
         )
 
-    def plan(self, net: ConvNeurConfig) -> dict[str, Any]:
+    def plan(self, base: ConvNeurConfig) -> StudyPlan:
         """What the study is begun with, for its folder."""
-        return {
-            "schema": PLAN,
-            "convneur": convneur.__version__,
-            "asked": as_options(self.asked),
-            "net": net.to_dict(),
-            "settings": self.settings.to_dict(),
-            "twins": list(self.twins),
-            "seeds": list(self.seeds),
-            "classes": self.data.names,
-            "counts": self.data.counts,
-            "left_out": self.data.left_out,
-            "steps": self.steps,
-            "validate_every": self.validate_every,
-            "precision": self.precision,
-            "photos": self._photos(),
-            "paces": {name: dataclasses.astuple(pace) for name, pace in self.paces.items()},
-        }
+        return StudyPlan(
+            asked=self.asked,
+            base=base,
+            settings=self.settings,
+            twins={name: twin.config for name, twin in self.twins.items()},
+            seeds=tuple(self.seeds),
+            classes=self.data.names,
+            counts=self.data.counts,
+            left_out=self.data.left_out,
+            images=self._fingerprint(),
+            steps=self.steps,
+            validate_every=self.validate_every,
+            precision=self.precision,
+            step_times=self.step_times,
+        )
 
     def announce(self) -> None:
         """The plan, before the first step."""
-        settings, runs = self.settings, self._cells()
+        settings, runs = self.settings, self.runs
         data = self.data_of(0 if self.test.folds else None)
         # Weights, their average and two moments, and the weights that are kept.
-        disk = sum(5 * 4 * self.costs[cell.twin][0] for cell in runs)
-        done = sum(self.step_of(cell) >= self.steps for cell in runs)
+        disk = sum(5 * 4 * self.twins[run.twin].params for run in runs)
+        done = sum(self.step_of(run) >= self.steps for run in runs)
         folds = f" x {self.test.folds} folds" if self.test.folds else ""
         rows = [
             ("runs", f"{len(self.twins)} twins x {len(self.seeds)} seeds{folds} = {len(runs)}, {done} are finished"),
@@ -181,243 +193,245 @@ class Study:
                       f"{settings.crop[0]}x{settings.crop[1]}, {settings.epochs:.3g} epochs, validated every "
                       f"{self.validate_every}"),
             ("on", f"{self.accelerator.device.type}, {self.precision}"),
-            *(("twin", f"{name}: {params / 1e6:.2f} M parameters, {macs / 1e9:.3g} GMACs at the views' size, "
-                       f"{self.paces[name].step:.3g} s a step") for name, (params, macs) in self.costs.items()),
+            *(("twin", f"{name}: {twin.params / 1e6:.2f} M parameters, {twin.macs / 1e9:.3g} GMACs at the views' "
+                       f"size, {self.step_times[name].step:.3g} s a step") for name, twin in self.twins.items()),
             ("disk", f"{disk / 2**20:.0f} MiB in {self.out}"),
             ("time", f"about {_duration(self._left())}"),
         ]  # fmt: skip
         for what, words in rows:
-            self.printer.note(f"{what:8}{words}")
+            self.progress.note(f"{what:8}{words}")
 
     def go(self) -> None:
         """Train, test and report what is not finished, a seed after another."""
-        from convneur.training.stopping import asked_to_stop
-
-        progress = self.printer.steps("study", self._left() + 0.5)  # in parts of a whole, not in seconds of so many
-        with progress as advance, asked_to_stop(self.printer) as self.stop:
-            for group in self.groups():
+        steps = self.progress.steps("study", self._left() + 0.5)  # in parts of a whole, not in seconds of so many
+        with steps as advance, asked_to_stop(self.progress) as self.stop:
+            for group in self.groups:
                 self._train(group, advance)
-                for cell in group:
-                    if cell not in self.failed:
-                        self._test(cell, advance)
-                if any(cell in self.outcomes for cell in group):
-                    write_reports(self.out, self.result())
-        if not self.outcomes:
+                for run in group:
+                    if run not in self.failed:
+                        self._test(run, advance)
+                if any(run in self.scores for run in group):
+                    self._report()
+        if not self.scores:
             raise InputError(self.out, "no run came to its end")
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> StudyResult:
         """What is known by now."""
-        finished = {
-            cell: (self.outcomes[cell], self._validated(cell)) for cell in self._cells() if cell in self.outcomes
-        }
-        return as_result(
-            about={
-                "data": Path(self.asked["data"]).name,
-                "model": self.asked["model"],
-                "init": self.asked["init"] and Path(self.asked["init"]).name,
-                "recipe": self.asked["recipe"],
-                "precision": self.precision,
-                "steps": self.steps,
-                "settings": {key: value for key, value in self.settings.to_dict().items() if key != "seed"},
-                "classes": list(self.data.names),
-            },
-            task=self.settings.task,
-            tested_on=self.test.split,
-            images=self.test.count,
-            twins=self.twins,
-            seeds=self.seeds,
+        metrics = METRICS[self.settings.task]
+        overall = {run: scores.summary.overall for run, scores in self.scores.items()}
+        tables = {run: scores.table for run, scores in self.scores.items()}
+        runs = []
+        for run in self.runs:
+            if run not in self.scores:
+                continue
+            summary, best = self.scores[run].summary, self._best_validation(run)
+            iou = {each["name"]: each["miou"] for each in summary.per_class}
+            runs.append(
+                RunResult(
+                    run=run,
+                    images=summary.images,
+                    best_step=best["step"],
+                    validation=best["score"],
+                    scores=MappingProxyType({name: metric.of(summary.overall) for name, metric in metrics.items()}),
+                    iou=MappingProxyType(iou) if self.settings.task == "segmentation" else None,
+                )
+            )
+        return StudyResult(
+            data=Path(self.asked.data).name,
+            model=self.asked.model,
+            recipe=self.asked.recipe,
+            init=self._init_name(),
+            precision=self.precision,
+            steps=self.steps,
+            settings=self.settings,
+            classes=self.data.names,
+            split=self.test.split,
             folds=self.test.folds,
-            costs=self.costs,
-            outcomes=finished,
-            failed={cell.name: why for cell, why in self.failed.items()},
+            seeds=tuple(self.seeds),
+            planned=len(self.runs),
+            twins=tuple(findings(list(self.twins.values()), self.groups, tables, metrics, overall)),
+            runs=tuple(runs),
+            failed=MappingProxyType(dict(self.failed)),
         )
 
-    def folder(self, cell: "Cell") -> Path:
-        return self.out / "runs" / cell.name
+    def folder(self, run: StudyRun) -> Path:
+        return self.out / "runs" / run.name
 
-    def step_of(self, cell: "Cell") -> int:
+    def step_of(self, run: StudyRun) -> int:
         """How far a run has come."""
-        state = self.folder(cell) / "state.safetensors"
-        if not state.exists():
-            return 0
-        from convneur.training.state import read_progress
+        state = self.folder(run) / STATE
+        return int(read_progress(state)["step"]) if state.exists() else 0
 
-        return int(read_progress(state)["step"])
-
-    def data_of(self, fold: int | None) -> "TrainingData":
-        """What the nets are trained and validated on that will be tested on a fold."""
-        from convneur.data.examples import survey
-        from convneur.training.study import remainder
-
+    def data_of(self, fold: int | None) -> TrainingData:
+        """What the models are trained and validated on that will be tested on a fold."""
         if fold is None:
             return self.data
         if fold not in self._parts:
             train, val = remainder(self.test.parts, fold)
-            # Classes count by what is trained on; every photo was looked at before.
+            # Classes count by what is trained on; every image was looked at before.
             counts = survey(train, self.data.reading, len(self.data.names), threads=max(self.workers, 1)).counts
             self._parts[fold] = dataclasses.replace(self.data, train=train, val=val, counts=counts)
         return self._parts[fold]
 
-    def _cells(self) -> "list[Cell]":
-        return [cell for group in self.groups() for cell in group]
+    def _report(self) -> None:
+        from convneur.figures.study_html import study_page
 
-    def _photos(self) -> str:
+        result = self.result()
+        for name in REPORTS:
+            if not name.endswith(".html"):
+                result.save(self.out / name, force=True)
+        with new_file(self.out / "study.html", force=True) as temporary:
+            temporary.write_text(study_page(result), encoding="utf-8")
+
+    def _init_name(self) -> str | None:
+        return None if self.asked.init is None else Path(self.asked.init).name
+
+    def _fingerprint(self) -> str:
         known = (*self.data.train, *self.data.val, *(example for part in self.test.parts for example in part))
         return fingerprint([example.name for example in known])
 
     def _left(self) -> float:
-        """Seconds, by the twins' paces."""
+        """Seconds, by the twins' step times."""
         total = 0.0
-        for cell in self._cells():
-            pace, steps = self.paces[cell.twin], self.steps - self.step_of(cell)
+        for run in self.runs:
+            time, steps = self.step_times[run.twin], self.steps - self.step_of(run)
             validations = steps / self.validate_every * len(self.data.val)
-            total += steps * pace.step + validations * pace.photo
-            tested = is_labelled(self.folder(cell), self.test.of(cell.fold), self.settings.task)
-            total += 0 if tested else len(self.test.of(cell.fold)) * pace.photo
+            total += steps * time.step + validations * time.photo
+            tested = is_labelled(self.folder(run), self.test.of(run.fold), self.settings.task)
+            total += 0 if tested else len(self.test.of(run.fold)) * time.photo
         return total
 
-    def _rehearsed(
-        self, precision: Any, steps: int, limits: "Mapping[str, Pace] | None" = None, only: Sequence[str] | None = None
-    ) -> "dict[str, Pace]":
-        from convneur.training.study import Cell
-
+    def _profiled(
+        self,
+        precision: Precision,
+        steps: int,
+        *,
+        limits: Mapping[str, Pace] | None = None,
+        only: Sequence[str] | None = None,
+    ) -> dict[str, Pace]:
         fold = 0 if self.test.folds else None
         found = {}
         for name in self.twins if only is None else only:
-            run = self._run(Cell(name, self.seeds[0], fold))
             limit = 2 * limits[name].step if limits else math.inf
-            found[name] = run.rehearse(precision, steps, limit=limit)
+            found[name] = self._job(StudyRun(name, self.seeds[0], fold)).rehearse(precision, steps, limit=limit)
         return found
 
-    def _run(self, cell: "Cell") -> "Run":
-        from convneur.training.loop import Run
-        from convneur.training.start import new_model
-
-        settings = dataclasses.replace(self.settings, seed=cell.seed)
+    def _job(self, run: StudyRun) -> Run:
+        settings = dataclasses.replace(self.settings, seed=run.seed)
         return Run(
-            folder=self.folder(cell),
+            folder=self.folder(run),
             settings=settings,
-            data=self.data_of(cell.fold),
-            model=new_model(self.twins[cell.twin], cell.seed),
+            data=self.data_of(run.fold),
+            model=new_model(self.twins[run.twin].config, run.seed),
             accelerator=self.accelerator,
             steps=self.steps,
             validate_every=self.validate_every,
             save_every=_SAVE_EVERY,
             precision=self.precision,
             workers=self.workers,
-            warn=lambda line: self.printer.warn(f"{cell.name}: {line}"),
+            warn=lambda line: self.progress.warn(f"{run.name}: {line}"),
             stop=self.stop,
             about={
-                "convneur": convneur.__version__,
-                "model": self.asked["model"],
-                "recipe": self.asked["recipe"],
-                "init": self.asked["init"] and Path(self.asked["init"]).name,
-                "study": dataclasses.asdict(cell),
+                "convneur": version("convneur"),
+                "model": self.asked.model,
+                "recipe": self.asked.recipe,
+                "init": self._init_name(),
+                "study": dataclasses.asdict(run),
             },
         )
 
-    def _train(self, group: "Sequence[Cell]", advance: Advance) -> None:
-        """The twins by turns, up to the end. A net that diverges is reported; the others go on."""
-        from convneur.training.study import turns
-
+    def _train(self, group: Sequence[StudyRun], advance: Advance) -> None:
+        """The twins by turns, up to the end. A model that diverges is reported; the others go on."""
         scores: dict[str, float] = {}
         for until in turns(self.steps):
-            for cell in group:
-                if cell in self.failed or self.step_of(cell) >= until:
+            for run in group:
+                if run in self.failed or self.step_of(run) >= until:
                     continue
                 try:
-                    self._turn(cell, until, advance, scores)
+                    self._turn(run, until, advance, scores)
                 except InputError as error:
-                    self.printer.error(f"{cell.name}: {error}")
-                    self.failed[cell] = str(error)
+                    self.progress.error(f"{run.name}: {error}")
+                    self.failed[run] = str(error)
             if scores:
                 words = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
-                self.printer.note(
-                    f"{_place(group[0])}, step {until} of {self.steps}: validation {words}; about "
+                fold = "" if group[0].fold is None else f", fold {group[0].fold}"
+                self.progress.note(
+                    f"seed {group[0].seed}{fold}, step {until} of {self.steps}: validation {words}; about "
                     f"{_duration(self._left())} left"
                 )
                 scores.clear()
 
-    def _turn(self, cell: "Cell", until: int, advance: Advance, scores: dict[str, float]) -> None:
-        from convneur.training.start import begin_from
-
-        folder, pace = self.folder(cell), self.paces[cell.twin]
+    def _turn(self, run: StudyRun, until: int, advance: Advance, scores: dict[str, float]) -> None:
+        folder, time = self.folder(run), self.step_times[run.twin]
         begun = (folder / CONFIG).exists()
         with run_folder(folder, resume=begun, force=True, alone=True):
-            run = self._run(cell)
-            config = self._config(cell, run)
+            job = self._job(run)
+            config = self._config(job)
             if not begun:
                 write_config(folder, config)
             elif {**read_config(folder), "convneur": ""} != {**json.loads(json.dumps(config)), "convneur": ""}:
-                raise InputError(folder, "holds another run; remove it, or choose another --out")
-            resume = (folder / "state.safetensors").exists()
-            if self.asked["init"] and not resume:
-                first = cell.seed == self.seeds[0] and not cell.fold
-                begin_from(
-                    run.model, Path(self.asked["init"]), self.printer if first else Printer(json=True, quiet=True)
-                )
-            step = self.step_of(cell)
+                raise InputError(folder, "holds another run; remove it, or choose another `out`")
+            resume = (folder / STATE).exists()
+            if self.asked.init and not resume:
+                first = run.seed == self.seeds[0] and not run.fold
+                begin_from(job.model, Path(self.asked.init), self.progress if first else silent)
+            step = self.step_of(run)
 
             def said(record: Mapping[str, Any]) -> None:
                 nonlocal step
                 if "loss" in record:
                     advance(
-                        f"{cell.name} {record['step']}/{self.steps}: loss {record['loss']:.3f}",
-                        (record["step"] - step) * pace.step,
+                        f"{run.name} {record['step']}/{self.steps}: loss {record['loss']:.3f}",
+                        (record["step"] - step) * time.step,
                     )
                     step = record["step"]
                 else:
-                    scores[cell.twin] = record["score"]
-                    advance(None, len(run.data.val) * pace.photo)
+                    scores[run.twin] = record["score"]
+                    advance(None, len(job.data.val) * time.photo)
 
-            run.said = said
-            run.go_to(until, resume=resume)
+            job.said = said
+            job.go_to(until, resume=resume)
 
-    def _config(self, cell: "Cell", run: "Run") -> dict[str, Any]:
+    def _config(self, job: Run) -> dict[str, Any]:
         """As `train` writes it."""
+        asked = dataclasses.asdict(self.asked)
         own = ("folds", "split")
         return {
             "schema": SCHEMA,
-            "convneur": convneur.__version__,
-            "asked": as_options({name: value for name, value in self.asked.items() if name not in own}),
-            "net": run.model.config.to_dict(),
-            "settings": run.settings.to_dict(),
-            "classes": run.data.names,
-            "counts": run.data.counts,
-            "left_out": run.data.left_out,
-            "steps": run.steps,
-            "validate_every": run.validate_every,
-            "precision": run.precision,
-            "photos": fingerprint([example.name for example in (*run.data.train, *run.data.val)]),
+            "convneur": version("convneur"),
+            "asked": as_options({name: value for name, value in asked.items() if name not in own}),
+            "net": job.model.config.to_dict(),
+            "settings": job.settings.to_dict(),
+            "classes": job.data.names,
+            "counts": job.data.counts,
+            "left_out": job.data.left_out,
+            "steps": job.steps,
+            "validate_every": job.validate_every,
+            "precision": job.precision,
+            "photos": fingerprint([example.name for example in (*job.data.train, *job.data.val)]),
         }
 
-    def _validated(self, cell: "Cell") -> Mapping[str, Any]:
-        """The validation that a run's weights are from."""
-        from convneur.training.state import read_progress
-
-        validations = read_progress(self.folder(cell) / "state.safetensors")["validations"]
+    def _best_validation(self, run: StudyRun) -> Mapping[str, Any]:
+        """The one that a run's weights are from."""
+        validations = read_progress(self.folder(run) / STATE)["validations"]
         best: Mapping[str, Any] = max(validations, key=lambda record: (record["score"], record["step"]))
         return best
 
-    def _test(self, cell: "Cell", advance: Advance) -> None:
-        """Label the test photos with a finished run's weights, and score them."""
-        if cell in self.outcomes:
+    def _test(self, run: StudyRun, advance: Advance) -> None:
+        """Label the test images with a finished run's weights, and score them."""
+        if run in self.scores:
             return
-        folder, photos, task = self.folder(cell), self.test.of(cell.fold), self.settings.task
+        folder, images, task = self.folder(run), self.test.of(run.fold), self.settings.task
         if not (folder / FIGURE).exists():
-            draw_curves(folder, f"{cell.name} on {Path(self.asked['data']).name}")
+            draw_curves(folder, f"{run.name} on {Path(self.asked.data).name}")
 
         def seen() -> None:
             if self.stop():
                 raise KeyboardInterrupt("all runs are saved; `resume` goes on")
-            advance(f"{cell.name}: testing", self.paces[cell.twin].photo)
+            advance(f"{run.name}: testing", self.step_times[run.twin].photo)
 
-        label_photos(folder, folder / WEIGHTS, photos, task, self.accelerator.device, seen)
-        self.outcomes[cell] = score_run(folder, photos, self.data, task, self.workers)
-
-
-def _place(cell: "Cell") -> str:
-    return f"seed {cell.seed}" + ("" if cell.fold is None else f", fold {cell.fold}")
+        label_images(folder, folder / WEIGHTS, images, task, self.accelerator.device, seen)
+        self.scores[run] = score_run(folder, images, self.data, task, self.workers)
 
 
 def _duration(seconds: float) -> str:
