@@ -31,8 +31,9 @@ ALLOWED = {
     "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors", "convneur.resampling"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
     "convneur.training": {
-        "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",
-        "convneur.errors", "convneur.files", "convneur.metrics", "convneur.model", "convneur.variants"},
+        "torch", "numpy", "PIL", "safetensors", "accelerate", "filelock", "convneur.checkpoints", "convneur.data",
+        "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.metrics",
+        "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants"},
     "convneur.figures": {
         "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
         "convneur.published", "convneur.variants"},
