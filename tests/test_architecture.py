@@ -30,9 +30,11 @@ ALLOWED = {
         "convneur.variants"},
     "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors", "convneur.resampling"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
+    "convneur.inference": {"torch", "numpy", "PIL", "convneur.data", "convneur.model"},
     "convneur.training": {
         "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",
-        "convneur.errors", "convneur.files", "convneur.metrics", "convneur.model", "convneur.variants"},
+        "convneur.errors", "convneur.files", "convneur.inference", "convneur.metrics", "convneur.model",
+        "convneur.variants"},
     "convneur.figures": {
         "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
         "convneur.published", "convneur.variants"},

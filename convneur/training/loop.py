@@ -29,11 +29,11 @@ from convneur.data.images import MEAN, STD
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
+from convneur.inference import class_logits, pixel_logits
 from convneur.model.network import ConvNeur, UnreachedParametersWarning
 from convneur.training.batches import Batch, Place, Views, batches
 from convneur.training.gauges import LARGEST, SATURATED, excess, read_gauges, watched_contexts
 from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
-from convneur.training.prediction import class_logits, pixel_logits
 from convneur.training.settings import TrainSettings
 from convneur.training.state import load_state, save_state
 
