@@ -104,7 +104,7 @@ def label_photos(
     Args: seen: called before each photo.
     """
     from convneur.data.images import read_photo
-    from convneur.training.prediction import class_logits, pixel_logits
+    from convneur.inference import class_logits, pixel_logits
     from convneur_cli.commands.predict import load_trained, write_labels
 
     if is_labelled(folder, examples, task):
