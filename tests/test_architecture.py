@@ -18,7 +18,7 @@ ALLOWED = {
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
     "convneur.variants": {"convneur.errors"},
     "convneur.published": set(),
-    "convneur.packaged": set(),
+    "convneur.packaged": {"convneur.files"},
     "convneur.resampling": {"numpy"},
     "convneur.model": {"torch", "convneur.errors", "convneur.variants"},
     "convneur.checkpoints": {

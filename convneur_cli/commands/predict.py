@@ -93,7 +93,7 @@ def predict(
     Label maps are PNG files of the photo's own size with a palette, one class id per pixel, as `eval-boundary` takes
     them: DIR/PHOTO.png under the same folders. Nothing is fetched: the classes are in the weights.
 
-    Example: `convneur predict camvid/images/test --out predictions`
+    Example: `convneur predict photo.jpg --out labelled`
     """
     asked = _asked([existing_path(path) for path in images])
     printer = common.printer()
