@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from convneur.metrics.compare import ScoreTable
+from convneur.metrics import ScoreTable
 from convneur.metrics.replicates import compare_runs, spread
 from convneur.published import published
 from convneur.study.runs import StudyRun

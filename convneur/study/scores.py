@@ -16,8 +16,7 @@ from convneur.data.images import read_photo
 from convneur.data.pairs import Pair
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file, new_folder
-from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, score_pair
-from convneur.metrics.compare import ScoreTable
+from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
 from convneur.progress import Progress, silent
 from convneur.study.runs import folds_of
 from convneur.training.data import TrainingData
@@ -108,7 +107,7 @@ def label_images(
 
     Args: seen: called before each image.
     """
-    from convneur.training.prediction import class_logits, pixel_logits
+    from convneur.inference import class_logits, pixel_logits
     from convneur_cli.commands.predict import load_trained, write_labels
 
     if is_labelled(folder, examples, task):
@@ -167,8 +166,8 @@ def _scored_classes(
     """An image's class is a label map of one pixel, so that top-1 is the pixel accuracy of those."""
     said = json.loads((folder / _CLASSES).read_text(encoding="utf-8"))
     for example in examples:
-        truth, guess = np.full((1, 1), example.target), np.full((1, 1), said[example.name])
-        yield example.name, score_pair(truth, guess, settings)
+        pred, gt = np.full((1, 1), said[example.name]), np.full((1, 1), example.target)
+        yield example.name, score_pair(pred, gt, settings)
 
 
 def _scored_maps(
@@ -183,8 +182,8 @@ def _scored_maps(
         if isinstance(example.target, Path):
             pairs.append(Pair(example.name, made, example.target))
         elif not isinstance(example.target, int):  # inside a shard, which is no file to be known again by its time
-            truth = data.reading.ground_truth(example.target)
-            yield example.name, score_pair(truth, data.reading.prediction(made), settings)
+            gt = data.reading.ground_truth(example.target)
+            yield example.name, score_pair(data.reading.prediction(made), gt, settings)
     if not pairs:
         return
     quiet = Printer(json=True, quiet=True)  # the study has a bar of its own

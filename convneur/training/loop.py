@@ -28,6 +28,7 @@ from convneur.data.examples import Example, read_example
 from convneur.data.images import MEAN, STD
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
+from convneur.inference import class_logits, pixel_logits
 from convneur.model.network import ConvNeur, UnreachedParametersWarning
 from convneur.progress import Progress, silent
 from convneur.training.batches import Batch, Place, Views, batches
@@ -35,7 +36,6 @@ from convneur.training.data import TrainingData
 from convneur.training.folder import METRICS, STATE, WEIGHTS
 from convneur.training.gauges import LARGEST, SATURATED, excess, read_gauges, watched_contexts
 from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
-from convneur.training.prediction import class_logits, pixel_logits
 from convneur.training.settings import TrainSettings
 from convneur.training.state import load_state, save_state
 

@@ -76,7 +76,7 @@ def study(
     seed as `train` makes it, with its label maps of the test photos. Stopped by Ctrl-C, a crash or kill -9, the study
     goes on with --resume; finished runs are not made again, and the table is the same to the last bit.
 
-    Example: `convneur study camvid/ --preset camvid --twins none,per-stage,self-attention --seeds 3 --out study`
+    Example: `convneur study nuclei/ --classes classes.txt --twins none,per-stage --minutes 5 --out studies/nuclei`
     """
     if epochs is not None and minutes is not None:
         raise UsageError("--minutes: is another way to say --epochs; leave one of them out")

@@ -79,7 +79,7 @@ def train(
     are then, bit for bit, those of a run that was never stopped. On several devices the same command runs under
     `accelerate launch --module convneur_cli`.
 
-    Example: `convneur train camvid/ --preset camvid --minutes 45 --out runs/camvid`
+    Example: `convneur train nuclei/ --classes classes.txt --minutes 5 --out runs/nuclei`
     """
     if epochs is not None and minutes is not None:
         raise UsageError("--minutes: is another way to say --epochs; leave one of them out")

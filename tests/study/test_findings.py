@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convneur.metrics import BoundarySettings, score_pair
-from convneur.metrics.compare import ScoreTable
+from convneur.metrics import ScoreTable
 from convneur.study.findings import ReportedMetric, Twin, findings
 from convneur.study.runs import StudyRun, run_groups
 from convneur.variants import VARIANTS
@@ -22,7 +22,7 @@ def table(value: int) -> ScoreTable:
     settings = BoundarySettings(num_classes=2, ignore_index=None, metrics=("pixel_accuracy",))
     scores = ScoreTable(settings)
     for image in range(4):
-        scores.add(str(image), score_pair(np.zeros((1, 1), int), np.full((1, 1), int(image >= value)), settings))
+        scores.add(str(image), score_pair(np.full((1, 1), int(image >= value)), np.zeros((1, 1), int), settings))
     return scores
 
 
