@@ -19,9 +19,7 @@ def study_page(result: "StudyResult") -> str:
     data = {
         "title": result.title,
         "words": result.sentences(),
-        "metrics": [
-            {"key": key, "short": metric.short, "name": metric.name} for key, metric in result.metrics.items()
-        ],
+        "metrics": [{"key": key, "short": metric.short, "name": metric.name} for key, metric in result.metrics.items()],
         "level": f"{plain['interval']['level']:.0%}",
         "about": [
             f"{result.model}, {result.precision}, {result.steps} steps of {settings['batch']} views of "

@@ -57,9 +57,7 @@ class Twin:
             any(getattr(config, name) != getattr(usual, name) for name in own) or config.chunk_length not in lengths
         ):
             return None
-        return published().ablated_top1(
-            memory=config.memory, global_branch=config.global_branch, fusion=config.fusion
-        )
+        return published().ablated_top1(memory=config.memory, global_branch=config.global_branch, fusion=config.fusion)
 
 
 @dataclass(frozen=True)
@@ -123,9 +121,7 @@ def findings(
         if pairs:
             ours, theirs = zip(*pairs.values(), strict=True)
             compared = compare_runs(ours, theirs, resamples=RESAMPLES, seed=RESAMPLING_SEED, level=LEVEL).overall
-            difference = MappingProxyType(
-                {name: Difference(**metric.of(compared)) for name, metric in metrics.items()}
-            )
+            difference = MappingProxyType({name: Difference(**metric.of(compared)) for name, metric in metrics.items()})
         printed, reference = twin.printed_top1, first.printed_top1
         known = twin is not first and printed is not None and reference is not None
         found.append(

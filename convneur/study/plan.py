@@ -1,144 +1,95 @@
-"""What a study is begun with, as its folder keeps it: it may be gone on with from a command or from Python."""
+"""What a study is begun with, typed; config.json in its folder, from which it can be gone on with."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from convneur.errors import InputError
+from convneur.study.runs import StudyRun
 from convneur.study.twins import read_twins
-from convneur.training.folder import CONFIG, write_config
-from convneur.training.loop import Pace, Precision
-from convneur.training.settings import TrainSettings
+from convneur.training.data import TrainingData
+from convneur.training.folder import read_config, write_config
+from convneur.training.plan import RunPlan
+from convneur.training.profile import StepTime
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["Asked", "StudyPlan", "read_plan", "write_plan"]
+__all__ = ["StudyPlan"]
 
 _SCHEMA = "convneur.study-plan/2"
-_FIRST_SCHEMA = "convneur.study-plan/1"  # of 0.1.0: keyed by options, twins by their names alone
+_FIRST = "convneur.study-plan/1"  # of version 0.1.0: keyed by options, and twins by their names alone
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What was asked for, beside the model's settings and the recipe's values. Paths are absolute."""
-
-    data: str
-    model: str
-    task: str
-    recipe: str
-    precision: Literal["auto", "fp32", "bf16"]
-    init: str | None = None
-    epochs: float | None = None
-    minutes: float | None = None
-    validate_every: int | None = None
-    preset: str | None = None
-    classes: str | None = None
-    ignore_index: str | None = None
-    folds: int | None = None
-    split: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class StudyPlan:
-    """Everything that a study goes on from.
+    """All that a study goes on from.
 
     Args:
-        base: what the twins are changes of. settings: of every run, but for the seed.
-        classes, counts, left_out: see `TrainingData`. images: fingerprint of the names of all images.
-        steps, validate_every, precision: decided once, for all runs. step_times: by twin.
+        run: what all runs share; its config is what the twins are changes of, its images are those tested on too.
+        twins: their configs. seeds, folds, split: as asked. step_times: by twin.
     """
 
-    asked: Asked
-    base: ConvNeurConfig
-    settings: TrainSettings
+    run: RunPlan
     twins: Mapping[str, ConvNeurConfig]
     seeds: tuple[int, ...]
-    classes: tuple[str, ...]
-    counts: tuple[int, ...]
-    left_out: tuple[str, ...]
-    images: str
-    steps: int
-    validate_every: int
-    precision: Precision
-    step_times: Mapping[str, Pace]
+    folds: int | None
+    split: str | None
+    step_times: Mapping[str, StepTime]
 
-    def begun_with(self) -> dict[str, Any]:
-        """Every setting that cannot change while the study goes on, by its name."""
-        return {**self.base.to_dict(), **self.settings.to_dict(), **dataclasses.asdict(self.asked)}
+    def of(self, run: StudyRun, data: TrainingData) -> RunPlan:
+        """The plan of one run, as `train` would have it with the same settings."""
+        return dataclasses.replace(
+            self.run,
+            config=self.twins[run.twin],
+            settings=dataclasses.replace(self.run.settings, seed=run.seed),
+            counts=data.counts,
+            images=data.fingerprint,
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> "StudyPlan":
+        """What the study in a folder was begun with. Raises: InputError: no study, or a damaged config."""
+        kept = read_config(folder, _SCHEMA, _FIRST)
+        try:
+            if kept["schema"] == _FIRST:
+                run = RunPlan.from_first(kept)
+                asked = kept["asked"]
+                return cls(
+                    run=run,
+                    twins=read_twins(kept["twins"], run.config),
+                    seeds=tuple(kept["seeds"]),
+                    folds=asked["--folds"],
+                    split=asked["--split"],
+                    step_times={name: StepTime(*each) for name, each in kept["paces"].items()},
+                )
+            return cls(
+                run=RunPlan.from_dict(kept["run"]),
+                twins={name: ConvNeurConfig.from_dict(each) for name, each in kept["twins"].items()},
+                seeds=tuple(kept["seeds"]),
+                folds=kept["folds"],
+                split=kept["split"],
+                step_times={name: StepTime(**each) for name, each in kept["step_times"].items()},
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(folder, f"its config.json is damaged ({error}); begin again with `force`") from None
+
+    def write(self, folder: Path) -> None:
+        """Keep it in the folder of the study. Raises: InputError: the file cannot be written."""
+        write_config(folder, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """What config.json holds."""
         return {
             "schema": _SCHEMA,
-            "convneur": version("convneur"),
-            "asked": dataclasses.asdict(self.asked),
-            "base": self.base.to_dict(),
-            "settings": self.settings.to_dict(),
+            "run": self.run.to_dict(),
             "twins": {name: config.to_dict() for name, config in self.twins.items()},
-            "seeds": list(self.seeds),
-            "classes": list(self.classes),
-            "counts": list(self.counts),
-            "left_out": list(self.left_out),
-            "images": self.images,
-            "steps": self.steps,
-            "validate_every": self.validate_every,
-            "precision": self.precision,
+            "seeds": self.seeds,
+            "folds": self.folds,
+            "split": self.split,
             "step_times": {name: dataclasses.asdict(each) for name, each in self.step_times.items()},
         }
 
-    @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> "StudyPlan":
-        """What `to_dict` gave, or the plan of 0.1.0."""
-        if kept["schema"] == _FIRST_SCHEMA:
-            base = ConvNeurConfig.from_dict(kept["net"])
-            asked = {_setting(option): value for option, value in kept["asked"].items()}
-            twins = read_twins(kept["twins"], base)
-            images, step_times = kept["photos"], {name: Pace(*each) for name, each in kept["paces"].items()}
-        else:
-            base, asked = ConvNeurConfig.from_dict(kept["base"]), kept["asked"]
-            twins = {name: ConvNeurConfig.from_dict(each) for name, each in kept["twins"].items()}
-            images, step_times = kept["images"], {name: Pace(**each) for name, each in kept["step_times"].items()}
-        return cls(
-            asked=Asked(**asked),
-            base=base,
-            settings=TrainSettings(**kept["settings"]),
-            twins=twins,
-            seeds=tuple(kept["seeds"]),
-            classes=tuple(kept["classes"]),
-            counts=tuple(kept["counts"]),
-            left_out=tuple(kept["left_out"]),
-            images=images,
-            steps=kept["steps"],
-            validate_every=kept["validate_every"],
-            precision=kept["precision"],
-            step_times=step_times,
-        )
-
-
-def read_plan(folder: Path) -> StudyPlan:
-    """What the study in a folder was begun with. Raises: InputError: none, a damaged one, or something else's."""
-    path = folder / CONFIG
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(folder, "holds no run to go on with; leave out `resume`") from None
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error}); begin again with `force`") from None
-    if not isinstance(kept, Mapping) or kept.get("schema") not in (_SCHEMA, _FIRST_SCHEMA):
-        raise InputError(path, "describes no study; begin again with `force`")
-    try:
-        return StudyPlan.from_dict(kept)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(path, f"is damaged ({error}); begin again with `force`") from None
-
-
-def write_plan(folder: Path, plan: StudyPlan) -> None:
-    """Keep what a study is begun with."""
-    write_config(folder, plan.to_dict())
-
-
-def _setting(option: str) -> str:
-    return "data" if option == "DATA" else option.removeprefix("--").replace("-", "_")
+    def by_name(self) -> dict[str, Any]:
+        """Every setting that stays as it is while the study goes on."""
+        return {**self.run.by_name(), "folds": self.folds, "split": self.split}

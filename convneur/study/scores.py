@@ -75,9 +75,7 @@ def find_test_images(
         progress.warn("tested on the photos that the weights are chosen on: all figures are a little too good")
         return TestImages(name, (data.val,))
     if name == "train" or not has_split(root, task, name):
-        raise ConfigError(
-            "split", "no such split beside train; choose test, val, or the name of a folder", value=name
-        )
+        raise ConfigError("split", "no such split beside train; choose test, val, or the name of a folder", value=name)
     examples = find_split(root, task, name, data.reading)
     with progress.steps("looking through the test photos", len(examples)) as advance:
         found = survey(examples, data.reading, len(data.names), threads=max(threads, 1), seen=advance)

@@ -1,13 +1,11 @@
 """A study in its folder: what was decided, the runs by turns, and what they came to by now."""
 
 import dataclasses
-import json
 import math
 import shutil
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,29 +19,31 @@ from convneur.files import new_file, refuse_existing
 from convneur.formats import grouped
 from convneur.progress import Advance, Progress, silent
 from convneur.study.findings import Twin, findings
-from convneur.study.plan import Asked, StudyPlan
+from convneur.study.plan import StudyPlan
 from convneur.study.result import METRICS, RunResult, StudyResult
 from convneur.study.runs import StudyRun, remainder, run_groups, turns
 from convneur.study.scores import TESTED, RunScores, TestImages, is_labelled, label_images, score_run
-from convneur.training.data import TrainingData
-from convneur.training.folder import (
-    CONFIG,
-    FIGURE,
-    SCHEMA,
-    STATE,
-    WEIGHTS,
-    as_options,
+from convneur.training import (
+    RunPlan,
+    RunRequest,
+    StepTime,
+    Trainer,
+    TrainingData,
+    TrainSettings,
+    asked_to_stop,
+    begin_from,
     draw_curves,
+    faster_precision,
     fingerprint,
-    read_config,
+    new_model,
+    profile_steps,
+    read_result,
     run_folder,
-    write_config,
 )
-from convneur.training.loop import TIMED, VALIDATIONS, Pace, Precision, Run, quicker_precision
-from convneur.training.settings import TrainSettings
-from convneur.training.start import begin_from, new_model
+from convneur.training.folder import CONFIG, FIGURE, STATE, WEIGHTS
+from convneur.training.profile import TIMED, VALIDATIONS
 from convneur.training.state import read_progress
-from convneur.training.stopping import asked_to_stop
+from convneur.training.step import Precision
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["REPORTS", "Study", "mean_step_time", "twins_with_costs"]
@@ -68,10 +68,10 @@ def twins_with_costs(configs: Mapping[str, ConvNeurConfig], views: tuple[int, in
     return found
 
 
-def mean_step_time(times: Iterable[Pace]) -> Pace:
+def mean_step_time(times: Iterable[StepTime]) -> StepTime:
     """How long a step takes of models that are trained by turns."""
     known = list(times)
-    return Pace(statistics.fmean(each.step for each in known), statistics.fmean(each.photo for each in known))
+    return StepTime(statistics.fmean(each.step for each in known), statistics.fmean(each.image for each in known))
 
 
 @dataclass
@@ -79,18 +79,20 @@ class Study:
     """A study at work in a folder.
 
     Args:
-        data: without folds; settings: of all runs, but for the seed.
+        base: what the twins are changes of. data: without folds. settings: of all runs, but for the seed.
         stop: asked whether to end early. steps, validate_every, precision, step_times: decided once, see `decide`.
         failed: run -> why; scores: of the runs that came to their end.
     """
 
     out: Path
-    asked: Asked
+    request: RunRequest
+    base: ConvNeurConfig
     data: TrainingData
     test: TestImages
     settings: TrainSettings
     twins: Mapping[str, Twin]
     seeds: Sequence[int]
+    split: str | None
     accelerator: Accelerator
     workers: int
     progress: Progress
@@ -98,7 +100,7 @@ class Study:
     steps: int = 0
     validate_every: int = 0
     precision: Precision = "fp32"
-    step_times: dict[str, Pace] = field(default_factory=dict)
+    step_times: dict[str, StepTime] = field(default_factory=dict)
     failed: dict[StudyRun, str] = field(default_factory=dict)
     scores: dict[StudyRun, RunScores] = field(default_factory=dict)
     _parts: dict[int, TrainingData] = field(default_factory=dict)
@@ -125,15 +127,15 @@ class Study:
 
     def decide(self) -> None:
         """Precision and steps, the same for all twins, by steps of each on copies of the models."""
-        data, asked = self.data_of(0 if self.test.folds else None), self.asked
-        minutes, every = asked.minutes, asked.validate_every
+        data, request = self.data_of(0 if self.test.folds else None), self.request
+        minutes, every = request.minutes, request.validate_every
         self.steps = self.settings.steps(len(data.train))
-        self.precision = "bf16" if asked.precision == "bf16" else "fp32"
-        if asked.precision == "auto":
+        self.precision = "bf16" if request.precision == "bf16" else "fp32"
+        if request.precision == "auto":
             full = self._profiled("fp32", _FEW)
             short = self._profiled("bf16", _FEW, limits=full)
             mean_full, mean_short = (mean_step_time(times.values()).step for times in (full, short))
-            self.precision = quicker_precision(mean_full, mean_short, self.progress)
+            self.precision = faster_precision(mean_full, mean_short, self.progress)
         self.step_times = self._profiled(self.precision, TIMED if minutes else _FEW)
         self.validate_every = every or math.ceil(self.steps / VALIDATIONS)
         if minutes:
@@ -142,37 +144,41 @@ class Study:
             epochs = self.steps * self.settings.batch / len(data.train)
             self.settings = dataclasses.replace(self.settings, epochs=epochs)
             self.progress.note(f"{minutes:g} min are {self.steps} steps of {mean.step:.3g} s, the mean of the twins")
-        self.asked = dataclasses.replace(asked, epochs=None if minutes else self.settings.epochs)
+        self.request = dataclasses.replace(request, epochs=None if minutes else self.settings.epochs)
 
     def recall(self, plan: StudyPlan) -> None:
         """What was decided when the study was begun. Raises: ConfigError: it was begun with other images."""
-        if plan.images != self._fingerprint():
+        if plan.run.images != self._fingerprint():
             raise ConfigError(
                 "data",
                 f"other photos than the study in {self.out} was begun with; begin again with `force`",
-                value=self.asked.data,
+                value=self.request.data,
             )
-        self.steps, self.validate_every, self.precision = plan.steps, plan.validate_every, plan.precision
+        run = plan.run
+        self.steps, self.validate_every, self.precision = run.steps, run.validate_every, run.precision
         self.step_times = dict(plan.step_times)
         self.step_times |= self._profiled(
             self.precision, _FEW, only=[name for name in self.twins if name not in self.step_times]
         )
 
-    def plan(self, base: ConvNeurConfig) -> StudyPlan:
-        """What the study is begun with, for its folder."""
-        return StudyPlan(
-            asked=self.asked,
-            base=base,
-            settings=self.settings,
-            twins={name: twin.config for name, twin in self.twins.items()},
-            seeds=tuple(self.seeds),
-            classes=self.data.names,
-            counts=self.data.counts,
-            left_out=self.data.left_out,
-            images=self._fingerprint(),
+    @property
+    def plan(self) -> StudyPlan:
+        """All that the study goes on from."""
+        run = RunPlan.of(
+            self.request,
+            self.base,
+            self.settings,
+            self.data,
             steps=self.steps,
             validate_every=self.validate_every,
             precision=self.precision,
+        )
+        return StudyPlan(
+            run=dataclasses.replace(run, images=self._fingerprint()),
+            twins={name: twin.config for name, twin in self.twins.items()},
+            seeds=tuple(self.seeds),
+            folds=self.test.folds,
+            split=self.split,
             step_times=self.step_times,
         )
 
@@ -224,7 +230,7 @@ class Study:
         for run in self.runs:
             if run not in self.scores:
                 continue
-            summary, best = self.scores[run].summary, self._best_validation(run)
+            summary, best = self.scores[run].summary, read_result(self.folder(run)).best
             iou = {each["name"]: each["miou"] for each in summary.per_class}
             runs.append(
                 RunResult(
@@ -237,10 +243,10 @@ class Study:
                 )
             )
         return StudyResult(
-            data=Path(self.asked.data).name,
-            model=self.asked.model,
-            recipe=self.asked.recipe,
-            init=self._init_name(),
+            data=Path(self.request.data).name,
+            model=self.request.model,
+            recipe=self.request.recipe,
+            init=None if self.request.init is None else Path(self.request.init).name,
             precision=self.precision,
             steps=self.steps,
             settings=self.settings,
@@ -283,12 +289,9 @@ class Study:
         with new_file(self.out / "study.html", force=True) as temporary:
             temporary.write_text(study_page(result), encoding="utf-8")
 
-    def _init_name(self) -> str | None:
-        return None if self.asked.init is None else Path(self.asked.init).name
-
     def _fingerprint(self) -> str:
         known = (*self.data.train, *self.data.val, *(example for part in self.test.parts for example in part))
-        return fingerprint([example.name for example in known])
+        return fingerprint(known)
 
     def _left(self) -> float:
         """Seconds, by the twins' step times."""
@@ -296,9 +299,9 @@ class Study:
         for run in self.runs:
             time, steps = self.step_times[run.twin], self.steps - self.step_of(run)
             validations = steps / self.validate_every * len(self.data.val)
-            total += steps * time.step + validations * time.photo
+            total += steps * time.step + validations * time.image
             tested = is_labelled(self.folder(run), self.test.of(run.fold), self.settings.task)
-            total += 0 if tested else len(self.test.of(run.fold)) * time.photo
+            total += 0 if tested else len(self.test.of(run.fold)) * time.image
         return total
 
     def _profiled(
@@ -306,21 +309,21 @@ class Study:
         precision: Precision,
         steps: int,
         *,
-        limits: Mapping[str, Pace] | None = None,
+        limits: Mapping[str, StepTime] | None = None,
         only: Sequence[str] | None = None,
-    ) -> dict[str, Pace]:
+    ) -> dict[str, StepTime]:
         fold = 0 if self.test.folds else None
         found = {}
         for name in self.twins if only is None else only:
             limit = 2 * limits[name].step if limits else math.inf
-            found[name] = self._job(StudyRun(name, self.seeds[0], fold)).rehearse(precision, steps, limit=limit)
+            trainer = self._trainer(StudyRun(name, self.seeds[0], fold))
+            found[name] = profile_steps(trainer, precision, steps, limit=limit)
         return found
 
-    def _job(self, run: StudyRun) -> Run:
-        settings = dataclasses.replace(self.settings, seed=run.seed)
-        return Run(
+    def _trainer(self, run: StudyRun) -> Trainer:
+        return Trainer(
             folder=self.folder(run),
-            settings=settings,
+            settings=dataclasses.replace(self.settings, seed=run.seed),
             data=self.data_of(run.fold),
             model=new_model(self.twins[run.twin].config, run.seed),
             accelerator=self.accelerator,
@@ -331,13 +334,7 @@ class Study:
             workers=self.workers,
             warn=lambda line: self.progress.warn(f"{run.name}: {line}"),
             stop=self.stop,
-            about={
-                "convneur": version("convneur"),
-                "model": self.asked.model,
-                "recipe": self.asked.recipe,
-                "init": self._init_name(),
-                "study": dataclasses.asdict(run),
-            },
+            about={**self.request.about(), "study": dataclasses.asdict(run)},
         )
 
     def _train(self, group: Sequence[StudyRun], advance: Advance) -> None:
@@ -365,19 +362,19 @@ class Study:
         folder, time = self.folder(run), self.step_times[run.twin]
         begun = (folder / CONFIG).exists()
         with run_folder(folder, resume=begun, force=True, alone=True):
-            job = self._job(run)
-            config = self._config(job)
+            trainer = self._trainer(run)
+            plan = self.plan.of(run, trainer.data)
             if not begun:
-                write_config(folder, config)
-            elif {**read_config(folder), "convneur": ""} != {**json.loads(json.dumps(config)), "convneur": ""}:
+                plan.write(folder)
+            elif RunPlan.read(folder) != plan:
                 raise InputError(folder, "holds another run; remove it, or choose another `out`")
             resume = (folder / STATE).exists()
-            if self.asked.init and not resume:
+            if self.request.init and not resume:
                 first = run.seed == self.seeds[0] and not run.fold
-                begin_from(job.model, Path(self.asked.init), self.progress if first else silent)
+                begin_from(trainer.model, Path(self.request.init), self.progress if first else silent)
             step = self.step_of(run)
 
-            def said(record: Mapping[str, Any]) -> None:
+            def report(record: Mapping[str, Any]) -> None:
                 nonlocal step
                 if "loss" in record:
                     advance(
@@ -387,35 +384,10 @@ class Study:
                     step = record["step"]
                 else:
                     scores[run.twin] = record["score"]
-                    advance(None, len(job.data.val) * time.photo)
+                    advance(None, len(trainer.data.val) * time.image)
 
-            job.said = said
-            job.go_to(until, resume=resume)
-
-    def _config(self, job: Run) -> dict[str, Any]:
-        """As `train` writes it."""
-        asked = dataclasses.asdict(self.asked)
-        own = ("folds", "split")
-        return {
-            "schema": SCHEMA,
-            "convneur": version("convneur"),
-            "asked": as_options({name: value for name, value in asked.items() if name not in own}),
-            "net": job.model.config.to_dict(),
-            "settings": job.settings.to_dict(),
-            "classes": job.data.names,
-            "counts": job.data.counts,
-            "left_out": job.data.left_out,
-            "steps": job.steps,
-            "validate_every": job.validate_every,
-            "precision": job.precision,
-            "photos": fingerprint([example.name for example in (*job.data.train, *job.data.val)]),
-        }
-
-    def _best_validation(self, run: StudyRun) -> Mapping[str, Any]:
-        """The one that a run's weights are from."""
-        validations = read_progress(self.folder(run) / STATE)["validations"]
-        best: Mapping[str, Any] = max(validations, key=lambda record: (record["score"], record["step"]))
-        return best
+            trainer.on_record = report
+            trainer.run_to(until, resume=resume)
 
     def _test(self, run: StudyRun, advance: Advance) -> None:
         """Label the test images with a finished run's weights, and score them."""
@@ -423,12 +395,12 @@ class Study:
             return
         folder, images, task = self.folder(run), self.test.of(run.fold), self.settings.task
         if not (folder / FIGURE).exists():
-            draw_curves(folder, f"{run.name} on {Path(self.asked.data).name}")
+            draw_curves(read_result(folder), title=f"{run.name} on {Path(self.request.data).name}")
 
         def seen() -> None:
             if self.stop():
                 raise KeyboardInterrupt("all runs are saved; `resume` goes on")
-            advance(f"{run.name}: testing", self.step_times[run.twin].photo)
+            advance(f"{run.name}: testing", self.step_times[run.twin].image)
 
         label_images(folder, folder / WEIGHTS, images, task, self.accelerator.device, seen)
         self.scores[run] = score_run(folder, images, self.data, task, self.workers)

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from convneur_cli.study_work import Study
 from PIL import Image
 from safetensors.torch import load_file
 
 from convneur.training.loop import Pace, Run
 from convneur.variants import ConvNeurConfig
-from convneur_cli.study_work import Study
 
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32", "--epochs", "8",
          "--validate-every", "8"]  # fmt: skip
@@ -317,10 +317,11 @@ def test_bad_input_is_a_line(study: Any, place: Path, arguments: list[str], code
 
 
 def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
+    from convneur_cli.study_scores import score_run
+
     from convneur.data.examples import Example, find_split
     from convneur.data.reading import Reading
     from convneur.training.data import TrainingData
-    from convneur_cli.study_scores import score_run
 
     reading = Reading(255)
     with tarfile.open(place / "test.tar", "w") as tar:

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from convneur.metrics import BoundarySettings, score_pair
-from convneur.metrics import ScoreTable
+from convneur.metrics import BoundarySettings, ScoreTable, score_pair
 from convneur.study.findings import ReportedMetric, Twin, findings
 from convneur.study.runs import StudyRun, run_groups
 from convneur.variants import VARIANTS
