@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convneur.study.findings import Difference, Finding, ReportedMetric, Twin
     from convneur.study.result import RunResult, StudyResult
+    from convneur.study.run import run_study
     from convneur.study.runs import StudyRun
     from convneur.study.twins import TWINS, Twins, read_seeds, read_twins
 
@@ -27,6 +28,7 @@ _HOME = {
     "Twins": "twins",
     "read_seeds": "twins",
     "read_twins": "twins",
+    "run_study": "run",
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Twins",
     "read_seeds",
     "read_twins",
+    "run_study",
 ]
 
 

@@ -9,10 +9,7 @@ from typing import Any
 from convneur.errors import InputError
 from convneur.study.runs import StudyRun
 from convneur.study.twins import read_twins
-from convneur.training.data import TrainingData
-from convneur.training.folder import read_config, write_config
-from convneur.training.plan import RunPlan
-from convneur.training.profile import StepTime
+from convneur.training import RunPlan, StepTime, TrainingData, read_config, write_config
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["StudyPlan"]
@@ -53,8 +50,7 @@ class StudyPlan:
         kept = read_config(folder, _SCHEMA, _FIRST)
         try:
             if kept["schema"] == _FIRST:
-                run = RunPlan.from_first(kept)
-                asked = kept["asked"]
+                run, asked = RunPlan.from_dict(kept), kept["asked"]
                 return cls(
                     run=run,
                     twins=read_twins(kept["twins"], run.config),
@@ -89,7 +85,3 @@ class StudyPlan:
             "split": self.split,
             "step_times": {name: dataclasses.asdict(each) for name, each in self.step_times.items()},
         }
-
-    def by_name(self) -> dict[str, Any]:
-        """Every setting that stays as it is while the study goes on."""
-        return {**self.run.by_name(), "folds": self.folds, "split": self.split}

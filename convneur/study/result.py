@@ -14,7 +14,7 @@ from convneur.published import published
 from convneur.results import Result, Table
 from convneur.study.findings import LEVEL, RESAMPLES, RESAMPLING_SEED, Finding, ReportedMetric
 from convneur.study.runs import StudyRun
-from convneur.training.settings import TrainSettings
+from convneur.training import TrainSettings
 
 __all__ = ["METRICS", "RunResult", "StudyResult"]
 

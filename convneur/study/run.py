@@ -48,9 +48,10 @@ def run_study(
 ) -> "StudyResult":
     """Train models that differ in one thing on the same images in the same order, by turns, and compare their tests.
 
-    `out` gets study.html, study.md, study.json and study.csv after each seed, and under runs/ a folder for each twin and
-    seed as `convneur.training.train` makes it. A study that was stopped, by Ctrl-C, a crash or kill -9, goes on with
-    `resume`, here or by `convneur study`; no finished run is made again, and the result is the same to the last bit.
+    `out` gets study.html, study.md, study.json and study.csv after each seed, and under runs/ a folder for each twin
+    and seed as `convneur.training.train` makes it. A study that was stopped, by Ctrl-C, a crash or kill -9, goes on
+    with `resume`, here or by `convneur study`; no finished run is made again, and the result is the same to the last
+    bit.
 
     Args:
         data, task, model, recipe, init, preset, classes, ignore_index, precision, device, workers, validate_every,
@@ -92,7 +93,7 @@ def run_study(
         precision=precision,
         validate_every=validate_every,
         workers=workers,
-        values=values,
+        **values,
     )
     folder = Path(out)
     begun = StudyPlan.read(folder) if resume else None
@@ -101,7 +102,7 @@ def run_study(
         configs = read_twins(TWINS if twins is None else twins, base)
         drawn = read_seeds(_SEEDS if seeds is None else seeds)
     else:
-        asked.refuse_changes(folder, begun.run, {"folds": (folds, begun.folds), "split": (split, begun.split)})
+        asked.refuse_changes(folder, begun.run, folds=(folds, begun.folds), split=(split, begun.split))
         request, base, settings = begun.run.request, begun.run.config, begun.run.settings
         folds, split = begun.folds, begun.split
         configs = _more_twins(begun, twins, base)
@@ -117,9 +118,7 @@ def run_study(
     if accelerator.num_processes > 1:
         raise ConfigError("study", "runs in one process; start it without the launcher")
     if settings.batch % settings.accumulate:
-        raise ConfigError(
-            "batch", f"must be a multiple of `accumulate`, {settings.accumulate}", value=settings.batch
-        )
+        raise ConfigError("batch", f"must be a multiple of `accumulate`, {settings.accumulate}", value=settings.batch)
     with run_folder(folder, resume=resume, force=force, alone=True):
         found = prepare_data(
             Path(data),
@@ -128,7 +127,7 @@ def run_study(
             classes=request.classes,
             ignore_index=request.ignore_index,
             threads=workers,
-            begun=begun and begun.run,
+            begun=None if begun is None else begun.run,
             progress=progress,
         )
         configs = {name: config.replace(num_classes=len(found.names)) for name, config in configs.items()}

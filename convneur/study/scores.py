@@ -19,7 +19,7 @@ from convneur.files import new_file, new_folder
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
 from convneur.progress import Progress, silent
 from convneur.study.runs import folds_of
-from convneur.training.data import TrainingData
+from convneur.training import TrainingData
 
 __all__ = ["TESTED", "RunScores", "TestImages", "find_test_images", "is_labelled", "label_images", "score_run"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from accelerate import Accelerator
 
@@ -17,7 +17,7 @@ from convneur.data.examples import survey
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file, refuse_existing
 from convneur.formats import grouped
-from convneur.progress import Advance, Progress, silent
+from convneur.progress import Advance, Progress, ProgressLines
 from convneur.study.findings import Twin, findings
 from convneur.study.plan import StudyPlan
 from convneur.study.result import METRICS, RunResult, StudyResult
@@ -31,19 +31,12 @@ from convneur.training import (
     TrainingData,
     TrainSettings,
     asked_to_stop,
-    begin_from,
-    draw_curves,
     faster_precision,
-    fingerprint,
     new_model,
-    profile_steps,
     read_result,
     run_folder,
+    steps_done,
 )
-from convneur.training.folder import CONFIG, FIGURE, STATE, WEIGHTS
-from convneur.training.profile import TIMED, VALIDATIONS
-from convneur.training.state import read_progress
-from convneur.training.step import Precision
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["REPORTS", "Study", "mean_step_time", "twins_with_costs"]
@@ -51,6 +44,16 @@ __all__ = ["REPORTS", "Study", "mean_step_time", "twins_with_costs"]
 REPORTS = ("study.html", "study.md", "study.json", "study.csv")
 _SAVE_EVERY = 100  # steps, as train's
 _FEW = 3  # steps that a time left is judged by
+
+
+class _Muted(ProgressLines):
+    """For what was said of the first run already."""
+
+    def note(self, line: str) -> None:
+        pass
+
+
+_MUTED = _Muted(every=math.inf)
 
 
 def twins_with_costs(configs: Mapping[str, ConvNeurConfig], views: tuple[int, int]) -> dict[str, Twin]:
@@ -99,7 +102,7 @@ class Study:
     stop: Callable[[], bool] = lambda: False
     steps: int = 0
     validate_every: int = 0
-    precision: Precision = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
     step_times: dict[str, StepTime] = field(default_factory=dict)
     failed: dict[StudyRun, str] = field(default_factory=dict)
     scores: dict[StudyRun, RunScores] = field(default_factory=dict)
@@ -128,7 +131,7 @@ class Study:
     def decide(self) -> None:
         """Precision and steps, the same for all twins, by steps of each on copies of the models."""
         data, request = self.data_of(0 if self.test.folds else None), self.request
-        minutes, every = request.minutes, request.validate_every
+        minutes = request.minutes
         self.steps = self.settings.steps(len(data.train))
         self.precision = "bf16" if request.precision == "bf16" else "fp32"
         if request.precision == "auto":
@@ -136,11 +139,11 @@ class Study:
             short = self._profiled("bf16", _FEW, limits=full)
             mean_full, mean_short = (mean_step_time(times.values()).step for times in (full, short))
             self.precision = faster_precision(mean_full, mean_short, self.progress)
-        self.step_times = self._profiled(self.precision, TIMED if minutes else _FEW)
-        self.validate_every = every or math.ceil(self.steps / VALIDATIONS)
+        self.step_times = self._profiled(self.precision, None if minutes else _FEW)
+        self.validate_every = request.steps_between_validations(self.steps)
         if minutes:
             mean = mean_step_time(self.step_times.values())
-            self.steps, self.validate_every = mean.plan(60 * minutes, len(data.val), every)
+            self.steps, self.validate_every = mean.plan(60 * minutes, len(data.val), request.validate_every)
             epochs = self.steps * self.settings.batch / len(data.train)
             self.settings = dataclasses.replace(self.settings, epochs=epochs)
             self.progress.note(f"{minutes:g} min are {self.steps} steps of {mean.step:.3g} s, the mean of the twins")
@@ -188,7 +191,7 @@ class Study:
         data = self.data_of(0 if self.test.folds else None)
         # Weights, their average and two moments, and the weights that are kept.
         disk = sum(5 * 4 * self.twins[run.twin].params for run in runs)
-        done = sum(self.step_of(run) >= self.steps for run in runs)
+        done = sum(steps_done(self.folder(run)) >= self.steps for run in runs)
         folds = f" x {self.test.folds} folds" if self.test.folds else ""
         rows = [
             ("runs", f"{len(self.twins)} twins x {len(self.seeds)} seeds{folds} = {len(runs)}, {done} are finished"),
@@ -231,7 +234,9 @@ class Study:
             if run not in self.scores:
                 continue
             summary, best = self.scores[run].summary, read_result(self.folder(run)).best
-            iou = {each["name"]: each["miou"] for each in summary.per_class}
+            iou = None
+            if self.settings.task == "segmentation":
+                iou = MappingProxyType({each["name"]: each["miou"] for each in summary.per_class})
             runs.append(
                 RunResult(
                     run=run,
@@ -239,7 +244,7 @@ class Study:
                     best_step=best["step"],
                     validation=best["score"],
                     scores=MappingProxyType({name: metric.of(summary.overall) for name, metric in metrics.items()}),
-                    iou=MappingProxyType(iou) if self.settings.task == "segmentation" else None,
+                    iou=iou,
                 )
             )
         return StudyResult(
@@ -263,11 +268,6 @@ class Study:
     def folder(self, run: StudyRun) -> Path:
         return self.out / "runs" / run.name
 
-    def step_of(self, run: StudyRun) -> int:
-        """How far a run has come."""
-        state = self.folder(run) / STATE
-        return int(read_progress(state)["step"]) if state.exists() else 0
-
     def data_of(self, fold: int | None) -> TrainingData:
         """What the models are trained and validated on that will be tested on a fold."""
         if fold is None:
@@ -290,14 +290,15 @@ class Study:
             temporary.write_text(study_page(result), encoding="utf-8")
 
     def _fingerprint(self) -> str:
-        known = (*self.data.train, *self.data.val, *(example for part in self.test.parts for example in part))
-        return fingerprint(known)
+        """Of all images, those that are tested on too."""
+        tested = (example for part in self.test.parts for example in part)
+        return dataclasses.replace(self.data, val=(*self.data.val, *tested)).fingerprint
 
     def _left(self) -> float:
         """Seconds, by the twins' step times."""
         total = 0.0
         for run in self.runs:
-            time, steps = self.step_times[run.twin], self.steps - self.step_of(run)
+            time, steps = self.step_times[run.twin], self.steps - steps_done(self.folder(run))
             validations = steps / self.validate_every * len(self.data.val)
             total += steps * time.step + validations * time.image
             tested = is_labelled(self.folder(run), self.test.of(run.fold), self.settings.task)
@@ -306,8 +307,8 @@ class Study:
 
     def _profiled(
         self,
-        precision: Precision,
-        steps: int,
+        precision: Literal["fp32", "bf16"],
+        steps: int | None,
         *,
         limits: Mapping[str, StepTime] | None = None,
         only: Sequence[str] | None = None,
@@ -317,15 +318,22 @@ class Study:
         for name in self.twins if only is None else only:
             limit = 2 * limits[name].step if limits else math.inf
             trainer = self._trainer(StudyRun(name, self.seeds[0], fold))
-            found[name] = profile_steps(trainer, precision, steps, limit=limit)
+            found[name] = trainer.profile(precision, *([] if steps is None else [steps]), limit=limit)
         return found
 
-    def _trainer(self, run: StudyRun) -> Trainer:
+    def _trainer(self, run: StudyRun, *, init: bool = False) -> Trainer:
+        """Args: init: with the starting weights, if any; they are told of once."""
+        first = run.seed == self.seeds[0] and not run.fold
         return Trainer(
             folder=self.folder(run),
             settings=dataclasses.replace(self.settings, seed=run.seed),
             data=self.data_of(run.fold),
-            model=new_model(self.twins[run.twin].config, run.seed),
+            model=new_model(
+                self.twins[run.twin].config,
+                run.seed,
+                init=self.request.init if init else None,
+                progress=self.progress if first else _MUTED,
+            ),
             accelerator=self.accelerator,
             steps=self.steps,
             validate_every=self.validate_every,
@@ -342,7 +350,7 @@ class Study:
         scores: dict[str, float] = {}
         for until in turns(self.steps):
             for run in group:
-                if run in self.failed or self.step_of(run) >= until:
+                if run in self.failed or steps_done(self.folder(run)) >= until:
                     continue
                 try:
                     self._turn(run, until, advance, scores)
@@ -360,19 +368,15 @@ class Study:
 
     def _turn(self, run: StudyRun, until: int, advance: Advance, scores: dict[str, float]) -> None:
         folder, time = self.folder(run), self.step_times[run.twin]
-        begun = (folder / CONFIG).exists()
+        begun = RunPlan.is_in(folder)
         with run_folder(folder, resume=begun, force=True, alone=True):
-            trainer = self._trainer(run)
+            step = steps_done(folder)
+            trainer = self._trainer(run, init=not step)
             plan = self.plan.of(run, trainer.data)
             if not begun:
                 plan.write(folder)
             elif RunPlan.read(folder) != plan:
                 raise InputError(folder, "holds another run; remove it, or choose another `out`")
-            resume = (folder / STATE).exists()
-            if self.request.init and not resume:
-                first = run.seed == self.seeds[0] and not run.fold
-                begin_from(trainer.model, Path(self.request.init), self.progress if first else silent)
-            step = self.step_of(run)
 
             def report(record: Mapping[str, Any]) -> None:
                 nonlocal step
@@ -386,23 +390,24 @@ class Study:
                     scores[run.twin] = record["score"]
                     advance(None, len(trainer.data.val) * time.image)
 
-            trainer.on_record = report
-            trainer.run_to(until, resume=resume)
+            trainer.listeners = [report]
+            trainer.run_to(until, resume=steps_done(folder) > 0)
 
     def _test(self, run: StudyRun, advance: Advance) -> None:
         """Label the test images with a finished run's weights, and score them."""
         if run in self.scores:
             return
         folder, images, task = self.folder(run), self.test.of(run.fold), self.settings.task
-        if not (folder / FIGURE).exists():
-            draw_curves(read_result(folder), title=f"{run.name} on {Path(self.request.data).name}")
+        trained = read_result(folder)
+        if not trained.figure.exists():
+            trained.draw_curves(title=f"{run.name} on {Path(self.request.data).name}")
 
         def seen() -> None:
             if self.stop():
                 raise KeyboardInterrupt("all runs are saved; `resume` goes on")
             advance(f"{run.name}: testing", self.step_times[run.twin].image)
 
-        label_images(folder, folder / WEIGHTS, images, task, self.accelerator.device, seen)
+        label_images(folder, trained.weights, images, task, self.accelerator.device, seen)
         self.scores[run] = score_run(folder, images, self.data, task, self.workers)
 
 

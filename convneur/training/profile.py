@@ -12,15 +12,15 @@ from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.training.data import TrainingData
 from convneur.training.engine import anyone
+from convneur.training.plan import VALIDATIONS
 from convneur.training.settings import TrainSettings
 from convneur.training.step import Learner, Precision, autocast, enough_memory
 from convneur.training.validation import confusion_matrix
 
-__all__ = ["TIMED", "VALIDATIONS", "StepTime", "faster_precision", "profile_steps"]
+__all__ = ["TIMED", "StepTime", "faster_precision", "profile_steps"]
 
 TIMED = 20  # steps that a duration is judged by
 _WARM = 3  # steps before any is timed
-VALIDATIONS = 20  # in a run
 _VALIDATING = 0.2  # of the time, at most, where a run has a duration
 _FASTER = 0.9  # of fp32's time, from which bf16 is worth its rounding and no chance (Choice)
 

@@ -69,6 +69,11 @@ class TrainResult(Result):
         return self.folder / WEIGHTS
 
     @property
+    def figure(self) -> Path:
+        """The picture of its curves."""
+        return self.folder / FIGURE
+
+    @property
     def best(self) -> Mapping[str, Any]:
         """The validation that the weights are from: the last one of the highest score."""
         return max(self.validations, key=lambda record: (record["score"], record["step"]))
@@ -83,9 +88,9 @@ class TrainResult(Result):
         """Write `convneur.figures.training_figure` of the run into its folder; the file."""
         from convneur.figures import save_figure, training_figure
 
-        with new_file(self.folder / FIGURE, force=True) as temporary:
+        with new_file(self.figure, force=True) as temporary:
             save_figure(training_figure(self, title=title), temporary, dpi=120)
-        return self.folder / FIGURE
+        return self.figure
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from convneur.errors import InputError
 from convneur.files import new_file
+from convneur.training.folder import STATE
 
-__all__ = ["load_state", "read_progress", "save_state"]
+__all__ = ["load_state", "read_progress", "save_state", "steps_done"]
 
 _FORMAT = "convneur.training-state/1"
 
@@ -51,6 +52,12 @@ def read_progress(path: Path) -> dict[str, Any]:
     if metadata.get("format") != _FORMAT:
         raise InputError(path, "is no training state; begin again with `force`")
     return json.loads(metadata["progress"])
+
+
+def steps_done(folder: Path) -> int:
+    """How far the run in a folder has come by its state, 0 without one."""
+    path = folder / STATE
+    return int(read_progress(path)["step"]) if path.exists() else 0
 
 
 def load_state(path: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from convneur.training.data import TrainingData
 from convneur.training.diagnostics import LARGEST, SATURATED, read_diagnostics
 from convneur.training.engine import anyone
 from convneur.training.folder import METRICS, STATE, WEIGHTS, RecordLog
-from convneur.training.profile import StepTime, profile_steps
+from convneur.training.profile import TIMED, StepTime, profile_steps
 from convneur.training.settings import TrainSettings
 from convneur.training.state import load_state, save_state
 from convneur.training.step import Learner, Precision, autocast, enough_memory
@@ -118,7 +118,7 @@ class Trainer:
                 raise KeyboardInterrupt(f"saved at step {done} of {self.steps}; `resume` goes on from there")
         return progress
 
-    def profile(self, precision: Precision, steps: int, *, limit: float = math.inf) -> StepTime:
+    def profile(self, precision: Precision, steps: int = TIMED, *, limit: float = math.inf) -> StepTime:
         """Time a few steps of the run and the validation of an image on a copy of the model; see `profile_steps`."""
         return profile_steps(
             self.model, self.settings, self.data, self.accelerator, precision, steps=steps, run=self.steps,

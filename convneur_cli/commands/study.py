@@ -30,8 +30,8 @@ def study(
     twins: Annotated[
         str | None,
         typer.Option(
-            help="Models to compare: a placement or a global branch each, then :key=value of model settings. The others "
-            "are compared with the first.",
+            help="Models to compare: a placement or a global branch each, then :key=value of model settings. The first "
+            "is what the others are compared with.",
             metavar="TWIN,...",
             show_default="none,per-stage,per-stage:min_chunks=4,self-attention",
         ),
@@ -53,8 +53,8 @@ def study(
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Time of a run, averaged over the twins; becomes a number of steps, equal for all, after 20 timed steps "
-            "of each.",
+            help="Time of a run, averaged over the twins; becomes a number of steps, equal for all, after 20 timed "
+            "steps of each.",
             show_default="20",
         ),
     ] = None,
