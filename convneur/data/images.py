@@ -1,6 +1,8 @@
-"""Photos from files: any size, depth and colour mode that Pillow reads, as (H, W, 3) RGB."""
+"""Images from files or memory: any size, depth and colour mode that Pillow reads, as (H, W, 3) RGB."""
 
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from convneur.data.shards import Member
 from convneur.errors import InputError
 
-__all__ = ["MEAN", "STD", "Photo", "normalise", "read_photo"]
+__all__ = ["MEAN", "STD", "ImageInput", "Photo", "normalise", "read_photo"]
+
+ImageInput = str | Path | Member | Image.Image | NDArray[np.uint8]
+"""A file, an image of Pillow's, or an array (H, W, 3) in RGB."""
 
 # Choice: per-channel statistics of ImageNet's training photos, on RGB in 0..1, as nearly every backbone takes them.
 MEAN = (0.485, 0.456, 0.406)
@@ -27,26 +32,32 @@ class Photo:
     width: int
 
 
-def read_photo(path: str | Path | Member, *, long_side: int | None = 512, min_side: int = 1) -> Photo:
-    """The photo in a file: upright, in RGB, scaled to a long side with its aspect kept.
+def read_photo(source: ImageInput, *, long_side: int | None = 512, min_side: int = 1) -> Photo:
+    """An image upright, in RGB, scaled to a long side with its aspect kept.
 
     Choice: turned as its EXIF tag says; grey and palette images become RGB; transparent parts are laid on white;
     16-bit values keep their upper 8 bits; CMYK is converted without a colour profile, and a profile in the file is
     not applied; of several frames or pages the first is read. Scaling, up or down, is Pillow's antialiased Lanczos.
 
     Args:
-        long_side: pixels of the longer side; None leaves the photo's own size.
-        min_side: pixels that the shorter side needs, in the file and after scaling.
-    Raises: InputError: no image, a damaged one, values that have no scale, or too few pixels.
+        long_side: pixels of the longer side; None leaves the image's own size.
+        min_side: pixels that the shorter side needs, before and after scaling.
+    Raises: InputError: no image, a damaged one, values that have no scale, another array, or too few pixels.
+
+    >>> read_photo(np.zeros((20, 40, 3), np.uint8), long_side=10).pixels.shape
+    (5, 10, 3)
     """
-    path = Path(path) if isinstance(path, str) else path
+    source = Path(source) if isinstance(source, str) else source
+    if not isinstance(source, (Path, Member, Image.Image, np.ndarray)):
+        raise InputError(None, f"an image is a file, Pillow's or an array, not {type(source).__name__}")
+    path = None if isinstance(source, (Image.Image, np.ndarray)) else source
     if isinstance(path, Path) and path.is_dir():
         raise InputError(path, "is a folder; name a photo")
     try:
         # Pillow warns of odd tags and of large photos; what it can read is read, what it cannot is raised below.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with path.open("rb") as opened, Image.open(opened) as file:
+            with _opened(source) as file:
                 file.load()
                 image = ImageOps.exif_transpose(file)
                 width, height = image.size
@@ -72,18 +83,34 @@ def read_photo(path: str | Path | Member, *, long_side: int | None = 512, min_si
     return Photo(np.array(image), height, width)
 
 
-def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the net takes: (x / 255 - MEAN) / STD per channel.
+@contextmanager
+def _opened(source: Path | Member | Image.Image | NDArray[np.uint8]) -> Iterator[Image.Image]:
+    if isinstance(source, Image.Image):
+        yield source
+    elif isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
+            raise InputError(None, f"an array of an image is (H, W, 3) uint8, not {source.shape} {source.dtype}")
+        yield Image.fromarray(source)
+    else:
+        with source.open("rb") as opened, Image.open(opened) as file:
+            yield file
+
+
+def normalise(
+    pixels: NDArray[np.uint8], mean: Sequence[float] = MEAN, std: Sequence[float] = STD
+) -> NDArray[np.float32]:
+    """What the model takes: (x / 255 - mean) / std per channel.
 
     Args:    pixels: (H, W, 3) uint8 RGB.
     Returns: (3, H, W) float32.
     """
-    mean, std = np.array(MEAN, dtype=np.float32), np.array(STD, dtype=np.float32)
-    x = (pixels.astype(np.float32) / 255 - mean) / std
+    x = (pixels.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(std, np.float32)
     return np.ascontiguousarray(x.transpose(2, 0, 1))  # H W C -> C H W
 
 
-def _scaled(path: Path | Member, height: int, width: int, long_side: int | None, min_side: int) -> tuple[int, int]:
+def _scaled(
+    path: Path | Member | None, height: int, width: int, long_side: int | None, min_side: int
+) -> tuple[int, int]:
     """(width, height) after scaling. Raises: InputError: a side below `min_side`, before or after."""
     if min(height, width) < min_side:
         raise InputError(path, f"{height}x{width} pixels (height x width), below {min_side}x{min_side}")
@@ -100,7 +127,7 @@ def _scaled(path: Path | Member, height: int, width: int, long_side: int | None,
     return size
 
 
-def _rgb(path: Path | Member, image: Image.Image) -> Image.Image:
+def _rgb(path: Path | Member | None, image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise InputError(path, "floating-point values without a scale; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
