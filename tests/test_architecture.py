@@ -18,7 +18,7 @@ ALLOWED = {
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
     "convneur.variants": {"convneur.errors"},
     "convneur.published": set(),
-    "convneur.packaged": {"convneur.errors"},
+    "convneur.packaged": {"convneur.errors", "convneur.files"},
     "convneur.resampling": {"numpy"},
     "convneur.model": {"torch", "convneur.errors", "convneur.variants"},
     "convneur.checkpoints": {
@@ -36,9 +36,10 @@ ALLOWED = {
         "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
         "convneur.variants"},
     "convneur.training": {
-        "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",
-        "convneur.errors", "convneur.files", "convneur.inference", "convneur.metrics", "convneur.model",
-        "convneur.variants"},
+        "PIL", "accelerate", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.figures",
+        "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics", "convneur.model",
+        "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants", "filelock", "numpy",
+        "safetensors", "torch"},
     "convneur.figures": {
         "matplotlib", "numpy", "PIL", "convneur.data", "convneur.errors", "convneur.cost", "convneur.gates",
         "convneur.inference", "convneur.metrics", "convneur.published", "convneur.variants"},

@@ -1,8 +1,7 @@
 """Images from files or memory: any size, depth and colour mode that Pillow reads, as (H, W, 3) RGB."""
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from convneur.errors import InputError
 __all__ = ["MEAN", "STD", "ImageInput", "Photo", "normalise", "read_photo"]
 
 ImageInput = str | Path | Member | Image.Image | NDArray[np.uint8]
-"""A file, an image of Pillow's, or an array (H, W, 3) in RGB."""
+"""A file, a Pillow image, or an array (H, W, 3) uint8 in RGB."""
 
 # Choice: per-channel statistics of ImageNet's training photos, on RGB in 0..1, as nearly every backbone takes them.
 MEAN = (0.485, 0.456, 0.406)
@@ -33,36 +32,40 @@ class Photo:
 
 
 def read_photo(source: ImageInput, *, long_side: int | None = 512, min_side: int = 1) -> Photo:
-    """An image upright, in RGB, scaled to a long side with its aspect kept.
+    """An image from a file, from Pillow or from an array: upright, in RGB, scaled to a long side with its aspect kept.
 
     Choice: turned as its EXIF tag says; grey and palette images become RGB; transparent parts are laid on white;
     16-bit values keep their upper 8 bits; CMYK is converted without a colour profile, and a profile in the file is
     not applied; of several frames or pages the first is read. Scaling, up or down, is Pillow's antialiased Lanczos.
 
     Args:
+        source: a file, a Pillow image, or an array (H, W, 3) uint8 RGB.
         long_side: pixels of the longer side; None leaves the image's own size.
         min_side: pixels that the shorter side needs, before and after scaling.
-    Raises: InputError: no image, a damaged one, values that have no scale, another array, or too few pixels.
+    Raises: InputError: no image, a damaged one, values that have no scale, or too few pixels; without a path for an
+        image that is in no file.
 
-    >>> read_photo(np.zeros((20, 40, 3), np.uint8), long_side=10).pixels.shape
-    (5, 10, 3)
+    >>> read_photo(np.zeros((300, 400, 3), np.uint8), long_side=200).pixels.shape
+    (150, 200, 3)
     """
-    source = Path(source) if isinstance(source, str) else source
-    if not isinstance(source, (Path, Member, Image.Image, np.ndarray)):
-        raise InputError(None, f"an image is a file, Pillow's or an array, not {type(source).__name__}")
-    path = None if isinstance(source, (Image.Image, np.ndarray)) else source
+    if isinstance(source, np.ndarray):
+        if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8 or not source.size:
+            raise InputError(None, f"an array of {source.shape} {source.dtype}; give (H, W, 3) uint8 RGB")
+        source = Image.fromarray(source)
+    if isinstance(source, Image.Image):
+        return _photo(None, source, long_side, min_side)
+    path = Path(source) if isinstance(source, str) else source
+    if not isinstance(path, (Path, Member)):
+        raise InputError(None, f"an image is a file, a Pillow image or an array, not {type(source).__name__}")
     if isinstance(path, Path) and path.is_dir():
         raise InputError(path, "is a folder; name a photo")
     try:
         # Pillow warns of odd tags and of large photos; what it can read is read, what it cannot is raised below.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with _opened(source) as file:
+            with path.open("rb") as opened, Image.open(opened) as file:
                 file.load()
-                image = ImageOps.exif_transpose(file)
-                width, height = image.size
-                size = _scaled(path, height, width, long_side, min_side)
-                image = _rgb(path, image)
+                return _photo(path, file, long_side, min_side)
     except InputError:
         raise
     except UnidentifiedImageError:
@@ -78,22 +81,6 @@ def read_photo(source: ImageInput, *, long_side: int | None = 512, min_side: int
     except Exception as error:
         # Damaged files make Pillow's decoders raise almost anything: OSError, SyntaxError, struct.error, IndexError.
         raise InputError(path, f"damaged or cut short ({error}); save it again") from None
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    return Photo(np.array(image), height, width)
-
-
-@contextmanager
-def _opened(source: Path | Member | Image.Image | NDArray[np.uint8]) -> Iterator[Image.Image]:
-    if isinstance(source, Image.Image):
-        yield source
-    elif isinstance(source, np.ndarray):
-        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
-            raise InputError(None, f"an array of an image is (H, W, 3) uint8, not {source.shape} {source.dtype}")
-        yield Image.fromarray(source)
-    else:
-        with source.open("rb") as opened, Image.open(opened) as file:
-            yield file
 
 
 def normalise(
@@ -106,6 +93,16 @@ def normalise(
     """
     x = (pixels.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(std, np.float32)
     return np.ascontiguousarray(x.transpose(2, 0, 1))  # H W C -> C H W
+
+
+def _photo(path: Path | Member | None, image: Image.Image, long_side: int | None, min_side: int) -> Photo:
+    upright = ImageOps.exif_transpose(image)
+    width, height = upright.size
+    size = _scaled(path, height, width, long_side, min_side)
+    pixels = _rgb(path, upright)
+    if pixels.size != size:
+        pixels = pixels.resize(size, Image.Resampling.LANCZOS)
+    return Photo(np.array(pixels), height, width)
 
 
 def _scaled(

@@ -263,5 +263,5 @@ def test_a_state_of_another_net_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is of another net"):
         load_state(path, model=other, average=other, optimizer=torch.optim.AdamW(other.parameters()))
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match="begin again with --force"):
+    with pytest.raises(InputError, match="begin again with `force`"):
         load_state(path, model=model, average=model, optimizer=torch.optim.AdamW(model.parameters()))
