@@ -92,7 +92,7 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
         raise InputError(path, f"its description of the model is broken ({error})") from None
     for name, value in (expect or {}).items():
         if getattr(config, name) != value:
-            raise InputError(path, f"holds a net with {name} {getattr(config, name)}, not {value}")
+            raise InputError(path, f"holds a model with {name} {getattr(config, name)}, not {value}")
 
     with torch.device("meta"):
         model = ConvNeur(config)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convneur.data.colours import Colour
 from convneur.data.examples import Task
 from convneur.errors import ConfigError
 from convneur.files import new_file
@@ -78,6 +79,12 @@ class Prediction(Result):
         return tuple(
             ClassShare(self.classes[k] if self.classes else k, float(share)) for k, share in enumerate(shares) if share
         )
+
+    def colour(self, label: str | int) -> Colour:
+        """The colour that a class is drawn in. label: as in `shares`."""
+        k = self.classes.index(label) if self.classes and isinstance(label, str) else int(label)
+        red, green, blue = self.palette[k].tolist()
+        return red, green, blue
 
     def overlay(self) -> NDArray[np.uint8]:
         """The label map in its colours laid half over the image, (H, W, 3). Raises: ConfigError: no label map."""

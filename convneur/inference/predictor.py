@@ -1,9 +1,9 @@
 """A trained model with what its file says of it, ready to be asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from convneur.errors import ConfigError, InputError
 from convneur.inference.prediction import ClassProbability, Prediction
 from convneur.inference.windows import WINDOW, window_size
 from convneur.packaged import find_weights
+from convneur.variants import DENSE_HEADS
 
 if TYPE_CHECKING:
     from convneur.model.network import ConvNeur
@@ -42,10 +43,10 @@ class NamedImage:
 class Predictor:
     """A trained model and what its file says of it; None is what the file does not say.
 
+    `load` makes one of packaged weights or a file; `Predictor(model, classes=("cat", "dog"))` of a model in memory.
     Args:
-        name: as it was loaded: of packaged weights, or a path.
-        model: in eval mode, on the CPU until `model.to(...)` moves it.
-        task: segmentation or classification; None for a model without a head.
+        model: in eval mode; on the CPU when it was loaded, `model.to(...)` moves it.
+        name: of the packaged weights, or the file.
         classes: names, by number.
         size: height and width of the views it was trained on. A classifier sees each image at this size; a
             segmentation model sees images whole.
@@ -53,6 +54,7 @@ class Predictor:
         mean, std: of each channel of RGB in 0..1. Where the file says nothing, ImageNet's are used.
         preset: the data set that it was trained on; palette: that data set's colours, by class.
         provenance: all that the file says of its weights' origin.
+    Raises: ConfigError: not one name for each class.
 
     >>> import convneur
     >>> predictor = convneur.load("camvid")
@@ -62,17 +64,26 @@ class Predictor:
     True
     """
 
-    name: str
     model: "ConvNeur"
-    task: Task | None
-    classes: tuple[str, ...] | None
-    size: tuple[int, int] | None
-    scale: float | None
-    mean: _Channels | None
-    std: _Channels | None
-    preset: str | None
-    palette: tuple[Colour, ...] | None
-    provenance: Mapping[str, Any]
+    name: str = "model"
+    classes: tuple[str, ...] | None = None
+    size: tuple[int, int] | None = None
+    scale: float | None = None
+    mean: _Channels | None = None
+    std: _Channels | None = None
+    preset: str | None = None
+    palette: tuple[Colour, ...] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and len(self.classes) != self.model.config.num_classes:
+            raise ConfigError("classes", f"{len(self.classes)} names for a model of {self.model.config.num_classes}")
+
+    @property
+    def task(self) -> Task | None:
+        """segmentation or classification, by the model's head; None without one."""
+        head = self.model.config.head
+        return "segmentation" if head in DENSE_HEADS else "classification" if head == "classifier" else None
 
     def predict(
         self,
@@ -93,7 +104,7 @@ class Predictor:
             probabilities: whether the prediction holds those of all classes.
             top: of a classifier: so many classes.
         Raises: InputError: an image that cannot be read, or is too large for the memory; ConfigError: a setting that
-            cannot be, or a model without a head.
+            cannot be, a model without a head or in training mode.
 
         >>> import convneur, numpy as np
         >>> prediction = convneur.load("photos").predict(np.zeros((90, 120, 3), np.uint8), top=3)
@@ -149,48 +160,28 @@ def load(weights: str | Path) -> Predictor:
     import torch
 
     from convneur.checkpoints import check_finite, load_checkpoint
-    from convneur.variants import DENSE_HEADS
 
     model, about = load_checkpoint(path)
     check_finite(model, str(path))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    head = model.config.head
-    task: Task | None = "segmentation" if head in DENSE_HEADS else "classification" if head == "classifier" else None
     try:
-        facts = _facts_of(about, task)
+        settings = about.get("settings") or {}
+        size, scale = settings.get("crop"), settings.get("eval_scale")
+        preset: str | None = about.get("preset")
+        return Predictor(
+            model,
+            name=str(weights),
+            classes=tuple(map(str, about["classes"])) if about.get("classes") else None,
+            size=None if size is None else (int(size[0]), int(size[1])),
+            scale=None if scale is None or model.config.head not in DENSE_HEADS else float(scale),
+            mean=_channels(about.get("mean")),
+            std=_channels(about.get("std")),
+            preset=preset,
+            palette=PRESETS[preset].palette if preset is not None and preset in PRESETS else None,
+            provenance=about,
+        )
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise InputError(path, f"what it says of its training is not as `convneur train` writes it ({error})") from None
-    if facts.classes and len(facts.classes) != model.config.num_classes:
-        raise InputError(path, f"names {len(facts.classes)} classes for a model of {model.config.num_classes}")
-    return Predictor(str(weights), model, task, *facts, provenance=about)
-
-
-class _Facts(NamedTuple):
-    """What a file says, in the order of `Predictor`'s fields."""
-
-    classes: tuple[str, ...] | None
-    size: tuple[int, int] | None
-    scale: float | None
-    mean: _Channels | None
-    std: _Channels | None
-    preset: str | None
-    palette: tuple[Colour, ...] | None
-
-
-def _facts_of(about: Mapping[str, Any], task: Task | None) -> _Facts:
-    settings = about.get("settings") or {}
-    size = settings.get("crop")
-    scale = settings.get("eval_scale") if task == "segmentation" else None
-    preset: str | None = about.get("preset")
-    return _Facts(
-        classes=tuple(map(str, about["classes"])) if about.get("classes") else None,
-        size=None if size is None else (int(size[0]), int(size[1])),
-        scale=None if scale is None else float(scale),
-        mean=_channels(about.get("mean")),
-        std=_channels(about.get("std")),
-        preset=preset,
-        palette=PRESETS[preset].palette if preset is not None and preset in PRESETS else None,
-    )
 
 
 def _channels(values: Sequence[float] | None) -> _Channels | None:
@@ -202,10 +193,13 @@ def _channels(values: Sequence[float] | None) -> _Channels | None:
 
 def check_settings(predictor: Predictor, *, scale: float | None, top: int) -> None:
     """Raises: ConfigError: a setting that cannot be, or that this model has no use for."""
+    if predictor.model.training:
+        raise ConfigError("weights", "the model is in training mode; call its eval()", value=predictor.name)
     if predictor.task is None:
-        raise ConfigError(
-            "weights", "has no head and labels nothing; its features are in `model`", value=predictor.name
-        )
+        raise ConfigError("weights", "the model has no head, so it labels nothing", value=predictor.name)
+    if predictor.model.config.in_channels != len(MEAN):
+        channels = predictor.model.config.in_channels
+        raise ConfigError("weights", f"the model takes {channels} channels, not RGB images", value=predictor.name)
     if scale is not None:
         if predictor.task == "classification":
             raise ConfigError("scale", f"{predictor.name} is a classifier's; leave it out")
