@@ -66,6 +66,8 @@ def predict(
     reads them. The label map of FOLDER/a/b.jpg is DIR/a/b.png.
 
     Example: `convneur predict photo.jpg --out labelled`
+
+    Example, where the weights name no classes and give their numbers: `convneur predict photo.jpg --weights photos`
     """
     from convneur.inference import predict_folder
 
