@@ -1,6 +1,7 @@
 """ConvNeur: a vision backbone whose global path, a neural memory, gates its local features.
 
-Names load when they are first used: `import convneur` alone imports no torch.
+Names and rooms load when they are first used: `import convneur` alone imports no torch, and `convneur.cost` needs no
+import of its own.
 
 >>> import convneur
 >>> config = convneur.VARIANTS["m1"]
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convneur.checkpoints import load_checkpoint, save_checkpoint
     from convneur.errors import ConfigError, InputError, OutputExistsError
-    from convneur.inference.predictor import load
+    from convneur.inference import load
     from convneur.model.create import create
     from convneur.model.folding import fold
     from convneur.model.memory import NeuralMemory
@@ -37,12 +38,11 @@ _HOME = {
     "NeuralMemory": "convneur.model.memory",
     "create": "convneur.model.create",
     "fold": "convneur.model.folding",
-    "load": "convneur.inference.predictor",
+    "load": "convneur.inference",
     "load_checkpoint": "convneur.checkpoints",
     "save_checkpoint": "convneur.checkpoints",
 }
 
-# Each is one job: `convneur.cost.analyze(...)` needs no import of its own.
 _ROOMS = ("bench", "cost", "evaluation", "figures", "gates", "inference", "metrics", "study", "training")
 
 __all__ = [

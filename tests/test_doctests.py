@@ -14,6 +14,7 @@ import pytest
         "convneur.cost.counter",
         "convneur.data.images",
         "convneur.errors",
+        "convneur.figures.overlay",
         "convneur.formats",
         "convneur.inference.folder",
         "convneur.inference.logits",
