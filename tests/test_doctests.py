@@ -28,6 +28,7 @@ import pytest
         "convneur.formats",
         "convneur.model.create",
         "convneur.model.network",
+        "convneur.packaged",
         "convneur.progress",
         "convneur.sizes",
         "convneur.variants",
