@@ -16,6 +16,7 @@ ALLOWED = {
     "convneur.formats": set(),
     "convneur.progress": set(),
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
+    "convneur.sizes": {"convneur.errors"},
     "convneur.variants": {"convneur.errors"},
     "convneur.published": set(),
     "convneur.packaged": {"convneur.errors", "convneur.files"},
@@ -25,7 +26,8 @@ ALLOWED = {
         "torch", "safetensors", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
         "convneur.variants"},
     "convneur.cost": {
-        "torch", "fvcore", "convneur.errors", "convneur.model", "convneur.published", "convneur.variants"},
+        "torch", "fvcore", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
+        "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.gates": {
         "torch", "numpy", "convneur.checkpoints", "convneur.errors", "convneur.model", "convneur.resampling",
         "convneur.variants"},

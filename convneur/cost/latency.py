@@ -25,8 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from convneur.cost.counter import CostCount
-from convneur.cost.foreign import ForeignCounter, ForeignNet
-from convneur.cost.nets import NetCounter
+from convneur.cost.external import ExternalCounter as ForeignCounter
+from convneur.cost.external import ExternalModel as ForeignNet
+from convneur.cost.model_counter import ModelCounter as NetCounter
 from convneur.errors import ConfigError, InputError
 from convneur.model.folding import fold
 from convneur.model.network import ConvNeur

@@ -9,12 +9,13 @@ import typer
 
 from convneur.errors import ConfigError
 from convneur.files import new_file
+from convneur.sizes import find_sizes
 from convneur.variants import ConvNeurConfig
 from convneur_cli.errors import FAILED, UsageError
 from convneur_cli.options.common import CommonOptions
-from convneur_cli.options.model import ModelOptions, foreign_import_notes, load_net
+from convneur_cli.options.model import AnyModelOptions
+from convneur_cli.output import Printer
 from convneur_cli.results import FIGURES, RESULTS, check_outputs, write_result
-from convneur_cli.sizes import parse_sizes
 
 if TYPE_CHECKING:
     from convneur.cost import BenchPlan, BenchResult, Contender
@@ -25,7 +26,7 @@ _MAX_BATCH = 4096
 
 
 def bench(
-    model: ModelOptions,
+    model: AnyModelOptions,
     common: CommonOptions,
     sizes: Annotated[
         str, typer.Option(help="Image sides in pixels, with commas; HEIGHTxWIDTH too.", metavar="SIZES")
@@ -74,7 +75,7 @@ def bench(
 
     Example, with `convneur[timm]`: `convneur bench --against timm/convnext_femto --threads 1 -o times.md`
     """
-    wanted = parse_sizes("--sizes", sizes)
+    wanted = find_sizes(sizes)
     batches = _batches(batch)
     check_outputs(("--plot", plot, FIGURES), ("--output", output, RESULTS), force=common.force)
 
@@ -89,10 +90,8 @@ def bench(
         raise UsageError(f"--{error}") from error
     printer = common.printer()
     peers = [] if against is None else [name.strip() for name in against.split(",")]
-    for line in foreign_import_notes([*model.names(), *peers]):
-        printer.note(line)
     with redirect_stdout(sys.stderr):  # what others' code prints is no part of the result
-        contenders = _contenders(model, peers, fold=fold)
+        contenders = _contenders(model, peers, fold=fold, printer=printer)
         cases = [BenchCase(*size, number) for size in wanted.values() for number in batches]
         plan = plan_bench(contenders, cases, settings)
         for line in report.uncounted_notes(plan):
@@ -130,26 +129,27 @@ def _batches(typed: str) -> list[int]:
     return list(dict.fromkeys(batches))
 
 
-def _contenders(model: ModelOptions, peers: list[str], *, fold: bool) -> "list[Contender]":
+def _contenders(model: AnyModelOptions, peers: list[str], *, fold: bool, printer: Printer) -> "list[Contender]":
     """The nets asked for, then their peers; a peer of the same name is told apart, as the options change the first."""
-    from convneur.cost import Contender
+    from convneur.cost import Contender, find_models
     from convneur.model.folding import folds
 
     if len(set(peers)) < len(peers):
         twice = next(name for name in peers if peers.count(name) > 1)
         raise UsageError(f"--against {twice}: is given twice")
     contenders = []
-    for name, net in model.nets().items():
+    asked = find_models(model.models, progress=printer, **model.settings())
+    for name, net in asked.items():
         contenders.append(Contender(name, net))
         if fold and isinstance(net, ConvNeurConfig) and any(folds(net, stage) for stage in range(1, 5)):
             contenders.append(Contender(f"{name} folded", net, folded=True))
     if fold and not any(contender.folded for contender in contenders):
         raise UsageError(
-            f"--fold: nothing in {', '.join(model.names())} can be folded: that takes a ConvNeur with a neural memory "
+            f"--fold: nothing in {', '.join(asked)} can be folded: that takes a ConvNeur with a neural memory "
             "of one layer, without max_state_norm, in a stage no wider than C_m"
         )
-    for name in peers:
-        net = load_net("--against", name)
+    against = find_models(peers, setting="against", progress=printer) if peers else {}
+    for name, net in against.items():
         twin = next((one for one in contenders if one.name == name), None)
         if twin is not None and (twin.net == net or not isinstance(net, ConvNeurConfig)):
             raise UsageError(f"--against {name}: is timed already, by --model")

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convneur.cost import NetCounter, latency
+from convneur.cost import ModelCounter, latency
 from convneur.variants import VARIANTS
 
 QUICK = ["--warmup", "1", "--repeats", "2", "--memory", "none"]
@@ -137,7 +137,7 @@ def test_fold_sets_each_net_beside_its_folded_form(run: Any, zoo: str) -> None:
     names = ["m1", "m1 folded", f"{zoo}:Even", "m2", "m2 folded"]
     assert [net["name"] for net in run.json["models"]] == names
     macs = {net["name"]: [row["macs"] for row in net["rows"]] for net in run.json["models"]}
-    counted = [NetCounter(VARIANTS["m1"], folded=True).at(side, side).macs for side in (32, 64)]
+    counted = [ModelCounter(VARIANTS["m1"], folded=True).at(side, side).macs for side in (32, 64)]
     assert macs["m1 folded"] == counted
     assert all(fewer < more for fewer, more in zip(counted, macs["m1"], strict=True))
     assert run("--fold", "--model", f"{zoo}:Even,m2", "--sizes", "32,64", *ONCE) == 0

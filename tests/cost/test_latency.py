@@ -15,7 +15,6 @@ from convneur.cost import (
     BenchResult,
     BenchSettings,
     Contender,
-    ForeignNet,
     RefusedCase,
     Timing,
     describe_machine,
@@ -25,6 +24,9 @@ from convneur.cost import (
     plan_bench,
     run_bench,
     time_slope,
+)
+from convneur.cost import (
+    ExternalModel as ForeignNet,
 )
 
 QUICK = {"warmup": 1, "repeats": 2}
