@@ -11,7 +11,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from convneur.data.shards import Member
 from convneur.errors import InputError
 
-__all__ = ["MEAN", "STD", "Photo", "normalise", "read_photo"]
+__all__ = ["MEAN", "STD", "ImageLike", "Photo", "normalise", "read_photo"]
+
+ImageLike = str | Path | Image.Image | NDArray[np.uint8]
 
 # Choice: per-channel statistics of ImageNet's training photos, on RGB in 0..1, as nearly every backbone takes them.
 MEAN = (0.485, 0.456, 0.406)
@@ -27,9 +29,7 @@ class Photo:
     width: int
 
 
-def read_photo(
-    source: str | Path | Member | Image.Image | NDArray[np.uint8], *, long_side: int | None = 512, min_side: int = 1
-) -> Photo:
+def read_photo(source: ImageLike | Member, *, long_side: int | None = 512, min_side: int = 1) -> Photo:
     """An image from a file, from Pillow or from an array: upright, in RGB, scaled to a long side with its aspect kept.
 
     Choice: turned as its EXIF tag says; grey and palette images become RGB; transparent parts are laid on white;

@@ -13,6 +13,7 @@ _HOME = {
     "architecture_figure": "convneur.figures.architecture",
     "boundary_figure": "convneur.figures.boundaries",
     "gates_figure": "convneur.figures.gates",
+    "gates_page": "convneur.figures.gates_html",
     "latency_figure": "convneur.figures.latency",
     "save_figure": "convneur.figures.style",
     "scaling_figure": "convneur.figures.scaling",

@@ -448,7 +448,7 @@ def test_an_interrupted_batch_leaves_no_half_file(viz: Any, place: Path, monkeyp
     add = MeasureTable.add
 
     def stop(table: MeasureTable, measures: Any) -> None:
-        if table.photos == 2:
+        if table.images == 2:
             raise KeyboardInterrupt
         add(table, measures)
 
