@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.data.images import ImageLike, normalise
+from convneur.data.images import ImageInput, normalise
 from convneur.errors import InputError
 from convneur.formats import plural
 from convneur.gates.measures import MEASURES, StageMeasures, measure_gates
@@ -119,7 +119,7 @@ class GateBatch(Result):
 
 
 def inspect_batch(
-    images: ImageLike | Sequence[ImageLike],
+    images: ImageInput | Sequence[ImageInput],
     *,
     weights: "Weights | None" = None,
     model: str | Path | ConvNeurConfig | None = None,

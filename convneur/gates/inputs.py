@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.data.images import ImageLike, Photo, read_photo
+from convneur.data.images import ImageInput, Photo, read_photo
 from convneur.data.labels import resized
 from convneur.data.masks import MaskFolder, as_mask, read_mask
 from convneur.data.photo_folder import photos_under
@@ -29,12 +29,12 @@ _LONGEST = 8192  # what a long side takes of memory grows with its square
 class NamedImage:
     """An image before it is read. name: as it is reported; key: what its mask is found by, None for an object."""
 
-    image: ImageLike
+    image: ImageInput
     name: str
     key: str | None
 
 
-def image_of(image: ImageLike, name: str = "image") -> NamedImage:
+def image_of(image: ImageInput, name: str = "image") -> NamedImage:
     """One image. Args: name: of an object; a file has its own."""
     if isinstance(image, (str, Path)):
         path = Path(image)
@@ -42,7 +42,7 @@ def image_of(image: ImageLike, name: str = "image") -> NamedImage:
     return NamedImage(image, name, None)
 
 
-def images_of(images: "ImageLike | Sequence[ImageLike]") -> list[NamedImage]:
+def images_of(images: "ImageInput | Sequence[ImageInput]") -> list[NamedImage]:
     """Every image, those under folders included, whose key is the relative path without suffix.
 
     Raises: InputError: a folder without any.

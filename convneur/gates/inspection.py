@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from convneur.data.images import ImageLike, normalise
+from convneur.data.images import ImageInput, normalise
 from convneur.errors import ConfigError, InputError
 from convneur.gates.capture import capture_gates, check_block
 from convneur.gates.inputs import MaskLike, Masks, NamedImage, image_of, read_image, size_of, stages_of
@@ -20,7 +20,7 @@ __all__ = ["Inspector", "inspect"]
 
 
 def inspect(
-    image: ImageLike,
+    image: ImageInput,
     *,
     weights: Weights | None = None,
     local_weights: Weights | None = None,
@@ -133,7 +133,7 @@ class Inspector:
             raise ConfigError("surprise", f"a {config.global_branch} branch has none; choose neural-memory")
         self._local, self.local_only = find_local_only(local_weights, twin, self._model)
 
-    def inspect(self, image: ImageLike, *, progress: Progress = silent) -> GateResult:
+    def inspect(self, image: ImageInput, *, progress: Progress = silent) -> GateResult:
         """Look at one image. Raises: InputError: as `convneur.gates.inspect`, with the image's name."""
         return self._inspected(image_of(image), progress)
 

@@ -28,56 +28,62 @@ def viz_gates(
     images: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IMAGE", readable=False, help="Photos of any size and format; with --batch folders of them too."
+            metavar="IMAGE", readable=False, help="Images of any size and format; with --batch folders of them too."
         ),
     ],
     model: ModelOptions,
     common: CommonOptions,
-    stage: Annotated[str, typer.Option(help="Which stages: all, or some of 1,2,3,4.", metavar="all|1,3")] = "all",
+    stage: Annotated[str, typer.Option(help="Stages to look at: all, or some of 1,2,3,4.", metavar="all|1,3")] = "all",
     weights: Annotated[
         str | None,
         typer.Option(
-            help="A .safetensors file, packaged weights by name, or none: an untrained net of --model with --seed.",
+            help="A .safetensors file, packaged weights by name, or none for an untrained model (see --model, --seed).",
             metavar="FILE|NAME|none",
-            show_default="photos; none if other options ask for another net",
+            show_default="photos; none if other options ask for another model",
         ),
     ] = None,
     local_weights: Annotated[
         str | None,
         typer.Option(
-            help="A net trained without memory, for row 1; same: the same weights, memory off.",
+            help="Weights of a model without a global path, for row 1; same takes those of --weights, memory off.",
             metavar="FILE|NAME|same",
             show_default="the twin of packaged weights, else same",
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="Of an untrained net.", show_default="0")
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of an untrained model.", show_default="0")
     ] = None,
-    size: Annotated[str, typer.Option(help="Long side in pixels, or native.", metavar="PIXELS|native")] = "512",
+    size: Annotated[
+        str,
+        typer.Option(help="Long side in pixels that images are scaled to, or native.", metavar="PIXELS|native"),
+    ] = "512",
     reduce: Annotated[
-        Literal["rms", "mean", "absmean", "max", "pca"], typer.Option(help="Over channels, on every row.")
+        Literal["rms", "mean", "absmean", "max", "pca"],
+        typer.Option(help="How the channels of a feature become one map, on every row."),
     ] = "rms",
     scale: Annotated[
         str,
         typer.Option(
-            help="Colour limits. paired: rows before and after the gate share in each stage. column: all feature rows "
-            "of a stage. map: each panel its own. LO:HI: these.",
+            help="Colour limits. paired: the rows before and after the gate share theirs in each stage. column: all "
+            "feature rows of a stage share theirs. map: each map has its own. LO:HI: these limits.",
             metavar="paired|column|map|LO:HI",
         ),
     ] = "paired",
     row3: Annotated[
         Literal["output", "gated"],
-        typer.Option("--row3", help="F_out, which contains the block's input, or sigmoid(G) * F_loc."),
+        typer.Option(
+            "--row3", help="After the gate: the block's output F_out, which contains its input, or sigmoid(G) * F_loc."
+        ),
     ] = "output",
     gate: Annotated[bool, typer.Option(help="Draw the gate's own row.")] = True,
     surprise: Annotated[bool, typer.Option("--surprise", help="Draw the memory's surprise at each position.")] = False,
-    block: Annotated[int, typer.Option(help="Which block of each stage, from 1.")] = 1,
-    overlay: Annotated[bool, typer.Option("--overlay", help="Lay the maps over the photo in grey.")] = False,
+    block: Annotated[int, typer.Option(help="Block of each stage to look at, from 1.")] = 1,
+    overlay: Annotated[bool, typer.Option("--overlay", help="Lay the maps over the image in grey.")] = False,
     mask: Annotated[
         Path | None,
         typer.Option(
-            help="What the numbers are measured against: a label map or binary mask of the photo, 0 the background; "
-            "of several photos a folder of masks with their names.",
+            help="Object mask that gates are measured against: a label map or binary mask, 0 the background; with "
+            "several images a folder of masks with the images' names.",
             metavar="FILE|DIR",
             readable=False,
             show_default="image gradients",
@@ -86,7 +92,7 @@ def viz_gates(
     batch: Annotated[
         bool,
         typer.Option(
-            "--batch", help="No pictures: the numbers over many photos, with intervals; -o FILE.csv for each."
+            "--batch", help="Measure many images and draw none: means with intervals; -o FILE.csv for each image."
         ),
     ] = False,
     output: Annotated[
@@ -94,25 +100,23 @@ def viz_gates(
         typer.Option(
             "--output",
             "-o",
-            help="The figure, .png, .svg or .pdf, or a page to look around in, .html; with several images a folder; "
-            "with --batch a .csv file.",
+            help="Figure (.png, .svg, .pdf) or page to explore (.html); with several images a folder; with --batch a "
+            ".csv file.",
             show_default="IMAGE-gates.png in this folder",
         ),
     ] = None,
     image_format: Annotated[
         Literal["png", "svg", "pdf", "html"] | None,
-        typer.Option("--format", help="Where -o names no file.", show_default="png"),
+        typer.Option("--format", help="Format of the figures where -o names no file.", show_default="png"),
     ] = None,
     save_arrays: Annotated[bool, typer.Option("--save-arrays", help="Write the drawn maps as .npz too.")] = False,
 ) -> int | None:
-    """See what the gate does: local features before and after it, in each stage, beside the photo.
+    """Draw what the gate does: local features before and after it, stage by stage, beside the image.
 
-    Rows: the local features of a net without a global path; ConvNeur's before the gate; the gate; the block's output.
-    Beside the figure lies its record, a .json with recipe, colour limits, the weights' SHA-256 and versions. Reads
-    any photo: turned by its EXIF tag, transparent parts on white, 16 bits as 8. An untrained net's picture says
-    so.
+    Rows from the top: the local features of a model without a global path; ConvNeur's before the gate; the gate; the
+    block's output. Beside the figure lies its record, a .json file with colour limits, weights (SHA-256) and versions.
 
-    Numbers under the maps: shares of gate values below .25 and above .75; by how much the gate suppresses the
+    Under the maps: the shares of gate values below .25 and above .75, and by how much the gate suppresses the
     background and sharpens edges.
 
     Example: `convneur viz-gates photo.jpg --row3 gated -o photo-gates.png`
@@ -233,9 +237,9 @@ def _refuse_drawing(options: Mapping[str, Any]) -> None:
 def _check_images(images: Sequence[Path], mask: Path | None, *, batch: bool) -> None:
     for image in images:
         if existing_path(image).is_dir() and not batch:
-            raise UsageError(f"{image}: is a folder; add --batch for the numbers of its photos, or name photos to draw")
+            raise UsageError(f"{image}: is a folder; add --batch to measure its images, or name images to draw")
     if mask is not None and mask.is_file() and len(images) > 1:
-        raise UsageError(f"--mask {mask}: is one file; with several photos name a folder of masks")
+        raise UsageError(f"--mask {mask}: is one file; with several images name a folder of masks")
 
 
 def _scale(typed: str) -> str | tuple[float, float]:
@@ -274,8 +278,8 @@ def _figures(images: Sequence[Path], output: Path | None, image_format: str | No
         if suffix in _FORMATS and named:
             raise UsageError(f"--output {output}: with several images name a folder")
         figures = [(output or Path()) / f"{stem}-gates.{image_format or 'png'}" for stem in stems]
-    photos = {image.resolve() for image in images}
+    inputs = {image.resolve() for image in images}
     for figure in figures:
-        if figure.resolve() in photos:
+        if figure.resolve() in inputs:
             raise UsageError(f"--output {figure}: is one of the images; choose another name")
     return figures
