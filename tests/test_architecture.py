@@ -29,8 +29,9 @@ ALLOWED = {
         "torch", "fvcore", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
         "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.gates": {
-        "torch", "numpy", "convneur.checkpoints", "convneur.errors", "convneur.model", "convneur.resampling",
-        "convneur.variants"},
+        "torch", "numpy", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
+        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling",
+        "convneur.results", "convneur.variants"},
     "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors", "convneur.resampling"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
     "convneur.inference": {
