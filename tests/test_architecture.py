@@ -28,7 +28,9 @@ ALLOWED = {
     "convneur.gates": {
         "torch", "numpy", "convneur.checkpoints", "convneur.errors", "convneur.model", "convneur.resampling",
         "convneur.variants"},
-    "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors", "convneur.resampling"},
+    "convneur.metrics": {
+        "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
+    "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
     "convneur.training": {
         "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",
