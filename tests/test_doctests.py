@@ -26,6 +26,7 @@ import pytest
         "convneur.metrics.words",
         "convneur.model.create",
         "convneur.model.network",
+        "convneur.packaged",
         "convneur.progress",
         "convneur.torchmetrics",
         "convneur.variants",
