@@ -25,14 +25,10 @@ ALLOWED = {
     "convneur.checkpoints": {
         "torch", "safetensors", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
         "convneur.variants"},
-    "convneur.cost": {
-        "torch", "fvcore", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
-        "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
-    "convneur.gates": {
-        "torch", "numpy", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
-        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling",
-        "convneur.results", "convneur.variants"},
-    "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors", "convneur.resampling"},
+    "convneur.cost": {"convneur.errors", "convneur.formats", "convneur.model", "convneur.progress", "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants", "fvcore", "torch"},
+    "convneur.gates": {"convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files", "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling", "convneur.results", "convneur.variants", "numpy", "torch"},
+    "convneur.metrics": {"convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results", "numba", "numpy", "scipy"},
+    "convneur.torchmetrics": {"convneur.metrics", "torch", "torchmetrics"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
     "convneur.inference": {
         "torch", "numpy", "PIL", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
