@@ -25,6 +25,9 @@ ALLOWED = {
         "torch", "safetensors", "convneur.errors", "convneur.files", "convneur.model", "convneur.variants"},
     "convneur.cost": {
         "torch", "fvcore", "convneur.errors", "convneur.model", "convneur.published", "convneur.variants"},
+    "convneur.bench": {
+        "torch", "convneur.cost", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
+        "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.gates": {
         "torch", "numpy", "convneur.checkpoints", "convneur.errors", "convneur.model", "convneur.resampling",
         "convneur.variants"},
@@ -34,7 +37,7 @@ ALLOWED = {
         "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",
         "convneur.errors", "convneur.files", "convneur.metrics", "convneur.model", "convneur.variants"},
     "convneur.figures": {
-        "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
+        "matplotlib", "numpy", "PIL", "convneur.bench", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
         "convneur.published", "convneur.variants"},
 }  # fmt: skip
 

@@ -1,0 +1,71 @@
+"""The bench room: how long models take and what memory they take, side by side, on a machine that the result describes.
+
+    result = run_bench(["m1", my_model], sizes=[224, 512])
+    print(result)
+
+Clocks vary where counts do not: models take turns (A B C A B C), so that what disturbs one disturbs all, and results
+are medians with their spread. Settings, then a plan that is seen to fit into memory, then the run, then the result.
+Names load when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convneur.bench.machine import Machine, describe_machine
+    from convneur.bench.peak import matmul_peak
+    from convneur.bench.plan import BenchCase, BenchEntry, BenchPlan, plan_bench
+    from convneur.bench.result import BenchResult, ModelTimes
+    from convneur.bench.run import run_bench, run_plan
+    from convneur.bench.settings import BenchSettings
+    from convneur.bench.timing import RefusedCase, TimeSlope, Timing, paired_ratio, time_slope
+
+_HOME = {
+    "BenchCase": "convneur.bench.plan",
+    "BenchEntry": "convneur.bench.plan",
+    "BenchPlan": "convneur.bench.plan",
+    "BenchResult": "convneur.bench.result",
+    "BenchSettings": "convneur.bench.settings",
+    "Machine": "convneur.bench.machine",
+    "ModelTimes": "convneur.bench.result",
+    "RefusedCase": "convneur.bench.timing",
+    "TimeSlope": "convneur.bench.timing",
+    "Timing": "convneur.bench.timing",
+    "describe_machine": "convneur.bench.machine",
+    "matmul_peak": "convneur.bench.peak",
+    "paired_ratio": "convneur.bench.timing",
+    "plan_bench": "convneur.bench.plan",
+    "run_bench": "convneur.bench.run",
+    "run_plan": "convneur.bench.run",
+    "time_slope": "convneur.bench.timing",
+}
+
+__all__ = [
+    "BenchCase",
+    "BenchEntry",
+    "BenchPlan",
+    "BenchResult",
+    "BenchSettings",
+    "Machine",
+    "ModelTimes",
+    "RefusedCase",
+    "TimeSlope",
+    "Timing",
+    "describe_machine",
+    "matmul_peak",
+    "paired_ratio",
+    "plan_bench",
+    "run_bench",
+    "run_plan",
+    "time_slope",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'convneur.bench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
