@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from convneur.data.examples import Example, Task
     from convneur.metrics import BoundarySettings, PairScores
-    from convneur.training.loop import Data
+    from convneur.training.data import TrainingData
 
 __all__ = ["MADE", "TestPhotos", "find_test_photos", "is_labelled", "label_photos", "score_run"]
 
@@ -50,7 +50,14 @@ class TestPhotos:
 
 
 def find_test_photos(
-    printer: Printer, root: Path, data: "Data", task: "Task", *, split: str | None, folds: int | None, threads: int
+    printer: Printer,
+    root: Path,
+    data: "TrainingData",
+    task: "Task",
+    *,
+    split: str | None,
+    folds: int | None,
+    threads: int,
 ) -> TestPhotos:
     """The split, by default test or else val, or the folds. Raises: UsageError: there is none such."""
     from convneur.data.examples import find_split, has_split, survey
@@ -97,7 +104,7 @@ def label_photos(
     Args: seen: called before each photo.
     """
     from convneur.data.images import read_photo
-    from convneur.training.prediction import class_logits, pixel_logits
+    from convneur.inference import class_logits, pixel_logits
     from convneur_cli.commands.predict import load_trained, write_labels
 
     if is_labelled(folder, examples, task):
@@ -123,10 +130,10 @@ def label_photos(
             temporary.write_text(json.dumps(classes, indent=1) + "\n", encoding="utf-8")
 
 
-def score_run(folder: Path, examples: "Sequence[Example]", data: "Data", task: "Task", workers: int) -> Outcome:
+def score_run(folder: Path, examples: "Sequence[Example]", data: "TrainingData", task: "Task", workers: int) -> Outcome:
     """The scores of a run that has labelled all photos."""
     from convneur.metrics import BoundaryAccumulator
-    from convneur.metrics.compare import ScoreTable
+    from convneur.metrics.comparison import ScoreTable
 
     settings = _settings(data, task)
     table, total = ScoreTable(settings, data.names), BoundaryAccumulator(settings, data.names)
@@ -141,7 +148,7 @@ def score_run(folder: Path, examples: "Sequence[Example]", data: "Data", task: "
     return Outcome(table, total.summary())
 
 
-def _settings(data: "Data", task: "Task") -> "BoundarySettings":
+def _settings(data: "TrainingData", task: "Task") -> "BoundarySettings":
     from convneur.metrics import BoundarySettings
 
     count = len(data.names)
@@ -166,11 +173,11 @@ def _scored_classes(
     said = json.loads((folder / _CLASSES).read_text(encoding="utf-8"))
     for example in examples:
         truth, guess = np.full((1, 1), example.target), np.full((1, 1), said[example.name])
-        yield example.name, score_pair(truth, guess, settings)
+        yield example.name, score_pair(guess, truth, settings)
 
 
 def _scored_maps(
-    folder: Path, examples: "Sequence[Example]", data: "Data", settings: "BoundarySettings", workers: int
+    folder: Path, examples: "Sequence[Example]", data: "TrainingData", settings: "BoundarySettings", workers: int
 ) -> "Iterator[tuple[str, PairScores]]":
     from convneur.data.pairs import Pair
     from convneur.metrics import score_pair
@@ -183,7 +190,7 @@ def _scored_maps(
             pairs.append(Pair(example.name, made, example.target))
         elif not isinstance(example.target, int):  # inside a shard, which is no file to be known again by its time
             truth = data.reading.ground_truth(example.target)
-            yield example.name, score_pair(truth, data.reading.prediction(made), settings)
+            yield example.name, score_pair(data.reading.prediction(made), truth, settings)
     if not pairs:
         return
     quiet = Printer(json=True, quiet=True)  # the study has a bar of its own

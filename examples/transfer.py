@@ -26,8 +26,8 @@ from convneur import ConvNeur, load_checkpoint
 from convneur.data.examples import find_split, read_example
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
+from convneur.inference import pixel_logits
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, score_pair
-from convneur.training.prediction import pixel_logits
 from convneur.training.study import Cell
 
 WAYS = ("trained", "scaled", "amid")
@@ -79,7 +79,7 @@ def main() -> None:
                     pixels, truth = read_example(example, reading)
                     guess = labelled(model, pixels, way, scale, arguments.factor)
                     assert not isinstance(truth, int)  # a label map
-                    total.add(example.name, score_pair(truth, guess, settings))
+                    total.add(example.name, score_pair(guess, truth, settings))
                 found[way].append(total.summary().overall["miou"])
         cells = [f"{statistics.mean(found[way]):.3f}" for way in WAYS]
         for way in WAYS[1:]:

@@ -120,7 +120,7 @@ def predict(
 
     import torch
 
-    from convneur.training.prediction import pixel_logits
+    from convneur.inference import pixel_logits
 
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
@@ -280,7 +280,7 @@ def _classify(
     import torch
 
     from convneur.data.images import read_photo
-    from convneur.training.prediction import class_logits
+    from convneur.inference import class_logits
 
     table = new_folder(out) / "predictions.csv" if out else None
     if table:
