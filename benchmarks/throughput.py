@@ -40,7 +40,9 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from convneur import VARIANTS, ConvNeur, fold
-from convneur.cost import BRANCHES, BenchSettings, branch_launches, count, describe_machine, matmul_peak
+from convneur.bench import BenchSettings, describe_machine, matmul_peak
+from convneur.cost import count
+from convneur.cost.conventions import BRANCHES, branch_launches
 from convneur.model.memory import NeuralMemory
 
 _PEERS = "convnext_femto,convnext_pico,convnext_nano,pvt_v2_b0,pvt_v2_b1,poolformer_s12"

@@ -37,7 +37,8 @@ ALLOWED = {
     "convneur.training": {
         "PIL", "accelerate", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants", "filelock", "numpy", "safetensors", "torch"},
     "convneur.figures": {
-        "matplotlib", "numpy", "PIL", "convneur.bench", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
+        "matplotlib", "numpy", "PIL",
+        "convneur.bench", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
         "convneur.published", "convneur.variants"},
 }  # fmt: skip
 

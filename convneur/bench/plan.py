@@ -8,7 +8,7 @@ from torch import nn
 
 from convneur.bench.memory import free_memory
 from convneur.bench.settings import BenchSettings
-from convneur.cost import AnyModel, CostCount, ExternalCounter, ExternalModel, ModelCounter
+from convneur.cost import CostCount, ExternalCounter, ExternalModel, ModelCounter
 from convneur.errors import InputError
 from convneur.formats import plural
 from convneur.model.folding import fold
@@ -54,7 +54,7 @@ class BenchEntry:
     """
 
     name: str
-    model: AnyModel
+    model: ConvNeurConfig | ExternalModel
     folded_from: str | None = None
 
     @property

@@ -1,7 +1,7 @@
 """Models timed side by side: looked up, planned, run, and made a result of."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +15,7 @@ from convneur.bench.result import BenchResult, ModelTimes
 from convneur.bench.settings import BenchSettings, DtypeName, MemoryFormat
 from convneur.bench.timing import RefusedCase, Timing, time_slope
 from convneur.bench.turns import thread_limit, time_case
-from convneur.cost import AnyModel, Models, find_models
+from convneur.cost import ExternalModel, Models, find_models
 from convneur.errors import ConfigError
 from convneur.model.folding import folds
 from convneur.progress import Progress, silent
@@ -128,7 +128,7 @@ def _find_batches(batch: int | str | Iterable[int]) -> list[int]:
     return list(dict.fromkeys(given))
 
 
-def _entries(models: dict[str, AnyModel], *, fold: bool) -> list[BenchEntry]:
+def _entries(models: Mapping[str, ConvNeurConfig | ExternalModel], *, fold: bool) -> list[BenchEntry]:
     """The models asked for, each that can be folded followed by its folded form."""
     entries = []
     for name, model in models.items():
@@ -144,7 +144,7 @@ def _entries(models: dict[str, AnyModel], *, fold: bool) -> list[BenchEntry]:
     return entries
 
 
-def _with_peers(entries: list[BenchEntry], peers: dict[str, AnyModel]) -> list[BenchEntry]:
+def _with_peers(entries: list[BenchEntry], peers: Mapping[str, ConvNeurConfig | ExternalModel]) -> list[BenchEntry]:
     """A peer of an entry's name is told apart, as settings change the first."""
     named = {entry.name: entry for entry in entries}
     peer_entries = []

@@ -47,6 +47,21 @@ class ScalingVerdict:
     why: str
 
     @property
+    def growth(self) -> str:
+        """The verdict in a few words."""
+        if self.verdict == "quadratic term present":
+            return "quadratic in pixels"
+        if self.verdict == "subquadratic":
+            return f"subquadratic, pixels to the power {self.order:.2f}"
+        return "linear in pixels" if self.verdict == "linear" else "growth undetermined"
+
+    def __str__(self) -> str:
+        if not self.macs_per_pixel:
+            return f"{self.growth}: {self.why}"
+        first, last = (f"{macs / 1e3:.3g}" for macs in (self.macs_per_pixel[0], self.macs_per_pixel[-1]))
+        return f"{self.growth} ({first if first == last else f'{first} to {last}'} kMACs per pixel)"
+
+    @property
     def is_subquadratic(self) -> bool:
         """Linear or subquadratic: a check that asks for it holds."""
         return self.verdict in ("linear", "subquadratic")
@@ -111,9 +126,9 @@ def local_slopes(pixels: Sequence[int], macs: Sequence[int | None]) -> tuple[flo
 
 @dataclass(frozen=True)
 class Prediction:
-    """The count at the largest size as the smaller ones foretell it.
+    """The count at the largest size, predicted from the smaller ones.
 
-    pixels: of that size. macs: foretold. error: (foretold - counted) / counted.
+    pixels: of that size. macs: predicted. error: (predicted - counted) / counted.
     """
 
     pixels: int
@@ -134,14 +149,14 @@ def predict_largest(verdict: ScalingVerdict, pixels: Sequence[int], macs: Sequen
     if len(smaller) == 1:
         if verdict.verdict != "linear":
             return None
-        foretold = smaller[0][1] * largest / smaller[0][0]
+        predicted = smaller[0][1] * largest / smaller[0][0]
     else:
         (n1, f1), (n2, f2) = smaller[-2:]
         if verdict.verdict == "linear":
-            foretold = f2 + (f2 - f1) / (n2 - n1) * (largest - n2)
+            predicted = f2 + (f2 - f1) / (n2 - n1) * (largest - n2)
         elif verdict.verdict == "quadratic term present":
             u1, u2 = f1 / n1, f2 / n2
-            foretold = (u2 + (u2 - u1) / (n2 - n1) * (largest - n2)) * largest
+            predicted = (u2 + (u2 - u1) / (n2 - n1) * (largest - n2)) * largest
         else:
-            foretold = f2 * (largest / n2) ** (math.log(f2 / f1) / math.log(n2 / n1))
-    return Prediction(largest, foretold, foretold / truth - 1)
+            predicted = f2 * (largest / n2) ** (math.log(f2 / f1) / math.log(n2 / n1))
+    return Prediction(largest, predicted, predicted / truth - 1)

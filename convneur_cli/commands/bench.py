@@ -11,14 +11,14 @@ from convneur.files import new_file
 from convneur.results import SUFFIXES
 from convneur_cli.errors import FAILED
 from convneur_cli.options.common import CommonOptions
-from convneur_cli.options.model import ModelOptions
+from convneur_cli.options.model import AnyModelOptions
 from convneur_cli.results import FIGURES, check_outputs
 
 __all__ = ["bench"]
 
 
 def bench(
-    model: ModelOptions,
+    model: AnyModelOptions,
     common: CommonOptions,
     sizes: Annotated[
         str, typer.Option(help="Image sides in pixels, with commas; HEIGHTxWIDTH too.", metavar="SIZES")

@@ -70,7 +70,8 @@ def _as_typed(parameter: inspect.Parameter) -> str:
     (about,) = (each for each in parameter.annotation.__metadata__ if isinstance(each, (OptionInfo, ArgumentInfo)))
     if isinstance(about, ArgumentInfo):
         return about.metavar or parameter.name.upper()
-    return next(iter(about.param_decls or ()), "--" + parameter.name.replace("_", "-"))
+    first = (about.default,) if isinstance(about.default, str) else ()  # where typer keeps the first name
+    return next(iter((*first, *(about.param_decls or ()))), "--" + parameter.name.replace("_", "-"))
 
 
 def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> None:

@@ -19,7 +19,7 @@ MACHINE = Machine("Linux", "a processor", None, "AVX2", 2, 2, 2, None, None, Non
 def model(
     name: str = "m1", batches: tuple[int, ...] = (1,), scale: float = 1.0, sides: tuple[int, ...] = SIDES
 ) -> ModelTimes:
-    """Times linear in the pixels; at each case ten percent of the repeats are shorter by a tenth, and longer by three."""
+    """Times linear in the pixels; p10 is 0.9 of the median, p90 1.3 times it."""
     rows = [
         timing(name, BenchCase(side, side, batch), scale * batch * 1e-7 * side**2)
         for batch in batches

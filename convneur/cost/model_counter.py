@@ -27,12 +27,12 @@ from convneur.variants import ConvNeurConfig
 __all__ = [
     "TWINS",
     "ImageCost",
-    "NetCounter",
+    "ModelCounter",
     "RefusedSize",
     "Scaling",
     "SizeCost",
     "TwinName",
-    "net_scaling",
+    "join_scaling",
     "probe_sizes",
     "twin_of",
 ]
@@ -134,7 +134,7 @@ class RefusedSize:
         return self.height * self.width
 
 
-class NetCounter:
+class ModelCounter:
     """Counts one ConvNeur at any size; each size once.
 
     Args:
@@ -224,7 +224,7 @@ def probe_sizes(height: int = PROBE_SIDE, width: int | None = None) -> tuple[tup
     return tuple((height * factor, width * factor) for factor in (1, 2, 4))
 
 
-def net_scaling(
+def join_scaling(
     probes: Sequence[ImageCost | RefusedSize],
     costs: Sequence[ImageCost | RefusedSize],
     *,

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from convneur.cost.nets import NetCounter, SizeCost
+from convneur.cost.model_counter import ModelCounter, SizeCost
 from convneur.model.attention import NonLocal, SelfAttention
 from convneur.model.network import ConvNeur
 from convneur.model.titans import SegmentAttention
@@ -125,7 +125,7 @@ def compare_printed(printed: PrintedCost) -> TableRow:
 
     Equation: reproduced if round(ours, printed digits) = printed or |ours / printed - 1| <= 0.01, for all of them.
     """
-    net = NetCounter(printed.config)
+    net = ModelCounter(printed.config)
     cost = net.at(printed.height, printed.width)
     params = Decimal(net.params) / 10**6
     judged = [_judge(_giga(cost.macs_paper), printed.gmacs)]
@@ -134,7 +134,7 @@ def compare_printed(printed: PrintedCost) -> TableRow:
         judged.append(_judge(params, printed.params_m))
         reasons.append(f"parameters: {judged[-1].words}")
     if printed.extra_params_m is not None:
-        extra = params - Decimal(NetCounter(VARIANTS[_ABLATED]).params) / 10**6
+        extra = params - Decimal(ModelCounter(VARIANTS[_ABLATED]).params) / 10**6
         judged.append(_judge(extra, printed.extra_params_m))
         reasons.append(f"adds {extra:.3f} M parameters: {judged[-1].words}")
     note = _NOTES.get(printed.config.head) or _NOTES.get(printed.config.global_branch)
