@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convneur.bench.machine import Machine, describe_machine
     from convneur.bench.peak import matmul_peak
-    from convneur.bench.plan import BenchCase, BenchEntry, BenchPlan, plan_bench
+    from convneur.bench.plan import BenchCase
     from convneur.bench.result import BenchResult, ModelTimes
-    from convneur.bench.run import run_bench, run_plan
+    from convneur.bench.run import run_bench
     from convneur.bench.settings import BenchSettings
     from convneur.bench.timing import RefusedCase, TimeSlope, Timing, paired_ratio, time_slope
 
 _HOME = {
     "BenchCase": "convneur.bench.plan",
-    "BenchEntry": "convneur.bench.plan",
-    "BenchPlan": "convneur.bench.plan",
     "BenchResult": "convneur.bench.result",
     "BenchSettings": "convneur.bench.settings",
     "Machine": "convneur.bench.machine",
@@ -34,16 +32,12 @@ _HOME = {
     "describe_machine": "convneur.bench.machine",
     "matmul_peak": "convneur.bench.peak",
     "paired_ratio": "convneur.bench.timing",
-    "plan_bench": "convneur.bench.plan",
     "run_bench": "convneur.bench.run",
-    "run_plan": "convneur.bench.run",
     "time_slope": "convneur.bench.timing",
 }
 
 __all__ = [
     "BenchCase",
-    "BenchEntry",
-    "BenchPlan",
     "BenchResult",
     "BenchSettings",
     "Machine",
@@ -54,9 +48,7 @@ __all__ = [
     "describe_machine",
     "matmul_peak",
     "paired_ratio",
-    "plan_bench",
     "run_bench",
-    "run_plan",
     "time_slope",
 ]
 

@@ -31,6 +31,9 @@ class Machine:
     instructions: those of the processor that matter to a dtype's speed; bfloat16: whether the device has instructions
     for it, without which it is no faster. torch_capability: the instructions that torch's own kernels use. cores: that
     this process may run on, of all_cores. memory_bytes: of the device, in all. threads: of torch, for one operator.
+
+    >>> sorted(describe_machine().versions)[:3]
+    ['convneur', 'python', 'torch']
     """
 
     system: str

@@ -122,7 +122,7 @@ def plan_bench(entries: Sequence[BenchEntry], cases: Sequence[BenchCase], settin
     >>> from convneur import VARIANTS
     >>> plan = plan_bench([BenchEntry("m1", VARIANTS["m1"])], [BenchCase(64, 64, batch=1)], BenchSettings())
     >>> plan.cases[0][0].macs
-    61951296
+    60824560
     """
     if len({entry.name for entry in entries}) < len(entries):
         raise ValueError("two entries have one name")

@@ -27,6 +27,11 @@ class Timing:
     with compilation where that is on. peak_resident_bytes: the most that the whole process held during a call, as the
     kernel saw it; on CUDA the most that torch held on the device. peak_growth_bytes: that above what was held before
     the call. Both None where the system does not tell. counted_peak_bytes: what a count predicts of the growth.
+
+    >>> from convneur.bench import BenchCase
+    >>> timing = Timing("m1", BenchCase(224, 224, batch=2), 10**9, 250, (0.1, 0.1), 1, 0.2, None, None, None)
+    >>> timing.images_per_second
+    20.0
     """
 
     model: str
@@ -81,7 +86,12 @@ class Timing:
 
 @dataclass(frozen=True)
 class RefusedCase:
-    """A case that a model failed on, and why."""
+    """A case that a model failed on, and why.
+
+    >>> from convneur.bench import BenchCase
+    >>> RefusedCase("m1", BenchCase(16, 16, batch=1), "too small").error
+    'too small'
+    """
 
     model: str
     case: "BenchCase"
@@ -90,7 +100,11 @@ class RefusedCase:
 
 @dataclass(frozen=True)
 class TimeSlope:
-    """d log time / d log pixels: 1 is linear. low, high: a 95 % bootstrap interval over the repeats."""
+    """d log time / d log pixels: 1 is linear. low, high: a 95 % bootstrap interval over the repeats.
+
+    >>> TimeSlope(1.02, low=0.99, high=1.05).slope
+    1.02
+    """
 
     slope: float
     low: float

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from convneur import VARIANTS, ConfigError, InputError
 from convneur.bench import (
     BenchCase,
-    BenchEntry,
     BenchResult,
     BenchSettings,
     ModelTimes,
@@ -29,11 +28,11 @@ from convneur.bench import (
     paired_ratio,
     peak,
     plan,
-    plan_bench,
     run_bench,
-    run_plan,
     time_slope,
 )
+from convneur.bench.plan import BenchEntry, plan_bench
+from convneur.bench.run import run_plan
 from convneur.cost import ExternalModel
 
 QUICK = {"warmup": 1, "repeats": 2}
