@@ -163,7 +163,7 @@ class BenchResult(Result):
 
     def tables(self) -> tuple[Table, ...]:
         columns = [
-            *("net", "size", "batch", "p50\nms", "p90\nms", "images\n/s", "ns\n/px", "GMACs\n/s"),
+            *("model", "size", "batch", "p50\nms", "p90\nms", "images\n/s", "ns\n/px", "GMACs\n/s"),
             *("peak\nMB", "of the\ncount", "time to\nthe first"),
         ]
         several = len(self.models) > 1
@@ -243,8 +243,8 @@ class BenchResult(Result):
         if unsteady:
             worst = max(unsteady, key=lambda row: row.p90 / row.p50)
             yield (
-                f"Unsteady: p90 is up to {worst.p90 / worst.p50:.1f} times p50 ({worst.model} on {worst.case}), so "
-                "something else ran on this machine; more repeats, or a quieter machine."
+                f"Unsteady: p90 is up to {worst.p90 / worst.p50:.1f} times p50 ({worst.model} on {worst.case}). "
+                "Something else ran on this machine: take more repeats or a quieter machine."
             )
         if self.load is not None and self.load > _BUSY * self.machine.all_cores:
             yield (
@@ -253,7 +253,7 @@ class BenchResult(Result):
             )
         if any(self.above_peak(row) for row in self.timed):
             yield (
-                "!: above the device's measured peak of matrix products: suspect the clock, unless an algorithm saves "
+                "!: above the device's measured peak of matrix products. Suspect the clock, unless an algorithm saves "
                 "products."
             )
 
@@ -268,22 +268,22 @@ class BenchResult(Result):
         versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
         yield f"Machine: {'; '.join(place)}; {machine.system}. Versions: {versions}."
         if self.matmul_peak is None:
-            yield f"{settings.device} cannot multiply {settings.dtype} matrices, so no peak was measured."
+            yield f"No peak was measured: {settings.device} cannot multiply {settings.dtype} matrices."
         else:
             yield f"Measured peak of {settings.dtype} matrix products: {significant(self.matmul_peak / 1e9)} GMACs/s."
         if settings.dtype == "bfloat16" and machine.bfloat16 is False:
             yield "This device has no instructions for bfloat16, which is therefore no faster than float32."
 
     def _terms(self) -> Iterator[str]:
-        yield "p50, p90: of the time of one call on a batch. ns/px: nanoseconds per pixel of all images."
+        yield "p50, p90: median and 90th percentile of the time of a call on one batch. ns/px: nanoseconds per pixel."
         if any(row.peak_growth_bytes is not None for row in self.timed):
-            held = "torch held on the device" if self.settings.on_cuda else "the process held resident"
+            holder = "torch, on the device," if self.settings.on_cuda else "the process"
             yield (
-                f"Peak: the most that {held} during a call, above what it held before; of the count: over the "
-                "activations that a count foretells, the rest being the kernels' own."
+                f"Peak: the most memory that {holder} held during a call above what it held before. Of the count: that "
+                "peak over the predicted activations; what is above 1 is the kernels' own."
             )
             highest = max(row.peak_resident_bytes or 0 for row in self.timed)
-            yield f"All in all, weights and libraries included, that was {grouped(highest / 1e6)} MB at most."
+            yield f"With weights and libraries {holder} held {grouped(highest / 1e6)} MB at most."
 
 
 def _slope_dict(batch: int, slope: TimeSlope | None) -> dict[str, Any]:

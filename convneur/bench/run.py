@@ -76,9 +76,8 @@ def run_bench(
         entries = _with_peers(entries, find_models(against, setting="against", progress=progress))
     plan = plan_bench(entries, cases, how)
     for name, uncounted in plan.uncounted().items():
-        progress.note(
-            f"{name} cannot be counted on {', '.join(map(str, uncounted))}: nothing foretells if it fits into memory"
-        )
+        cases_named = ", ".join(map(str, uncounted))
+        progress.note(f"{name} cannot be counted on {cases_named}: whether it fits into memory is not known beforehand")
     result = run_plan(plan, how, progress=progress)
     for row in result.refused:
         progress.error(f"{row.model} on {row.case}: {row.error}")

@@ -21,44 +21,48 @@ def bench(
     model: AnyModelOptions,
     common: CommonOptions,
     sizes: Annotated[
-        str, typer.Option(help="Image sides in pixels, with commas; HEIGHTxWIDTH too.", metavar="SIZES")
+        str, typer.Option(help="Image sizes, with commas: sides in pixels or HEIGHTxWIDTH.", metavar="SIZES")
     ] = "224,512,1024",
-    batch: Annotated[str, typer.Option(help="Images per call, with commas.", metavar="COUNTS")] = "1",
+    batch: Annotated[str, typer.Option(help="Images per call; several numbers with commas.", metavar="COUNTS")] = "1",
     against: Annotated[
         str | None,
-        typer.Option(help="Nets to time in turn with --model's, as they are.", metavar="m2,timm/convnext_femto"),
+        typer.Option(
+            help="Models to time in turn with those of --model, without the settings typed here.",
+            metavar="m2,timm/convnext_femto",
+        ),
     ] = None,
     fold: Annotated[
-        bool, typer.Option("--fold", help="Time each ConvNeur of --model that can be folded for inference so, too.")
+        bool, typer.Option("--fold", help="Also time each ConvNeur of --model folded for inference.")
     ] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where to run: cpu, cuda or cuda:1.")] = "cpu",
     dtype: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="Of weights and images.")
+        Literal["float32", "bfloat16", "float16"], typer.Option(help="Dtype of weights and images.")
     ] = "float32",
     memory_format: Annotated[
-        Literal["contiguous", "channels-last"], typer.Option(help="Of weights and images.")
+        Literal["contiguous", "channels-last"], typer.Option(help="Memory format of weights and images.")
     ] = "contiguous",
-    compile: Annotated[bool, typer.Option(help="Through torch.compile, for each size anew.")] = False,
+    compile: Annotated[bool, typer.Option(help="Run through torch.compile, compiled anew for each size.")] = False,
     threads: Annotated[
-        int | None, typer.Option(help="For one operator, on the processor.", show_default="torch's own")
+        int | None, typer.Option(help="Threads of one operator on the CPU.", show_default="torch's own")
     ] = None,
-    warmup: Annotated[int, typer.Option(help="Calls before any is timed.")] = 3,
-    repeats: Annotated[int, typer.Option(help="Timed calls of each net at each size, in turns.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of weights, images and the bootstrap.")] = 0,
+    warmup: Annotated[int, typer.Option(help="Calls before timing begins.")] = 3,
+    repeats: Annotated[int, typer.Option(help="Timed calls of each model at each size.")] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of weights, images and the bootstrap.")] = 0,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw time and pixels a second: .png, .svg, .pdf.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Draw latency and throughput over image size: .png, .svg, .pdf.", metavar="FILE"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the result: .json, .csv, .md, .tex.", metavar="FILE")
     ] = None,
 ) -> int | None:
-    """Time nets side by side: latency, throughput and peak memory over image and batch sizes.
+    """Time models side by side: latency, throughput and peak memory over image and batch sizes.
 
-    Nets take turns (A B C A B C), so that what disturbs one disturbs all; times are medians with their spread, of the
-    forward pass alone, with random weights. Other nets than ours: `package.module:factory`, which imports the module
-    and so runs its code, and `timm/NAME`, which needs `convneur[timm]`.
+    Models take turns (A B C A B C), so that what disturbs one disturbs all. Times are medians with their spread, of
+    the forward pass alone, with random weights. Any model can be timed: `package.module:factory` imports the module,
+    which runs its code; `timm/NAME` needs `convneur[timm]`.
 
-    `--fold` sets the same net beside it with constant products multiplied out beforehand (`convneur.fold`): fewer
+    `--fold` times a ConvNeur with constant products multiplied out beforehand too (`convneur.fold`): fewer
     multiply-adds, the same output but for rounding.
 
     Example: `convneur bench --model m1 --against m2 --sizes 224,512 --batch 1,8 --plot time.png`

@@ -110,7 +110,7 @@ def test_every_size_and_batch_in_the_dtype_and_format_asked_for() -> None:
     assert (row.macs, row.counted_peak_bytes) == (12 * 8 * 16, 4 * 8 * 16 * 2)
 
 
-def test_nets_made_for_a_size_are_built_for_each_and_others_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_made_for_a_size_are_built_for_each_and_others_once(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[Any] = []
     build = ExternalModel.build
 
@@ -141,7 +141,7 @@ def test_compiling_for_real() -> None:
     assert isinstance(result.rows[0], Timing), result.rows
 
 
-def test_what_a_net_refuses_is_a_row_and_the_others_go_on() -> None:
+def test_what_a_model_refuses_is_a_row_and_the_others_go_on() -> None:
     log: list[Any] = []
     nets = [BenchEntry("m1", VARIANTS["m1"].replace(memory="none", depths=(1, 1, 1, 1))), entry("A", log)]
     result = bench(nets, [BenchCase(16, 31, 1), BenchCase(32, 32, 1)])
@@ -154,7 +154,7 @@ def test_what_a_net_refuses_is_a_row_and_the_others_go_on() -> None:
     assert [model.slopes for model in result.models] == [{1: None}, {1: None}]
 
 
-def test_a_net_that_fails_later_is_a_row_too() -> None:
+def test_a_model_that_fails_later_is_a_row_too() -> None:
     class Tired(nn.Conv2d):
         calls = 0
 
@@ -254,7 +254,7 @@ def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.
 
 
 def test_all_images_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = 4 * (4 * 64 + 2 * 3 * 64 + 2 * 12)  # one net's activations, two nets' images and weights
+    needed = 4 * (4 * 64 + 2 * 3 * 64 + 2 * 12)  # one model's activations, two models' images and weights
     nets, cases = [entry("A", []), entry("B", [])], [BenchCase(8, 8, 1)]
     monkeypatch.setattr(plan, "free_memory", lambda device: needed)
     plan_bench(nets, cases, BenchSettings())

@@ -46,7 +46,7 @@ def light(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A module of nets in the current folder, which prints when it is imported and when a net runs."""
+    """A module of models in the current folder, which prints when it is imported and when a model runs."""
     name = f"bench_zoo_{next(_NUMBERS)}"
     (tmp_path / f"{name}.py").write_text(
         "from torch import nn\n"
@@ -120,7 +120,7 @@ def test_the_table_and_what_is_said_of_it(run: Any, quiet_machine: None, monkeyp
     assert lines[0].strip() == "Forward pass: cpu, bfloat16, 1 thread, 2 repeats"
     assert [" ".join(line.split()) for line in lines[1:3]] == [
         "p50 p90 images ns GMACs peak of the time to",
-        "net size batch ms ms /s /px /s MB count the first",
+        "model size batch ms ms /s /px /s MB count the first",
     ]
     rows = [line.split() for line in lines[4:8]]
     assert [row[:5] for row in rows if row[0] == "m1" and row[1] != "as"] == [
@@ -140,7 +140,7 @@ def test_the_table_and_what_is_said_of_it(run: Any, quiet_machine: None, monkeyp
     assert run.err == ""
 
 
-def test_fold_sets_each_net_beside_its_folded_form(run: Any, zoo: str) -> None:
+def test_fold_sets_each_model_beside_its_folded_form(run: Any, zoo: str) -> None:
     assert run("--json", "--fold", "--model", f"m1,{zoo}:Even,m2", "--sizes", "32,64", *ONCE) == 0
     names = ["m1", "m1 folded", f"{zoo}:Even", "m2", "m2 folded"]
     assert [net["name"] for net in run.json["models"]] == names
@@ -192,12 +192,12 @@ def test_peers_take_turns_and_their_output_stays_off_stdout(run: Any, zoo: str) 
     assert lines[:2] == [f"importing {zoo}, which runs its code", "imported"]
     assert set(lines[2:-1]) == {
         "runs",
-        f"{zoo}:Even cannot be counted on 1 image of 33: nothing foretells if it fits into memory",
+        f"{zoo}:Even cannot be counted on 1 image of 33: whether it fits into memory is not known beforehand",
     }
     assert lines[-1] == f"error: {zoo}:Even on 1 image of 33: an odd side (input 1x3x33x33)"
 
 
-def test_a_foreign_net_alone_and_the_first_refused(run: Any, zoo: str) -> None:
+def test_an_external_model_alone_and_the_first_refused(run: Any, zoo: str) -> None:
     assert run("-q", "--model", f"{zoo}:Even", "--against", "m1", "--sizes", "33,32", *ONCE) == 1
     rows = [line.split() for line in run.out.splitlines()[4:8]]
     assert [row[0] for row in rows] == [f"{zoo}:Even", "m1"] * 2
@@ -206,13 +206,13 @@ def test_a_foreign_net_alone_and_the_first_refused(run: Any, zoo: str) -> None:
     assert rows[3][-1].endswith("x")
 
 
-def test_a_size_that_no_count_foretells_is_named_before_it_runs(run: Any, zoo: str) -> None:
+def test_a_size_that_cannot_be_counted_is_named_before_it_runs(run: Any, zoo: str) -> None:
     assert run("--model", f"{zoo}:Even", "--sizes", "33,32", *ONCE) == 1
-    note = f"{zoo}:Even cannot be counted on 1 image of 33: nothing foretells if it fits into memory"
+    note = f"{zoo}:Even cannot be counted on 1 image of 33: whether it fits into memory is not known beforehand"
     assert note in run.err.splitlines()
 
 
-def test_timm_nets(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_models(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Sized(nn.Conv2d):
         def __init__(self, img_size: int = 224) -> None:
             super().__init__(3, 4, 1)
