@@ -12,36 +12,45 @@ ROOT = Path(__file__).parents[1]
 # What each room may import besides the standard library and itself.
 ALLOWED = {
     "convneur.errors": set(),
-    "convneur.files": {"convneur.errors"},
-    "convneur.formats": set(),
     "convneur.progress": set(),
+    "convneur.formats": set(),
+    "convneur.files": {"convneur.errors"},
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
-    "convneur.sizes": {"convneur.errors"},
-    "convneur.variants": {"convneur.errors"},
+    "convneur.resampling": {"numpy"},
     "convneur.published": set(),
     "convneur.packaged": {"convneur.errors", "convneur.files"},
-    "convneur.resampling": {"numpy"},
-    "convneur.model": {"torch", "convneur.errors", "convneur.variants"},
+    "convneur.sizes": {"convneur.errors"},
+    "convneur.variants": {"convneur.errors"},
+    "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
-        "torch", "safetensors", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
+        "safetensors", "torch", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
         "convneur.variants"},
-    "convneur.cost": {"convneur.errors", "convneur.formats", "convneur.model", "convneur.progress", "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants", "fvcore", "torch"},
-    "convneur.gates": {"convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files", "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling", "convneur.results", "convneur.variants", "numpy", "torch"},
-    "convneur.metrics": {"convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results", "numba", "numpy", "scipy"},
-    "convneur.torchmetrics": {"convneur.metrics", "torch", "torchmetrics"},
-    "convneur.data": {"numpy", "PIL", "convneur.errors"},
+    "convneur.data": {"PIL", "numpy", "convneur.errors"},
+    "convneur.metrics": {
+        "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
+    "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
+    "convneur.cost": {
+        "fvcore", "torch", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
+        "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
+    "convneur.bench": {
+        "torch", "convneur.cost", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
+        "convneur.results", "convneur.sizes", "convneur.variants"},
+    "convneur.gates": {
+        "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
+        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling",
+        "convneur.results", "convneur.variants"},
     "convneur.inference": {
-        "torch", "numpy", "PIL", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
+        "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
         "convneur.variants"},
     "convneur.training": {
-        "PIL", "accelerate", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.figures",
-        "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics", "convneur.model",
-        "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants", "filelock", "numpy",
-        "safetensors", "torch"},
+        "accelerate", "filelock", "numpy", "safetensors", "torch", "convneur.checkpoints", "convneur.data",
+        "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference",
+        "convneur.metrics", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
+        "convneur.variants"},
     "convneur.figures": {
-        "matplotlib", "numpy", "PIL", "convneur.data", "convneur.errors", "convneur.cost", "convneur.gates",
-        "convneur.inference", "convneur.metrics", "convneur.published", "convneur.variants"},
+        "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
+        "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.variants"},
 }  # fmt: skip
 
 

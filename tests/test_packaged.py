@@ -13,7 +13,7 @@ from skimage import data
 from convneur.checkpoints import load_checkpoint
 from convneur.data.images import normalise
 from convneur.packaged import packaged_weights, weights_path
-from convneur.training.gauges import SATURATED, read_gauges
+from convneur.training.diagnostics import SATURATED, read_diagnostics
 
 LARGEST_TOGETHER = 36_000_000  # bytes
 
@@ -48,6 +48,6 @@ def test_a_packaged_net_is_finite_at_four_times_its_training_side(name: str) -> 
     x = torch.from_numpy(normalise(np.asarray(photo)))[None].contiguous(memory_format=torch.channels_last)
     for features in model.forward_features(x):
         assert features.isfinite().all()
-    gauges = read_gauges(model, x)
+    gauges = read_diagnostics(model, x)
     assert all(value is None or value < SATURATED for value in gauges.context)
     assert gauges.largest < 10 * SATURATED
