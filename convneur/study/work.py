@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from accelerate import Accelerator
 
-from convneur.cost import CountingError, NetCounter
+from convneur.cost import CountingError, ModelCounter
 from convneur.data.examples import survey
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file, refuse_existing
@@ -63,7 +63,7 @@ def twins_with_costs(configs: Mapping[str, ConvNeurConfig], views: tuple[int, in
     """
     found = {}
     for name, config in configs.items():
-        counter = NetCounter(config)
+        counter = ModelCounter(config)
         try:
             found[name] = Twin(name, config, counter.params, counter.at(*views).macs_full)
         except CountingError as error:
