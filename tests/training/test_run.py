@@ -202,7 +202,7 @@ def test_a_run_of_the_first_version_goes_on(place: Path) -> None:
     folder = legacy("run", place)
     plan = RunPlan.read(folder)
     assert (plan.request.task, plan.request.model, plan.request.data) == ("classification", "tiny.json", f"{place}/cls")
-    with pytest.raises(ConfigError, match="epochs 9: the run in run was begun with 40.0"):
+    with pytest.raises(ConfigError, match=r"epochs 9: the run in run was begun with 40.0"):
         train("cls", out="run", resume=True, epochs=9)
     before = read_progress(folder / STATE)
     result = train("cls", out="run", resume=True, **QUICK, epochs=40)
