@@ -124,8 +124,9 @@ def study(
         nets = {**read_twins(",".join(saved["twins"]), net), **more}
         drawn = tuple(dict.fromkeys((*saved["seeds"], *(read_seeds(seeds) if seeds else ()))))
 
-    from convneur.training.data import prepare_data
     from convneur.training.loop import engine
+
+    from convneur.training.data import prepare_data
 
     printer = common.printer()
     for one, other in same_nets(nets):
