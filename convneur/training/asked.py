@@ -10,7 +10,7 @@ from typing import Any, get_args
 from convneur.data.examples import Task
 from convneur.errors import ConfigError
 from convneur.packaged import packaged_weights, weights_path
-from convneur.training.data import IgnoreIndex
+from convneur.training.data import IgnoreIndex, reading_of
 from convneur.training.plan import RunPlan, RunRequest, refuse_changes
 from convneur.training.settings import TrainSettings, recipe_settings, task_config
 from convneur.variants import ConvNeurConfig, find_config
@@ -18,6 +18,7 @@ from convneur.variants import ConvNeurConfig, find_config
 __all__ = ["Asked", "check_whole"]
 
 _OF_RECIPES = {field.name for field in dataclasses.fields(TrainSettings)} - {"task", "epochs"}
+_REAL = {field.name for field in dataclasses.fields(TrainSettings) if field.type is float}
 # The classes follow from the data, stochastic depth from the recipe.
 _OF_MODELS = {field.name for field in dataclasses.fields(ConvNeurConfig)} - {"num_classes", "drop_path_rate"}
 _OF_MODELS |= {"model_preset"}
@@ -72,6 +73,9 @@ class Asked:
             **{name: value for name, value in more.items() if name in names},
         }
         given = {name: value for name, value in asked.items() if value is not None}
+        # As the command line gives them: a run's folder and its results tell 8 and 8.0 apart.
+        given |= {name: float(given[name]) for name in ("epochs", "minutes") if type(given.get(name)) is int}
+        values |= {name: float(values[name]) for name in _REAL & values.keys() if type(values[name]) is int}
         _check(given, values)
         check_whole(0, workers=workers)
         if importlib.util.find_spec("accelerate") is None:
@@ -81,6 +85,7 @@ class Asked:
     def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:
         """What a run is begun with. Args: defaults: of fields of `RunRequest`, where they are not its own."""
         request = RunRequest(**{**defaults, **self.given})
+        reading_of(request.task, request.preset, request.ignore_index)  # refused before anything is written
         of_recipe = {name: value for name, value in self.values.items() if name in _OF_RECIPES}
         if request.epochs is not None:
             of_recipe["epochs"] = request.epochs
