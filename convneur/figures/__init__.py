@@ -18,6 +18,7 @@ _HOME = {
     "overlay_figure": "convneur.figures.overlay",
     "save_figure": "convneur.figures.style",
     "scaling_figure": "convneur.figures.scaling",
+    "study_page": "convneur.figures.study_html",
     "training_figure": "convneur.figures.training",
 }
 

@@ -280,7 +280,7 @@ class Study:
         return self._parts[fold]
 
     def _report(self) -> None:
-        from convneur.figures.study_html import study_page
+        from convneur.figures import study_page
 
         result = self.result()
         for name in REPORTS:

@@ -18,7 +18,7 @@ from convneur.variants import ConvNeurConfig, find_config
 __all__ = ["Asked", "check_whole"]
 
 _OF_RECIPES = {field.name for field in dataclasses.fields(TrainSettings)} - {"task", "epochs"}
-_REAL = {field.name for field in dataclasses.fields(TrainSettings) if field.type is float}
+_REAL = {field.name for field in dataclasses.fields(TrainSettings) if field.type is float} | {"minutes"}
 # The classes follow from the data, stochastic depth from the recipe.
 _OF_MODELS = {field.name for field in dataclasses.fields(ConvNeurConfig)} - {"num_classes", "drop_path_rate"}
 _OF_MODELS |= {"model_preset"}
@@ -73,9 +73,6 @@ class Asked:
             **{name: value for name, value in more.items() if name in names},
         }
         given = {name: value for name, value in asked.items() if value is not None}
-        # As the command line gives them: a run's folder and its results tell 8 and 8.0 apart.
-        given |= {name: float(given[name]) for name in ("epochs", "minutes") if type(given.get(name)) is int}
-        values |= {name: float(values[name]) for name in _REAL & values.keys() if type(values[name]) is int}
         _check(given, values)
         check_whole(0, workers=workers)
         if importlib.util.find_spec("accelerate") is None:
@@ -84,9 +81,9 @@ class Asked:
 
     def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:
         """What a run is begun with. Args: defaults: of fields of `RunRequest`, where they are not its own."""
-        request = RunRequest(**{**defaults, **self.given})
+        request = RunRequest(**_real({**defaults, **self.given}))
         reading_of(request.task, request.preset, request.ignore_index)  # refused before anything is written
-        of_recipe = {name: value for name, value in self.values.items() if name in _OF_RECIPES}
+        of_recipe = _real({name: value for name, value in self.values.items() if name in _OF_RECIPES})
         if request.epochs is not None:
             of_recipe["epochs"] = request.epochs
         settings = recipe_settings(request.recipe, request.task, **of_recipe)
@@ -117,6 +114,11 @@ def check_whole(lowest: int, **values: Any) -> None:
     for name, value in values.items():
         if value is not None and (not isinstance(value, int) or value < lowest):
             raise ConfigError(name, f"must be whole and at least {lowest}", value=value)
+
+
+def _real(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers as the command line gives them: what is written of a run tells 8 and 8.0 apart."""
+    return {name: float(value) if name in _REAL and type(value) is int else value for name, value in values.items()}
 
 
 def _check(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -227,15 +227,17 @@ def test_python_goes_on_with_the_commands_study_and_the_command_with_pythons(
             assert (place / out / name).read_bytes() == (place / "whole" / name).read_bytes()
     with pytest.raises(ConfigError, match="twins none: the study was begun with another model of this name"):
         run_study("cls", out="typed", resume=True, twins={"none": {"mem_dim": 16}})
-    with pytest.raises(ConfigError, match="lr 0.5: the run in typed was begun with 0.01"):
+    with pytest.raises(ConfigError, match=r"lr 0.5: the run in typed was begun with 0.01"):
         run_study("cls", out="typed", resume=True, lr=0.5)
     with pytest.raises(ConfigError, match="folds 2: the run in typed was begun with none"):
         run_study("cls", out="typed", resume=True, folds=2)
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_study_of_version_0_1_0_goes_on_to_its_end(study: Any, working_folder: Callable[..., Path]) -> None:
-    place = working_folder({"train": 6, "val": 2, "test": 2})
+def test_a_study_of_version_0_1_0_goes_on_to_its_end(
+    command: Callable[[str], Any], working_folder: Callable[..., Path]
+) -> None:
+    study, place = command("study"), working_folder({"train": 6, "val": 2, "test": 2})
     shutil.copytree(LEGACY / "study", place / "study")
     for path in place.glob("study/**/config.json"):
         path.write_text(path.read_text().replace("FOLDER", str(place)))
