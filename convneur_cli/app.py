@@ -70,12 +70,9 @@ for _name, _body in (
 _figures = typer.Typer(
     name="figure", cls=Group, help="Draw the paper's Figures 1, 2 and 3 again.", no_args_is_help=True
 )
-for _name, _body in (
-    ("accuracy", figure.accuracy),
-    ("architecture", figure.architecture),
-    ("boundaries", figure_boundaries.boundaries),
-):
-    register(_figures, _name, _body)
+register(_figures, "accuracy", figure.accuracy)
+register(_figures, "architecture", figure.architecture)
+register(_figures, "boundaries", figure_boundaries.boundaries)
 app.add_typer(_figures)
 
 
