@@ -16,15 +16,18 @@ ALLOWED = {
     "convneur.formats": set(),
     "convneur.progress": set(),
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
+    "convneur.sizes": {"convneur.errors"},
     "convneur.variants": {"convneur.errors"},
     "convneur.published": set(),
-    "convneur.packaged": {"convneur.files"},
+    "convneur.packaged": {"convneur.errors", "convneur.files"},
     "convneur.resampling": {"numpy"},
     "convneur.model": {"torch", "convneur.errors", "convneur.variants"},
     "convneur.checkpoints": {
-        "torch", "safetensors", "convneur.errors", "convneur.files", "convneur.model", "convneur.variants"},
+        "torch", "safetensors", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
+        "convneur.variants"},
     "convneur.cost": {
-        "torch", "fvcore", "convneur.errors", "convneur.model", "convneur.published", "convneur.variants"},
+        "torch", "fvcore", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
+        "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.bench": {
         "torch", "convneur.cost", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
         "convneur.results", "convneur.sizes", "convneur.variants"},
@@ -33,13 +36,19 @@ ALLOWED = {
         "convneur.variants"},
     "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors", "convneur.resampling"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
-    "convneur.inference": {"torch", "numpy", "PIL", "convneur.data", "convneur.model"},
+    "convneur.inference": {
+        "torch", "numpy", "PIL", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
+        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
+        "convneur.variants"},
     "convneur.training": {
-        "PIL", "accelerate", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants", "filelock", "numpy", "safetensors", "torch"},
+        "PIL", "accelerate", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.figures",
+        "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics", "convneur.model",
+        "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants", "filelock", "numpy",
+        "safetensors", "torch"},
     "convneur.figures": {
-        "matplotlib", "numpy", "PIL",
-        "convneur.bench", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
-        "convneur.published", "convneur.variants"},
+        "matplotlib", "numpy", "PIL", "convneur.bench", "convneur.data", "convneur.errors", "convneur.cost",
+        "convneur.gates",
+        "convneur.inference", "convneur.metrics", "convneur.published", "convneur.variants"},
 }  # fmt: skip
 
 

@@ -295,8 +295,9 @@ def _uncounted_sentences(
         places = dict.fromkeys(
             path or nowhere for count in counts.values() for path in places_of(count.uncounted).get(operator, ())
         )
+        noun = "call" if calls == ["1"] else "calls"
         sentences.append(
-            f"No formula for {operator}, which is in no total: {_list(calls)} calls at {_list(counts)}"
+            f"No formula for {operator}, which is in no total: {_list(calls)} {noun} at {_list(counts)}"
             f"{counted}, in {_list(places)}."
         )
     return sentences

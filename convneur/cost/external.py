@@ -1,9 +1,4 @@
-"""Any other model: found by an import string or in timm or given as it is, built for an image size, counted as ours.
-
->>> from convneur.cost.external import ExternalCounter, load_external
->>> ExternalCounter(load_external("torch.nn:Flatten")).at(32, 32).macs
-0
-"""
+"""Any other model: found by an import string or in timm or given as it is, built for an image size, counted as ours."""
 
 import copy
 import importlib
@@ -221,6 +216,9 @@ class ExternalCounter:
 
     Args: model: from `find_models`; counter: dispatch counts on the meta device, where nothing is computed; fvcore runs
         the model.
+
+    >>> ExternalCounter(load_external("torch.nn:Flatten")).at(32, 32).macs
+    0
     """
 
     def __init__(self, model: ExternalModel, *, counter: Literal["dispatch", "fvcore"] = "dispatch") -> None:

@@ -20,8 +20,9 @@ AnyModel = ConvNeurConfig | ExternalModel
 Model = str | Path | ConvNeurConfig | ExternalModel | nn.Module | Callable[..., Any]
 Models = Model | Iterable[Model] | Mapping[str, Model]
 
-_OWN = f"{', '.join(VARIANTS)}, all, a .json file of settings"
-_EXTERNAL = "package.module:factory or timm/NAME"
+_VARIANTS = f"{', '.join(VARIANTS)}, all"
+_OWN = f"{_VARIANTS}, or a .json file of settings"
+_ANY = f"{_VARIANTS}, a .json file of settings, package.module:factory or timm/NAME"
 
 
 def find_models(
@@ -58,9 +59,7 @@ package.module:factory or timm/NAME
         said = f"`{setting} {','.join(asked)}`"
         raise ConfigError(next(iter(typed)), f"is a setting of ConvNeur, which {said} is not; leave it out")
     found: dict[str, AnyModel] = {
-        name: _own(name, model, setting, f"{_OWN}, {_EXTERNAL}", typed)
-        for name, model in asked.items()
-        if name not in external
+        name: _own(name, model, setting, _ANY, typed) for name, model in asked.items() if name not in external
     }
     packages = {str(model).split(":")[0].split("/")[0]: None for model in external.values() if isinstance(model, str)}
     for package in packages:

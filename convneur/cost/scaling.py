@@ -1,7 +1,7 @@
 """How cost grows with the image: a verdict from the cost per pixel as an image's sides double twice.
 
 Counts are exact, so there is nothing to fit and no interval to give; and a log-log slope below 2 proves nothing: a
-net with self-attention passes that between 224 and 512 pixels. x is always the number of pixels, never the side.
+model with self-attention passes that between 224 and 512 pixels. x is always the number of pixels, never the side.
 """
 
 import math
@@ -23,7 +23,7 @@ __all__ = [
 VerdictName = Literal["linear", "subquadratic", "quadratic term present", "undetermined"]
 
 PROBE_SIDE = 1024
-"""S of the verdict on ConvNeur's own nets: sides S, 2S, 4S are counted."""
+"""S of the verdict on ConvNeur's own models: sides S, 2S, 4S are counted."""
 
 # Cost per pixel that rises less than this between 2S and 4S, as a share of it, is constant.
 _FLAT = 0.005

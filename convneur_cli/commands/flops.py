@@ -99,7 +99,7 @@ def flops(
     if output is not None:
         report.save(output, force=common.force)
         printer.note(f"written: {output}")
-    if plot is not None and any(line.points for line in report.lines):
+    if plot is not None and any(each.counted for each in report.models):
         with new_file(plot, force=common.force) as temporary:
             convneur.figures.save_figure(convneur.figures.scaling_figure(report), temporary)
         printer.note(f"drawn: {plot}")

@@ -437,8 +437,7 @@ def _net(options: ModelOptions, weights: str | None, seed: int | None) -> "tuple
 
 
 def _from_file(path: Path, expect: dict[str, Any]) -> "tuple[ConvNeur, NetSource]":
-    from convneur.checkpoints import load_checkpoint
-    from convneur.gates.capture import check_finite
+    from convneur.checkpoints import check_finite, load_checkpoint
     from convneur.gates.manifest import NetSource
 
     net, provenance = load_checkpoint(path, expect=expect)

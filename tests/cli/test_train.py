@@ -440,13 +440,3 @@ def test_one_damaged_photo_of_many_is_left_out(train: Any, place: Path) -> None:
     assert train("cls", "--out", "run", "--resume") == 0, train.err  # without a second look
     assert "photos  110 to train, " in train.err
     assert "10.png" not in train.err
-
-
-def test_predict_names_what_is_wrong(place: Path, tiny: ConvNeurConfig, command: Callable[[str], Any]) -> None:
-    predict = command("predict")
-    save_checkpoint(ConvNeur(tiny), place / "bare.safetensors")
-    assert predict("seg", "--weights", "bare.safetensors", "--out", "maps") == 1
-    assert "says nothing of a task and its classes" in predict.line
-    assert predict("none.jpg", "--weights", "bare.safetensors", "--out", "maps") == 2
-    assert predict("seg/images/val/0.jpg", "seg/images/train/0.jpg", "--weights", "bare.safetensors") == 2
-    assert "would both be written as 0" in predict.line

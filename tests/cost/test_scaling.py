@@ -124,7 +124,7 @@ def test_self_attention_is_not_though_its_slope_is_below_two() -> None:
 def test_the_verdict_is_by_the_full_count_in_any_convention() -> None:
     net = ModelCounter(twin_of(VARIANTS["m1"], "self-attention"))
     costs = [net.at(side, side, convention="paper") for side in (224, 512)]
-    found = scaling_of([net.at(*size, convention="paper") for size in probe_sizes()], costs)
+    found = join_scaling([net.at(*size, convention="paper") for size in probe_sizes()], costs)
     assert found.verdict.verdict == "quadratic term present"
     assert found.quadratic_share == pytest.approx((0.70, 0.93), abs=0.005)
     assert found.local_slopes[0] == pytest.approx(1, abs=0.001)
@@ -132,6 +132,6 @@ def test_the_verdict_is_by_the_full_count_in_any_convention() -> None:
 
 def test_a_refused_probe_leaves_it_undetermined() -> None:
     net = ModelCounter(VARIANTS["m1"].replace(memory="none"))
-    found = scaling_of([net.at(1024, 1024), RefusedSize(2048, 2048, "too large")], [net.at(64, 64)])
+    found = join_scaling([net.at(1024, 1024), RefusedSize(2048, 2048, "too large")], [net.at(64, 64)])
     assert found.verdict.verdict == "undetermined"
     assert "refuses 2048x2048: too large" in found.verdict.why
