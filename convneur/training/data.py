@@ -56,13 +56,15 @@ def fingerprint(examples: Iterable[Example]) -> str:
     return hashlib.sha256("\n".join(example.name for example in examples).encode()).hexdigest()
 
 
-def reading_of(preset: str | None, ignore_index: IgnoreIndex) -> Reading:
+def reading_of(task: Task, preset: str | None, ignore_index: IgnoreIndex) -> Reading:
     """How label maps are read.
 
     Args:   preset: a data set's name; ignore_index: the label that does not count, or "none"; None: the
                 preset's, or 255.
-    Raises: ConfigError: no such preset, or ids are ignored and no label is.
+    Raises: ConfigError: no such preset, ids are ignored and no label is, or classification has no label maps.
     """
+    if task == "classification" and (preset is not None or ignore_index is not None):
+        raise ConfigError("ignore_index" if preset is None else "preset", "is for segmentation; leave it out")
     if preset is not None and preset not in PRESETS:
         raise ConfigError("preset", f"choose {', '.join(PRESETS)}", value=preset)
     known = PRESETS[preset] if preset else None
@@ -94,9 +96,7 @@ def prepare_data(
         begun: the plan of the run that goes on.
     Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes; no pixel counts.
     """
-    if task == "classification" and (preset or ignore_index is not None):
-        raise ConfigError("preset" if preset else "ignore_index", "is for segmentation; leave it out")
-    reading = reading_of(preset, ignore_index)
+    reading = reading_of(task, preset, ignore_index)
     found = find_examples(folder, task, reading)
     if isinstance(classes, str):
         classes = read_class_names(Path(classes))

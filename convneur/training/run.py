@@ -12,7 +12,7 @@ from convneur.data.examples import Task
 from convneur.errors import ConfigError
 from convneur.packaged import packaged_weights, weights_path
 from convneur.progress import Progress, silent
-from convneur.training.data import IgnoreIndex, TrainingData, prepare_data
+from convneur.training.data import IgnoreIndex, TrainingData, prepare_data, reading_of
 from convneur.training.folder import STATE, run_folder
 from convneur.training.plan import RunPlan, RunRequest, refuse_changes
 from convneur.training.settings import TrainSettings, recipe_settings, task_config
@@ -120,6 +120,7 @@ def train(
     begun = RunPlan.read(folder) if resume else None
     if begun is None:
         request = RunRequest(**given)
+        reading_of(request.task, preset, request.ignore_index)  # refused before anything is written
         config, settings = _from_recipe(request, model, values)
     else:
         _refuse_changes(folder, begun, given, model, values)
