@@ -70,13 +70,6 @@ __all__ = [
     "paper_tables",
 ]
 
-# Timing moves to a room of its own.
-_BENCH = (
-    *("BenchCase", "BenchPlan", "BenchResult", "BenchSettings", "Contender", "Machine", "RefusedCase", "TimeSlope"),
-    *("Timing", "describe_machine", "matmul_peak", "paired_ratio", "plan_bench", "run_bench", "time_slope"),
-)
-_HOME |= dict.fromkeys(_BENCH, "convneur.cost.latency")
-
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:

@@ -19,7 +19,6 @@ __all__ = [
     "StageCapture",
     "capture_gates",
     "check_block",
-    "check_finite",
     "reconfigured",
     "untrained",
 ]
@@ -83,13 +82,6 @@ def reconfigured(model: ConvNeur, **changes: Any) -> ConvNeur:
     return net.eval()
 
 
-def check_finite(model: ConvNeur, name: str) -> None:
-    """Raises: InputError: a weight is NaN or infinite; `name` says whose weights they are."""
-    for key, tensor in model.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise InputError(name, f"weight {key} holds NaN or infinite values; the training diverged")
-
-
 def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, needs_gate: bool = True) -> None:
     """Whether the block stands in each stage and has something to show.
 
@@ -107,8 +99,8 @@ def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, ne
     if needs_gate and config.fusion != "gating":
         raise ConfigError(
             "fusion",
-            "has no gate to show; choose fusion gating, or leave out the gate and draw the "
-            "output (--no-gate --row3 output)",
+            "has no gate to show; choose fusion gating, or leave out the gate's row and draw the block's output "
+            "(`row3 output`)",
             value=config.fusion,
         )
 
@@ -139,7 +131,7 @@ def capture_gates(
     Raises:
         ConfigError: a block that is not there or has no global branch.
         InputError: not enough memory for an image of this size.
-        ValueError: a net in training mode (its maps would be random), an image below 32x32.
+        ValueError: a model in training mode (its maps would be random), an image below 32x32.
     """
     check_block(model.config, stages=stages, block=block, needs_gate=False)
     twin = None
@@ -149,12 +141,15 @@ def capture_gates(
             raise ConfigError("local_only", "needs memory none", value=f"memory {twin.config.memory}")
         _check_depths(twin.config, stages, block, " of the local-only net")
     if model.training or (twin is not None and twin.training):
-        raise ValueError("the net is in training mode; call eval() first")
+        raise ValueError("the model is in training mode; call eval() first")
     try:
         with torch.inference_mode():
-            x = torch.from_numpy(image)[None].to(next(model.parameters()).device)
-            taps = model.forward_intermediates(x, stages=stages, block=block).taps
-            local = {} if twin is None else twin.forward_intermediates(x, stages=stages, block=block).taps
+            taps = model.forward_intermediates(_as_input(image, model), stages=stages, block=block).taps
+            local = (
+                {}
+                if twin is None
+                else twin.forward_intermediates(_as_input(image, twin), stages=stages, block=block).taps
+            )
     except RuntimeError as error:
         if "allocate" not in str(error) and "out of memory" not in str(error):
             raise
@@ -180,6 +175,11 @@ def capture_gates(
             )
         )
     return GateCapture(model.config, block, tuple(captured))
+
+
+def _as_input(image: Array, model: ConvNeur) -> Tensor:
+    """(1, C, H, W), where the model's weights are and of their type."""
+    return torch.from_numpy(image)[None].to(next(model.parameters()))
 
 
 def _array(tensor: Tensor) -> Array:
