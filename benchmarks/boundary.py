@@ -332,7 +332,7 @@ def compare(pair: tuple[Path, Path], total: int, rounds: int) -> None:
     accumulators = {kernels: BoundaryAccumulator(settings) for kernels in (PLAIN, compiled)}
 
     def ours(kernels: Any) -> Any:
-        scores = scored_by(kernels, gt, pred, settings)
+        scores = scored_by(kernels, pred, gt, settings)
         accumulators[kernels].add("", scores)
         return scores
 

@@ -18,7 +18,7 @@ from convneur_cli.output import Printer
 if TYPE_CHECKING:
     from convneur.data.pairs import Pair
     from convneur.metrics import BoundarySettings, BoundarySummary, PairScores
-    from convneur.metrics.compare import Comparison
+    from convneur.metrics.comparison import Comparison
 
 __all__ = [
     "CompareOptions",
@@ -87,7 +87,7 @@ class Rival:
     def begin(self, settings: "BoundarySettings", names: Sequence[str]) -> None:
         """Before the first score."""
         from convneur.metrics import BoundaryAccumulator
-        from convneur.metrics.compare import ScoreTable
+        from convneur.metrics.comparison import ScoreTable
 
         self._total = BoundaryAccumulator(settings, names)
         self._first, self._second = ScoreTable(settings, names), ScoreTable(settings, names)
@@ -108,7 +108,7 @@ class Rival:
 
     def comparison(self) -> dict[str, Any] | None:
         """For the JSON result; None if no image was scored in both sets."""
-        from convneur.metrics.compare import compare
+        from convneur.metrics.comparison import compare
 
         both = set(self._first.images) & set(self._second.images)
         if not both:

@@ -178,10 +178,10 @@ class PictureOptions:
         )
 
     def _path(self, settings: "BoundarySettings") -> "FigurePath":
-        from convneur.metrics.examples import example_path
+        from convneur.metrics.picks import metric_path
 
         try:
-            return example_path(self.figures_by or settings.metrics[0], settings)
+            return metric_path(self.figures_by or settings.metrics[0], settings)
         except ConfigError as error:
             raise UsageError(f"--figures-by {error.value}: {error.problem}") from None
 
@@ -194,30 +194,30 @@ class PictureOptions:
         self, summary: "BoundarySummary", settings: "BoundarySettings", comparison: Mapping[str, Any] | None
     ) -> list[tuple[str, str, str]]:
         """(stem of the file, image, why it is drawn), each image once."""
-        from convneur.metrics.examples import Example, examples
+        from convneur.metrics.picks import Pick, pick_images
 
         path = self._path(settings)
-        found = examples(summary.per_image, path, self.figures_count)
+        found = pick_images(summary.per_image, path, self.figures_count)
         if comparison:
             moved = dict_at(comparison["moved_most"], path[0], path[1] if len(path) > 1 else None)
             found += [
-                Example(row["name"], "moved", place, row["difference"])
+                Pick(row["name"], "moved", place, row["difference"])
                 for place, row in enumerate(moved[: self.figures_count], start=1)
             ]
         chosen: dict[str, tuple[str, str]] = {}
-        for example in found:
-            figure, value = _figure_name(path), significant(abs(example.value))
-            place = f"{example.group} {example.place}"
-            if example.group == "moved":
-                why = f"{place} by {figure}: {'-' if example.value < 0 else '+'}{value}"
+        for pick in found:
+            figure, value = _figure_name(path), significant(abs(pick.value))
+            place = f"{pick.group} {pick.place}"
+            if pick.group == "moved":
+                why = f"{place} by {figure}: {'-' if pick.value < 0 else '+'}{value}"
             elif len(summary.per_image) == 1:
                 why = f"{figure}: {value}"
             else:
                 why = f"{place} of {grouped(len(summary.per_image))} by {figure}: {value}"
-            name = re.sub(r"[^\w.-]+", "_", example.name)[-80:]
-            stem = f"{example.group}-{example.place}-{name}"
-            earlier = chosen.get(example.name)
-            chosen[example.name] = (earlier[0], f"{earlier[1]}; {why}") if earlier else (stem, why)
+            name = re.sub(r"[^\w.-]+", "_", pick.name)[-80:]
+            stem = f"{pick.group}-{pick.place}-{name}"
+            earlier = chosen.get(pick.name)
+            chosen[pick.name] = (earlier[0], f"{earlier[1]}; {why}") if earlier else (stem, why)
         return [(stem, name, why) for name, (stem, why) in chosen.items()]
 
 
@@ -251,13 +251,13 @@ class Studio:
         import numpy as np
 
         from convneur.figures.boundaries import Scene, ScenePrediction
-        from convneur.metrics.examples import boundary_errors
+        from convneur.metrics.picks import boundary_errors
 
         shown = []
         for model, figures in zip(self.models, self._figures, strict=True):
             if name in figures:
-                truth, labels, _ = self.reading.pair(model.pairs[name])
-                errors = boundary_errors(truth, labels, self.settings, self.tolerance)
+                labels, truth, _ = self.reading.pair(model.pairs[name])
+                errors = boundary_errors(labels, truth, self.settings, self.tolerance)
                 shown.append(ScenePrediction(model.title, labels, errors, self._values(figures[name])))
         ignored = np.zeros(truth.shape, bool)
         if self.settings.ignore_index is not None:

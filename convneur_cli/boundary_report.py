@@ -96,19 +96,19 @@ def warnings_of(summary: "BoundarySummary", *, inferred: bool, resized: int, pre
     if resized:
         predictions = "1 prediction was" if resized == 1 else f"{grouped(resized)} predictions were"
         found.append(f"{predictions} of another size than the ground truth, resized by nearest pixel")
-    if summary.stray:
-        values = [f"{label} in {_images(count)}" for label, count in summary.stray.items()]
+    if summary.invalid_labels:
+        values = [f"{label} in {_images(count)}" for label, count in summary.invalid_labels.items()]
         last = summary.settings["num_classes"] - 1
         mend = "; if they are classes, add --num-classes" if inferred else ""
         mend = f"; predictions of this preset hold 0 to {last}" if preset else mend
-        if len(summary.stray) == 1 and summary.labels["prediction"].keys() == {0, *summary.stray}:
+        if len(summary.invalid_labels) == 1 and summary.labels["prediction"].keys() == {0, *summary.invalid_labels}:
             mend = "; if this is a mask, write its two classes as 0 and 1"
         found.append(f"predicted labels that are no class count as wrong: {_listed(values, 6)}{mend}")
     if summary.all_ignored:
         found.append(
             f"{_images(len(summary.all_ignored))} ignored altogether, adding nothing: {_listed(summary.all_ignored, 3)}"
         )
-    for tolerance, (thin, regions, example) in summary.swallowed.items():
+    for tolerance, (thin, regions, example) in summary.too_thin.items():
         found.append(
             f"tolerance {tolerance} reaches across {thin} of {regions} ground-truth regions ({example}): there nearly "
             "any boundary matches; add a smaller one such as 1px"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["State", "kept_on_disk", "refuse_unfinished", "state_path"]
 
 _SCHEMA = "convneur.boundary-state/1"
+# Fields whose keys on disk are older than their names.
+_ON_DISK = {"invalid_labels": "stray", "too_thin": "swallowed"}
 
 
 def state_path(output: Path) -> Path:
@@ -163,7 +165,7 @@ def _encoded(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     if hasattr(value, "__dataclass_fields__"):
-        return {field.name: _encoded(getattr(value, field.name)) for field in fields(value)}
+        return {_ON_DISK.get(field.name, field.name): _encoded(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {key: _encoded(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -190,17 +192,17 @@ def _decoded(kept: dict[str, Any]) -> "PairScores":
         gt, pred, matched_gt, matched_pred, score = parts
         return Matches(ints(gt), ints(pred), ints(matched_gt), ints(matched_pred), floats(score))
 
-    trimap, distances, swallowed = kept["trimap"], kept["distances"], kept["swallowed"]
+    trimap, distances, too_thin = kept["trimap"], kept["distances"], kept[_ON_DISK["too_thin"]]
     return PairScores(
         shape=tuple(kept["shape"]),
         diagonal=kept["diagonal"],
         void_pixels=kept["void_pixels"],
-        stray={int(label): pixels for label, pixels in kept["stray"].items()},
+        invalid_labels={int(label): pixels for label, pixels in kept[_ON_DISK["invalid_labels"]].items()},
         classes=ints(kept["classes"]),
         confusion=Confusion(*map(ints, kept["confusion"])),
         trimap=None if trimap is None else {seed: Confusion(*map(ints, bands)) for seed, bands in trimap.items()},
         boundary_f1=matches(kept["boundary_f1"]),
-        swallowed=None if swallowed is None else np.array(swallowed, np.bool_),
+        too_thin=None if too_thin is None else np.array(too_thin, np.bool_),
         surface_dice=matches(kept["surface_dice"]),
         distances=None if distances is None else SurfaceDistances(*map(floats, distances)),
         boundary_iou=None if kept["boundary_iou"] is None else floats(kept["boundary_iou"]),

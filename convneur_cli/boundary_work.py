@@ -93,8 +93,8 @@ def _score(pair: "Pair", reading: "Reading", settings: "BoundarySettings") -> "S
 
     try:
         files = stamp(pair)  # before they are read: a file that is replaced meanwhile does not count as finished
-        gt, pred, resized = reading.pair(pair)
-        return Scored(score_pair(gt, pred, settings), files, resized)
+        pred, gt, resized = reading.pair(pair)
+        return Scored(score_pair(pred, gt, settings), files, resized)
     except InputError as error:
         return str(error)
     except FileNotFoundError as error:

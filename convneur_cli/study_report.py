@@ -16,7 +16,7 @@ from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     from convneur.metrics import BoundarySummary
-    from convneur.metrics.compare import ScoreTable
+    from convneur.metrics.comparison import ScoreTable
     from convneur.training.study import Cell
 
 __all__ = ["REPORTS", "Outcome", "as_result", "print_result", "write_reports"]

@@ -126,7 +126,7 @@ def label_photos(
 def score_run(folder: Path, examples: "Sequence[Example]", data: "Data", task: "Task", workers: int) -> Outcome:
     """The scores of a run that has labelled all photos."""
     from convneur.metrics import BoundaryAccumulator
-    from convneur.metrics.compare import ScoreTable
+    from convneur.metrics.comparison import ScoreTable
 
     settings = _settings(data, task)
     table, total = ScoreTable(settings, data.names), BoundaryAccumulator(settings, data.names)
@@ -166,7 +166,7 @@ def _scored_classes(
     said = json.loads((folder / _CLASSES).read_text(encoding="utf-8"))
     for example in examples:
         truth, guess = np.full((1, 1), example.target), np.full((1, 1), said[example.name])
-        yield example.name, score_pair(truth, guess, settings)
+        yield example.name, score_pair(guess, truth, settings)
 
 
 def _scored_maps(
@@ -183,7 +183,7 @@ def _scored_maps(
             pairs.append(Pair(example.name, made, example.target))
         elif not isinstance(example.target, int):  # inside a shard, which is no file to be known again by its time
             truth = data.reading.ground_truth(example.target)
-            yield example.name, score_pair(truth, data.reading.prediction(made), settings)
+            yield example.name, score_pair(data.reading.prediction(made), truth, settings)
     if not pairs:
         return
     quiet = Printer(json=True, quiet=True)  # the study has a bar of its own

@@ -79,7 +79,7 @@ def main() -> None:
                     pixels, truth = read_example(example, reading)
                     guess = labelled(model, pixels, way, scale, arguments.factor)
                     assert not isinstance(truth, int)  # a label map
-                    total.add(example.name, score_pair(truth, guess, settings))
+                    total.add(example.name, score_pair(guess, truth, settings))
                 found[way].append(total.summary().overall["miou"])
         cells = [f"{statistics.mean(found[way]):.3f}" for way in WAYS]
         for way in WAYS[1:]:

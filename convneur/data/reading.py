@@ -47,16 +47,16 @@ class Reading:
         return self._classes(path, self.preset.pred if self.preset else (), strict=False)
 
     def pair(self, pair: Pair) -> tuple[LabelMap, LabelMap, bool]:
-        """Ground truth and prediction, and whether the latter had to be resized.
+        """Prediction and ground truth, and whether the former had to be resized.
 
         Raises: InputError: as above; the pair's fault.
         """
         if pair.fault is not None:
             raise InputError(None, pair.fault)
-        gt, pred = self.ground_truth(pair.gt), self.prediction(pair.pred)
+        pred, gt = self.prediction(pair.pred), self.ground_truth(pair.gt)
         if self.resize and pred.shape != gt.shape:
-            return gt, resized(pred, gt.shape), True
-        return gt, pred, False
+            return resized(pred, gt.shape), gt, True
+        return pred, gt, False
 
     def _classes(self, path: LabelFile, namings: tuple[Naming, ...], *, strict: bool) -> LabelMap:
         colours = self.colours or (self.preset.colours if self.preset else None)

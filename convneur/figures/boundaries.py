@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from convneur.figures.class_colours import IGNORED, coloured
 from convneur.figures.style import GREY, INK, LARGE, NORMAL, SMALL
-from convneur.metrics.examples import BoundaryErrors, busiest_places
+from convneur.metrics.picks import BoundaryErrors, error_hotspots
 
 __all__ = [
     "ERROR_COLOURS",
@@ -303,7 +303,7 @@ def _window(scene: Scene) -> tuple[int, int, int, int] | None:
         return None
     size = height // _ZOOM, width // _ZOOM
     for prediction in scene.predictions:
-        for y, x in busiest_places(prediction.errors, *size, 1):
+        for y, x in error_hotspots(prediction.errors, *size, 1):
             return y, x, *size
     return None
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convneur.figures.boundaries import ERROR_COLOURS, Scene, error_layer
 from convneur.figures.class_colours import coloured
 from convneur.figures.html_page import data_uri, html_page
-from convneur.metrics.examples import busiest_places, figure_of
+from convneur.metrics.picks import error_hotspots, value_at
 from convneur.metrics.tables import Path
 
 __all__ = ["MOST_PICTURES", "ReportFigure", "boundary_page", "embedded_picture"]
@@ -42,7 +42,7 @@ def embedded_picture(scene: Scene, colours: NDArray[np.uint8]) -> dict[str, Any]
     """
     height, width = scene.truth.shape
     step = -(-max(height, width) // _LONGEST_MAP)
-    spots = busiest_places(
+    spots = error_hotspots(
         scene.predictions[0].errors, max(height // _SPOT_SHARE, 1), max(width // _SPOT_SHARE, 1), _SPOTS
     )
     predictions = []
@@ -152,7 +152,7 @@ def boundary_page(
 
 
 def _values(row: Mapping[str, Any], figures: Sequence[ReportFigure]) -> list[float | None]:
-    return [_plain(figure_of(row, one.path)) for one in figures]
+    return [_plain(value_at(row, one.path)) for one in figures]
 
 
 def _plain(value: float) -> float | None:

@@ -8,13 +8,14 @@ Label maps, many classes and images:
 >>> gt[10:30, 20:40] = 1
 >>> settings = BoundarySettings(num_classes=2, tolerance=("1px", "3px"))
 >>> total = BoundaryAccumulator(settings)
->>> total.add("image 1", score_pair(gt, np.roll(gt, 2, axis=1), settings))
+>>> total.add("image 1", score_pair(np.roll(gt, 2, axis=1), gt, settings))
 >>> total.summary().per_class[1]["hausdorff"]["finite_mean"]
 2.0
 
-One mask against another: `boundary_f1(gt == 1, pred == 1, tolerance="3px")` and its neighbours.
+One mask against another: `boundary_f1(pred == 1, gt == 1, tolerance="3px")` and its neighbours.
 """
 
+from convneur.metrics.comparison import Comparison, ScoreTable, compare
 from convneur.metrics.label_pair import Confusion, highest_class
 from convneur.metrics.masks import (
     assd,
@@ -28,7 +29,8 @@ from convneur.metrics.masks import (
     surface_dice,
     trimap_miou,
 )
-from convneur.metrics.records import record_columns, records
+from convneur.metrics.picks import BoundaryErrors, Pick, boundary_errors, error_hotspots, pick_images
+from convneur.metrics.record_rows import record_columns, records
 from convneur.metrics.scores import Matches, PairScores, score_pair
 from convneur.metrics.settings import METRICS, BoundarySettings, tolerance_radius
 from convneur.metrics.summary import BoundaryAccumulator, BoundarySummary
@@ -36,19 +38,27 @@ from convneur.metrics.summary import BoundaryAccumulator, BoundarySummary
 __all__ = [
     "METRICS",
     "BoundaryAccumulator",
+    "BoundaryErrors",
     "BoundarySettings",
     "BoundarySummary",
+    "Comparison",
     "Confusion",
     "Matches",
     "PairScores",
+    "Pick",
+    "ScoreTable",
     "assd",
+    "boundary_errors",
     "boundary_f1",
     "boundary_iou",
+    "compare",
+    "error_hotspots",
     "hausdorff",
     "hd95",
     "highest_class",
     "masd",
     "mean_iou",
+    "pick_images",
     "pixel_accuracy",
     "record_columns",
     "records",

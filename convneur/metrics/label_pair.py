@@ -55,7 +55,7 @@ class LabelPair(NamedTuple):
     """Two maps of ranks: rank k stands for class `classes[k]`, rank K for no class (ignored or foreign).
 
     gt, pred: (H, W). void: (H, W), the ignored pixels. confusion: over the pixels that are not ignored, (K,).
-    stray: labels of the prediction that are no class, with their pixels that are not ignored.
+    invalid_labels: labels of the prediction that are no class, with their pixels that are not ignored.
     """
 
     gt: RankMap
@@ -63,7 +63,7 @@ class LabelPair(NamedTuple):
     void: BoolMap
     classes: IntArray
     confusion: Confusion
-    stray: dict[int, int]
+    invalid_labels: dict[int, int]
 
 
 def rank_type(none: int) -> type[np.unsignedinteger[Any]]:
@@ -83,8 +83,8 @@ def disagreements(gt: RankMap, pred: RankMap, length: int) -> tuple[IntArray, In
 
 
 def comparable(
-    gt: npt.NDArray[Any],
     pred: npt.NDArray[Any],
+    gt: npt.NDArray[Any],
     *,
     num_classes: int | None,
     ignore_index: int | None,
@@ -99,7 +99,7 @@ def comparable(
     Returns: the pair.
     Raises:  InputError: not two label maps of one size, or a gt label that is neither a class nor ignored.
     """
-    for name, labels in (("ground truth", gt), ("prediction", pred)):
+    for name, labels in (("prediction", pred), ("ground truth", gt)):
         if labels.ndim != 2 or labels.size == 0 or labels.dtype.kind not in "bui":
             raise InputError(name, f"a label map is two-dimensional and of integers, not {describe(labels)}")
     if gt.shape != pred.shape:
@@ -134,11 +134,11 @@ def comparable(
 
     gt_map, pred_map = _translated(gt_codes, gt_rank), _translated(pred_codes, pred_rank)
     void: BoolMap = gt_map == none
-    stray = {}
+    invalid_labels = {}
     if (pred_counts[pred_foreign] > 0).any():
         outside = pred_codes[(pred_map == none) & ~void]
         values, counts = np.unique(pred_values[outside], return_counts=True)
-        stray = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
+        invalid_labels = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
     if void.any():
         pred_map[void] = none
     # By label they are counted already; floats hold counts of pixels exactly.
@@ -147,7 +147,7 @@ def comparable(
     only_gt, only_pred = (counts[:none] for counts in disagreements(gt_map, pred_map, none + 1))
     agreeing = gt_pixels - only_gt
     pred_pixels = agreeing + only_pred
-    return LabelPair(gt_map, pred_map, void, classes, Confusion(gt_pixels, pred_pixels, agreeing), stray)
+    return LabelPair(gt_map, pred_map, void, classes, Confusion(gt_pixels, pred_pixels, agreeing), invalid_labels)
 
 
 def highest_class(labels: npt.NDArray[Any], ignore_index: int | None) -> int:

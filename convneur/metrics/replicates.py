@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.errors import ConfigError, InputError
-from convneur.metrics.compare import DataSets, ScoreTable, exact_sums, weighted_sums
+from convneur.metrics.comparison import DataSets, ScoreTable, exact_sums, weighted_sums
 from convneur.metrics.tables import nested
 from convneur.resampling import percentile_interval, resample_counts
 
@@ -50,7 +50,7 @@ def compare_runs(
         (S - 1) / S of the variance that there is between seeds, so a draw's deviation from the mean of all seeds is
         stretched by sqrt(S / (S - 1)). The interval answers for the choice of images and of seeds together; three
         seeds say little of rarer ones. With one seed it answers for the images alone and is that of
-        `convneur.metrics.compare.compare`.
+        `convneur.metrics.compare`.
     Args:    runs, against: scores of each seed and fold, equally many, with the same settings; seed: of the draw;
         level: of the interval, 0 to 1.
     Raises:  InputError: an image that only one of two runs has, or none. ConfigError: seeds or folds that have no

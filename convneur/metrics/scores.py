@@ -41,9 +41,9 @@ class PairScores:
     """What one pair of label maps contributes; K classes occur in the ground truth or the prediction.
 
     shape: (H, W) pixels. diagonal: of the image in units of spacing, the penalty of a missed class.
-    void_pixels: ignored pixels. stray: labels of the prediction that are no class -> pixels not ignored.
+    void_pixels: ignored pixels. invalid_labels: labels of the prediction that are no class -> pixels not ignored.
     classes: (K,) ascending. confusion: (K,) pixels not ignored. trimap: seed -> (W, K) pixels in the band of each
-    width, widths as in the settings. boundary_f1, surface_dice: matches, as in the settings. swallowed: (T, K),
+    width, widths as in the settings. boundary_f1, surface_dice: matches, as in the settings. too_thin: (T, K),
     the ground-truth class is so thin that each of its pixels is within the F1 tolerance of its boundary.
     distances: inf where one mask is empty. boundary_iou: (K,). What was not asked for is None.
     """
@@ -51,34 +51,34 @@ class PairScores:
     shape: tuple[int, int]
     diagonal: float
     void_pixels: int
-    stray: Mapping[int, int]
+    invalid_labels: Mapping[int, int]
     classes: IntArray
     confusion: Confusion
     trimap: Mapping[str, Confusion] | None = None
     boundary_f1: Matches | None = None
-    swallowed: BoolMap | None = None
+    too_thin: BoolMap | None = None
     surface_dice: Matches | None = None
     distances: SurfaceDistances | None = None
     boundary_iou: FloatArray | None = None
 
 
-def score_pair(gt: npt.NDArray[Any], pred: npt.NDArray[Any], settings: BoundarySettings) -> PairScores:
+def score_pair(pred: npt.NDArray[Any], gt: npt.NDArray[Any], settings: BoundarySettings) -> PairScores:
     """Score a predicted label map against the ground truth, all classes and metrics at once.
 
     Choice: ignored pixels (gt == ignore_index) leave both maps first; prediction labels that are no class, the
         ignore label among them, are false negatives. Definitions, units and empty masks: `convneur.metrics`.
-    Args:    gt, pred: (H, W) of integers or booleans; settings: what to compute.
+    Args:    pred, gt: (H, W) of integers or booleans; settings: what to compute.
     Returns: the scores; combine pairs with `BoundaryAccumulator`.
     Raises:  InputError: not two label maps of one size, or a gt label that is neither a class nor ignored.
     """
-    return scored_by(kernels_for(gt.size), gt, pred, settings)
+    return scored_by(kernels_for(gt.size), pred, gt, settings)
 
 
-def scored_by(kernels: Kernels, gt: npt.NDArray[Any], pred: npt.NDArray[Any], settings: BoundarySettings) -> PairScores:
+def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], settings: BoundarySettings) -> PairScores:
     """`score_pair` by the given kernels; which of them makes no difference to the scores, only to the time."""
     pair = comparable(
-        gt,
         pred,
+        gt,
         num_classes=settings.num_classes,
         ignore_index=settings.ignore_index,
         occurrences=kernels.occurrences,
@@ -93,14 +93,14 @@ def scored_by(kernels: Kernels, gt: npt.NDArray[Any], pred: npt.NDArray[Any], se
     height, width = pair.gt.shape
     step_y, step_x = settings.spacing
 
-    trimap = boundary_f1 = swallowed = surface_dice = distances = boundary_iou = None
+    trimap = boundary_f1 = too_thin = surface_dice = distances = boundary_iou = None
     if "trimap_miou" in wanted:
         trimap = {seed: _trimap(kernels, pair, seed, settings, present) for seed in seeds(settings)}
     if by_distance or "boundary_f1" in wanted:
         gt_border = kernels.border_points(pair.gt, count, settings.connectivity)
     if "boundary_f1" in wanted:
         boundary_f1 = _boundary_f1(kernels, pair, settings, present)
-        swallowed = _swallowed(gt_border, pair.gt.shape, settings)[:, present]
+        too_thin = _too_thin(gt_border, pair.gt.shape, settings)[:, present]
     if by_distance:
         pred_border = kernels.border_points(pair.pred, count, settings.connectivity)
         from_gt = kernels.nearest(gt_border, pred_border, pair.gt.shape, settings.spacing)
@@ -119,12 +119,12 @@ def scored_by(kernels: Kernels, gt: npt.NDArray[Any], pred: npt.NDArray[Any], se
         shape=(height, width),
         diagonal=math.sqrt((height * step_y) ** 2 + (width * step_x) ** 2),
         void_pixels=int(np.count_nonzero(pair.void)),
-        stray=pair.stray,
+        invalid_labels=pair.invalid_labels,
         classes=pair.classes[present],
         confusion=Confusion(*(pixels[present] for pixels in pair.confusion)),
         trimap=trimap,
         boundary_f1=boundary_f1,
-        swallowed=swallowed,
+        too_thin=too_thin,
         surface_dice=surface_dice,
         distances=distances,
         boundary_iou=boundary_iou,
@@ -190,7 +190,7 @@ def _boundary_f1(kernels: Kernels, pair: LabelPair, settings: BoundarySettings, 
     return matches._replace(score=score)
 
 
-def _swallowed(border: Points, shape: tuple[int, int], settings: BoundarySettings) -> BoolMap:
+def _too_thin(border: Points, shape: tuple[int, int], settings: BoundarySettings) -> BoolMap:
     """(T, K): the class fits between two boundaries that a tolerance apart reach each other everywhere."""
     extent = np.full(len(border.starts) - 1, math.inf)
     owned = np.flatnonzero(border.counts())

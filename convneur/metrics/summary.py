@@ -18,10 +18,10 @@ from convneur.metrics.settings import BoundarySettings
 from convneur.metrics.tables import (
     Path,
     Table,
-    fold,
     image_values,
     keys,
     nested,
+    over_classes,
     region_values,
     trimap_values,
 )
@@ -42,8 +42,9 @@ class BoundarySummary:
     dict, one per class, one per image in the order of their names, with the same keys for the metrics; NaN is
     undefined. presence: images where a class is in both maps, missed, spurious, in neither (images with nothing
     to score left out). labels: map -> label -> pixels; the prediction's where the ground truth is not ignored.
-    all_ignored: images without a pixel to score. stray: prediction labels that are no class -> images that have it.
-    swallowed: tolerance -> (class regions too thin for it, class regions, an example).
+    all_ignored: images without a pixel to score. invalid_labels: prediction labels that are no class -> images that
+    have it.
+    too_thin: tolerance -> (class regions too thin for it, class regions, an example).
     """
 
     settings: Figures
@@ -53,8 +54,8 @@ class BoundarySummary:
     per_image: list[Figures]
     labels: dict[str, dict[int, int]]
     all_ignored: tuple[str, ...]
-    stray: dict[int, int]
-    swallowed: dict[str, tuple[int, int, str]]
+    invalid_labels: dict[int, int]
+    too_thin: dict[str, tuple[int, int, str]]
 
 
 def class_names(settings: BoundarySettings, names: Sequence[str] | None) -> list[str]:
@@ -72,7 +73,7 @@ def class_names(settings: BoundarySettings, names: Sequence[str] | None) -> list
 
 
 class _Image(NamedTuple):
-    """What is kept of a pair: its folded figures, with the trimap's of every seed until one is chosen."""
+    """What is kept of a pair: its values over its classes, with the trimap's of every seed until one is chosen."""
 
     name: str
     shape: tuple[int, int]
@@ -105,10 +106,10 @@ class BoundaryAccumulator:
         self._presence = np.zeros((3, count), np.int64)
         self._images: list[_Image] = []
         self._void_pixels = 0
-        self._stray_pixels: Counter[int] = Counter()
-        self._stray_images: Counter[int] = Counter()
+        self._invalid_pixels: Counter[int] = Counter()
+        self._invalid_images: Counter[int] = Counter()
         self._regions = 0
-        self._swallowed: Counter[str] = Counter()
+        self._too_thin: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
 
     def add(self, name: str, scores: PairScores) -> None:
@@ -131,13 +132,13 @@ class BoundaryAccumulator:
         self._presence[:, classes] += presence
         self._images.append(self._image(name, scores, table, presence))
         self._void_pixels += scores.void_pixels
-        self._stray_pixels.update(scores.stray)
-        self._stray_images.update(scores.stray.keys())
-        if scores.swallowed is not None:
+        self._invalid_pixels.update(scores.invalid_labels)
+        self._invalid_images.update(scores.invalid_labels.keys())
+        if scores.too_thin is not None:
             self._regions += int(np.count_nonzero(in_gt))
-            for key, thin in zip(keys("boundary_f1", self.settings), scores.swallowed, strict=True):
+            for key, thin in zip(keys("boundary_f1", self.settings), scores.too_thin, strict=True):
                 if thin.any():
-                    self._swallowed[key] += int(np.count_nonzero(thin))
+                    self._too_thin[key] += int(np.count_nonzero(thin))
                     self._example(key, f"{name}, class {self.names[classes[np.argmax(thin)]]}")
 
     def merge(self, other: "BoundaryAccumulator") -> None:
@@ -159,10 +160,10 @@ class BoundaryAccumulator:
         self._presence += other._presence
         self._images += other._images
         self._void_pixels += other._void_pixels
-        self._stray_pixels.update(other._stray_pixels)
-        self._stray_images.update(other._stray_images)
+        self._invalid_pixels.update(other._invalid_pixels)
+        self._invalid_images.update(other._invalid_images)
         self._regions += other._regions
-        self._swallowed.update(other._swallowed)
+        self._too_thin.update(other._too_thin)
         for key, example in other._examples.items():
             self._example(key, example)
 
@@ -182,7 +183,7 @@ class BoundaryAccumulator:
             }
             for k, name in enumerate(self.names)
         ]
-        overall = nested(fold(table, self._confusion), settings)
+        overall = nested(over_classes(table, self._confusion), settings)
         overall["presence"] = {key: sum(row[key] for row in presence) for key in presence[0]}
         images = sorted(self._images, key=lambda image: image.name)
         per_image = [
@@ -204,8 +205,8 @@ class BoundaryAccumulator:
             per_image=per_image,
             labels=self._labels(),
             all_ignored=tuple(image.name for image in images if not image.pixels),
-            stray=dict(sorted(self._stray_images.items())),
-            swallowed={key: (n, self._regions, self._examples[key]) for key, n in sorted(self._swallowed.items())},
+            invalid_labels=dict(sorted(self._invalid_images.items())),
+            too_thin={key: (n, self._regions, self._examples[key]) for key, n in sorted(self._too_thin.items())},
         )
 
     def _image(self, name: str, scores: PairScores, table: Table, presence: IntArray) -> _Image:
@@ -217,12 +218,13 @@ class BoundaryAccumulator:
             for path in [path for path in table if path[0] == "boundary_f1"]:
                 table[path] = np.concatenate((table[path], right))
         bands = {
-            seed: fold(trimap_values(band, settings), scores.confusion) for seed, band in (scores.trimap or {}).items()
+            seed: over_classes(trimap_values(band, settings), scores.confusion)
+            for seed, band in (scores.trimap or {}).items()
         }
         height, width = scores.shape
         pixels = height * width - scores.void_pixels
         counts = _presence(presence.sum(axis=1), len(self.names) if scored else 0)
-        return _Image(name, scores.shape, pixels, fold(table, scores.confusion), bands, counts)
+        return _Image(name, scores.shape, pixels, over_classes(table, scores.confusion), bands, counts)
 
     def _by_class(self, seed: str, scored: int) -> Table:
         """path -> (C,), over the data set."""
@@ -264,7 +266,7 @@ class BoundaryAccumulator:
             gt[self.settings.ignore_index] = self._void_pixels
         return {
             "ground_truth": dict(sorted(gt.items())),
-            "prediction": dict(sorted((pred | self._stray_pixels).items())),
+            "prediction": dict(sorted((pred | self._invalid_pixels).items())),
         }
 
     def _example(self, key: str, example: str) -> None:

@@ -1,4 +1,4 @@
-"""Figures as flat tables, path -> one value per class, and how a table folds into one set of figures."""
+"""Figures as flat tables, path -> one value per class, and how a table reduces to one set of figures."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from convneur.metrics.label_pair import Confusion, ratio
 from convneur.metrics.scores import DISTANCES, PairScores
 from convneur.metrics.settings import METRICS, BoundarySettings
 
-__all__ = ["Path", "Table", "fold", "image_values", "keys", "nested", "region_values", "trimap_values"]
+__all__ = ["Path", "Table", "image_values", "keys", "nested", "over_classes", "region_values", "trimap_values"]
 
 Path = tuple[str, ...]
 Table = dict[Path, npt.NDArray[Any]]
@@ -62,7 +62,7 @@ def trimap_values(bands: Confusion, settings: BoundarySettings) -> Table:
     return {("trimap_miou", key): row for key, row in zip(keys("trimap_miou", settings), bands.iou(), strict=True)}
 
 
-def fold(table: Table, confusion: Confusion) -> dict[Path, float]:
+def over_classes(table: Table, confusion: Confusion) -> dict[Path, float]:
     """One figure per path: the mean over the classes that have a value; counts add up; accuracy is of all pixels.
 
     Args: table: path -> (K,); confusion: of the same classes.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convneur.metrics.compare import ScoreTable
+from convneur.metrics.comparison import ScoreTable
 from convneur.metrics.replicates import compare_runs, spread
 from convneur.training.study import Cell
 

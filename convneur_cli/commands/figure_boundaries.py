@@ -81,14 +81,14 @@ def boundaries(
     from convneur.figures.boundaries import DPI, paper_figure
     from convneur.figures.style import save_figure
     from convneur.metrics import BoundarySettings
-    from convneur.metrics.examples import example_path
+    from convneur.metrics.picks import metric_path
 
     folders = [path for path in (twin, predictions) if path is not None]
     settings = BoundarySettings(
         ignore_index=inputs.ignored(), metrics=metrics, tolerance=(tolerance,), trimap_width=(3,)
     )
     try:
-        figure_path = example_path(by, settings)
+        figure_path = metric_path(by, settings)
     except ConfigError as error:
         raise UsageError(f"--by {error.value}: {error.problem}") from None
     heads = _titles(titles, folders)
@@ -161,20 +161,20 @@ def _chosen(
     typed: str | None, summaries: "Sequence[BoundarySummary]", path: "FigurePath", count: int, predictions: Path
 ) -> list[tuple[str, str]]:
     """(image, why it is drawn)."""
-    from convneur.metrics.examples import examples, figure_of
+    from convneur.metrics.picks import pick_images, value_at
 
     rows = {row["name"]: row for row in summaries[-1].per_image}
     metric = figure_name(path[0], path[1] if len(path) > 1 else None)
     if typed is None:
         return [
             (each.name, f"{each.group} {each.place} of {len(rows)} by {metric}: {significant(each.value)}")
-            for each in examples(summaries[-1].per_image, path, count)
+            for each in pick_images(summaries[-1].per_image, path, count)
         ]
     chosen = [name.strip() for name in typed.split(",")]
     for name in chosen:
         if name not in rows:
             raise UsageError(f"--names {name}: no such image in {predictions}")
-    return [(name, f"{metric}: {significant(figure_of(rows[name], path))}") for name in chosen]
+    return [(name, f"{metric}: {significant(value_at(rows[name], path))}") for name in chosen]
 
 
 def _figures(model: PictureModel, name: str) -> Mapping[str, Any]:

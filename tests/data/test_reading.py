@@ -84,11 +84,11 @@ def test_grey_maps_are_read_as_they_are_beside_a_colour_table(tmp_path: Path) ->
 
 def test_predictions_are_resized_on_request_only(tmp_path: Path) -> None:
     pair = Pair("x", saved(tmp_path / "p.png", [[1, 2]]), saved(tmp_path / "g.png", [[1] * 4] * 2))
-    gt, pred, was = Reading(resize=True).pair(pair)
+    pred, gt, was = Reading(resize=True).pair(pair)
     assert was
     np.testing.assert_array_equal(pred, [[1, 1, 2, 2]] * 2)
     assert gt.shape == (2, 4)
-    gt, pred, was = Reading().pair(pair)
+    pred, gt, was = Reading().pair(pair)
     assert (pred.shape, was) == ((1, 2), False)
 
 

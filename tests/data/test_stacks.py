@@ -126,7 +126,7 @@ def test_stacks_become_a_pair_per_page(tmp_path: Path) -> None:
     assert [pair.name for pair in pairs] == sorted(pair.name for pair in pairs)
     assert {pair.files for pair in pairs} == {"alone", "scan", "z"}
     for pair, labels in zip(pairs[1:-1], MAPS, strict=True):
-        gt, pred, _ = Reading().pair(pair)
+        pred, gt, _ = Reading().pair(pair)
         np.testing.assert_array_equal(gt, labels)
         np.testing.assert_array_equal(pred, labels)
 
@@ -206,7 +206,7 @@ from convneur.data.pairs import find_pairs, paged
 from convneur.data.reading import Reading
 
 pairs = paged(find_pairs(Path(sys.argv[1]), Path(sys.argv[1]))).pairs
-print(len(pairs), sum(int(Reading().pair(pair)[0].sum()) for pair in pairs))
+print(len(pairs), sum(int(Reading().pair(pair)[1].sum()) for pair in pairs))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 

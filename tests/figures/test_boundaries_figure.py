@@ -22,7 +22,7 @@ from convneur.figures.boundaries import (
 from convneur.figures.class_colours import class_colours, coloured
 from convneur.figures.style import save_figure
 from convneur.metrics import BoundarySettings
-from convneur.metrics.examples import boundary_errors
+from convneur.metrics.picks import boundary_errors
 
 NAMES = ("background", "horse", "sky")
 COLOURS = class_colours(3)
@@ -36,7 +36,7 @@ def scene(models: int = 1, *, photo: bool = True, height: int = 120, width: int 
     for number in range(models):
         labels = np.roll(truth, 8 + number, 1)
         labels[labels == 255] = 0
-        errors = boundary_errors(truth, labels, BoundarySettings(num_classes=3), "2px")
+        errors = boundary_errors(labels, truth, BoundarySettings(num_classes=3), "2px")
         predictions.append(ScenePrediction(f"model {number}", labels, errors, [("B", "0.5"), ("H", "8.0")]))
     pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8) if photo else None
     return Scene(name, "worst 1 of 9", pixels, truth, truth == 255, predictions)

@@ -14,7 +14,7 @@ from convneur.figures.boundaries import ERROR_COLOURS, Scene, ScenePrediction
 from convneur.figures.class_colours import class_colours
 from convneur.figures.report import MOST_PICTURES, ReportFigure, boundary_page, embedded_picture
 from convneur.metrics import BoundarySettings
-from convneur.metrics.examples import boundary_errors
+from convneur.metrics.picks import boundary_errors
 
 EVIL = "</script><script>alert(1)</script><!-- & \u2028 \udcff"
 MIOU = ReportFigure(("miou",), "mIoU", "IoU", "one matrix", lower=False, decimals=4, chosen=True)
@@ -71,7 +71,7 @@ def scene(height: int, width: int) -> Scene:
     truth = np.zeros((height, width), np.uint8)
     truth[height // 3 : height // 2, width // 3 : width // 2] = 1
     labels = np.roll(truth, 20, 1)
-    errors = boundary_errors(truth, labels, BoundarySettings(num_classes=2), "2px")
+    errors = boundary_errors(labels, truth, BoundarySettings(num_classes=2), "2px")
     photo = np.zeros((height, width, 3), np.uint8)
     return Scene("a", "worst", photo, truth, truth == 255, [ScenePrediction("p", labels, errors, [("B", "1")])])
 

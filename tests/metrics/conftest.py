@@ -24,17 +24,17 @@ def oracles() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def case_maps() -> Callable[[str], tuple[LabelMap, LabelMap]]:
-    """name -> ground truth, prediction."""
+    """name -> prediction, ground truth."""
 
     def load(name: str) -> tuple[LabelMap, LabelMap]:
-        return tuple(np.asarray(Image.open(CASES / side / f"{name}.png")) for side in ("gt", "pred"))
+        return tuple(np.asarray(Image.open(CASES / side / f"{name}.png")) for side in ("pred", "gt"))
 
     return load
 
 
 @pytest.fixture(scope="session")
 def blobs() -> Callable[..., tuple[LabelMap, LabelMap]]:
-    """Smooth regions and a prediction of them that is displaced, speckled and partly wrong."""
+    """Prediction and ground truth: smooth regions, and what is displaced, speckled and partly wrong of them."""
 
     def make(seed: int, height: int = 60, width: int = 83, classes: int = 5) -> tuple[LabelMap, LabelMap]:
         random = np.random.default_rng(seed)
@@ -44,6 +44,6 @@ def blobs() -> Callable[..., tuple[LabelMap, LabelMap]]:
         y, x = random.integers(0, height - 8), random.integers(0, width - 8)
         pred[y : y + 8, x : x + 6] = random.integers(classes)
         gt[:3, : width // 2] = 255
-        return gt, pred
+        return pred, gt
 
     return make

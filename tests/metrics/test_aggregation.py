@@ -30,8 +30,8 @@ def mask(*boxes: tuple[int, int, int, int], shape: tuple[int, int] = (30, 40)) -
 
 def summed(pairs: list[tuple[np.ndarray, np.ndarray]], **options: Any) -> BoundarySummary:
     total = BoundaryAccumulator(BoundarySettings(num_classes=2, **options))
-    for number, (gt, pred) in enumerate(pairs):
-        total.add(f"pair {number}", score_pair(gt, pred, total.settings))
+    for number, (pred, gt) in enumerate(pairs):
+        total.add(f"pair {number}", score_pair(pred, gt, total.settings))
     return total.summary()
 
 
@@ -81,9 +81,9 @@ def test_the_mean_is_exact_until_it_is_read(values: list[float], cut: int) -> No
 def test_a_class_is_averaged_over_the_images_that_have_it() -> None:
     present, absent = mask((5, 5, 9, 9)), mask()
     moved = mask((5, 7, 9, 9))
-    summary = summed([(present, moved), (absent, absent), (present, present)])
+    summary = summed([(moved, present), (absent, absent), (present, present)])
     one = summary.per_class[1]
-    alone = [summed([pair]).per_class[1] for pair in ((present, moved), (present, present))]
+    alone = [summed([pair]).per_class[1] for pair in ((moved, present), (present, present))]
     for metric, key in (("boundary_f1", "0.008"), ("surface_dice", "1"), ("hausdorff", "finite_mean")):
         assert one[metric][key] == pytest.approx((alone[0][metric][key] + alone[1][metric][key]) / 2)
     assert one["presence"] == {"both": 2, "missed": 0, "spurious": 0, "both_empty": 1}
@@ -95,7 +95,7 @@ def test_a_class_is_averaged_over_the_images_that_have_it() -> None:
 
 def test_region_metrics_come_from_one_confusion_matrix() -> None:
     large, small = mask((2, 2, 20, 30)), mask((5, 5, 2, 2))
-    pairs = [(large, large), (small, mask((5, 6, 2, 2)))]
+    pairs = [(large, large), (mask((5, 6, 2, 2)), small)]
     summary = summed(pairs)
     assert summary.per_class[1]["miou"] == (600 + 2) / (600 + 6)
     assert summary.overall["pixel_accuracy"] == (2400 - 4) / 2400
@@ -113,7 +113,7 @@ def test_missed_and_spurious_count_as_the_diagonal_of_their_image() -> None:
     flat = mask(shape=(10, 20))
     spurious = mask((0, 0, 2, 2), shape=(10, 20))
     moved = mask((5, 8, 4, 4))
-    summary = summed([(there, nowhere), (flat, spurious), (there, moved)], spacing=(3.0, 0.5))
+    summary = summed([(nowhere, there), (spurious, flat), (moved, there)], spacing=(3.0, 0.5))
     diagonals = math.hypot(30 * 3, 40 * 0.5), math.hypot(10 * 3, 20 * 0.5)
     for metric in ("hausdorff", "hd95", "assd", "masd"):
         figures = summary.per_class[1][metric]
@@ -122,21 +122,21 @@ def test_missed_and_spurious_count_as_the_diagonal_of_their_image() -> None:
     assert summary.per_class[1]["hausdorff"]["finite_mean"] == 1.5
     assert summary.overall["hausdorff"]["missed"] == 1
     for metric, key in (("boundary_f1", "0.008"), ("surface_dice", "1")):
-        last = summed([(there, moved)], spacing=(3.0, 0.5)).per_class[1][metric][key]
+        last = summed([(moved, there)], spacing=(3.0, 0.5)).per_class[1][metric][key]
         assert summary.per_class[1][metric][key] == pytest.approx(last / 3)
 
 
 def test_a_class_with_no_finite_distance_has_a_penalised_mean_only() -> None:
-    figures = summed([(mask((5, 5, 4, 4)), mask())]).per_class[1]["hausdorff"]
+    figures = summed([(mask(), mask((5, 5, 4, 4)))]).per_class[1]["hausdorff"]
     assert math.isnan(figures["finite_mean"])
     assert figures["penalised_mean"] == 50
 
 
 def test_pooled_counts() -> None:
     pairs = [
-        (mask((5, 5, 9, 9)), mask((5, 7, 9, 9))),
-        (mask((5, 5, 3, 3)), mask((9, 9, 12, 12))),
-        (mask((2, 2, 3, 3)), mask()),
+        (mask((5, 7, 9, 9)), mask((5, 5, 9, 9))),
+        (mask((9, 9, 12, 12)), mask((5, 5, 3, 3))),
+        (mask(), mask((2, 2, 3, 3))),
     ]
     options = {"tolerance": ("1px",), "surface_dice_tau": ("1",)}
     pooled, mean = summed(pairs, aggregate="pooled", **options), summed(pairs, **options)
@@ -161,14 +161,14 @@ def test_pooled_counts() -> None:
 def test_pooling_where_no_mask_has_a_boundary() -> None:
     full = np.ones((6, 6), np.uint8)
     for pred, expected in ((full, 1.0), (full * 0, 0.0)):
-        assert summed([(full, pred)], aggregate="pooled").per_class[1]["boundary_f1"]["0.008"] == expected
+        assert summed([(pred, full)], aggregate="pooled").per_class[1]["boundary_f1"]["0.008"] == expected
 
 
 def test_counting_absent_classes_as_davis_does() -> None:
     there, nowhere = mask((5, 5, 4, 4)), mask()
     moved = mask((5, 12, 4, 4))
-    summary = summed([(there, moved), (nowhere, nowhere)], count_absent=True, tolerance=("1px",))
-    f1 = summed([(there, moved)], tolerance=("1px",)).per_class[1]["boundary_f1"]["1px"]
+    summary = summed([(moved, there), (nowhere, nowhere)], count_absent=True, tolerance=("1px",))
+    f1 = summed([(moved, there)], tolerance=("1px",)).per_class[1]["boundary_f1"]["1px"]
     assert summary.per_class[1]["boundary_f1"]["1px"] == pytest.approx((f1 + 1) / 2)
     assert summary.per_image[1]["boundary_f1"]["1px"] == 1
     assert math.isnan(summed([(nowhere, nowhere)]).per_class[1]["boundary_f1"]["0.008"])
@@ -179,7 +179,7 @@ def test_an_all_ignored_image_is_counted_and_adds_nothing() -> None:
     there, moved = mask((5, 5, 4, 4)), mask((6, 5, 4, 4))
     void = np.full((30, 40), 255, np.uint8)
     for options in ({}, {"count_absent": True}):
-        with_void, without = summed([(there, moved), (void, there)], **options), summed([(there, moved)], **options)
+        with_void, without = summed([(moved, there), (there, void)], **options), summed([(moved, there)], **options)
         assert (with_void.images, without.images) == (2, 1)
         assert with_void.all_ignored == ("pair 1",)
         np.testing.assert_equal(with_void.per_class, without.per_class)
@@ -200,18 +200,18 @@ def test_auto_chooses_the_seed_over_the_whole_set() -> None:
     assert mixed.overall["trimap_miou"]["1"] == 1
 
 
-def test_label_shares_and_stray_labels() -> None:
+def test_label_shares_and_invalid_labels() -> None:
     gt, pred = mask((0, 0, 2, 40)), mask((0, 0, 1, 40))
     gt[-1], pred[-2:] = 255, 7
-    summary = summed([(gt, pred)])
+    summary = summed([(pred, gt)])
     assert summary.labels["ground_truth"] == {0: 27 * 40, 1: 80, 255: 40}
     assert summary.labels["prediction"] == {0: 27 * 40, 1: 40, 7: 40}
-    assert summary.stray == {7: 1}
+    assert summary.invalid_labels == {7: 1}
 
 
 def test_thin_regions_are_counted_with_an_example() -> None:
     thin = mask((5, 5, 2, 30))
-    assert summed([(thin, thin)], tolerance=("1px", "0px")).swallowed == {"1px": (1, 2, "pair 0, class 1")}
+    assert summed([(thin, thin)], tolerance=("1px", "0px")).too_thin == {"1px": (1, 2, "pair 0, class 1")}
 
 
 def test_every_summary_has_the_same_keys() -> None:

@@ -23,7 +23,7 @@ WIDTHS = (3, 1, 8)
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
-    """Two maps: noise or coarse blocks, thin or square, also constant; ignored and foreign labels among them."""
+    """Prediction and truth: noise or coarse blocks, thin or square, also constant; ignored and foreign labels."""
     height, width = draw(st.sampled_from([(1, 1), (1, 9), (7, 1), (5, 8), (8, 5), (9, 9), (3, 40), (34, 4)]))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     block = draw(st.sampled_from([1, 1, 3, 40]))
@@ -34,7 +34,7 @@ def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
     kinds = draw(st.sampled_from([[0, 1, 2], [0, 0, 0, 1], [0, 1, 2, IGNORE], [1]]))
     pred = draw(st.sampled_from([[0, 1, 2], [0, 0, 0, 2], [0, 1, IGNORE, FOREIGN], [1]]))
-    return one(kinds), one(pred)
+    return one(pred), one(kinds)
 
 
 def f1_boundary(mask: np.ndarray) -> list[tuple[int, int]]:
@@ -81,9 +81,9 @@ def inner_band(mask: np.ndarray, depth: int) -> np.ndarray:
     return mask & ~inside
 
 
-def masks_of(gt: np.ndarray, pred: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
+def masks_of(pred: np.ndarray, gt: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
     valid = gt != IGNORE
-    return (gt == label) & valid, (pred == label) & valid
+    return (pred == label) & valid, (gt == label) & valid
 
 
 @settings(max_examples=120, deadline=None)
@@ -103,7 +103,7 @@ def test_by_class(
     ratio: float,
     tolerances: tuple[str, ...],
 ) -> None:
-    gt, pred = maps
+    pred, gt = maps
     chosen = BoundarySettings(
         num_classes=CLASSES,
         tolerance=tolerances,
@@ -113,12 +113,12 @@ def test_by_class(
         spacing=spacing,
         boundary_iou_ratio=ratio,
     )
-    scores = score_pair(gt, pred, chosen)
+    scores = score_pair(pred, gt, chosen)
     diagonal = math.hypot(*gt.shape)
-    present = [label for label in range(CLASSES) if any(mask.any() for mask in masks_of(gt, pred, label))]
+    present = [label for label in range(CLASSES) if any(mask.any() for mask in masks_of(pred, gt, label))]
     assert scores.classes.tolist() == present
     for k, label in enumerate(present):
-        g, p = masks_of(gt, pred, label)
+        p, g = masks_of(pred, gt, label)
         both = bool(g.any() and p.any())
         assert scores.confusion.iou()[k] == (g & p).sum() / (g | p).sum()
 
@@ -156,7 +156,7 @@ def test_by_class(
 def test_answering_for_a_whole_cell_changes_nothing(tolerance: str, blobs: Callable[..., Any]) -> None:
     """Beside a tolerance of 0 every point is searched for, alone a radius lets one point answer for others."""
     for seed in range(4):
-        maps = [blobs(of, height=150, width=180, classes=4)[0] for of in (seed, seed + 100)]
+        maps = [blobs(of, height=150, width=180, classes=4)[1] for of in (seed, seed + 100)]
         alone = score_pair(*maps, BoundarySettings(tolerance=(tolerance,))).boundary_f1
         beside = score_pair(*maps, BoundarySettings(tolerance=("0px", tolerance))).boundary_f1
         assert_same(alone.matched_gt[0], beside.matched_gt[1])
@@ -167,7 +167,7 @@ def test_answering_for_a_whole_cell_changes_nothing(tolerance: str, blobs: Calla
 @settings(max_examples=80, deadline=None)
 @given(pairs(), st.sampled_from(["class", "void"]), st.sampled_from(["square", "disk"]))
 def test_trimap(maps: tuple[np.ndarray, np.ndarray], seed: str, shape: str) -> None:
-    gt, pred = maps
+    pred, gt = maps
     valid = gt != IGNORE
     seeds = np.argwhere(~valid)
     if seed == "class":
@@ -181,7 +181,7 @@ def test_trimap(maps: tuple[np.ndarray, np.ndarray], seed: str, shape: str) -> N
     chosen = BoundarySettings(
         num_classes=CLASSES, metrics=("trimap_miou",), trimap_width=WIDTHS, trimap_seed=seed, trimap_shape=shape
     )
-    scores = score_pair(gt, pred, chosen)
+    scores = score_pair(pred, gt, chosen)
     for row, width in enumerate(WIDTHS):
         band = np.zeros(gt.shape, bool)
         for y, x in np.argwhere(valid):
@@ -195,9 +195,9 @@ def test_trimap(maps: tuple[np.ndarray, np.ndarray], seed: str, shape: str) -> N
             assert scores.trimap[seed].iou()[row, k] == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-def by_class(gt: np.ndarray, pred: np.ndarray, **options: Any) -> list[dict[str, Any]]:
+def by_class(pred: np.ndarray, gt: np.ndarray, **options: Any) -> list[dict[str, Any]]:
     total = BoundaryAccumulator(BoundarySettings(num_classes=CLASSES, tolerance=TOLERANCES, **options))
-    total.add("", score_pair(gt, pred, total.settings))
+    total.add("", score_pair(pred, gt, total.settings))
     return total.summary().per_class
 
 
@@ -242,14 +242,14 @@ def test_distances_and_matches_are_symmetric(maps: tuple[np.ndarray, np.ndarray]
 @settings(max_examples=100, deadline=None)
 @given(pairs(), st.integers(0, CLASSES - 1))
 def test_emptying_a_prediction_never_helps(maps: tuple[np.ndarray, np.ndarray], label: int) -> None:
-    gt, pred = maps
+    pred, gt = maps
     if not (gt == label).any():
         return
     emptied = np.where(pred == label, np.uint8(FOREIGN), pred)
 
     def figures(prediction: np.ndarray) -> dict[str, Any]:
         total = BoundaryAccumulator(BoundarySettings(num_classes=CLASSES, tolerance=TOLERANCES))
-        total.add("", score_pair(gt, prediction, total.settings))
+        total.add("", score_pair(prediction, gt, total.settings))
         return total.summary().overall
 
     before, after = figures(pred), figures(emptied)
@@ -266,7 +266,7 @@ def test_emptying_a_prediction_never_helps(maps: tuple[np.ndarray, np.ndarray], 
 def test_the_type_of_the_maps_does_not_matter(dtype: Any) -> None:
     random = np.random.default_rng(0)
     gt, pred = random.integers(0, CLASSES, (2, 20, 30), dtype=np.uint8)
-    assert_same(by_class(gt, pred), by_class(gt.astype(dtype), pred.astype(dtype)))
+    assert_same(by_class(pred, gt), by_class(pred.astype(dtype), gt.astype(dtype)))
 
 
 def test_labels_far_apart_and_many_classes() -> None:
@@ -276,10 +276,10 @@ def test_labels_far_apart_and_many_classes() -> None:
     pred = gt.copy()
     pred[random.random(gt.shape) < 0.2] = 10**9
     chosen = BoundarySettings(num_classes=600, ignore_index=None, metrics=("hausdorff", "miou", "boundary_f1"))
-    scores = score_pair(gt, pred, chosen)
+    scores = score_pair(pred, gt, chosen)
     assert scores.classes.tolist() == list(range(600))
-    assert scores.stray == {10**9: int((pred == 10**9).sum())}
+    assert scores.invalid_labels == {10**9: int((pred == 10**9).sum())}
     missed = np.isinf(scores.distances.hausdorff)
-    assert missed.sum() == scores.stray[10**9]
+    assert missed.sum() == scores.invalid_labels[10**9]
     assert (scores.distances.hausdorff[~missed] == 0).all()
     assert (scores.confusion.iou() == ~missed).all()

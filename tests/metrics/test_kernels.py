@@ -21,12 +21,12 @@ IGNORE = 255
 FOREIGN = 9
 
 
-def assert_same(gt: np.ndarray, pred: np.ndarray, **options: Any) -> None:
+def assert_same(pred: np.ndarray, gt: np.ndarray, **options: Any) -> None:
     pytest.importorskip("numba")  # the extra `fast`; everything else here runs without it
     compiled = compiled_kernels()
     assert compiled is not None
     chosen = BoundarySettings(**options)
-    plain, fast = (scored_by(form, gt, pred, chosen) for form in (PLAIN, compiled))
+    plain, fast = (scored_by(form, pred, gt, chosen) for form in (PLAIN, compiled))
     for field in fields(plain):
         np.testing.assert_equal(getattr(fast, field.name), getattr(plain, field.name), err_msg=field.name)
 
@@ -54,7 +54,7 @@ def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
     gt = one(draw(st.sampled_from([[0, 1, 2, 3], [0, 0, 0, 1], [1, IGNORE, 2], [IGNORE], [2]])))
     pred = one(draw(st.sampled_from([[0, 1, 2, 3], [0, 0, 0, 2], [0, 1, IGNORE, FOREIGN], [FOREIGN], [1]])))
-    return gt, pred
+    return pred, gt
 
 
 @settings(max_examples=150, deadline=None)
@@ -98,10 +98,10 @@ def test_the_same_bits_in_larger_maps(
 ) -> None:
     """Far and near boundaries, long rows, several tolerances beside each other."""
     for seed in range(3):
-        gt, near = blobs(seed, height=190, width=323, classes=6)
-        far = blobs(seed + 50, height=190, width=323, classes=6)[0]
+        near, gt = blobs(seed, height=190, width=323, classes=6)
+        far = blobs(seed + 50, height=190, width=323, classes=6)[1]
         for pred in (near, far):
-            assert_same(gt, pred, spacing=spacing, connectivity=connectivity, tolerance=("0.008", "2px", "25px"))
+            assert_same(pred, gt, spacing=spacing, connectivity=connectivity, tolerance=("0.008", "2px", "25px"))
 
 
 def test_the_same_bits_in_the_cases_of_other_tools(oracles: dict[str, Any], case_maps: Callable[[str], Any]) -> None:
@@ -113,12 +113,12 @@ def test_the_same_bits_in_the_cases_of_other_tools(oracles: dict[str, Any], case
 
 def test_the_same_bits_whatever_the_type_and_the_layout() -> None:
     random = np.random.default_rng(0)
-    gt, pred = random.integers(0, 5, (2, 33, 47), dtype=np.uint8).repeat(3, 1)
+    pred, gt = random.integers(0, 5, (2, 33, 47), dtype=np.uint8).repeat(3, 1)
     for one, other in (
-        (gt.astype(np.int64), pred.astype(np.uint16)),
-        (np.asfortranarray(gt), pred[::-1]),
-        (gt > 2, pred > 1),
-        (gt[:, ::2], pred[:, ::2]),
+        (pred.astype(np.int64), gt.astype(np.uint16)),
+        (np.asfortranarray(pred), gt[::-1]),
+        (pred > 2, gt > 1),
+        (pred[:, ::2], gt[:, ::2]),
     ):
         assert_same(one, other, ignore_index=None, num_classes=5)
     many = np.arange(600).reshape(20, 30)
@@ -185,14 +185,14 @@ def test_ties_that_the_plane_of_the_tree_rounds() -> None:
     pred = np.zeros_like(gt)
     pred[58:63, 58:63] = 1
     for spacing in ((0.1, 0.1), (0.3, 0.7), (1 / 3, 1 / 3)):
-        assert_same(gt, pred, spacing=spacing, metrics=("hausdorff", "assd"))
+        assert_same(pred, gt, spacing=spacing, metrics=("hausdorff", "assd"))
 
 
 @pytest.mark.parametrize("form", [PLAIN, compiled_kernels() or PLAIN], ids=["numpy", "compiled"])
 def test_a_tolerance_beyond_the_image_reaches_no_other_class(form: kernels.Kernels) -> None:
     gt = np.array([[3, 2, 2, 1, 1, 0, 0, 0, 0, 3, 2, 3, 2]], np.uint8)
     pred = np.array([[0, 2, 0, 0, 0, 0, 2, 0, 2, 0, 0, 0, 2]], np.uint8)
-    matches = scored_by(form, gt, pred, BoundarySettings(tolerance=("0px", "17px", "999px"))).boundary_f1
+    matches = scored_by(form, pred, gt, BoundarySettings(tolerance=("0px", "17px", "999px"))).boundary_f1
     missed = [1, 3]
     assert (matches.gt[missed] > 0).all()
     assert not matches.matched_gt[:, missed].any()

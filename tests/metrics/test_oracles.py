@@ -38,7 +38,7 @@ def of_class(scores: PairScores, label: int, values: Any) -> float:
 @pytest.mark.parametrize("name", NAMES)
 def test_values_by_class(name: str, oracles: dict[str, Any], case_maps: Callable[[str], Any]) -> None:
     case = oracles[name]
-    gt, pred = case_maps(name)
+    pred, gt = case_maps(name)
 
     @cache
     def scored(connectivity: int = 4, hd95: str = "directed", ratio: float = 0.02) -> PairScores:
@@ -51,7 +51,7 @@ def test_values_by_class(name: str, oracles: dict[str, Any], case_maps: Callable
             hd95=hd95,
             boundary_iou_ratio=ratio,
         )
-        return score_pair(gt, pred, settings)
+        return score_pair(pred, gt, settings)
 
     def ours(key: str, label: int) -> float:
         tool, _, option = key.partition("|")
@@ -78,7 +78,7 @@ def test_values_by_class(name: str, oracles: dict[str, Any], case_maps: Callable
 @pytest.mark.parametrize("name", NAMES)
 def test_trimap_values(name: str, oracles: dict[str, Any], case_maps: Callable[[str], Any]) -> None:
     case = oracles[name]
-    gt, pred = case_maps(name)
+    pred, gt = case_maps(name)
     widths = (1, 3, 5, 10)
 
     @cache
@@ -91,7 +91,7 @@ def test_trimap_values(name: str, oracles: dict[str, Any], case_maps: Callable[[
             trimap_seed=seed,
             trimap_shape=shape,
         )
-        return score_pair(gt, pred, settings)
+        return score_pair(pred, gt, settings)
 
     assert case["trimap"]
     for key, theirs in case["trimap"].items():
@@ -121,15 +121,15 @@ def test_the_plain_functions_agree_with_score_pair(
     name: str, oracles: dict[str, Any], case_maps: Callable[[str], Any]
 ) -> None:
     case = oracles[name]
-    gt, pred = case_maps(name)
+    pred, gt = case_maps(name)
     settings = BoundarySettings(
         num_classes=case["num_classes"], ignore_index=case["ignore_index"], spacing=(2.0, 0.5), connectivity=8
     )
-    scores = score_pair(gt, pred, settings)
+    scores = score_pair(pred, gt, settings)
     valid = gt != case["ignore_index"]
     where = {"spacing": (2.0, 0.5), "connectivity": 8}
     for label in scores.classes:
-        masks = (gt == label) & valid, (pred == label) & valid
+        masks = (pred == label) & valid, (gt == label) & valid
         assert boundary_f1(*masks) == of_class(scores, label, scores.boundary_f1.score[0])
         assert hausdorff(*masks, **where) == of_class(scores, label, scores.distances.hausdorff)
         assert hd95(*masks, **where) == of_class(scores, label, scores.distances.hd95)
@@ -138,8 +138,8 @@ def test_the_plain_functions_agree_with_score_pair(
         assert surface_dice(*masks, 2, **where) == of_class(scores, label, scores.surface_dice.score[1])
         assert boundary_iou(*masks) == of_class(scores, label, scores.boundary_iou)
     options = {"num_classes": case["num_classes"], "ignore_index": case["ignore_index"]}
-    assert mean_iou(gt, pred, **options) == pytest.approx(np.nanmean(scores.confusion.iou()), abs=1e-12)
+    assert mean_iou(pred, gt, **options) == pytest.approx(np.nanmean(scores.confusion.iou()), abs=1e-12)
     right = (gt == pred)[valid].mean()
-    assert pixel_accuracy(gt, pred, **options) == pytest.approx(right, abs=1e-12)
+    assert pixel_accuracy(pred, gt, **options) == pytest.approx(right, abs=1e-12)
     band = scores.trimap["class"].iou()[1]
-    assert trimap_miou(gt, pred, width=3, **options) == pytest.approx(np.nanmean(band), abs=1e-12)
+    assert trimap_miou(pred, gt, width=3, **options) == pytest.approx(np.nanmean(band), abs=1e-12)

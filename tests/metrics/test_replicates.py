@@ -9,7 +9,7 @@ import pytest
 
 from convneur.errors import ConfigError, InputError
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, score_pair
-from convneur.metrics.compare import ScoreTable, compare
+from convneur.metrics.comparison import ScoreTable, compare
 from convneur.metrics.replicates import compare_runs, spread
 
 METRICS = ("boundary_f1", "trimap_miou", "miou", "pixel_accuracy")
@@ -24,7 +24,7 @@ def table(error: float, seed: int, *, images: int = 12, first: int = 0) -> Score
         truth = np.kron(np.random.default_rng(number).integers(0, 3, (4, 5)), np.ones((6, 6), int)).astype(np.uint8)
         wrong = random.random(truth.shape) < error
         prediction = np.where(wrong, random.integers(0, 3, truth.shape), truth).astype(np.uint8)
-        scores.add(f"{number:03}", score_pair(truth, prediction, SETTINGS))
+        scores.add(f"{number:03}", score_pair(prediction, truth, SETTINGS))
     return scores
 
 
@@ -85,7 +85,7 @@ def test_two_seeds_have_the_spread_of_the_population() -> None:
             truth = np.arange(100, dtype=np.uint8).reshape(10, 10) // 50
             prediction = truth.copy()
             prediction.flat[right:] = 2
-            scores.add(name, score_pair(truth, prediction, SETTINGS))
+            scores.add(name, score_pair(prediction, truth, SETTINGS))
         return scores
 
     base = alike(50)
@@ -142,6 +142,6 @@ def test_top_1_is_the_pixel_accuracy_of_maps_of_one_pixel() -> None:
     """What a study of classifiers relies on."""
     settings = BoundarySettings(num_classes=4, ignore_index=None, metrics=("pixel_accuracy",))
     total = BoundaryAccumulator(settings)
-    for name, (truth, said) in {"a": (0, 0), "b": (1, 3), "c": (2, 2), "d": (3, 3)}.items():
-        total.add(name, score_pair(np.full((1, 1), truth), np.full((1, 1), said), settings))
+    for name, (said, truth) in {"a": (0, 0), "b": (3, 1), "c": (2, 2), "d": (3, 3)}.items():
+        total.add(name, score_pair(np.full((1, 1), said), np.full((1, 1), truth), settings))
     assert total.summary().overall["pixel_accuracy"] == 0.75

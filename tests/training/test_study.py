@@ -9,7 +9,7 @@ import pytest
 from convneur.data.examples import Example
 from convneur.errors import ConfigError
 from convneur.metrics import BoundarySettings, score_pair
-from convneur.metrics.compare import ScoreTable
+from convneur.metrics.comparison import ScoreTable
 from convneur.training.findings import findings
 from convneur.training.loop import Pace
 from convneur.training.study import Cell, cells, folds_of, mean_pace, remainder, turns
@@ -68,7 +68,7 @@ def table(value: int) -> ScoreTable:
     settings = BoundarySettings(num_classes=2, ignore_index=None, metrics=("pixel_accuracy",))
     scores = ScoreTable(settings)
     for image in range(4):
-        scores.add(str(image), score_pair(np.zeros((1, 1), int), np.full((1, 1), int(image >= value)), settings))
+        scores.add(str(image), score_pair(np.full((1, 1), int(image >= value)), np.zeros((1, 1), int), settings))
     return scores
 
 

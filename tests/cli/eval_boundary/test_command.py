@@ -73,7 +73,7 @@ def test_json_has_the_keys_and_figures_of_the_contract(evaluate: Any, place: Pat
     total = BoundaryAccumulator(settings)
     for name in ("e", "city/c", "a", "b", "city/d"):
         gt = np.asarray(Image.open(place / "gt" / f"{name}.png"))
-        total.add(name, score_pair(gt, np.load(place / "pred" / f"{name}.npy"), settings))
+        total.add(name, score_pair(np.load(place / "pred" / f"{name}.npy"), gt, settings))
     expected = total.summary()
     same(result["overall"], expected.overall)
     same(result["per_class"], expected.per_class)

@@ -224,7 +224,7 @@ def test_scores_come_back_from_text_to_the_last_bit(seed: int, metrics: set[str]
     gt, pred = random.integers(0, 5, (2, *random.integers(1, 9, 2)))
     gt[random.random(gt.shape) < random.random()] = 255
     settings = BoundarySettings(num_classes=5, metrics=tuple(metrics), tolerance=("1px", "0.3"), spacing=(0.1, 0.7))
-    scores = score_pair(gt, np.where(pred == 4, 77, pred), settings)
+    scores = score_pair(np.where(pred == 4, 77, pred), gt, settings)
     again = _decoded(json.loads(json.dumps(_encoded(scores))))
     for field in dataclasses.fields(scores):
         same_bits(getattr(scores, field.name), getattr(again, field.name))

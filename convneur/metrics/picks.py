@@ -16,13 +16,13 @@ from convneur.metrics.scores import DISTANCES
 from convneur.metrics.settings import BoundarySettings, tolerance_radius
 from convneur.metrics.tables import Path, keys
 
-__all__ = ["BoundaryErrors", "Example", "boundary_errors", "busiest_places", "example_path", "examples"]
+__all__ = ["BoundaryErrors", "Pick", "boundary_errors", "error_hotspots", "metric_path", "pick_images"]
 
 BoolMap = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Example:
+class Pick:
     """An image worth a look. group: worst, median, best or moved; place: within it, from 1; value: of the figure."""
 
     name: str
@@ -44,7 +44,7 @@ class BoundaryErrors(NamedTuple):
     radius: float
 
 
-def example_path(typed: str, settings: BoundarySettings) -> Path:
+def metric_path(typed: str, settings: BoundarySettings) -> Path:
     """The figure that `metric` or `metric@key` names.
 
     Choice: without a key the first one, of distances the mean that counts missed classes.
@@ -63,40 +63,40 @@ def example_path(typed: str, settings: BoundarySettings) -> Path:
     return metric, key
 
 
-def examples(per_image: Sequence[Mapping[str, Any]], path: Path, count: int) -> list[Example]:
+def pick_images(per_image: Sequence[Mapping[str, Any]], path: Path, count: int) -> list[Pick]:
     """The worst, middle and best images by a figure, so many of each; of few images each once.
 
     Args: per_image: as in `BoundarySummary`; images whose figure is undefined are passed over.
     """
     sign = -1 if path[0] in DISTANCES else 1  # of distances the largest is the worst
-    values = [(figure_of(row, path), str(row["name"])) for row in per_image]
+    values = [(value_at(row, path), str(row["name"])) for row in per_image]
     ranked = sorted((sign * value, name) for value, name in values if not math.isnan(value))
     worst, rest = ranked[:count], ranked[count:]
     best, rest = rest[::-1][:count], rest[: max(len(rest) - count, 0)]
     start = max((len(rest) - count + 1) // 2, 0)
     middle = rest[start : start + count]
     return [
-        Example(name, group, place, sign * value)
+        Pick(name, group, place, sign * value)
         for group, chosen in (("worst", worst), ("median", middle), ("best", best))
         for place, (value, name) in enumerate(chosen, start=1)
     ]
 
 
-def figure_of(figures: Mapping[str, Any], path: Path) -> float:
+def value_at(figures: Mapping[str, Any], path: Path) -> float:
     """One figure of an image, a class or a data set."""
     value = figures[path[0]]
     return float(value[path[1]] if len(path) > 1 else value)
 
 
 def boundary_errors(
-    gt: npt.NDArray[Any], pred: npt.NDArray[Any], settings: BoundarySettings, tolerance: str | float
+    pred: npt.NDArray[Any], gt: npt.NDArray[Any], settings: BoundarySettings, tolerance: str | float
 ) -> BoundaryErrors:
     """Which boundary pixels boundary F1 counts as missed, spurious and matched, over all classes.
 
-    Args:   gt, pred: (H, W) label maps; settings: of which num_classes and ignore_index count.
+    Args:   pred, gt: (H, W) label maps; settings: of which num_classes and ignore_index count.
     Raises: InputError: as `score_pair`.
     """
-    pair = comparable(gt, pred, num_classes=settings.num_classes, ignore_index=settings.ignore_index)
+    pair = comparable(pred, gt, num_classes=settings.num_classes, ignore_index=settings.ignore_index)
     shape, count = pair.gt.shape, len(pair.classes)
     radius = tolerance_radius(tolerance, *shape)
     in_gt, in_pred = (f1_points(ranks, count) for ranks in (pair.gt, pair.pred))
@@ -108,7 +108,7 @@ def boundary_errors(
     return BoundaryErrors(missed, spurious, either & ~missed & ~spurious, radius)
 
 
-def busiest_places(errors: BoundaryErrors, height: int, width: int, count: int) -> list[tuple[int, int]]:
+def error_hotspots(errors: BoundaryErrors, height: int, width: int, count: int) -> list[tuple[int, int]]:
     """Top left corners (y, x) of windows that hold the most missed and spurious pixels, without overlap."""
     # In place and in 4 bytes: the image may be large.
     sums = np.pad(errors.missed | errors.spurious, ((1, 0), (1, 0))).astype(np.int32)

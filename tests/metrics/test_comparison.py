@@ -9,7 +9,7 @@ import pytest
 
 from convneur.errors import ConfigError, InputError
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, PairScores, score_pair
-from convneur.metrics.compare import ScoreTable, compare
+from convneur.metrics.comparison import ScoreTable, compare
 
 Scored = dict[str, tuple[PairScores, PairScores]]
 COUNT = 7  # images; one is ignored altogether, one lacks a class in one prediction
@@ -19,13 +19,13 @@ OPTIONS: list[dict[str, Any]] = [{}, {"aggregate": "pooled"}, {"count_absent": T
 def scored(blobs: Callable[..., Any], settings: BoundarySettings) -> Scored:
     found = {}
     for seed in range(COUNT):
-        gt, pred = blobs(seed)
+        pred, gt = blobs(seed)
         other = np.roll(gt, 1, 0)
         if seed == 3:
             gt[:] = 255
         if seed == 4:
             other[other == 2] = 0
-        found[f"image {seed}"] = score_pair(gt, pred, settings), score_pair(gt, other, settings)
+        found[f"image {seed}"] = score_pair(pred, gt, settings), score_pair(other, gt, settings)
     return found
 
 
@@ -164,7 +164,7 @@ def test_a_difference_of_known_size_is_covered_by_its_interval() -> None:
     gt = np.zeros((4, 4), np.uint8)
     good, bad = gt.copy(), gt.copy()
     good[0], bad[:2] = 1, 1
-    pairs = {str(k): (score_pair(gt, good, settings), score_pair(gt, bad, settings)) for k in range(30)}
+    pairs = {str(k): (score_pair(good, gt, settings), score_pair(bad, gt, settings)) for k in range(30)}
     figure = compare(*tables(pairs, settings)).overall["pixel_accuracy"]
     assert (figure["difference"], figure["low"], figure["high"]) == (0.25, 0.25, 0.25)
 
