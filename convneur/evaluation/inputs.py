@@ -78,8 +78,10 @@ class Inputs:
     class_source: ClassSource
 
 
-def found_inputs(asked: InputSettings, predictions: Maps | None, ground_truth: Maps | None) -> Inputs:
-    """Find the pairs and read what describes them.
+def found_inputs(
+    asked: InputSettings, predictions: Maps | None, ground_truth: Maps | None, *, setting: str = "predictions"
+) -> Inputs:
+    """Find the pairs and read what describes them. setting: which argument the predictions are, for messages.
 
     Raises: ConfigError: a path that is not there, settings that contradict each other. InputError: a file that cannot
         be used, a ground truth without a prediction.
@@ -92,7 +94,7 @@ def found_inputs(asked: InputSettings, predictions: Maps | None, ground_truth: M
     if colours and names:
         colours = colours.renumbered(names)
     reading = Reading(asked.ignored(), preset, colours, asked.resize is not None)
-    return Inputs(paged(_pairing(asked, predictions, ground_truth)), reading, names, source)
+    return Inputs(paged(_pairing(asked, predictions, ground_truth, setting)), reading, names, source)
 
 
 def existing(setting: str, path: str | Path) -> Path:
@@ -146,15 +148,15 @@ def _class_names(asked: InputSettings, known: tuple[str, ...] | None) -> tuple[t
     return known, "preset" if asked.preset else "colours"
 
 
-def _pairing(asked: InputSettings, predictions: Maps | None, ground_truth: Maps | None) -> Pairing:
+def _pairing(asked: InputSettings, predictions: Maps | None, ground_truth: Maps | None, setting: str) -> Pairing:
     files = [isinstance(each, Sequence) and not isinstance(each, str) for each in (predictions, ground_truth)]
     if any(files):
         if not all(files) or asked.listed is not None:
-            raise ConfigError("predictions", "lists of files go in pairs; give both, and no `listed`")
+            raise ConfigError(setting, "lists of files go in pairs; give both, and no `listed`")
         return paired_files(*([Path(path) for path in each] for each in (predictions, ground_truth) if each))
     pred, gt = (
-        None if each is None else existing(setting, each)  # type: ignore[arg-type]
-        for setting, each in (("predictions", predictions), ("ground_truth", ground_truth))
+        None if each is None else existing(name, each)  # type: ignore[arg-type]
+        for name, each in ((setting, predictions), ("ground_truth", ground_truth))
     )
     if asked.listed is not None:
         return listed_pairs(existing("listed", asked.listed), pred or Path(), gt or Path(), missing=asked.missing)

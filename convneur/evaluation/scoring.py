@@ -1,18 +1,71 @@
 """Pairs to scores, one job each: read, scored, kept; what fails is an outcome like any other."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 from convneur.data.pairs import Pair
 from convneur.data.reading import Reading
 from convneur.errors import InputError
 from convneur.evaluation.jobs import Failure, Job, Scored, stamp
 from convneur.evaluation.partial import FinishedPairs
-from convneur.evaluation.workers import Map
-from convneur.metrics import BoundarySettings, highest_class, score_pair
+from convneur.evaluation.workers import Map, worker_map
+from convneur.metrics import BoundarySettings, PairScores, highest_class, score_pair
 from convneur.progress import Progress, silent
 
-__all__ = ["count_classes", "scored_jobs"]
+__all__ = ["count_classes", "score_pairs", "scored_jobs"]
+
+
+def score_pairs(
+    pairs: Sequence[Pair],
+    reading: Reading,
+    settings: BoundarySettings,
+    *,
+    kept: Path | None = None,
+    workers: int = 1,
+    progress: Progress = silent,
+) -> Iterator[tuple[str, PairScores]]:
+    """Each pair's name and scores, in order: what `evaluate` adds up.
+
+    Args:   reading: how the files are read. kept: a file where scores are looked up and kept; they count while the
+        pair's files are the same and the settings too. workers: processes; the scores are the same.
+    Raises: InputError: a pair that cannot be scored.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from convneur.data.pairs import Pair
+    >>> from convneur.data.reading import Reading
+    >>> from convneur.metrics import BoundarySettings
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(Path(folder, "a.npy"), np.eye(9, dtype=np.uint8))
+    ...     pair = Pair("a", Path(folder, "a.npy"), Path(folder, "a.npy"))
+    ...     [(name, scores)] = score_pairs([pair], Reading(), BoundarySettings(num_classes=2))
+    >>> name, scores.confusion.agreeing.tolist()
+    ('a', [72, 9])
+    """
+    jobs = [Job(pair) for pair in pairs]
+    finished = None if kept is None else _kept_scores(kept, settings, jobs)
+    try:
+        known = finished is not None and all(map(finished.has, jobs))
+        with worker_map(1 if known else workers, None, len(jobs)) as mapped:
+            outcomes = scored_jobs(jobs, mapped, reading, settings, finished=finished, strict=True, progress=progress)
+            for job, outcome in outcomes:
+                if isinstance(outcome, Scored):  # what has none was raised
+                    yield job.pair.name, outcome.scores
+    finally:
+        if finished is not None:
+            finished.close()
+
+
+def _kept_scores(path: Path, settings: BoundarySettings, jobs: Sequence[Job]) -> FinishedPairs:
+    """What is kept in a file; what other settings left there is made again."""
+    about = {"settings": asdict(settings)}
+    try:
+        return FinishedPairs(path, about, jobs, resume=True, force=True)
+    except InputError:
+        return FinishedPairs(path, about, jobs, resume=False, force=True)
 
 
 def scored_jobs(
