@@ -1,10 +1,13 @@
-"""Trained weights that come with the package: safetensors in float16, each with a model card beside it."""
+"""What comes with the package: trained weights, safetensors in float16 with a model card beside each, and samples."""
 
 from pathlib import Path
 
-__all__ = ["local_twin", "packaged_weights", "weights_path"]
+from convneur.files import new_file, new_folder
+
+__all__ = ["local_twin", "packaged_weights", "weights_path", "write_samples"]
 
 _FOLDER = Path(__file__).parent / "weights"
+_SAMPLES = Path(__file__).parent / "data" / "samples"
 
 
 def packaged_weights() -> tuple[str, ...]:
@@ -30,3 +33,26 @@ def local_twin(name: str) -> str | None:
     """
     twin = f"{name}-local"
     return twin if twin in packaged_weights() and not Path(name).is_file() else None
+
+
+def write_samples(folder: str | Path, *, force: bool = False) -> None:
+    """Write the freely licensed samples into a folder: images, label maps of two models, and a set to train on.
+
+    README.md there says what each is, its source and its licence.
+
+    Raises: OutputExistsError: a file exists and `force` is off; InputError: the folder cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_samples(folder)
+    ...     sorted(path.name for path in Path(folder).iterdir())[:3]
+    ['README.md', 'classes.txt', 'horse']
+    """
+    new_folder(Path(folder))
+    for source in sorted(_SAMPLES.rglob("*")):
+        target = Path(folder) / source.relative_to(_SAMPLES)
+        if source.is_dir():
+            new_folder(target)
+        else:
+            with new_file(target, force=force) as temporary:
+                temporary.write_bytes(source.read_bytes())

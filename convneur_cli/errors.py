@@ -50,11 +50,15 @@ def described(error: ConfigError | InputError, options: Mapping[str, str]) -> st
     """
     if isinstance(error, OutputExistsError):
         return f"{error.path}: {error.problem}; choose another {error.name} or add --force"
-    problem = re.sub(r"`(\w+)([^`]*)`", lambda named: options.get(named[1], named[1]) + named[2], error.problem)
+    problem = _as_typed(error.problem, options)
     if isinstance(error, InputError):
         return problem if error.path is None else f"{error.path}: {problem}"
     value = "" if error.value is None else f" {error.value}"
     return f"{options.get(error.setting, error.setting)}{value}: {problem}"
+
+
+def _as_typed(words: str, options: Mapping[str, str]) -> str:
+    return re.sub(r"`(\w+)([^`]*)`", lambda named: options.get(named[1], named[1]) + named[2], words)
 
 
 def _one_line(text: str) -> str:
@@ -81,7 +85,7 @@ def reported(*, debug: bool, options: Mapping[str, str]) -> Iterator[None]:
         sys.stderr.close()
         raise typer.Exit(DONE) from None
     except KeyboardInterrupt as stop:
-        kept = str(stop) or "files already written are whole, the others were not begun"
+        kept = _as_typed(str(stop), options) or "files already written are whole, the others were not begun"
         print(f"interrupted: {kept}", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None  # a typer.Exit of this code is typer's own, for Ctrl-C outside a body
     except Exception as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from convneur.data.examples import Example, Task
     from convneur.metrics import BoundarySettings, PairScores
-    from convneur.training.loop import Data
+    from convneur.training.data import TrainingData
 
 __all__ = ["MADE", "TestPhotos", "find_test_photos", "is_labelled", "label_photos", "score_run"]
 
@@ -50,7 +50,14 @@ class TestPhotos:
 
 
 def find_test_photos(
-    printer: Printer, root: Path, data: "Data", task: "Task", *, split: str | None, folds: int | None, threads: int
+    printer: Printer,
+    root: Path,
+    data: "TrainingData",
+    task: "Task",
+    *,
+    split: str | None,
+    folds: int | None,
+    threads: int,
 ) -> TestPhotos:
     """The split, by default test or else val, or the folds. Raises: UsageError: there is none such."""
     from convneur.data.examples import find_split, has_split, survey
@@ -97,7 +104,7 @@ def label_photos(
     Args: seen: called before each photo.
     """
     from convneur.data.images import read_photo
-    from convneur.training.prediction import class_logits, pixel_logits
+    from convneur.inference import class_logits, pixel_logits
     from convneur_cli.commands.predict import load_trained, write_labels
 
     if is_labelled(folder, examples, task):
@@ -123,7 +130,7 @@ def label_photos(
             temporary.write_text(json.dumps(classes, indent=1) + "\n", encoding="utf-8")
 
 
-def score_run(folder: Path, examples: "Sequence[Example]", data: "Data", task: "Task", workers: int) -> Outcome:
+def score_run(folder: Path, examples: "Sequence[Example]", data: "TrainingData", task: "Task", workers: int) -> Outcome:
     """The scores of a run that has labelled all photos."""
     from convneur.metrics import BoundaryAccumulator
     from convneur.metrics.comparison import ScoreTable
@@ -141,7 +148,7 @@ def score_run(folder: Path, examples: "Sequence[Example]", data: "Data", task: "
     return Outcome(table, total.summary())
 
 
-def _settings(data: "Data", task: "Task") -> "BoundarySettings":
+def _settings(data: "TrainingData", task: "Task") -> "BoundarySettings":
     from convneur.metrics import BoundarySettings
 
     count = len(data.names)
@@ -170,7 +177,7 @@ def _scored_classes(
 
 
 def _scored_maps(
-    folder: Path, examples: "Sequence[Example]", data: "Data", settings: "BoundarySettings", workers: int
+    folder: Path, examples: "Sequence[Example]", data: "TrainingData", settings: "BoundarySettings", workers: int
 ) -> "Iterator[tuple[str, PairScores]]":
     from convneur.data.pairs import Pair
     from convneur.metrics import score_pair

@@ -14,26 +14,29 @@ from convneur.errors import InputError
 from convneur.files import refuse_existing
 from convneur.formats import grouped
 from convneur.progress import Advance
-from convneur.variants import ConvNeurConfig
-from convneur_cli.commands.train import (
+from convneur.training.folder import (
+    CONFIG,
     FIGURE,
+    SCHEMA,
     WEIGHTS,
-    asked_to_stop,
-    begin_from,
-    built_net,
+    as_options,
     draw_curves,
-    quicker_precision,
+    fingerprint,
+    read_config,
+    run_folder,
+    write_config,
 )
+from convneur.variants import ConvNeurConfig
 from convneur_cli.errors import UsageError
 from convneur_cli.output import Printer
 from convneur_cli.study_report import REPORTS, Outcome, as_result, write_reports
 from convneur_cli.study_scores import MADE, TestPhotos, is_labelled, label_photos, score_run
-from convneur_cli.train_run import CONFIG, SCHEMA, fingerprint, read_config, run_folder, write_config
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from convneur.training.loop import Data, Pace, Run
+    from convneur.training.data import TrainingData
+    from convneur.training.loop import Pace, Run
     from convneur.training.settings import TrainSettings
     from convneur.training.study import Cell
 
@@ -48,14 +51,14 @@ _FEW = 3  # steps that a time left is judged by
 class Study:
     """A study at work in a folder.
 
-    Args: asked: what was asked for, by option; data: without folds; twins, paces, costs (parameters and multiply-adds):
+    Args: asked: what was asked for; data: without folds; twins, paces, costs (parameters and multiply-adds):
         by twin; failed: run -> why; outcomes: of the runs that came to their end.
     """
 
     printer: Printer
     out: Path
     asked: Mapping[str, Any]
-    data: "Data"
+    data: "TrainingData"
     test: TestPhotos
     settings: "TrainSettings"
     twins: Mapping[str, ConvNeurConfig]
@@ -70,7 +73,7 @@ class Study:
     costs: dict[str, tuple[int, int]] = field(default_factory=dict)
     failed: dict["Cell", str] = field(default_factory=dict)
     outcomes: dict["Cell", Outcome] = field(default_factory=dict)
-    _parts: dict[int | None, "Data"] = field(default_factory=dict)
+    _parts: dict[int | None, "TrainingData"] = field(default_factory=dict)
 
     def groups(self) -> "list[list[Cell]]":
         from convneur.training.study import cells
@@ -102,18 +105,18 @@ class Study:
 
     def decide(self) -> None:
         """Precision and steps, the same for all twins, by steps of each on copies of the nets."""
-        from convneur.training.loop import TIMED, VALIDATIONS
+        from convneur.training.loop import TIMED, VALIDATIONS, quicker_precision
         from convneur.training.study import mean_pace
 
         data, asked = self.data_of(0 if self.test.folds else None), self.asked
-        precision, minutes, every = asked["--precision"], asked["--minutes"], asked["--validate-every"]
+        precision, minutes, every = asked["precision"], asked["minutes"], asked["validate_every"]
         self.steps = self.settings.steps(len(data.train))
         self.precision = "bf16" if precision == "bf16" else "fp32"
         if precision == "auto":
             full = self._rehearsed("fp32", _FEW)
             short = self._rehearsed("bf16", _FEW, full)
             mean_full, mean_short = (mean_pace(list(paces.values())).step for paces in (full, short))
-            self.precision = quicker_precision(self.printer, mean_full, mean_short)
+            self.precision = quicker_precision(mean_full, mean_short, self.printer)
         self.paces = self._rehearsed(self.precision, TIMED if minutes else _FEW)
         self.validate_every = every or math.ceil(self.steps / VALIDATIONS)
         if minutes:
@@ -122,7 +125,7 @@ class Study:
             epochs = self.steps * self.settings.batch / len(data.train)
             self.settings = dataclasses.replace(self.settings, epochs=epochs)
             self.printer.note(f"{minutes:g} min are {self.steps} steps of {mean.step:.3g} s, the mean of the twins")
-        self.asked = {**asked, "--epochs": None if minutes else self.settings.epochs}
+        self.asked = {**asked, "epochs": None if minutes else self.settings.epochs}
 
     def recall(self, saved: Mapping[str, Any]) -> None:
         """What was decided when the study was begun. Raises: UsageError: it was begun with other photos."""
@@ -130,7 +133,7 @@ class Study:
 
         if saved["photos"] != self._photos():
             raise UsageError(
-                f"{self.asked['DATA']}: other photos than the study in {self.out} was begun with; begin again with "
+                f"{self.asked['data']}: other photos than the study in {self.out} was begun with; begin again with "
                 "--force"
             )
         self.steps, self.validate_every, self.precision = (
@@ -146,7 +149,7 @@ class Study:
         return {
             "schema": PLAN,
             "convneur": convneur.__version__,
-            "asked": self.asked,
+            "asked": as_options(self.asked),
             "net": net.to_dict(),
             "settings": self.settings.to_dict(),
             "twins": list(self.twins),
@@ -188,6 +191,8 @@ class Study:
 
     def go(self) -> None:
         """Train, test and report what is not finished, a seed after another."""
+        from convneur.training.stopping import asked_to_stop
+
         progress = self.printer.steps("study", self._left() + 0.5)  # in parts of a whole, not in seconds of so many
         with progress as advance, asked_to_stop(self.printer) as self.stop:
             for group in self.groups():
@@ -207,10 +212,10 @@ class Study:
         }
         return as_result(
             about={
-                "data": Path(self.asked["DATA"]).name,
-                "model": self.asked["--model"],
-                "init": self.asked["--init"] and Path(self.asked["--init"]).name,
-                "recipe": self.asked["--recipe"],
+                "data": Path(self.asked["data"]).name,
+                "model": self.asked["model"],
+                "init": self.asked["init"] and Path(self.asked["init"]).name,
+                "recipe": self.asked["recipe"],
                 "precision": self.precision,
                 "steps": self.steps,
                 "settings": {key: value for key, value in self.settings.to_dict().items() if key != "seed"},
@@ -239,7 +244,7 @@ class Study:
 
         return int(read_progress(state)["step"])
 
-    def data_of(self, fold: int | None) -> "Data":
+    def data_of(self, fold: int | None) -> "TrainingData":
         """What the nets are trained and validated on that will be tested on a fold."""
         from convneur.data.examples import survey
         from convneur.training.study import remainder
@@ -286,13 +291,14 @@ class Study:
 
     def _run(self, cell: "Cell") -> "Run":
         from convneur.training.loop import Run
+        from convneur.training.start import new_model
 
         settings = dataclasses.replace(self.settings, seed=cell.seed)
         return Run(
             folder=self.folder(cell),
             settings=settings,
             data=self.data_of(cell.fold),
-            model=built_net(self.twins[cell.twin], cell.seed),
+            model=new_model(self.twins[cell.twin], cell.seed),
             accelerator=self.accelerator,
             steps=self.steps,
             validate_every=self.validate_every,
@@ -303,9 +309,9 @@ class Study:
             stop=self.stop,
             about={
                 "convneur": convneur.__version__,
-                "model": self.asked["--model"],
-                "recipe": self.asked["--recipe"],
-                "init": self.asked["--init"] and Path(self.asked["--init"]).name,
+                "model": self.asked["model"],
+                "recipe": self.asked["recipe"],
+                "init": self.asked["init"] and Path(self.asked["init"]).name,
                 "study": dataclasses.asdict(cell),
             },
         )
@@ -333,6 +339,8 @@ class Study:
                 scores.clear()
 
     def _turn(self, cell: "Cell", until: int, advance: Advance, scores: dict[str, float]) -> None:
+        from convneur.training.start import begin_from
+
         folder, pace = self.folder(cell), self.paces[cell.twin]
         begun = (folder / CONFIG).exists()
         with run_folder(folder, resume=begun, force=True, alone=True):
@@ -343,10 +351,10 @@ class Study:
             elif {**read_config(folder), "convneur": ""} != {**json.loads(json.dumps(config)), "convneur": ""}:
                 raise InputError(folder, "holds another run; remove it, or choose another --out")
             resume = (folder / "state.safetensors").exists()
-            if self.asked["--init"] and not resume:
+            if self.asked["init"] and not resume:
                 first = cell.seed == self.seeds[0] and not cell.fold
                 begin_from(
-                    self.printer if first else Printer(json=True, quiet=True), run.model, Path(self.asked["--init"])
+                    run.model, Path(self.asked["init"]), self.printer if first else Printer(json=True, quiet=True)
                 )
             step = self.step_of(cell)
 
@@ -367,11 +375,11 @@ class Study:
 
     def _config(self, cell: "Cell", run: "Run") -> dict[str, Any]:
         """As `train` writes it."""
-        own = ("--folds", "--split")
+        own = ("folds", "split")
         return {
             "schema": SCHEMA,
             "convneur": convneur.__version__,
-            "asked": {option: value for option, value in self.asked.items() if option not in own},
+            "asked": as_options({name: value for name, value in self.asked.items() if name not in own}),
             "net": run.model.config.to_dict(),
             "settings": run.settings.to_dict(),
             "classes": run.data.names,
@@ -397,11 +405,11 @@ class Study:
             return
         folder, photos, task = self.folder(cell), self.test.of(cell.fold), self.settings.task
         if not (folder / FIGURE).exists():
-            draw_curves(folder, f"{cell.name} on {Path(self.asked['DATA']).name}")
+            draw_curves(folder, f"{cell.name} on {Path(self.asked['data']).name}")
 
         def seen() -> None:
             if self.stop():
-                raise KeyboardInterrupt("all runs are saved; the same command with --resume goes on")
+                raise KeyboardInterrupt("all runs are saved; `resume` goes on")
             advance(f"{cell.name}: testing", self.paces[cell.twin].photo)
 
         label_photos(folder, folder / WEIGHTS, photos, task, self.accelerator.device, seen)

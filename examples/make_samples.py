@@ -1,21 +1,29 @@
-"""Make the samples that `convneur demo` runs on, from images inside scikit-image whose licence is CC0.
+"""Make the samples that `convneur demo` writes, from images whose licence is CC0.
 
-    python examples/make_samples.py [FOLDER]
+    python examples/make_samples.py [FOLDER] [--nuclei COCO]
 
-chelsea.jpg is a photo to look at the gates with. horse.jpg and the label maps under horse/ are a pair whose boundary is
-exact, because the photo is composed from the label map: a silhouette of a horse, filled with gravel, over a photo of
-coffee. The three predictions are the label map with one known mistake each, so that what a boundary metric says of
-them can be judged. Running it again gives the same files.
+From scikit-image: photo.jpg, a cat to look at the gates with; horse.jpg with its mask, a pair whose boundary is exact,
+because the image is composed from the mask (a silhouette of a horse, filled with gravel, over a photo of coffee); and
+under horse/ three predictions of it with one known mistake each, so that what a boundary metric says of them can be
+judged.
+
+From the 2018 Data Science Bowl, stage 1 (COCO: a folder of it as images/SPLIT/*.png and annotations/SPLIT.json, the
+masks as compressed RLE): nuclei/, a small segmentation set to train on, and the label maps of two simple methods to
+compare. Without --nuclei this part is left out.
+
+Running it again gives the same files.
 """
 
-import sys
+import argparse
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
-from skimage import data
+from skimage import data, filters, morphology
 
 import convneur
 
@@ -23,8 +31,15 @@ SHIFT = (2, 3)  # pixels down and right
 DILATION = 3  # pixels on every side
 SMOOTHING = 5.0  # standard deviation in pixels of the blur before the cut at one half
 
+NUCLEI = {"train": 20, "val": 8}  # images of each split
+SIDE = 256
+CONTRAST = 15  # least standard deviation of the grey values: the fainter images are black to the eye
+SMALLEST = 30  # pixels of an object that the first method keeps
 
-def predictions(horse: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+Mask = NDArray[np.bool_]
+
+
+def mistakes(horse: Mask) -> dict[str, Mask]:
     """The silhouette with one mistake each: displaced, too fat, without its fine parts."""
     shifted = np.zeros_like(horse)
     shifted[SHIFT[0] :, SHIFT[1] :] = horse[: -SHIFT[0], : -SHIFT[1]]
@@ -35,30 +50,109 @@ def predictions(horse: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-def save_labels(labels: NDArray[np.bool_], path: Path) -> None:
-    """A label map as PNG: 0 background, 1 horse."""
+def save_labels(labels: Mask, path: Path) -> None:
+    """A label map as PNG: 0 background, 1 object."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(labels.astype(np.uint8)).save(path, optimize=True)
 
 
-def main() -> None:
-    """Write all samples."""
-    default = Path(convneur.__file__).parent / "data" / "samples"
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    folder.mkdir(parents=True, exist_ok=True)
+def save_image(pixels: NDArray[np.uint8], path: Path, quality: int = 90) -> None:
+    """An image as JPEG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, quality=quality, optimize=True)
 
-    Image.fromarray(data.chelsea()).save(folder / "chelsea.jpg", quality=90, optimize=True)
+
+def make_photos(folder: Path) -> None:
+    """photo.jpg, horse.jpg, horse-mask.png and horse/."""
+    save_image(data.chelsea(), folder / "photo.jpg")
 
     horse = ~data.horse()  # the silhouette is black on white
     height, width = horse.shape
-    photo = data.coffee()[:height, 100 : 100 + width].copy()
-    photo[horse] = data.gravel()[:height, :width, None].repeat(3, axis=2)[horse]
-    Image.fromarray(photo).save(folder / "horse.jpg", quality=90, optimize=True)
-    (folder / "horse").mkdir(exist_ok=True)
-    (folder / "horse" / "classes.txt").write_text("background\nhorse\n", encoding="utf-8")
-    for mistake, labels in predictions(horse).items():
+    image = data.coffee()[:height, 100 : 100 + width].copy()
+    image[horse] = data.gravel()[:height, :width, None].repeat(3, axis=2)[horse]
+    save_image(image, folder / "horse.jpg")
+    save_labels(horse, folder / "horse-mask.png")
+    for mistake, labels in mistakes(horse).items():
         save_labels(horse, folder / "horse" / "gt" / f"{mistake}.png")
         save_labels(labels, folder / "horse" / "predictions" / f"{mistake}.png")
+    (folder / "horse" / "classes.txt").write_text("background\nhorse\n", encoding="utf-8")
+
+
+def run_lengths(text: str) -> Iterator[int]:
+    """The run lengths in COCO's compressed RLE: six bits a character, each from the third on a difference."""
+    lengths: list[int] = []
+    value = shift = 0
+    for code in (ord(sign) - 48 for sign in text):
+        value |= (code & 0x1F) << shift
+        shift += 5
+        if code & 0x20:  # goes on in the next character
+            continue
+        if code & 0x10:  # negative
+            value -= 1 << shift
+        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+        yield lengths[-1]
+        value = shift = 0
+
+
+def union(annotations: list[dict[str, dict[str, object]]], height: int, width: int) -> Mask:
+    """All instances of an image as one mask."""
+    found = np.zeros(height * width, bool)  # column by column
+    for each in annotations:
+        begin = 0
+        for number, length in enumerate(run_lengths(str(each["segmentation"]["counts"]))):
+            if number % 2:  # runs of background and object take turns
+                found[begin : begin + length] = True
+            begin += length
+    return found.reshape(width, height).T
+
+
+def nuclei(coco: Path, split: str, wanted: int) -> Iterator[tuple[NDArray[np.uint8], Mask]]:
+    """Fluorescence images of one size with good contrast, spread over the split, and their masks."""
+    listed = json.loads((coco / "annotations" / f"{split}.json").read_text(encoding="utf-8"))
+    suited = []
+    for image in listed["images"]:
+        pixels = np.asarray(Image.open(coco / "images" / split / image["file_name"]))
+        if pixels.shape == (SIDE, SIDE) and pixels.std() >= CONTRAST:  # two axes: greyscale
+            suited.append((image["id"], pixels))
+    if len(suited) < wanted:
+        raise ValueError(f"{split} has {len(suited)} such images, not {wanted}")
+    for number in range(wanted):
+        image_id, pixels = suited[number * len(suited) // wanted]
+        its = [each for each in listed["annotations"] if each["image_id"] == image_id]
+        yield pixels, union(its, SIDE, SIDE)
+
+
+def thresholded(pixels: NDArray[np.uint8], blur: float) -> Mask:
+    """What is brighter than Otsu's threshold after a Gaussian blur."""
+    blurred = filters.gaussian(pixels, blur, preserve_range=True)
+    return blurred > filters.threshold_otsu(blurred)
+
+
+def make_nuclei(folder: Path, coco: Path) -> None:
+    """nuclei/, labels/, predictions/, others/ and classes.txt."""
+    numbers = iter(range(1, 100))
+    for split, wanted in NUCLEI.items():
+        for pixels, labels in nuclei(coco, split, wanted):
+            name = f"{next(numbers):02}"
+            save_image(pixels, folder / "nuclei" / "images" / split / f"{name}.jpg", quality=85)
+            save_labels(labels, folder / "nuclei" / "masks" / split / f"{name}.png")
+            if split == "val":
+                sharp = morphology.remove_small_objects(thresholded(pixels, 1), max_size=SMALLEST)
+                save_labels(labels, folder / "labels" / f"{name}.png")
+                save_labels(sharp, folder / "predictions" / f"{name}.png")
+                save_labels(thresholded(pixels, 3), folder / "others" / f"{name}.png")
+    (folder / "classes.txt").write_text("background\nnucleus\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Write all samples."""
+    parser = argparse.ArgumentParser(description="Make the samples that `convneur demo` writes.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(convneur.__file__).parent / "data" / "samples")
+    parser.add_argument("--nuclei", type=Path, metavar="COCO", help="the 2018 Data Science Bowl's stage 1 as COCO")
+    arguments = parser.parse_args()
+    make_photos(arguments.folder)
+    if arguments.nuclei is not None:
+        make_nuclei(arguments.folder, arguments.nuclei)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ from convneur import ConvNeur, load_checkpoint
 from convneur.data.examples import find_split, read_example
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
+from convneur.inference import pixel_logits
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, score_pair
-from convneur.training.prediction import pixel_logits
 from convneur.training.study import Cell
 
 WAYS = ("trained", "scaled", "amid")

@@ -18,7 +18,7 @@ ALLOWED = {
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
     "convneur.variants": {"convneur.errors"},
     "convneur.published": set(),
-    "convneur.packaged": set(),
+    "convneur.packaged": {"convneur.files"},
     "convneur.resampling": {"numpy"},
     "convneur.model": {"torch", "convneur.errors", "convneur.variants"},
     "convneur.checkpoints": {
@@ -30,9 +30,9 @@ ALLOWED = {
         "convneur.variants"},
     "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors", "convneur.resampling"},
     "convneur.data": {"numpy", "PIL", "convneur.errors"},
+    "convneur.inference": {"torch", "numpy", "PIL", "convneur.data", "convneur.model"},
     "convneur.training": {
-        "torch", "numpy", "PIL", "safetensors", "accelerate", "convneur.checkpoints", "convneur.data",
-        "convneur.errors", "convneur.files", "convneur.metrics", "convneur.model", "convneur.variants"},
+        "PIL", "accelerate", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants", "filelock", "numpy", "safetensors", "torch"},
     "convneur.figures": {
         "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
         "convneur.published", "convneur.variants"},

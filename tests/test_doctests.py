@@ -15,6 +15,7 @@ import pytest
         "convneur.formats",
         "convneur.model.create",
         "convneur.model.network",
+        "convneur.packaged",
         "convneur.progress",
         "convneur.variants",
     ],

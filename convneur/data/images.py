@@ -27,19 +27,32 @@ class Photo:
     width: int
 
 
-def read_photo(path: str | Path | Member, *, long_side: int | None = 512, min_side: int = 1) -> Photo:
-    """The photo in a file: upright, in RGB, scaled to a long side with its aspect kept.
+def read_photo(
+    source: str | Path | Member | Image.Image | NDArray[np.uint8], *, long_side: int | None = 512, min_side: int = 1
+) -> Photo:
+    """An image from a file, from Pillow or from an array: upright, in RGB, scaled to a long side with its aspect kept.
 
     Choice: turned as its EXIF tag says; grey and palette images become RGB; transparent parts are laid on white;
     16-bit values keep their upper 8 bits; CMYK is converted without a colour profile, and a profile in the file is
     not applied; of several frames or pages the first is read. Scaling, up or down, is Pillow's antialiased Lanczos.
 
     Args:
-        long_side: pixels of the longer side; None leaves the photo's own size.
-        min_side: pixels that the shorter side needs, in the file and after scaling.
-    Raises: InputError: no image, a damaged one, values that have no scale, or too few pixels.
+        source: a file, a Pillow image, or an array (H, W, 3) uint8 RGB.
+        long_side: pixels of the longer side; None leaves the image's own size.
+        min_side: pixels that the shorter side needs, before and after scaling.
+    Raises: InputError: no image, a damaged one, values that have no scale, or too few pixels; without a path for an
+        image that is in no file.
+
+    >>> read_photo(np.zeros((300, 400, 3), np.uint8), long_side=200).pixels.shape
+    (150, 200, 3)
     """
-    path = Path(path) if isinstance(path, str) else path
+    if isinstance(source, np.ndarray):
+        if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8 or not source.size:
+            raise InputError(None, f"an array of {source.shape} {source.dtype}; give (H, W, 3) uint8 RGB")
+        source = Image.fromarray(source)
+    if isinstance(source, Image.Image):
+        return _photo(None, source, long_side, min_side)
+    path = Path(source) if isinstance(source, str) else source
     if isinstance(path, Path) and path.is_dir():
         raise InputError(path, "is a folder; name a photo")
     try:
@@ -48,10 +61,7 @@ def read_photo(path: str | Path | Member, *, long_side: int | None = 512, min_si
             warnings.simplefilter("ignore")
             with path.open("rb") as opened, Image.open(opened) as file:
                 file.load()
-                image = ImageOps.exif_transpose(file)
-                width, height = image.size
-                size = _scaled(path, height, width, long_side, min_side)
-                image = _rgb(path, image)
+                return _photo(path, file, long_side, min_side)
     except InputError:
         raise
     except UnidentifiedImageError:
@@ -67,9 +77,6 @@ def read_photo(path: str | Path | Member, *, long_side: int | None = 512, min_si
     except Exception as error:
         # Damaged files make Pillow's decoders raise almost anything: OSError, SyntaxError, struct.error, IndexError.
         raise InputError(path, f"damaged or cut short ({error}); save it again") from None
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    return Photo(np.array(image), height, width)
 
 
 def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -83,7 +90,19 @@ def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(x.transpose(2, 0, 1))  # H W C -> C H W
 
 
-def _scaled(path: Path | Member, height: int, width: int, long_side: int | None, min_side: int) -> tuple[int, int]:
+def _photo(path: Path | Member | None, image: Image.Image, long_side: int | None, min_side: int) -> Photo:
+    upright = ImageOps.exif_transpose(image)
+    width, height = upright.size
+    size = _scaled(path, height, width, long_side, min_side)
+    pixels = _rgb(path, upright)
+    if pixels.size != size:
+        pixels = pixels.resize(size, Image.Resampling.LANCZOS)
+    return Photo(np.array(pixels), height, width)
+
+
+def _scaled(
+    path: Path | Member | None, height: int, width: int, long_side: int | None, min_side: int
+) -> tuple[int, int]:
     """(width, height) after scaling. Raises: InputError: a side below `min_side`, before or after."""
     if min(height, width) < min_side:
         raise InputError(path, f"{height}x{width} pixels (height x width), below {min_side}x{min_side}")
@@ -100,7 +119,7 @@ def _scaled(path: Path | Member, height: int, width: int, long_side: int | None,
     return size
 
 
-def _rgb(path: Path | Member, image: Image.Image) -> Image.Image:
+def _rgb(path: Path | Member | None, image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise InputError(path, "floating-point values without a scale; save it with 8 or 16 bits")
     if image.mode.startswith("I"):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +11,15 @@ from convneur.data.labels import read_label_map_or_colours
 from convneur.data.pairs import label_files
 from convneur.errors import InputError
 
-__all__ = ["MaskFolder", "read_mask"]
+__all__ = ["MaskFolder", "as_mask", "read_mask"]
 
 _VOID = 255
 
 
 def read_mask(path: str | Path) -> NDArray[np.int8]:
-    """The mask in a file: 1 object, 0 background, -1 void.
+    """The mask in a file: 1 object, 0 background, -1 void; see `as_mask`.
 
-    Choice: of a label map every class but 0 is object, and 255 is void. A picture of 0 and 255 alone is a binary mask,
-        and 255 its object. RGB whose three channels are equal is read as grey.
+    Choice: RGB whose three channels are equal is read as grey.
     Args:    path: as `read_label_map` takes it.
     Returns: (H, W).
     Raises:  InputError: as `read_label_map`; colours.
@@ -29,6 +29,22 @@ def read_mask(path: str | Path) -> NDArray[np.int8]:
         if (labels != labels[..., :1]).any():
             raise InputError(path, "holds colours, no mask; write one value per pixel, 0 for the background")
         labels = labels[..., 0]
+    return as_mask(labels)
+
+
+def as_mask(labels: NDArray[Any]) -> NDArray[np.int8]:
+    """The mask in a label map: 1 object, 0 background, -1 void.
+
+    Choice: every class but 0 is object, and 255 is void. A map of 0 and 255 alone is a binary mask, and 255 its object.
+    Args:    labels: (H, W), whole numbers or bool.
+    Returns: (H, W).
+    Raises:  InputError, without a path: another shape or type.
+
+    >>> as_mask(np.array([[0, 7, 255]]))
+    array([[ 0,  1, -1]], dtype=int8)
+    """
+    if labels.ndim != 2 or labels.dtype.kind not in "bui":
+        raise InputError(None, f"a mask of {labels.shape} {labels.dtype}; give (H, W) whole numbers, 0 the background")
     mask = (labels != 0).astype(np.int8)
     void = labels == _VOID
     if not np.array_equal(void, mask):

@@ -100,7 +100,7 @@ def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -
             if "DataLoader worker" not in str(error):
                 raise
             raise InputError(
-                None, "a process that decodes photos was killed, perhaps for want of memory; take fewer --workers"
+                None, "a process that decodes photos was killed, perhaps for want of memory; take fewer `workers`"
             ) from None
         if part is None:
             return

@@ -26,55 +26,38 @@ from torch.optim.swa_utils import AveragedModel
 from convneur.checkpoints import save_checkpoint
 from convneur.data.examples import Example, read_example
 from convneur.data.images import MEAN, STD
-from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
+from convneur.inference import class_logits, pixel_logits
 from convneur.model.network import ConvNeur, UnreachedParametersWarning
+from convneur.progress import Progress, silent
 from convneur.training.batches import Batch, Place, Views, batches
+from convneur.training.data import TrainingData
+from convneur.training.folder import METRICS, STATE, WEIGHTS
 from convneur.training.gauges import LARGEST, SATURATED, excess, read_gauges, watched_contexts
 from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
-from convneur.training.prediction import class_logits, pixel_logits
 from convneur.training.settings import TrainSettings
 from convneur.training.state import load_state, save_state
 
 __all__ = [
-    "METRICS",
-    "STATE",
     "TIMED",
     "VALIDATIONS",
-    "WEIGHTS",
-    "Data",
     "Pace",
     "Precision",
     "Result",
     "Run",
     "engine",
+    "quicker_precision",
     "shared",
 ]
 
 Precision = Literal["fp32", "bf16"]
 
-STATE, METRICS, WEIGHTS = "state.safetensors", "metrics.jsonl", "weights.safetensors"
 TIMED = 20  # steps that a duration is judged by
 _WARM = 3  # steps before any is timed
 VALIDATIONS = 20  # in a run
+_QUICKER = 0.9  # of fp32's time, from which bf16 is worth its rounding and no chance (Choice)
 _VALIDATING = 0.2  # of the time, at most, where a run has a duration
-
-
-@dataclass(frozen=True)
-class Data:
-    """Examples that were looked through; names: of the classes; counts: see `Survey`; preset: its name, or None.
-
-    left_out: names of those that cannot be read.
-    """
-
-    train: tuple[Example, ...]
-    val: tuple[Example, ...]
-    reading: Reading
-    names: tuple[str, ...]
-    counts: tuple[int, ...]
-    preset: str | None = None
-    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +79,13 @@ class Pace:
         validations = max(min(VALIDATIONS, int(_VALIDATING * seconds / validation)), 1)
         steps = max(int((seconds - validations * validation) / self.step), 1)
         return steps, math.ceil(steps / validations)
+
+
+def quicker_precision(full: float, short: float, progress: Progress = silent) -> Precision:
+    """fp32, or bf16 if that is a tenth quicker; says so. Args: full, short: seconds of a step in fp32 and in bf16."""
+    precision: Precision = "bf16" if short < _QUICKER * full else "fp32"
+    progress.note(f"precision {precision}: a step takes {full:.3g} s in fp32, {short:.3g} s in bf16")
+    return precision
 
 
 @dataclass(frozen=True)
@@ -122,7 +112,7 @@ class Run:
 
     folder: Path
     settings: TrainSettings
-    data: Data
+    data: TrainingData
     model: ConvNeur
     accelerator: Accelerator
     steps: int
@@ -191,7 +181,7 @@ class Run:
             if validated or stopping or done % self.save_every == 0 or done == last:
                 self._save(learner, progress)
             if stopping and done < self.steps:
-                raise KeyboardInterrupt(f"saved at step {done} of {self.steps}; the same command with --resume goes on")
+                raise KeyboardInterrupt(f"saved at step {done} of {self.steps}; `resume` goes on from there")
         return progress
 
     def rehearse(self, precision: Precision, steps: int, *, limit: float = math.inf) -> Pace:
@@ -252,7 +242,7 @@ class Run:
     def _diverged(self, step: int, why: str) -> InputError:
         state = self.folder / STATE
         kept = f"the last good state is kept in {state}" if state.exists() else "no state was saved before it"
-        return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller --lr or --precision fp32")
+        return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller `lr` or `precision fp32`")
 
     def _validate(self, model: nn.Module) -> dict[str, Any]:
         counts = self._confusion(model, self.data.val[self.accelerator.process_index :: self.accelerator.num_processes])
@@ -333,7 +323,7 @@ class Run:
             raise InputError(
                 None,
                 f"not enough memory for a step of {self.settings.batch} views of {height}x{width}; choose a smaller "
-                "--batch or --crop, or a larger --accumulate",
+                "`batch` or `crop`, or a larger `accumulate`",
             ) from None
 
     def _anyone(self, yes: bool) -> bool:
@@ -347,7 +337,12 @@ class _Learner:
     """A net, its optimizer and its moving average, and what one step does to them."""
 
     def __init__(
-        self, model: ConvNeur, settings: TrainSettings, data: Data, accelerator: Accelerator, precision: Precision
+        self,
+        model: ConvNeur,
+        settings: TrainSettings,
+        data: TrainingData,
+        accelerator: Accelerator,
+        precision: Precision,
     ) -> None:
         device = accelerator.device
         self.model = model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]

@@ -12,8 +12,9 @@ from typing import Any, Literal, get_args
 from convneur.data.augmentation import Augmentation
 from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
+from convneur.variants import DENSE_HEADS, ConvNeurConfig
 
-__all__ = ["RECIPES", "ClassWeights", "TrainSettings", "read_recipe"]
+__all__ = ["RECIPES", "ClassWeights", "TrainSettings", "read_recipe", "recipe_settings", "task_config"]
 
 ClassWeights = Literal["none", "sqrt", "inverse"]
 
@@ -177,3 +178,31 @@ def read_recipe(name: str, task: Task) -> dict[str, Any]:
     if unknown:
         raise InputError(name, f"{', '.join(sorted(unknown))}: no setting of a recipe")
     return values
+
+
+def recipe_settings(recipe: str, task: Task, **values: Any) -> TrainSettings:
+    """A recipe's settings, with values in place of some of them.
+
+    Raises: ConfigError: no such recipe, or a value that makes no sense; InputError: as `read_recipe`.
+    """
+    try:
+        return TrainSettings(task=task, **{**read_recipe(recipe, task), **values})
+    except TypeError as error:  # a recipe of one's own that leaves a value out
+        raise ConfigError("recipe", str(error).partition("__() ")[2], value=recipe) from None
+
+
+def task_config(config: ConvNeurConfig, settings: TrainSettings, *, head: str | None = None) -> ConvNeurConfig:
+    """The config with a head for the task and the recipe's stochastic depth.
+
+    Args:   head: the one that was asked for, which is kept or refused.
+    Raises: ConfigError: that head is not for the task.
+    """
+    if settings.task == "segmentation" and config.head not in DENSE_HEADS:
+        if head is not None:
+            raise ConfigError("head", f"labels no pixels; choose {', '.join(DENSE_HEADS)}", value=head)
+        config = config.replace(head="light-fpn")
+    if settings.task == "classification" and config.head != "classifier":
+        if head is not None:
+            raise ConfigError("head", "is not for classification; leave it out", value=head)
+        config = config.replace(head="classifier")
+    return config.replace(drop_path_rate=settings.drop_path)

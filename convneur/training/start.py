@@ -1,4 +1,4 @@
-"""A net that begins from another's weights, with a report of what it took."""
+"""How a model begins: at random, or from another's weights with a report of what it took."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,27 @@ import torch
 from convneur.checkpoints import load_checkpoint
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
-from convneur.variants import CHUNK_SETTINGS
+from convneur.progress import Progress
+from convneur.variants import CHUNK_SETTINGS, ConvNeurConfig
 
-__all__ = ["StartReport", "start_from"]
+__all__ = ["StartReport", "begin_from", "new_model", "start_from"]
+
+
+def new_model(config: ConvNeurConfig, seed: int) -> ConvNeur:
+    """The model with its random start."""
+    torch.manual_seed(seed)
+    return ConvNeur(config)
+
+
+def begin_from(model: ConvNeur, path: Path, progress: Progress) -> None:
+    """Give a model the weights in a file, and say which of them it took. Raises: InputError: see `start_from`."""
+    report = start_from(model, path)
+    progress.note(f"{path}: {len(report.taken)} of {len(report.taken) + len(report.fresh)} tensors taken")
+    for names, what in ((report.fresh, "begin at random"), (report.unused, "of the file are not used")):
+        if names:
+            progress.note(f"  {len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
+    for setting, (theirs, ours) in report.otherwise.items():
+        progress.warn(f"{path.name} was trained with {setting} {theirs}, this net has {ours}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,7 @@ def start_from(model: ConvNeur, path: Path) -> StartReport:
             raise InputError(
                 path,
                 f"holds a net of dims {source.config.dims} and mem_dim {source.config.mem_dim}, not "
-                f"{model.config.dims} and {model.config.mem_dim} ({name} differs); choose the same --model",
+                f"{model.config.dims} and {model.config.mem_dim} ({name} differs); choose the same `model`",
             )
     taken = [name for name in shared if theirs[name].shape == ours[name].shape]
     with torch.no_grad():

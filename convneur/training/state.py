@@ -47,9 +47,9 @@ def read_progress(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise InputError(path, f"cannot be read ({error}); begin again with --force") from None
+        raise InputError(path, f"cannot be read ({error}); begin again with `force`") from None
     if metadata.get("format") != _FORMAT:
-        raise InputError(path, "is no training state; begin again with --force")
+        raise InputError(path, "is no training state; begin again with `force`")
     return json.loads(metadata["progress"])
 
 
@@ -63,15 +63,15 @@ def load_state(path: Path, *, model: nn.Module, average: nn.Module, optimizer: t
             metadata = file.metadata() or {}
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise InputError(path, f"cannot be read ({error}); begin again with --force") from None
+        raise InputError(path, f"cannot be read ({error}); begin again with `force`") from None
     if metadata.get("format") != _FORMAT:
-        raise InputError(path, "is no training state; begin again with --force")
+        raise InputError(path, "is no training state; begin again with `force`")
     with torch.no_grad():
         for place, module in (("model", model), ("average", average)):
             for name, tensor in module.state_dict().items():
                 saved = tensors.get(f"{place}.{name}")
                 if saved is None or saved.shape != tensor.shape:
-                    raise InputError(path, f"is of another net ({name} differs); begin again with --force")
+                    raise InputError(path, f"is of another net ({name} differs); begin again with `force`")
                 tensor.copy_(saved)
         for name, parameter in model.named_parameters():
             moments = {}

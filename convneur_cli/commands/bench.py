@@ -70,7 +70,9 @@ def bench(
     `--fold` sets the same net beside it with constant products multiplied out beforehand (`convneur.fold`): fewer
     multiply-adds, the same output but for rounding.
 
-    Example: `convneur bench --model m1 --against timm/convnext_femto --sizes 224,512 --batch 1,8 --plot time.png`
+    Example: `convneur bench --model m1 --against m2 --sizes 224,512 --batch 1,8 --plot time.png`
+
+    Example, with `convneur[timm]`: `convneur bench --against timm/convnext_femto --threads 1 -o times.md`
     """
     wanted = parse_sizes("--sizes", sizes)
     batches = _batches(batch)

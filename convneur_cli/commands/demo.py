@@ -1,113 +1,96 @@
-"""`convneur demo`: the three main commands on the packaged samples."""
+"""`convneur demo`: the packaged samples in a folder, and three commands run on them."""
 
 import io
 import shlex
 import time
-from contextlib import nullcontext, redirect_stdout
+from contextlib import chdir, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-import convneur
-from convneur.errors import InputError
-from convneur.files import new_file, new_folder
+from convneur.errors import OutputExistsError
+from convneur.files import new_folder
+from convneur.packaged import write_samples
 from convneur_cli.options.common import CommonOptions
 
 __all__ = ["demo"]
 
-_SAMPLES = Path(convneur.__file__).parent / "data" / "samples"
+# What for, the command, the files it writes.
+_STEPS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "What a model costs, and whether its cost grows with the pixels or with their square",
+        "convneur flops --model m1 --sizes 224,512,1024 --compare self-attention --plot results/flops.png "
+        "-o results/flops.json",
+        {"results/flops.png": "cost against image size", "results/flops.json": "all counts and the verdict"},
+    ),
+    (
+        "What the gate does to local features, stage by stage",
+        "convneur viz-gates photo.jpg --save-arrays -o results/photo-gates.png",
+        {
+            "results/photo-gates.png": "the maps, stage by stage",
+            "results/photo-gates.json": "how they were made",
+            "results/photo-gates.npz": "the maps as arrays",
+        },
+    ),
+    (
+        "How well predicted boundaries fit the ground truth, and whether another model's fit better",
+        "convneur eval-boundary predictions/ labels/ --against others/ --classes classes.txt -o results/boundary.json "
+        "--per-image results/boundary.csv",
+        {
+            "results/boundary.json": "every metric, overall, by class and by image",
+            "results/boundary.csv": "a row per image and class",
+        },
+    ),
+)
+_NEXT = (
+    "convneur flops --model m1,m4 --compare local-only",
+    "convneur viz-gates horse.jpg --mask horse-mask.png -o horse-gates.html",
+    "convneur figure boundaries predictions/ labels/ --twin others/ --images nuclei/images/val --classes classes.txt",
+)
 
 
 def demo(
+    context: typer.Context,
     common: CommonOptions,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The folder to write to.", show_default="convneur-demo")
     ] = Path("convneur-demo"),
 ) -> int | None:
-    """Run flops, viz-gates and eval-boundary on packaged, freely licensed samples; takes well under a minute.
+    """Write freely licensed samples into a folder and run flops, viz-gates and eval-boundary on them.
 
-    The samples are copied into the folder, each command is shown as it is run, so that it can be run again by hand.
+    It takes well under a minute, and shows each command as it is run. In this folder the examples of every command's
+    `--help` can be pasted and run.
 
-    Example: `convneur demo -o convneur-demo`
+    Example: `convneur demo -o my-demo`
     """
-    from convneur_cli.app import app  # here: app composes this command too
-
     if output.is_dir() and any(output.iterdir()) and not common.force:
-        raise InputError(output, "exists already and is not empty; choose another --output or add --force")
-    samples = new_folder(new_folder(output) / "samples")
-    for source in sorted(_SAMPLES.rglob("*")):
-        target = samples / source.relative_to(_SAMPLES)
-        if source.is_dir():
-            new_folder(target)
-        else:
-            with new_file(target, force=common.force) as temporary:
-                temporary.write_bytes(source.read_bytes())
+        raise OutputExistsError(output, "exists already and is not empty", "folder")
+    write_samples(output, force=common.force)
+    new_folder(output / "results")
 
-    steps = _steps(output, samples)
     printer = common.printer()
+    printer.text(f"$ cd {shlex.quote(str(output))}")
     passed_on = [f"--{name}" for name in ("force", "quiet", "debug") if getattr(common, name)]
-    done: list[dict[str, Any]] = []
-    for what, arguments, _ in steps:
-        command = shlex.join(["convneur", *arguments])
+    convneur: Any = context.find_root().command
+    done = []
+    for what, command, _ in _STEPS:
         printer.text(f"\n{what}\n$ {command}")
         begun = time.monotonic()
-        with redirect_stdout(io.StringIO()) if common.json else nullcontext():
-            code = app(args=[*arguments, *passed_on], prog_name="convneur", standalone_mode=False)
+        with chdir(output), redirect_stdout(io.StringIO()) if common.json else nullcontext():
+            code = convneur([*shlex.split(command)[1:], *passed_on], prog_name="convneur", standalone_mode=False)
         if code:
             return int(code)
         done.append({"command": command, "seconds": round(time.monotonic() - begun, 1)})
 
-    written = {str(output / name): about for _, _, files in steps for name, about in files.items()}
-    written[str(samples)] = "what the commands were run on; README.md names sources and licence (CC0)"
+    written = {str(output / name): about for _, _, files in _STEPS for name, about in files.items()}
+    written[str(output / "README.md")] = "what else is here, its sources and licence (CC0)"
     width = max(map(len, written))
     printer.text("\nWritten")
     for name, about in written.items():
         printer.text(f"  {name:<{width}}  {about}")
-    printer.text("\nTry next")
-    for line in (
-        "convneur flops --model all --compare self-attention,local-only",
-        "convneur viz-gates YOUR_PHOTO.jpg --row3 gated --surprise",
-        "convneur eval-boundary YOUR_PREDICTIONS YOUR_GROUND_TRUTH --num-classes 21",
-    ):
+    printer.text("\nTry next, or the examples of any command's --help")
+    for line in (f"cd {shlex.quote(str(output))}", *_NEXT):
         printer.text(f"  {line}")
     printer.json({"schema": "convneur.demo/1", "folder": str(output), "steps": done, "written": list(written)})
     return None
-
-
-def _steps(output: Path, samples: Path) -> list[tuple[str, list[str], dict[str, str]]]:
-    """Per command: what it is for, its arguments, what it writes."""
-    return [
-        (
-            "What the net costs, and whether its cost grows with the pixels or with their square",
-            [
-                *("flops", "--model", "m1", "--sizes", "224,512,1024", "--compare", "self-attention"),
-                *("--plot", str(output / "flops.png"), "-o", str(output / "flops.json")),
-            ],
-            {"flops.png": "cost against image size", "flops.json": "all counts and the verdict"},
-        ),
-        (
-            "What the gate does to local features, stage by stage",
-            [
-                *("viz-gates", str(samples / "chelsea.jpg"), "--save-arrays"),
-                *("-o", str(output / "chelsea-gates.png")),
-            ],
-            {
-                "chelsea-gates.png": "the maps, stage by stage",
-                "chelsea-gates.json": "how they were made",
-                "chelsea-gates.npz": "the maps as arrays",
-            },
-        ),
-        (
-            "How well predicted boundaries fit: three predictions of one silhouette, each with a known mistake",
-            [
-                *("eval-boundary", str(samples / "horse" / "predictions"), str(samples / "horse" / "gt")),
-                *("--classes", str(samples / "horse" / "classes.txt")),
-                *("-o", str(output / "boundary.json"), "--per-image", str(output / "boundary.csv")),
-            ],
-            {
-                "boundary.json": "every metric, overall, by class and by image",
-                "boundary.csv": "a row per image and class",
-            },
-        ),
-    ]

@@ -115,7 +115,7 @@ def eval_boundary(
     definitions. Distances skip missed and spurious classes in one mean and count them as the image diagonal in the
     other. A pair that cannot be scored is reported and left out.
 
-    Example: `convneur eval-boundary predictions/ labels/ --preset cityscapes --tolerance 1px,3px -o boundary.json`
+    Example: `convneur eval-boundary predictions/ labels/ --classes classes.txt --tolerance 1px,3px -o boundary.json`
     """
     settings = _settings(
         num_classes=inputs.num_classes,

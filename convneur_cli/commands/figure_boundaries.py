@@ -66,8 +66,8 @@ def boundaries(
 
     Each figure is the image's own, by eval-boundary's definitions; the trimap is 3 pixels wide to each side (Choice).
 
-    Example: `convneur figure boundaries convneur/ camvid/masks/test --twin local/ --images camvid/images/test
-    --preset camvid -o figure3.png`
+    Example: `convneur figure boundaries predictions/ labels/ --twin others/ --images nuclei/images/val
+    --classes classes.txt -o figure3.png`
     """
     for path in (predictions, ground_truth, twin, images):
         if path is not None and not existing_path(path).is_dir():

@@ -93,7 +93,7 @@ def predict(
     Label maps are PNG files of the photo's own size with a palette, one class id per pixel, as `eval-boundary` takes
     them: DIR/PHOTO.png under the same folders. Nothing is fetched: the classes are in the weights.
 
-    Example: `convneur predict camvid/images/test --out predictions`
+    Example: `convneur predict photo.jpg --out labelled`
     """
     asked = _asked([existing_path(path) for path in images])
     printer = common.printer()
@@ -120,7 +120,7 @@ def predict(
 
     import torch
 
-    from convneur.training.prediction import pixel_logits
+    from convneur.inference import pixel_logits
 
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
@@ -280,7 +280,7 @@ def _classify(
     import torch
 
     from convneur.data.images import read_photo
-    from convneur.training.prediction import class_logits
+    from convneur.inference import class_logits
 
     table = new_folder(out) / "predictions.csv" if out else None
     if table:

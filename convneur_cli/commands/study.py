@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from convneur.training.folder import asked_of, begun_with, read_config, refuse_changes, run_folder, write_config
 from convneur.variants import ConvNeurConfig
-from convneur_cli.commands.train import DEFAULTS, by_option, looked_through, recipe_settings, task_net
+from convneur_cli.commands.train import DEFAULTS, asked_settings, begun_as_typed
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.data import DataSetOptions
@@ -17,7 +18,6 @@ from convneur_cli.study_report import REPORTS, print_result
 from convneur_cli.study_scores import find_test_photos
 from convneur_cli.study_twins import TWINS, read_seeds, read_twins, same_nets
 from convneur_cli.study_work import PLAN, Study
-from convneur_cli.train_run import read_config, refuse_changes, run_folder, write_config
 
 __all__ = ["study"]
 
@@ -76,7 +76,7 @@ def study(
     seed as `train` makes it, with its label maps of the test photos. Stopped by Ctrl-C, a crash or kill -9, the study
     goes on with --resume; finished runs are not made again, and the table is the same to the last bit.
 
-    Example: `convneur study camvid/ --preset camvid --twins none,per-stage,self-attention --seeds 3 --out study`
+    Example: `convneur study nuclei/ --classes classes.txt --twins none,per-stage --minutes 5 --out studies/nuclei`
     """
     if epochs is not None and minutes is not None:
         raise UsageError("--minutes: is another way to say --epochs; leave one of them out")
@@ -94,36 +94,34 @@ def study(
     if importlib.util.find_spec("accelerate") is None:
         raise UsageError("study: needs Hugging Face Accelerate; pip install 'convneur[train]'")
     asked: dict[str, Any] = {
-        "--model": None if model.model is None else model.single()[0],
-        "--epochs": epochs,
-        "--minutes": minutes,
+        "model": None if model.model is None else model.single()[0],
+        "epochs": epochs,
+        "minutes": minutes,
         **options.asked(),
         **data_set.asked(),
-        "--folds": folds,
-        "--split": split,
+        "folds": folds,
+        "split": split,
     }
+    from convneur.training.settings import TrainSettings, task_config
+
     saved = read_config(out, PLAN) if resume else None
     if saved is None:
         asked = {**asked, **{option: value for option, value in DEFAULTS.items() if asked[option] is None}}
-        asked["--minutes"] = _MINUTES if epochs is None and minutes is None else minutes
-        settings = recipe_settings(recipe, asked)
-        net = task_net(model, settings)
+        asked["minutes"] = _MINUTES if epochs is None and minutes is None else minutes
+        settings = asked_settings(recipe, asked)
+        net = task_config(model.single()[1], settings, head=model.head)
         nets, drawn = read_twins(twins or TWINS, net), read_seeds(seeds or "3")
     else:
-        typed = {option: value for option, value in asked.items() if value is not None}
-        typed |= {"DATA": str(data.resolve())} | by_option(recipe.typed())
-        typed |= by_option(model.settings(), skip="num_classes")
-        begun = {**by_option(saved["net"]), **by_option(saved["settings"]), **saved["asked"]}
-        refuse_changes(out, typed, begun)
-        asked = saved["asked"]
-
-        from convneur.training.settings import TrainSettings
-
+        typed = {name: value for name, value in asked.items() if value is not None}
+        typed |= {"data": str(data.resolve())} | recipe.typed() | begun_as_typed(model)
+        refuse_changes(out, typed, begun_with(saved))
+        asked = asked_of(saved)
         settings, net = TrainSettings(**saved["settings"]), ConvNeurConfig.from_dict(saved["net"])
         more = read_twins(twins, net) if twins else {}
         nets = {**read_twins(",".join(saved["twins"]), net), **more}
         drawn = tuple(dict.fromkeys((*saved["seeds"], *(read_seeds(seeds) if seeds else ()))))
 
+    from convneur.training.data import prepare_data
     from convneur.training.loop import engine
 
     printer = common.printer()
@@ -135,20 +133,29 @@ def study(
     if settings.batch % settings.accumulate:
         raise UsageError(f"--batch {settings.batch}: must be a multiple of --accumulate, {settings.accumulate}")
     with run_folder(out, resume=resume, force=common.force, alone=True):
-        looked = looked_through(printer, data, settings.task, asked, options.workers, begun=saved)
+        looked = prepare_data(
+            data,
+            settings.task,
+            preset=asked["preset"],
+            classes=asked["classes"],
+            ignore_index=asked["ignore_index"],
+            threads=options.workers,
+            known=(saved["classes"], saved["counts"], saved["left_out"]) if saved else None,
+            progress=printer,
+        )
         test = find_test_photos(
             printer,
             data,
             looked,
             settings.task,
-            split=asked["--split"],
-            folds=asked["--folds"],
+            split=asked["split"],
+            folds=asked["folds"],
             threads=options.workers,
         )
         made = Study(
             printer=printer,
             out=out,
-            asked={"DATA": str(data.resolve()), **asked},
+            asked={"data": str(data.resolve()), **asked},
             data=looked,
             test=test,
             settings=settings,

@@ -125,11 +125,11 @@ def viz_gates(
     Numbers under the maps: shares of gate values below .25 and above .75; by how much the gate suppresses the
     background and sharpens edges.
 
-    Example: `convneur viz-gates cat.jpg --row3 gated -o cat-gates.png`
+    Example: `convneur viz-gates photo.jpg --row3 gated -o photo-gates.png`
 
-    Example: `convneur viz-gates cat.jpg --weights net.safetensors --mask cat-mask.png -o cat-gates.html`
+    Example: `convneur viz-gates horse.jpg --mask horse-mask.png -o horse-gates.html`
 
-    Example: `convneur viz-gates photos/ --batch --mask masks/ -o gates.csv`
+    Example: `convneur viz-gates nuclei/images/val --batch --mask nuclei/masks/val -o gates.csv`
     """
     # Everything that was typed is checked before anything is loaded or written.
     recipe = _recipe(reduce, scale, row3, gate=gate, surprise=surprise, overlay=overlay)

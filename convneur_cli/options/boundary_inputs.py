@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from convneur.data.class_names import read_class_names
 from convneur_cli.errors import UsageError, existing_path
 from convneur_cli.options.common import option_group
-from convneur_cli.options.data import DataSetOptions, read_class_names
+from convneur_cli.options.data import DataSetOptions
 from convneur_cli.output import Printer
 
 if TYPE_CHECKING:

@@ -99,7 +99,8 @@ def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> No
             for field in dataclasses.fields(kind)
         ]
 
-    names = {parameter.name: _as_typed(parameter) for parameter in plain + shared}
+    typed = [parameter for parameter in plain + shared if parameter.annotation is not typer.Context]
+    names = {parameter.name: _as_typed(parameter) for parameter in typed}
 
     @functools.wraps(body)
     def run(**values: Any) -> None:

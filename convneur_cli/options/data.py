@@ -1,20 +1,18 @@
 """The options that say what a data set's label maps hold, shared by every command that reads them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from convneur.errors import InputError
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
 
 if TYPE_CHECKING:
     from convneur.data.presets import Preset
 
-__all__ = ["DataSetOptions", "read_class_names", "whole"]
+__all__ = ["DataSetOptions", "whole"]
 
 
 @option_group
@@ -37,17 +35,12 @@ class DataSetOptions:
         ),
     ] = None
 
-    @classmethod
-    def from_asked(cls, asked: Mapping[str, Any]) -> "DataSetOptions":
-        """What a run was begun with, see `asked`."""
-        return cls(asked["--preset"], asked["--classes"] and Path(asked["--classes"]), asked["--ignore-index"])
-
     def asked(self) -> dict[str, str | None]:
-        """What was typed, by option, as a run's config keeps it: it may be gone on with from another folder."""
+        """What was typed, as a run keeps it: it may be gone on with from another folder."""
         return {
-            "--preset": self.preset,
-            "--classes": str(self.classes.resolve()) if self.classes else None,
-            "--ignore-index": self.ignore_index,
+            "preset": self.preset,
+            "classes": str(self.classes.resolve()) if self.classes else None,
+            "ignore_index": self.ignore_index,
         }
 
     def known(self) -> "Preset | None":
@@ -70,17 +63,3 @@ def whole(option: str, typed: str) -> int:
         return int(typed)
     except ValueError:
         raise UsageError(f"{option} {typed}: must be a whole number") from None
-
-
-def read_class_names(path: Path) -> list[str]:
-    """The names in a file, a line each. Raises: InputError: no text, a name twice, an empty line."""
-    try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
-    except UnicodeDecodeError:
-        raise InputError(path, "is no UTF-8 text; write one class name per line") from None
-    if not names:
-        raise InputError(path, "is empty; write one class name per line")
-    for number, name in enumerate(names, start=1):
-        if not name or name in names[: number - 1]:
-            raise InputError(path, f"line {number} is {'a repetition' if name else 'empty'}; name each class once")
-    return names

@@ -48,13 +48,13 @@ class RunOptions:
     ] = None
 
     def asked(self) -> dict[str, Any]:
-        """What was typed of what cannot change while a run goes on, by option, as its config keeps it."""
+        """What was typed of what cannot change while a run goes on."""
         return {
-            "--task": self.task,
-            "--recipe": self.recipe_name,
-            "--init": self.init and str(weights_file("--init", self.init).resolve()),
-            "--precision": self.precision,
-            "--validate-every": self.validate_every,
+            "task": self.task,
+            "recipe": self.recipe_name,
+            "init": self.init and str(weights_file("--init", self.init).resolve()),
+            "precision": self.precision,
+            "validate_every": self.validate_every,
         }
 
 

@@ -1,7 +1,9 @@
 """`convneur demo`: the packaged samples through the three commands."""
 
 import json
+import re
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -30,44 +32,50 @@ def test_a_run_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     code, out, _ = run(capsys)
     assert code == 0
     folder = Path("convneur-demo")
-    assert json.loads((folder / "flops.json").read_text())["schema"] == "convneur.flops/1"
-    assert json.loads((folder / "chelsea-gates.json").read_text())["schema"] == "convneur.gates/1"
-    boundary = json.loads((folder / "boundary.json").read_text())
+    assert Path.cwd() == tmp_path
+    results = folder / "results"
+    assert json.loads((results / "flops.json").read_text())["schema"] == "convneur.flops/1"
+    assert json.loads((results / "photo-gates.json").read_text())["schema"] == "convneur.gates/1"
+    boundary = json.loads((results / "boundary.json").read_text())
     assert boundary["schema"] == "convneur.boundary/1"
-    assert boundary["images"] == 3
+    assert boundary["images"] == 8
     listed = out[out.index("\nWritten") : out.index("\nTry next")]
-    for path in folder.iterdir():
+    for path in (*results.iterdir(), folder / "README.md"):
         assert path.stat().st_size > 0
         assert f"  {path} " in listed
-    assert {path.suffix for path in folder.iterdir()} == {"", ".json", ".png", ".npz", ".csv"}
+    assert {path.suffix for path in results.iterdir()} == {".json", ".png", ".npz", ".csv"}
+    assert out.startswith("$ cd convneur-demo\n")
     assert out.index("$ convneur flops") < out.index("$ convneur viz-gates") < out.index("$ convneur eval-boundary")
-    assert out[out.index("\nTry next") :].count("convneur ") == 3
+    assert out[out.index("\nTry next") :].count("  convneur ") == 3
 
     code, _, err = run(capsys)  # once more: nothing is overwritten
     assert code == 1
-    assert err.startswith("error: convneur-demo: exists already and is not empty")
+    assert err == ("error: convneur-demo: exists already and is not empty; choose another folder or add --force\n")
 
 
-def steps(*commands: list[str]) -> Any:
+def steps(*commands: str) -> Any:
     """Quick commands in place of the three, which their own tests run."""
-    return lambda *_: [("What for", command, {f"{command[0]}.txt": "what is in it"}) for command in commands]
+    return tuple(
+        ("What for", command, {f"results/{number}.txt": "what is in it"}) for number, command in enumerate(commands)
+    )
 
 
 def test_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    monkeypatch.setattr(convneur_cli.commands.demo, "_steps", steps(["models", "--model", "m1"]))
+    monkeypatch.setattr(convneur_cli.commands.demo, "_STEPS", steps("convneur models --model m1"))
     folder = tmp_path / "new" / "demo"
     code, out, err = run(capsys, "-o", str(folder), "--json", "-q")
     assert (code, err) == (0, "")
     document = json.loads(out)
     assert document["schema"] == "convneur.demo/1"
+    assert document["folder"] == str(folder)
     assert [step["command"] for step in document["steps"]] == ["convneur models --model m1"]
-    assert document["written"] == [str(folder / "models.txt"), str(folder / "samples")]
-    copied = {path.relative_to(folder / "samples") for path in (folder / "samples").rglob("*")}
-    assert copied == {path.relative_to(SAMPLES) for path in SAMPLES.rglob("*")}
+    assert document["written"] == [str(folder / "results" / "0.txt"), str(folder / "README.md")]
+    copied = {path.relative_to(folder) for path in folder.rglob("*")}
+    assert copied == {path.relative_to(SAMPLES) for path in SAMPLES.rglob("*")} | {Path("results")}
 
 
 def test_it_stops_where_a_command_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    monkeypatch.setattr(convneur_cli.commands.demo, "_steps", steps(["models", "--model", "m9"], ["models"]))
+    monkeypatch.setattr(convneur_cli.commands.demo, "_STEPS", steps("convneur models --model m9", "convneur models"))
     code, out, err = run(capsys, "-o", str(tmp_path / "demo"))
     assert code == 2
     assert err.startswith("error: --model m9")
@@ -87,14 +95,40 @@ def test_samples_are_small_and_their_licence_is_named() -> None:
     assert sum(path.stat().st_size for path in files) < 400_000
     readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
     assert "CC0" in readme
-    for name in ("chelsea.jpg", "horse.jpg", "horse/gt/", "horse/predictions/", "horse/classes.txt"):
-        assert f"`{name}" in readme
+    described = [named.replace("SPLIT", "*") for named in re.findall("^\\| `([^`]+)`", readme, re.MULTILINE)]
+    for path in SAMPLES.rglob("*"):
+        name = path.relative_to(SAMPLES).as_posix()
+        assert path.is_dir() or path.name == "README.md" or any(fnmatch(name, named) for named in described), name
 
 
 def test_samples_are_packaged() -> None:
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["convneur"]
     packaged = {path for pattern in patterns for path in (ROOT / "convneur").glob(pattern)}
     assert {path for path in (ROOT / "convneur" / "data" / "samples").rglob("*") if path.is_file()} <= packaged
+
+
+def test_the_set_to_train_on_and_the_two_models_label_maps() -> None:
+    nuclei = SAMPLES / "nuclei"
+    stems = {}
+    for split in ("train", "val"):
+        images, masks = nuclei / "images" / split, nuclei / "masks" / split
+        stems[split] = {path.stem for path in images.iterdir()}
+        assert stems[split] == {path.stem for path in masks.iterdir()}
+        for path in images.iterdir():
+            with Image.open(path) as image, Image.open(masks / f"{path.stem}.png") as labels:
+                assert image.size == labels.size
+                assert set(np.unique(labels)) == {0, 1}
+    assert not stems["train"] & stems["val"]
+    for name in stems["val"]:
+        truth = np.asarray(Image.open(SAMPLES / "labels" / f"{name}.png"))
+        np.testing.assert_array_equal(truth, np.asarray(Image.open(nuclei / "masks" / "val" / f"{name}.png")))
+        wrong = [
+            (np.asarray(Image.open(SAMPLES / model / f"{name}.png")) != truth).mean()
+            for model in ("predictions", "others")
+        ]
+        assert 0 < min(wrong) <= max(wrong) < 0.2
+    with Image.open(SAMPLES / "horse-mask.png") as mask, Image.open(SAMPLES / "horse" / "gt" / "shifted.png") as truth:
+        np.testing.assert_array_equal(np.asarray(mask), np.asarray(truth))
 
 
 def test_the_label_pairs_are_what_their_names_say() -> None:

@@ -172,7 +172,7 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(Run, "_record", interrupting)
         assert study(*begin, "--twins", "none", "--seeds", "1", "--out", "out") == 130
-    assert "interrupted: saved at step 10 of 16; the same command with --resume goes on" in study.err
+    assert "interrupted: saved at step 10 of 16; --resume goes on from there" in study.err
     assert study(*begin, "--twins", "none", "--seeds", "1", "--out", "out", "--resume") == 0, study.err
     more = ["--twins", "per-stage:read=after", "--seeds", "0,3"]
     assert study("cls", "--out", "out", "--resume", "--workers", "0", *more) == 0, study.err
@@ -319,7 +319,7 @@ def test_bad_input_is_a_line(study: Any, place: Path, arguments: list[str], code
 def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
     from convneur.data.examples import Example, find_split
     from convneur.data.reading import Reading
-    from convneur.training.loop import Data
+    from convneur.training.data import TrainingData
     from convneur_cli.study_scores import score_run
 
     reading = Reading(255)
@@ -329,7 +329,7 @@ def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
                 tar.add(place / "seg" / folder / "test" / f"{number}.{kind}", f"{number}.{kind}")
     inside = find_split(place, "segmentation", "test", reading)
     files = [Example(each.name, each.photo, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
-    data = Data((), (), reading, ("ground", "square"), (1, 1))
+    data = TrainingData((), (), reading, ("ground", "square"), (1, 1))
     found = []
     for folder, examples in (("a", inside), ("b", files)):
         for each in examples:

@@ -22,8 +22,8 @@ from convneur.errors import InputError
 from convneur.model.network import ConvNeur
 from convneur.training.loop import Run
 from convneur.training.state import read_progress
+from convneur.training.stopping import asked_to_stop
 from convneur.variants import VARIANTS, ConvNeurConfig
-from convneur_cli.commands.train import asked_to_stop
 
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32"]
 
@@ -200,7 +200,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(train: Any, place: Path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(Run, "_record", interrupting)
         assert train(*arguments, "--out", "stopped") == 130
-    assert "interrupted: saved at step 10 of 30; the same command with --resume goes on" in train.err
+    assert "interrupted: saved at step 10 of 30; --resume goes on from there" in train.err
     assert train(*arguments, "--out", "stopped", "--resume") == 0, train.err
     same(place / "whole", place / "stopped")
 
@@ -227,8 +227,8 @@ def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         interrupt()
         interrupt()  # a launcher's, at once after the terminal's
         assert stop()
-        monkeypatch.setattr("convneur_cli.commands.train._SAME", -1.0)
-        with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
+        monkeypatch.setattr("convneur.training.stopping._SAME", -1.0)
+        with pytest.raises(KeyboardInterrupt, match="`resume` goes on"):
             interrupt()
 
 

@@ -1,4 +1,4 @@
-"""The parts of training one by one: views, order, loss, schedule, windows, state."""
+"""The parts of training one by one: views, order, loss, schedule, state."""
 
 import resource
 from collections import Counter
@@ -20,7 +20,6 @@ from convneur.model.network import ConvNeur
 from convneur.training.batches import Batch, Place
 from convneur.training.gauges import FREE, excess, read_gauges, watched_contexts
 from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
-from convneur.training.prediction import pixel_logits, window_spans
 from convneur.training.settings import RECIPES, TrainSettings, read_recipe
 from convneur.training.state import load_state, save_state
 from convneur.variants import ConvNeurConfig
@@ -153,51 +152,6 @@ def test_a_value_that_makes_no_sense_is_named(change: dict[str, Any]) -> None:
         settings(**change)
 
 
-@pytest.mark.parametrize(
-    ("side", "window"),
-    [(10, 32), (32, 32), (33, 32), (100, 32), (64, 63), (257, 256), (1025, 1024), (1500, 512), (2000, 300)],
-)
-def test_windows_cover_a_side_and_overlap(side: int, window: int) -> None:
-    spans = window_spans(side, window)
-    assert spans[0][0] == 0
-    assert spans[-1][1] == side
-    assert all(start <= end - window // 4 for (start, _), (_, end) in zip(spans[1:], spans[:-1], strict=True))
-    assert all(end - start in range(min(window, side), window + 32) for start, end in spans)
-    assert window < 43 or all(start % 32 == 0 for start, _ in spans)
-
-
-def test_windows_equal_the_whole_away_from_seams() -> None:
-    """A local-only net whose head's group norm is taken out: with 3x3 kernels it looks 124 pixels far."""
-    torch.manual_seed(0)
-    photo = np.random.default_rng(0).integers(0, 256, (64, 896, 3), dtype=np.uint8)
-    model = ConvNeur(TINY.replace(memory="none", head="light-fpn", num_classes=3, kernel_size=3)).eval()
-    model.head.smooth[1] = torch.nn.Identity()
-    whole, cut = (pixel_logits(model, [photo], window=window) for window in (None, (64, 512)))
-    assert whole.shape == cut.shape == (1, 3, 64, 896)
-    seam = slice(384, 512)  # both windows see it
-    differs = (whole - cut).abs().amax((0, 1, 2)) > 1e-5
-    assert differs[seam].any()
-    differs[seam] = False
-    assert not differs.any()
-
-
-def test_windows_of_any_size_put_pixels_where_they_were() -> None:
-    photo = np.random.default_rng(0).integers(0, 256, (70, 151, 3), dtype=np.uint8)
-    model = Points(TINY.replace(memory="none", head="semantic-fpn", num_classes=3)).eval()
-    whole, cut = (pixel_logits(model, [photo], window=window) for window in (None, (64, 64)))
-    assert whole.shape == cut.shape == (1, 3, 70, 151)
-    torch.testing.assert_close(whole, cut)
-    smaller = pixel_logits(model, [photo, photo], scale=0.5)
-    assert smaller.shape == (2, 3, 70, 151)
-
-
-class Points(ConvNeur):
-    """Sees a pixel at a time, so that windows make no difference but by a mistake of theirs."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * torch.tensor([1.0, 2.0, 3.0])[:, None, None]
-
-
 def test_a_tenth_is_held_out_by_name_and_stays_when_photos_are_added(tmp_path: Path) -> None:
     for number in range(40):
         write(tmp_path / "train" / "ab"[number % 2] / f"{number}.png", np.zeros((4, 4, 3), np.uint8))
@@ -309,5 +263,5 @@ def test_a_state_of_another_net_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is of another net"):
         load_state(path, model=other, average=other, optimizer=torch.optim.AdamW(other.parameters()))
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match="begin again with --force"):
+    with pytest.raises(InputError, match="begin again with `force`"):
         load_state(path, model=model, average=model, optimizer=torch.optim.AdamW(model.parameters()))
