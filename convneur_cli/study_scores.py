@@ -1,14 +1,12 @@
 """What the runs of a study are tested on, and how: labelled as predict does, scored as eval-boundary does."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from convneur.errors import ConfigError, InputError
+from convneur.errors import ConfigError
 from convneur.files import new_file, new_folder
 from convneur_cli.errors import UsageError
 from convneur_cli.output import Printer
@@ -180,8 +178,8 @@ def _scored_maps(
     folder: Path, examples: "Sequence[Example]", data: "TrainingData", settings: "BoundarySettings", workers: int
 ) -> "Iterator[tuple[str, PairScores]]":
     from convneur.data.pairs import Pair
+    from convneur.evaluation import score_pairs
     from convneur.metrics import score_pair
-    from convneur_cli.boundary_work import Scored, engine, scored_pairs
 
     pairs = []
     for example in examples:
@@ -191,32 +189,8 @@ def _scored_maps(
         elif not isinstance(example.target, int):  # inside a shard, which is no file to be known again by its time
             truth = data.reading.ground_truth(example.target)
             yield example.name, score_pair(data.reading.prediction(made), truth, settings)
-    if not pairs:
-        return
-    quiet = Printer(json=True, quiet=True)  # the study has a bar of its own
-    with _kept_scores(folder / _SCORES, settings) as state:
-        known = all(state.has(pair) for pair in pairs)
-        with engine(1 if known else max(workers, 1), None, len(pairs)) as mapped:
-            outcomes = scored_pairs(quiet, mapped, pairs, data.reading, settings, state=state, strict=True)
-            for pair, outcome in outcomes:
-                if isinstance(outcome, Scored):  # what has none was raised
-                    yield pair.name, outcome.scores
-
-
-@contextmanager
-def _kept_scores(path: Path, settings: "BoundarySettings") -> Iterator[Any]:
-    """The finished scores beside label maps; those by other settings or another version are made again."""
-    from convneur_cli.boundary_state import State
-
-    about = {"settings": dataclasses.asdict(settings)}
-    try:
-        state = State(path, about, resume=True, force=True)
-    except InputError:
-        state = State(path, about, resume=False, force=True)
-    try:
-        yield state
-    finally:
-        state.close()
+    if pairs:  # silently: the study has a bar of its own
+        yield from score_pairs(pairs, data.reading, settings, kept=folder / _SCORES, workers=max(workers, 1))
 
 
 def _label_map(folder: Path, example: "Example") -> Path:

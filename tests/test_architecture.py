@@ -33,6 +33,9 @@ ALLOWED = {
     "convneur.inference": {"torch", "numpy", "PIL", "convneur.data", "convneur.model"},
     "convneur.training": {
         "PIL", "accelerate", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants", "filelock", "numpy", "safetensors", "torch"},
+    "convneur.evaluation": {
+        "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
+        "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results"},
     "convneur.figures": {
         "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
         "convneur.published", "convneur.variants"},

@@ -60,7 +60,7 @@ class Comparison(Result):
         }
 
     def tables(self) -> Sequence[Table]:
-        """All values overall, then the classes' by the first metric."""
+        """All values overall, then the classes' and the images that moved most by the first metric."""
         columns = [*map(_cut, short_names(self.first, self.second)), "difference", "low", "high", ""]
         overall = [[metric_name(metric, key), *_cells(metric, value)] for metric, key, value in self._main_values()]
         metric, key = self._first_value
@@ -68,16 +68,19 @@ class Comparison(Result):
             [str(row["class"]), _cut(row["name"]), *_cells(metric, value_in(row, metric, key))]
             for row in self.per_class
         ]
-        return (
-            Table("Compared with the second model", ["metric", *columns], overall, dense=True),
-            Table(f"{metric_name(metric, key)} by class", ["class", "name", *columns], classes, left=2, dense=True),
-        )
-
-    def sentences(self) -> Sequence[str]:
-        """What the differences and intervals are, and what they are not; the images that moved most."""
-        metric, key = self._first_value
         moved = [f"{row['name']} {signed(row['difference'])}" for row in value_in(self.moved_most, metric, key)]
-        return (*self.about(), f"Moved most by {metric_name(metric, key)}: {', '.join(moved) or 'none'}.")
+        by = metric_name(metric, key)
+        return (
+            Table("Compared with the second model", ["metric", *columns], overall, dense=True, notes=self.about()),
+            Table(
+                f"{by} by class",
+                ["class", "name", *columns],
+                classes,
+                left=2,
+                dense=True,
+                notes=[f"Moved most by {by}: {', '.join(moved) or 'none'}."],
+            ),
+        )
 
     def about(self) -> list[str]:
         """What the differences and intervals are, and what they are not."""
@@ -110,9 +113,7 @@ class Comparison(Result):
     def records(self) -> Sequence[Mapping[str, Any]]:
         """A row overall and one per class: of each value both models', the difference and its interval."""
         rows: list[dict[str, Any]] = [{"class": "", "name": "overall", **self._columns(self.overall, own=True)}]
-        rows += [
-            {"class": row["class"], "name": row["name"], **self._columns(row, own=True)} for row in self.per_class
-        ]
+        rows += [{"class": row["class"], "name": row["name"], **self._columns(row, own=True)} for row in self.per_class]
         return rows
 
     def added_columns(self, label: object) -> dict[str, Any]:

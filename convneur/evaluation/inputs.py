@@ -12,7 +12,18 @@ from convneur.data.presets import PRESETS, Naming, Preset
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
 
-__all__ = ["ClassSource", "InputSettings", "Inputs", "Maps", "existing", "found_inputs", "same_images", "unpaired"]
+__all__ = [
+    "ClassSource",
+    "InputSettings",
+    "Inputs",
+    "Maps",
+    "Missing",
+    "existing",
+    "file_list",
+    "found_inputs",
+    "same_images",
+    "unpaired",
+]
 
 Maps = str | Path | Sequence[str | Path]
 """A label map, a folder of them, or a list of files."""
@@ -97,6 +108,11 @@ def found_inputs(
     return Inputs(paged(_pairing(asked, predictions, ground_truth, setting)), reading, names, source)
 
 
+def file_list(maps: Maps | None) -> list[Path] | None:
+    """The files of a list; None for a single path or nothing."""
+    return None if maps is None or isinstance(maps, (str, Path)) else [Path(path) for path in maps]
+
+
 def existing(setting: str, path: str | Path) -> Path:
     """Raise ConfigError for a path that is not there: a typing mistake, not a broken file."""
     path = Path(path)
@@ -135,11 +151,13 @@ def same_images(first: Pairing, second: Pairing, against: str) -> None:
 def _class_names(asked: InputSettings, known: tuple[str, ...] | None) -> tuple[tuple[str, ...] | None, ClassSource]:
     """Names of the classes, and what says how many there are."""
     if asked.classes is not None:
-        in_file = isinstance(asked.classes, (str, Path))
-        names = tuple(read_class_names(existing("classes", asked.classes)) if in_file else asked.classes)
+        if isinstance(asked.classes, (str, Path)):
+            names, where = tuple(read_class_names(existing("classes", asked.classes))), str(asked.classes)
+        else:
+            names, where = tuple(asked.classes), "`classes`"
         if asked.num_classes not in (None, len(names)):
-            named = f"{asked.classes} names {len(names)}" if in_file else f"`classes` names {len(names)}"
-            raise ConfigError("num_classes", f"{named}; leave one of them out", value=asked.num_classes)
+            problem = f"{where} names {len(names)}; leave one of them out"
+            raise ConfigError("num_classes", problem, value=asked.num_classes)
         return names, "classes"
     if asked.num_classes is not None and (known is None or len(known) != asked.num_classes):
         return None, "num_classes"
@@ -149,11 +167,12 @@ def _class_names(asked: InputSettings, known: tuple[str, ...] | None) -> tuple[t
 
 
 def _pairing(asked: InputSettings, predictions: Maps | None, ground_truth: Maps | None, setting: str) -> Pairing:
-    files = [isinstance(each, Sequence) and not isinstance(each, str) for each in (predictions, ground_truth)]
-    if any(files):
-        if not all(files) or asked.listed is not None:
+    files = [file_list(each) for each in (predictions, ground_truth)]
+    if any(each is not None for each in files):
+        preds, gts = files
+        if preds is None or gts is None or asked.listed is not None:
             raise ConfigError(setting, "lists of files go in pairs; give both, and no `listed`")
-        return paired_files(*([Path(path) for path in each] for each in (predictions, ground_truth) if each))
+        return paired_files(preds, gts)
     pred, gt = (
         None if each is None else existing(name, each)  # type: ignore[arg-type]
         for name, each in ((setting, predictions), ("ground_truth", ground_truth))

@@ -51,9 +51,7 @@ class FinishedPairs:
     Raises: InputError: the file holds no finished pairs, or those of other settings.
     """
 
-    def __init__(
-        self, path: Path, about: Mapping[str, Any], jobs: Sequence[Job], *, resume: bool, force: bool
-    ) -> None:
+    def __init__(self, path: Path, about: Mapping[str, Any], jobs: Sequence[Job], *, resume: bool, force: bool) -> None:
         self.path = path
         self._lines: dict[_Key, tuple[int, Any]] = {}  # where a pair's line begins, size and time of its files
         header = _plain({"schema": _SCHEMA, "convneur": version("convneur"), **about})

@@ -49,9 +49,7 @@ class ReportColumns:
             if occurs(row)
         ]
 
-    def images(
-        self, per_image: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]
-    ) -> list[ReportImage]:
+    def images(self, per_image: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[ReportImage]:
         """others: the second model's rows."""
         theirs = {row["name"]: self.of_row(row) for row in others}
         return [ReportImage(row["name"], self.of_row(row), theirs.get(row["name"])) for row in per_image]

@@ -14,7 +14,7 @@ from convneur.evaluation.jobs import Failure
 from convneur.evaluation.read_only import plain, read_only
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
 from convneur.evaluation.tables import class_table, flat_row, labels_line, overall_table, presence_line
-from convneur.evaluation.words import DISTANCES, definitions, metric_name, occurs, short_names, shown, value_in
+from convneur.evaluation.words import all_values, definitions, metric_name, occurs, short_names, shown, value_in
 from convneur.figures.scene import Scene
 from convneur.files import new_file
 from convneur.formats import grouped, plural
@@ -82,7 +82,7 @@ class Evaluation(Result):
             found["comparison"] = self.comparison and self.comparison.to_dict()
         return found
 
-    def opening(self) -> Sequence[str]:
+    def headlines(self) -> Sequence[str]:
         """How much was scored, and the labels there were."""
         ignored = self.settings["ignore_index"]
         return (
@@ -94,15 +94,8 @@ class Evaluation(Result):
     def tables(self) -> Sequence[Table]:
         """Overall, by class, and the comparison's."""
         overall = overall_table(self.settings, self.overall)
-        by_class, _ = class_table(self.settings, self.overall, self.per_class)
+        by_class = class_table(self.settings, self.overall, self.per_class)
         return (overall, by_class, *(self.comparison.tables() if self.comparison else ()))
-
-    def sentences(self) -> Sequence[str]:
-        _, notes = class_table(self.settings, self.overall, self.per_class)
-        counts = presence_line(self.overall)
-        if any(metric in DISTANCES for metric in self.settings["metrics"]):
-            counts += " Penalised: missed or spurious counts as the image diagonal."
-        return (counts, *notes, *(self.comparison.sentences() if self.comparison else ()))
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         """A row overall and one per class; with a second model also its values, the differences and intervals."""
@@ -115,12 +108,11 @@ class Evaluation(Result):
         """Metric and value; with a second model both, the difference and its interval."""
         if self.comparison:
             return self.comparison.paper_table()
-        rows = []
-        for metric in self.settings["metrics"]:
-            value = self.overall[metric]
-            for key in value if isinstance(value, Mapping) else (None,):
-                if key not in ("missed", "spurious"):
-                    rows.append([metric_name(metric, key), shown(value_in(self.overall, metric, key))])
+        rows = [
+            [metric_name(metric, key), shown(value)]
+            for metric, key, value in all_values(self.overall, self.settings["metrics"])
+            if key not in ("missed", "spurious")
+        ]
         return Table("", ["metric", short_names(self.source.title)[0]], rows)
 
     def compare(self, other: "Evaluation", *, resamples: int = 1000, seed: int = 0) -> Comparison:

@@ -10,7 +10,16 @@ from typing import Any, Literal
 from convneur.data.colours import ColourTable
 from convneur.errors import ConfigError
 from convneur.evaluation.drawing import Drawing
-from convneur.evaluation.inputs import Inputs, InputSettings, Maps, Missing, found_inputs, same_images, unpaired
+from convneur.evaluation.inputs import (
+    Inputs,
+    InputSettings,
+    Maps,
+    Missing,
+    file_list,
+    found_inputs,
+    same_images,
+    unpaired,
+)
 from convneur.evaluation.jobs import Failure, Job, Scored
 from convneur.evaluation.partial import finished_pairs, partial_path, refuse_unfinished
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
@@ -118,7 +127,8 @@ def evaluate(
         pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize,
     )  # fmt: skip
     settings = BoundarySettings(
-        num_classes=num_classes, ignore_index=asked.ignored(), metrics=METRICS if metrics == "all" else _several(metrics),
+        num_classes=num_classes, ignore_index=asked.ignored(),
+        metrics=METRICS if metrics == "all" else _several(metrics),
         tolerance=_several(tolerance), count_absent=count_absent, trimap_width=_several(trimap_width),
         trimap_seed=trimap_seed, trimap_shape=trimap_shape, hd95=hd95, connectivity=connectivity,
         surface_dice_tau=_several(surface_dice_tau), spacing=spacing, boundary_iou_ratio=boundary_iou_ratio,
@@ -135,7 +145,8 @@ def evaluate(
     if against is not None:
         if listed is not None and ground_truth is None:
             raise ConfigError(
-                "against", "with `listed` give `predictions` and `ground_truth` too, so that relative paths lead elsewhere"
+                "against",
+                "with `listed` give `predictions` and `ground_truth` too, so that relative paths lead elsewhere",
             )
         models.append(_Model(_title(against), found_inputs(asked, against, ground_truth, setting="against")))
         same_images(inputs.pairing, models[1].inputs.pairing, models[1].title)
@@ -279,21 +290,19 @@ def _several(given: Any) -> tuple[Any, ...]:
     return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
 
 
-def _is_list(maps: Maps | None) -> bool:
-    return isinstance(maps, Sequence) and not isinstance(maps, str)
-
-
 def _title(maps: Maps | None, listed: str | Path | None = None) -> str:
     """What a model's predictions are called: the path that was given, of a list of files their folder."""
-    if _is_list(maps):
-        return str(Path(next(iter(maps), "")).parent)  # type: ignore[arg-type]
+    files = file_list(maps)
+    if files:
+        return str(files[0].parent)
     return str(listed if maps is None else maps)
 
 
 def _resolved(maps: Maps | None) -> Any:
     """Paths as they can be found again from another folder."""
-    if _is_list(maps):
-        return [str(Path(path).resolve()) for path in maps]  # type: ignore[union-attr]
+    files = file_list(maps)
+    if files is not None:
+        return [str(path.resolve()) for path in files]
     return None if maps is None else str(Path(maps).resolve())  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ from convneur.evaluation.words import short_names
 from convneur.figures.scene import Scene
 from convneur.files import new_file, refuse_existing
 from convneur.formats import significant
-from convneur.metrics import BoundarySettings
+from convneur.metrics import METRICS, BoundarySettings
 from convneur.metrics.picks import value_at
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
@@ -110,7 +110,10 @@ def select_scenes(
         if output.suffix.lower() not in _SUFFIXES:
             raise ConfigError("output", f"the name must end in {', '.join(_SUFFIXES)}", value=output)
         refuse_existing(output, force=force)
-    metrics = tuple(dict.fromkeys((*_METRICS, by.partition("@")[0])))
+    metric = by.partition("@")[0]
+    if metric not in METRICS:
+        raise ConfigError("by", f"must be one of {', '.join(METRICS)}", value=by)
+    metrics = tuple(dict.fromkeys((*_METRICS, metric)))
     ranking = ranking_by("by", by, BoundarySettings(metrics=metrics, tolerance=(tolerance,), trimap_width=(3,)))
     heads = list(titles) if titles else short_names(*map(str, folders))
     if len(heads) != len(folders) or len(set(heads)) < len(heads):

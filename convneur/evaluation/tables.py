@@ -17,7 +17,7 @@ _BY_CLASS = ("miou", "boundary_f1", "trimap_miou", "boundary_iou", "surface_dice
 
 
 def overall_table(settings: Mapping[str, Any], overall: Mapping[str, Any]) -> Table:
-    """Each value with its definition; of distances both means."""
+    """Each value with its definition, of distances both means; below, how often classes were there."""
     words = settings["definitions"]
     rows = []
     for metric in settings["metrics"]:
@@ -31,13 +31,16 @@ def overall_table(settings: Mapping[str, Any], overall: Mapping[str, Any]) -> Ta
             rows.append([METRIC_NAMES[metric], words[metric], shown(value), ""])
     penalised = any(metric in DISTANCES for metric in settings["metrics"])
     columns = ["metric", "definition", "mean", "penalised"] if penalised else ["metric", "definition", "mean"]
-    return Table("Overall", columns, [row[: len(columns)] for row in rows], left=2)
+    counts = presence_line(overall) + (
+        " Penalised: missed or spurious counts as the image diagonal." if penalised else ""
+    )
+    return Table("Overall", columns, [row[: len(columns)] for row in rows], left=2, notes=[counts])
 
 
 def class_table(
     settings: Mapping[str, Any], overall: Mapping[str, Any], per_class: Sequence[Mapping[str, Any]]
-) -> tuple[Table, list[str]]:
-    """A row per class that occurs, and what is to be said below it."""
+) -> Table:
+    """A row per class that occurs; below, what it does not show."""
     present = [row for row in per_class if occurs(row)]
     named = any(row["name"] != str(row["class"]) for row in present)
     metrics = [metric for metric in _BY_CLASS if metric in settings["metrics"]]
@@ -59,12 +62,12 @@ def class_table(
     columns = ["class", *(["name"] if named else []), *heads, "missed", "spur."]
     notes = []
     if several:
-        notes.append(f"By class: {', '.join(several)} at the first of several settings; a saved result has all.")
+        notes.append(f"{', '.join(several)}: first of several; a saved result has all.")
     absent = len(per_class) - len(present)
     if absent:
         kinds = "occurs in no map and is" if absent == 1 else "occur in no map and are"
         notes.append(f"{plural(absent, 'class', 'classes')} {kinds} left out of every mean.")
-    return Table("By class", columns, rows, left=2 if named else 1, dense=True), notes
+    return Table("By class", columns, rows, left=2 if named else 1, dense=True, notes=notes)
 
 
 def presence_line(overall: Mapping[str, Any]) -> str:

@@ -131,4 +131,3 @@ def cut(name: str, most: int = 18) -> str:
 def listed(items: Collection[str], most: int) -> str:
     """The first of some items, and how many more there are."""
     return ", ".join(list(items)[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
-

@@ -130,9 +130,7 @@ def _cluster(address: str) -> Iterator[Map]:
             workers = client.run(_release, on_error="return")
             threads = sum(client.nthreads().values())
         if not workers:
-            raise InputError(
-                None, f"`scheduler` {address}: has no workers; start some, each by: dask worker {address}"
-            )
+            raise InputError(None, f"`scheduler` {address}: has no workers; start some, each by: dask worker {address}")
         ours = _release()
         for worker, release in workers.items():
             if release != ours:

@@ -14,6 +14,7 @@ _HOME = {
     "boundary_figure": "convneur.figures.boundaries",
     "gates_figure": "convneur.figures.gates",
     "latency_figure": "convneur.figures.latency",
+    "paper_figure": "convneur.figures.boundaries",
     "save_figure": "convneur.figures.style",
     "scaling_figure": "convneur.figures.scaling",
     "training_figure": "convneur.figures.training",

@@ -161,7 +161,9 @@ def _plain_panels(scene: Scene) -> list[tuple[str, NDArray[np.uint8], Sequence[t
     if scene.image is not None:
         panels.append(("image", scene.image, ()))
     panels.append(("ground truth", coloured(scene.truth, scene.colours, scene.ignored), ()))
-    panels += [(each.title, coloured(each.labels, scene.colours, scene.ignored), each.values) for each in scene.predictions]
+    panels += [
+        (each.title, coloured(each.labels, scene.colours, scene.ignored), each.values) for each in scene.predictions
+    ]
     return panels
 
 
@@ -220,7 +222,9 @@ def _panels(
     panels.append(("ground truth", coloured(scene.truth, scene.colours, scene.ignored), None, ()))
     ground = faded(scene)
     for prediction in scene.predictions:
-        panels.append((prediction.title, coloured(prediction.labels, scene.colours, scene.ignored), None, prediction.values))
+        panels.append(
+            (prediction.title, coloured(prediction.labels, scene.colours, scene.ignored), None, prediction.values)
+        )
         panels.append((f"boundary errors, {prediction.title}", ground, prediction.errors, ()))
     return panels
 

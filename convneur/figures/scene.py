@@ -1,4 +1,4 @@
-"""One image as the boundary figures and the report show it: maps, errors, and the words and colours that go with them."""
+"""One image as the boundary figures and the report show it: maps, errors, and their words and colours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -158,10 +158,10 @@ def test_wrong_usage(evaluate: Callable[..., Any], arguments: list[str], said: s
 def test_a_stopped_comparison_goes_on(
     evaluate: Callable[..., Any], place: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import convneur_cli.boundary_work
+    import convneur.evaluation.scoring as scoring
 
     expected = evaluate("--json", "--against", "other", "--num-classes", "3").json
-    score, seen = convneur_cli.boundary_work._score, []
+    score, seen = scoring._score, []
 
     def interrupted(pair: Any, **how: Any) -> Any:
         seen.append(pair.name)
@@ -170,13 +170,11 @@ def test_a_stopped_comparison_goes_on(
         return score(pair, **how)
 
     with monkeypatch.context() as patched:
-        patched.setattr(convneur_cli.boundary_work, "_score", interrupted)
+        patched.setattr(scoring, "_score", interrupted)
         ran = evaluate("--against", "other", "--num-classes", "3", "-o", "out.json")
     assert ran.code == 130
     assert "7 of 10 pairs are scored and kept" in ran.err
-    monkeypatch.setattr(
-        convneur_cli.boundary_work, "_score", lambda pair, **how: (seen.append(pair), score(pair, **how))[1]
-    )
+    monkeypatch.setattr(scoring, "_score", lambda pair, **how: (seen.append(pair), score(pair, **how))[1])
     seen.clear()
     assert evaluate("--against", "other", "--num-classes", "3", "-o", "out.json", "--resume").code == 0
     assert len(seen) == 3
