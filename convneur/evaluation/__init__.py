@@ -1,10 +1,14 @@
 """Predictions against ground truth, file by file: what `convneur eval-boundary` does, as one call; no torch.
 
-    a = evaluate("predictions/", "labels/", classes="classes.txt", workers=2)
-    print(a)
-    a.overall["miou"], a.per_class, a.save("scores.json")
-    b = evaluate("others/", "labels/", classes="classes.txt")
-    a.compare(b).save("comparison.tex")
+>>> from importlib.resources import files
+>>> from convneur.evaluation import evaluate
+>>> horse = files("convneur") / "data" / "samples" / "horse"
+>>> a = evaluate(horse / "predictions", horse / "gt", metrics=("boundary_f1", "miou"), workers=1)
+>>> round(a.overall["miou"], 4)
+0.9286
+
+`print(a)` shows all of it, `a.save("scores.json")` keeps it, `a.compare(b).save("table.tex")` sets two models side by
+side, `a.save_report("report.html")` shows where they fail.
 
 Names load when they are first used.
 """

@@ -29,6 +29,16 @@ class Comparison(Result):
     image), and the resamples in which the difference is defined. per_image: each value is the difference. moved_most:
     each value lists the images with the largest differences. first, second: what the models are called; metrics: in
     order; images: scored by both; level, seed: of the intervals.
+
+    >>> from importlib.resources import files
+    >>> from convneur.evaluation import evaluate
+    >>> horse = files("convneur") / "data" / "samples" / "horse"
+    >>> a, b = (evaluate(horse / name, horse / "gt", metrics="miou") for name in ("predictions", "gt"))
+    >>> found = a.compare(b)
+    >>> round(found.overall["miou"]["difference"], 4), found.images
+    (-0.0714, 3)
+    >>> found.paper_table().columns
+    ['metric', 'predictions', 'gt', 'difference', '95% interval']
     """
 
     first: str

@@ -20,7 +20,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """A pair that could not be scored. name: of the pair; why: what is wrong; model: 0 the first, 1 the second."""
+    """A pair that could not be scored. name: of the pair; why: what is wrong; model: 0 the first, 1 the second.
+
+    >>> Failure("street", "is empty (0 bytes); write it again", model=1).title
+    'street (against)'
+    """
 
     name: str
     why: str

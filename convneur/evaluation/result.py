@@ -45,6 +45,17 @@ class Evaluation(Result):
     images: pairs scored. failed: pairs that were not. labels: map -> label -> pixels. settings: as used, with the
     definition of each metric. warnings: what should not be missed. against: the second model's evaluation, if there
     was one; comparison: with it, None if no image was scored in both.
+
+    >>> from importlib.resources import files
+    >>> from convneur.evaluation import evaluate
+    >>> horse = files("convneur") / "data" / "samples" / "horse"
+    >>> found = evaluate(horse / "predictions", horse / "gt", metrics="miou")
+    >>> found
+    <Evaluation of 3 images in predictions>
+    >>> print(str(found).splitlines()[0])
+    3 pairs scored; 2 classes (highest ground-truth label + 1); 255 ignored.
+    >>> [pick.name for pick in found.picks(figures_count=1)]
+    ['dilated', 'shifted', 'smoothed']
     """
 
     settings: Mapping[str, Any]
@@ -60,7 +71,7 @@ class Evaluation(Result):
     source: Source = field(repr=False)
 
     def __repr__(self) -> str:
-        return f"<Evaluation of {plural(self.images, 'image')} in {self.source.title}>"
+        return f"<Evaluation of {plural(self.images, 'image')} in {short_names(self.source.title)[0]}>"
 
     def to_dict(self) -> dict[str, Any]:
         shares = {}

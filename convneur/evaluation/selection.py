@@ -31,6 +31,12 @@ class SceneSelection(Result):
     """Images to be drawn side by side by `convneur.figures.paper_figure(selection.scenes)`.
 
     values: for each scene, by model, its metrics. file: where the figure was written, if it was.
+
+    >>> from importlib.resources import files
+    >>> horse = files("convneur") / "data" / "samples" / "horse"
+    >>> found = select_scenes(horse / "predictions", horse / "gt", names=["shifted"])
+    >>> found.scenes[0].predictions[0].values
+    [('B', '1.000'), ('T', '0.541'), ('H', '3.6')]
     """
 
     scenes: tuple[Scene, ...]
@@ -89,16 +95,11 @@ def select_scenes(
         output: draw the figure into this file: .png, .svg or .pdf; force: even if it exists.
     Raises: ConfigError: a setting. InputError: a pair that cannot be scored, no image for a label map.
 
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for side in ("gt", "pred"):
-    ...         Path(folder, side).mkdir()
-    ...         np.save(Path(folder, side, "a.npy"), np.eye(9, dtype=np.uint8))
-    ...     found = select_scenes(f"{folder}/pred", f"{folder}/gt")
-    >>> found.scenes[0].name, found.scenes[0].predictions[0].values[0]
-    ('a', ('B', '1.000'))
+    >>> from importlib.resources import files
+    >>> horse = files("convneur") / "data" / "samples" / "horse"
+    >>> found = select_scenes(horse / "predictions", horse / "gt", by="miou")
+    >>> [(scene.name, scene.heading) for scene in found.scenes][0]
+    ('dilated', 'worst 1 of 3 by mIoU: 0.9031')
     """
     folders = [Path(path) for path in (twin, predictions) if path is not None]
     for setting, path in (("predictions", predictions), ("ground_truth", ground_truth), ("twin", twin)):

@@ -101,6 +101,29 @@ def test_the_comparison_in_csv(evaluate: Callable[..., Any], place: Path, other:
     assert rows[4]["difference_miou"] == ""  # class 3 occurs nowhere
 
 
+def test_an_image_may_be_named_as_failures_of_the_second_model_are(
+    evaluate: Callable[..., Any], place: Path, other: Path
+) -> None:
+    """With images `a` and `a (against)` both are scored, of either model."""
+    for folder in ("gt", "pred", "other"):
+        for path in (place / folder).rglob("*.*"):
+            path.unlink()
+        for name in ("a", "a (against)"):
+            labels = np.zeros((20, 30), np.uint8)
+            labels[5:12, 5 : 20 + 5 * (folder == "pred" and name == "a")] = 1
+            Image.fromarray(labels).save(place / folder / f"{name}.png")
+    alone = evaluate("--json").json
+    ran = evaluate("--json", "--against", "other", "--workers", 2)
+    assert (ran.code, ran.err) == (0, "")
+    comparison = ran.json.pop("comparison")
+    result = {key: value for key, value in ran.json.items() if key != "comparison"}
+    assert result == alone
+    assert [row["name"] for row in result["per_image"]] == ["a", "a (against)"]
+    assert result["overall"]["miou"] < 0.95
+    assert comparison["images"] == 2
+    assert comparison["overall"]["miou"]["against"] == 1
+
+
 def test_other_images_are_refused_by_name(evaluate: Callable[..., Any], place: Path, other: Path) -> None:
     (other / "b.png").unlink()
     ran = evaluate("--against", "other", "-o", "out.json")
