@@ -34,9 +34,9 @@ from convneur_cli.study_scores import MADE, TestPhotos, is_labelled, label_photo
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+    from convneur.training.loop import Pace, Run
 
     from convneur.training.data import TrainingData
-    from convneur.training.loop import Pace, Run
     from convneur.training.settings import TrainSettings
     from convneur.training.study import Cell
 
@@ -82,10 +82,10 @@ class Study:
 
     def count_costs(self) -> None:
         """Parameters and multiply-adds at the size of the views. Raises: UsageError: a net that refuses it."""
-        from convneur.cost import CountingError, NetCounter
+        from convneur.cost import CountingError, ModelCounter
 
         for name, net in self.twins.items():
-            counter = NetCounter(net)
+            counter = ModelCounter(net)
             try:
                 self.costs[name] = counter.params, counter.at(*self.settings.crop).macs_full
             except CountingError as error:
@@ -106,6 +106,7 @@ class Study:
     def decide(self) -> None:
         """Precision and steps, the same for all twins, by steps of each on copies of the nets."""
         from convneur.training.loop import TIMED, VALIDATIONS, quicker_precision
+
         from convneur.training.study import mean_pace
 
         data, asked = self.data_of(0 if self.test.folds else None), self.asked
@@ -291,6 +292,7 @@ class Study:
 
     def _run(self, cell: "Cell") -> "Run":
         from convneur.training.loop import Run
+
         from convneur.training.start import new_model
 
         settings = dataclasses.replace(self.settings, seed=cell.seed)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convneur.data.class_colours import class_colours
 from convneur.data.images import read_photo
 from convneur.data.pairs import Pair
 from convneur.data.palettes import palette_of
@@ -17,7 +18,6 @@ from convneur.data.photo_folder import PhotoFolder
 from convneur.errors import ConfigError
 from convneur.evaluation.inputs import Inputs, existing
 from convneur.evaluation.words import DISTANCES, metric_name
-from convneur.figures.class_colours import class_colours
 from convneur.figures.scene import Scene, ScenePrediction
 from convneur.formats import grouped, significant
 from convneur.metrics import BoundarySettings

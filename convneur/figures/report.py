@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from convneur.data.class_colours import coloured
 from convneur.figures.boundaries import ERROR_COLOURS, error_layer
-from convneur.figures.class_colours import coloured
 from convneur.figures.html_page import data_uri, html_page
 from convneur.figures.scene import Scene
 

@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from convneur.data.class_colours import class_colours, coloured
 from convneur.figures.boundaries import ERROR_COLOURS, boundary_figure, error_layer, thickened
-from convneur.figures.class_colours import class_colours, coloured
 from convneur.figures.scene import Scene, ScenePrediction
 from convneur.figures.style import save_figure
 from convneur.metrics import BoundarySettings
