@@ -1,6 +1,7 @@
-"""Photos from files: any size, depth and colour mode that Pillow reads, as (H, W, 3) RGB."""
+"""Images from files or memory: any size, depth and colour mode that Pillow reads, as (H, W, 3) RGB."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from convneur.data.shards import Member
 from convneur.errors import InputError
 
-__all__ = ["MEAN", "STD", "Photo", "normalise", "read_photo"]
+__all__ = ["MEAN", "STD", "ImageInput", "Photo", "normalise", "read_photo"]
+
+ImageInput = str | Path | Member | Image.Image | NDArray[np.uint8]
+"""A file, a Pillow image, or an array (H, W, 3) uint8 in RGB."""
 
 # Choice: per-channel statistics of ImageNet's training photos, on RGB in 0..1, as nearly every backbone takes them.
 MEAN = (0.485, 0.456, 0.406)
@@ -27,9 +31,7 @@ class Photo:
     width: int
 
 
-def read_photo(
-    source: str | Path | Member | Image.Image | NDArray[np.uint8], *, long_side: int | None = 512, min_side: int = 1
-) -> Photo:
+def read_photo(source: ImageInput, *, long_side: int | None = 512, min_side: int = 1) -> Photo:
     """An image from a file, from Pillow or from an array: upright, in RGB, scaled to a long side with its aspect kept.
 
     Choice: turned as its EXIF tag says; grey and palette images become RGB; transparent parts are laid on white;
@@ -53,6 +55,8 @@ def read_photo(
     if isinstance(source, Image.Image):
         return _photo(None, source, long_side, min_side)
     path = Path(source) if isinstance(source, str) else source
+    if not isinstance(path, (Path, Member)):
+        raise InputError(None, f"an image is a file, a Pillow image or an array, not {type(source).__name__}")
     if isinstance(path, Path) and path.is_dir():
         raise InputError(path, "is a folder; name a photo")
     try:
@@ -79,14 +83,15 @@ def read_photo(
         raise InputError(path, f"damaged or cut short ({error}); save it again") from None
 
 
-def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the net takes: (x / 255 - MEAN) / STD per channel.
+def normalise(
+    pixels: NDArray[np.uint8], mean: Sequence[float] = MEAN, std: Sequence[float] = STD
+) -> NDArray[np.float32]:
+    """What the model takes: (x / 255 - mean) / std per channel.
 
     Args:    pixels: (H, W, 3) uint8 RGB.
     Returns: (3, H, W) float32.
     """
-    mean, std = np.array(MEAN, dtype=np.float32), np.array(STD, dtype=np.float32)
-    x = (pixels.astype(np.float32) / 255 - mean) / std
+    x = (pixels.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(std, np.float32)
     return np.ascontiguousarray(x.transpose(2, 0, 1))  # H W C -> C H W
 
 
