@@ -54,6 +54,9 @@ ALLOWED = {
         "accelerate", "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.evaluation",
         "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics",
         "convneur.progress", "convneur.published", "convneur.results", "convneur.training", "convneur.variants"},
+    "convneur.evaluation": {
+        "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
+        "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
         "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.study",

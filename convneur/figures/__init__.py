@@ -16,6 +16,7 @@ _HOME = {
     "gates_page": "convneur.figures.gates_html",
     "latency_figure": "convneur.figures.latency",
     "overlay_figure": "convneur.figures.overlay",
+    "paper_figure": "convneur.figures.boundaries",
     "save_figure": "convneur.figures.style",
     "scaling_figure": "convneur.figures.scaling",
     "study_page": "convneur.figures.study_html",
