@@ -32,7 +32,7 @@ class Asked:
     Args:
         given: fields of `RunRequest`; model: as it was given; values: settings of the recipe and of the model.
 
-    >>> Asked.of(data=".", learning_rate=0.1)
+    >>> Asked.of(data="camvid", learning_rate=0.1)
     Traceback (most recent call last):
     convneur.errors.ConfigError: learning_rate: is no setting of a recipe or a model
     """
@@ -61,6 +61,7 @@ class Asked:
         """
         names = {field.name for field in dataclasses.fields(RunRequest)}
         values = {name: value for name, value in more.items() if name not in names}
+        _check_names(values)
         if isinstance(values.get("crop"), int):
             values["crop"] = (values["crop"], values["crop"])
         asked: dict[str, Any] = {
@@ -73,7 +74,7 @@ class Asked:
             **{name: value for name, value in more.items() if name in names},
         }
         given = {name: value for name, value in asked.items() if value is not None}
-        _check(given, values)
+        _check(given)
         check_whole(0, workers=workers)
         if importlib.util.find_spec("accelerate") is None:
             raise ConfigError("train", "needs Hugging Face Accelerate; pip install 'convneur[train]'")
@@ -121,13 +122,16 @@ def _real(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: float(value) if name in _REAL and type(value) is int else value for name, value in values.items()}
 
 
-def _check(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def _check_names(values: Mapping[str, Any]) -> None:
     for name in values:
         if name in ("num_classes", "drop_path_rate"):
             instead = "the data say it; leave it out" if name == "num_classes" else "give `drop_path`"
             raise ConfigError(name, instead)
         if name not in _OF_RECIPES | _OF_MODELS:
             raise ConfigError(name, "is no setting of a recipe or a model")
+
+
+def _check(given: Mapping[str, Any]) -> None:
     for name, choices in {"task": get_args(Task), "precision": ("auto", "fp32", "bf16")}.items():
         if name in given and given[name] not in choices:
             raise ConfigError(name, f"choose {', '.join(choices)}", value=given[name])
