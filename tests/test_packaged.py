@@ -14,7 +14,7 @@ from convneur.checkpoints import load_checkpoint
 from convneur.data.images import normalise
 from convneur.errors import OutputExistsError
 from convneur.packaged import packaged_weights, weights_path, write_samples
-from convneur.training.gauges import SATURATED, read_gauges
+from convneur.training.diagnostics import SATURATED, read_diagnostics
 
 LARGEST_TOGETHER = 36_000_000  # bytes
 
@@ -49,14 +49,14 @@ def test_a_packaged_net_is_finite_at_four_times_its_training_side(name: str) -> 
     x = torch.from_numpy(normalise(np.asarray(photo)))[None].contiguous(memory_format=torch.channels_last)
     for features in model.forward_features(x):
         assert features.isfinite().all()
-    gauges = read_gauges(model, x)
+    gauges = read_diagnostics(model, x)
     assert all(value is None or value < SATURATED for value in gauges.context)
     assert gauges.largest < 10 * SATURATED
 
 
 def test_samples_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"mine")
-    with pytest.raises(OutputExistsError, match="photo.jpg"):
+    with pytest.raises(OutputExistsError, match="exists already"):
         write_samples(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
     write_samples(tmp_path, force=True)

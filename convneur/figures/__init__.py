@@ -13,6 +13,7 @@ _HOME = {
     "architecture_figure": "convneur.figures.architecture",
     "boundary_figure": "convneur.figures.boundaries",
     "gates_figure": "convneur.figures.gates",
+    "gates_page": "convneur.figures.gates_html",
     "latency_figure": "convneur.figures.latency",
     "overlay_figure": "convneur.figures.overlay",
     "save_figure": "convneur.figures.style",

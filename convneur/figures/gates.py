@@ -1,7 +1,6 @@
-"""The picture of the gates: local features before and after, stage by stage, the photo and the recipe beside them."""
+"""The picture of the gates: local features before and after, stage by stage; beside them what they were made of."""
 
 import textwrap
-from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import style
@@ -13,18 +12,17 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from convneur.figures.style import DPI
-from convneur.gates.maps import GateMaps, Row, StageMap, StageMaps
-from convneur.gates.measures import CLOSED, OPEN, Contrast, StageMeasures
+from convneur.gates import CLOSED, OPEN, Contrast, GateResult, Row, StageGates, StageMap, WeightsSource
 
-__all__ = ["gates_figure", "measure_lines", "row_colours"]
+__all__ = ["about_lines", "gates_figure", "measure_lines", "row_colours"]
 
 # Inches. At the usual 12 the picture is 1200 px wide at 100 dpi, and 7.5 pt type is 10 px high.
 _WIDTH, _MARGIN = 12.0, 0.2
 _TITLE, _STAMP, _HEADER = 0.25, 0.3, 0.62
-_SIDE, _LABELS = 2.35, 1.45  # the photo with the recipe; the rows' names
+_SIDE, _LABELS = 2.35, 1.45  # the image with what it was made of; the rows' names
 _GUTTER = 0.14
 _CELL_MAX, _PANEL_HEIGHT_MAX = 2.6, 2.4
-_PHOTO_GAP = 0.25
+_IMAGE_GAP = 0.25
 _BAR, _NUMBERS = 0.25, 1.5  # under each panel: height of its colour bar and numbers; width these need
 _ARROW, _REST = 0.34, 0.14  # between rows: room for an arrow, or air
 _LINE = 0.145
@@ -34,7 +32,7 @@ _GREEN, _RED, _GREY, _INK = "#1a9641", "#b2182b", "#666666", "#111111"
 _SMALL, _NORMAL = 7.5, 8.5
 _MONO = "DejaVu Sans Mono"
 _SANS = "DejaVu Sans"
-_RECIPE_KEY, _RECIPE_VALUE = 0.62, 27  # inches of the first column; characters of the second
+_ABOUT_KEY, _ABOUT_VALUE = 0.62, 27  # inches of the first column; characters of the second
 _NOTE = 40  # characters in a line of notes
 
 _FEATURES, _OUTPUT = "viridis", "magma"
@@ -43,54 +41,45 @@ _OVERLAY_ALPHA = 0.6
 
 # Under matplotlib's own defaults: a matplotlibrc that flips images or draws grids changes nothing here.
 @style.context("default")
-def gates_figure(
-    maps: GateMaps,
-    photo: NDArray[np.uint8],
-    *,
-    recipe: Sequence[tuple[str, str]],
-    notes: Sequence[str] = (),
-    stamp: str | None = None,
-    same_weights: bool = True,
-    measures: Sequence[StageMeasures] = (),
-) -> Figure:
-    """Draw one image's maps: a row for each quantity, a column for each stage, green arrows on the gating step.
+def gates_figure(result: GateResult) -> Figure:
+    """Draw one image's gates: a row for each quantity, a column for each stage, green arrows on the gating step.
 
-    Every map is stretched over the photo's frame, its positions drawn as they are, without interpolation. The bar
+    Every map is stretched over the image's frame, its positions drawn as they are, without interpolation. The bar
     under a panel runs from the map's least to its largest value in the colours that these have on the panel's scale.
-    No pyplot state and no setting of matplotlib is touched; save with `save_figure`.
+    In the margin stands what it was made of; what was measured stands under the maps.
+    No pyplot state and no setting of matplotlib is touched.
 
-    Args:
-        photo: (H, W, 3) uint8 RGB, what the net saw.
-        recipe: (what, value) lines for the margin, as `convneur.gates.manifest.recipe_lines` gives them.
-        notes: sentences for the margin.
-        stamp: a warning to print in red under the title.
-        same_weights: whether row 1 is the same net with its memory off, or a separate one.
-        measures: the stages' figures, printed under their maps; none leaves the lines out.
+    >>> import numpy as np, convneur
+    >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    >>> result = convneur.gates.inspect(image, weights="none", mem_dim=8, stage=4, size=64)
+    >>> [axes.get_label() for axes in gates_figure(result).axes if axes.get_label() != "scale"]
+    ['input', 'local_only 4', 'f_loc 4', 'gate 4', 'f_out 4']
     """
-    lines = measure_lines(measures)
-    rows = maps.recipe.rows
-    names = {row: _names(row, maps, same_weights=same_weights) for row in rows}
-    columns = len(maps.stages)
+    pixels, stamp = result.pixels, result.weights.stamp
+    lines = measure_lines(result)
+    rows = result.options.rows
+    names = {row: _names(row, result) for row in rows}
+    columns = len(result.stages)
     left = _MARGIN + _SIDE + _GUTTER + _LABELS
     cell = min(_CELL_MAX, (_WIDTH - left - _MARGIN) / columns - _GUTTER)
     width = left + columns * (cell + _GUTTER) - _GUTTER + _MARGIN
-    panel_width, panel_height = _fitted(photo, cell, min(1.2 * cell, _PANEL_HEIGHT_MAX))
+    panel_width, panel_height = _fitted(pixels, cell, min(1.2 * cell, _PANEL_HEIGHT_MAX))
     row_height = max(panel_height + _BAR, *(_name_height(about) for _, _, about in names.values()))
-    gaps = {row: _REST if _step(row, maps) is None else _ARROW for row in rows}
+    gaps = {row: _REST if _step(row, result) is None else _ARROW for row in rows}
 
-    gating = maps.fusion == "gating"
-    margin = [(key, value, _INK) for key, value in _recipe_block(recipe)]
+    gating = result.config.fusion == "gating"
+    margin = [(key, value, _INK) for key, value in _folded(about_lines(result))]
     margin += [("", "", _INK), (f"Green arrows mark the {'gating' if gating else 'fusion'} step.", "", _GREEN)]
-    for note in notes:
+    for note in result.notes:
         margin += [("", "", _INK), *((line, "", _INK) for line in textwrap.wrap(note, _NOTE))]
-    photo_width, photo_height = _fitted(photo, _SIDE, 1.4 * _SIDE)
+    image_width, image_height = _fitted(pixels, _SIDE, 1.4 * _SIDE)
 
     top = _MARGIN + _TITLE + (0 if stamp is None else _STAMP) + _HEADER
     under = max(
         sum(row_height + gaps[row] for row in rows[:-1])
         + row_height
         + (_MEASURES_GAP + _MEASURE_LINE * len(lines) if lines else 0),
-        photo_height + _PHOTO_GAP + _LINE * len(margin),
+        image_height + _IMAGE_GAP + _LINE * len(margin),
     )
     height = top + under + _MARGIN
     figure = Figure(figsize=(width, height), facecolor="white")
@@ -102,25 +91,25 @@ def gates_figure(
         page.text(_MARGIN, _MARGIN + _STAMP, stamp, size=10, weight="bold", color=_RED, va="top")
 
     page.text(_MARGIN, top - 0.08, "Input", size=10, weight="bold")
-    axes = page.axes(_MARGIN, top, photo_width, photo_height, label="input")
-    axes.imshow(photo, aspect="auto", interpolation="antialiased")
-    y = top + photo_height + _PHOTO_GAP
+    axes = page.axes(_MARGIN, top, image_width, image_height, label="input")
+    axes.imshow(pixels, aspect="auto", interpolation="antialiased")
+    y = top + image_height + _IMAGE_GAP
     for key, value, colour in margin:
         page.text(_MARGIN, y, key, size=_SMALL, color=_GREY if value else colour)
-        page.text(_MARGIN + _RECIPE_KEY, y, value, size=_SMALL, family=_MONO)
+        page.text(_MARGIN + _ABOUT_KEY, y, value, size=_SMALL, family=_MONO)
         y += _LINE
 
     under_maps = top + sum(row_height + gaps[row] for row in rows[:-1]) + row_height + _MEASURES_GAP
-    for number, stage in enumerate(maps.stages):
+    for number, stage in enumerate(result.stages):
         x = left + number * (cell + _GUTTER) + cell / 2
         page.text(x, top - 0.42, f"Stage {stage.stage}", size=10, weight="bold", ha="center")
         page.text(x, top - 0.24, _grid(stage), size=_SMALL, color=_GREY, ha="center")
-        page.text(x, top - 0.09, _memory(stage, maps), size=_SMALL, color=_GREY, ha="center", math=True)
+        page.text(x, top - 0.09, _memory(stage, result), size=_SMALL, color=_GREY, ha="center", math=True)
         y = top
         for row in rows:
-            panel, colours = stage.maps[row], row_colours(row, maps)
+            panel, colours = stage.maps[row], row_colours(row, result)
             axes = page.axes(x - panel_width / 2, y, panel_width, panel_height, label=f"{row} {stage.stage}")
-            _draw_map(axes, panel, colours, photo if maps.recipe.overlay else None)
+            _draw_map(axes, panel, colours, pixels if result.options.overlay else None)
             axes = page.axes(x - panel_width / 2, y + panel_height + 0.05, panel_width, 0.06, label="scale")
             least, most = _colour_limits(panel)
             axes.imshow(_ramp(panel), aspect="auto", cmap=colours, vmin=least, vmax=most)
@@ -128,7 +117,7 @@ def gates_figure(
             reach = max(panel_width, _NUMBERS) / 2
             page.text(x - reach, y + panel_height + 0.225, f"min {low}", size=_SMALL)
             page.text(x + reach, y + panel_height + 0.225, f"max {high}", size=_SMALL, ha="right")
-            step = _step(row, maps)
+            step = _step(row, result)
             if step is not None:
                 page.arrow(x, y + row_height, step)
             y += row_height + gaps[row]
@@ -144,8 +133,51 @@ def gates_figure(
     return figure
 
 
-def measure_lines(measures: Sequence[StageMeasures]) -> list[tuple[str, list[str]]]:
+def about_lines(result: GateResult) -> list[tuple[str, str]]:
+    """What a picture was made of, in short lines: what, and its value."""
+    image, config, options = result.image, result.config, result.options
+    height, width = result.pixels.shape[:2]
+    if result.local_only is None:
+        off = "memory off" if config.global_branch == "neural-memory" else "global path off"
+        local_only = [("local only", f"same weights, {off}")]
+    else:
+        local_only = _weights("local only", result.local_only)
+    lines = [
+        ("image", image.file_name),
+        ("pixels", f"{image.height} × {image.width} (H × W)"),
+        ("drawn at", f"{height} × {width}"),
+        ("model", result.weights.model),
+        ("global", f"{config.global_branch}, {config.memory}"),
+        ("fusion", config.fusion),
+    ]
+    if config.global_branch == "neural-memory":
+        lines.append(("memory", f"read {config.read}, {config.order} order"))
+    lines += [
+        *_weights("weights", result.weights),
+        *local_only,
+        ("block", f"{result.block} of each stage"),
+        ("reduce", f"{options.reduce} over channels"),
+        ("scale", options.scale if isinstance(options.scale, str) else f"{options.scale[0]:g} to {options.scale[1]:g}"),
+    ]
+    if options.overlay:
+        lines.append(("overlay", "maps over the image in grey"))
+    if result.measures:
+        against = "image gradients" if result.mask is None else f"mask {result.mask.file_name}"
+        lines.append(("measured", f"against {against}"))
+    return [*lines, ("made by", f"convneur {result.versions.convneur}"), ("", f"torch {result.versions.torch}")]
+
+
+def _weights(what: str, source: WeightsSource) -> list[tuple[str, str]]:
+    if source.seed is not None:
+        return [(what, f"none, random, seed {source.seed}")]
+    if source.file is None:
+        return [(what, "of a module")]
+    return [(what, source.file), ("", f"sha256 {source.sha256[:12]}")] if source.sha256 else [(what, source.file)]
+
+
+def measure_lines(result: GateResult) -> list[tuple[str, list[str]]]:
     """What stands under the maps: a name and a text for each stage, line by line."""
+    measures = result.measures
     if not measures:
         return []
     by_mask = measures[0].against == "mask"
@@ -242,15 +274,15 @@ def _name_height(about: str) -> float:
     return 0.4 + _LINE * len(about.split("\n"))
 
 
-def _fitted(photo: NDArray[np.uint8], width: float, height: float) -> tuple[float, float]:
-    """The largest frame of the photo's aspect within these inches."""
-    aspect = photo.shape[0] / photo.shape[1]
+def _fitted(pixels: NDArray[np.uint8], width: float, height: float) -> tuple[float, float]:
+    """The largest frame of the image's aspect within these inches."""
+    aspect = pixels.shape[0] / pixels.shape[1]
     return min(width, height / aspect), min(height, width * aspect)
 
 
-def row_colours(row: Row, maps: GateMaps) -> str:
+def row_colours(row: Row, result: GateResult) -> str:
     """A perceptually uniform colour map; one of its own says that a row is another quantity on another scale."""
-    if row == "f_out" and maps.recipe.scale in ("paired", "map"):
+    if row == "f_out" and result.options.scale in ("paired", "map"):
         return _OUTPUT
     return {"gate": "cividis", "surprise": "inferno"}.get(row, _FEATURES)
 
@@ -266,33 +298,33 @@ def _colour_limits(panel: StageMap) -> tuple[float, float]:
     return (low - 1, high + 1) if low == high else (low, high)
 
 
-def _draw_map(axes: Axes, panel: StageMap, colours: str, photo: NDArray[np.uint8] | None) -> None:
+def _draw_map(axes: Axes, panel: StageMap, colours: str, pixels: NDArray[np.uint8] | None) -> None:
     extent = None
-    if photo is not None:
-        extent = (0.0, float(photo.shape[1]), float(photo.shape[0]), 0.0)
-        axes.imshow(photo.mean(axis=2), aspect="auto", extent=extent, cmap="gray", vmin=0, vmax=255)
+    if pixels is not None:
+        extent = (0.0, float(pixels.shape[1]), float(pixels.shape[0]), 0.0)
+        axes.imshow(pixels.mean(axis=2), aspect="auto", extent=extent, cmap="gray", vmin=0, vmax=255)
     # Positions are drawn as squares, but where a map has more of them than the panel has pixels none is dropped.
-    pixels = axes.get_position().width * axes.figure.get_figwidth() * DPI  # type: ignore[union-attr]
+    across = axes.get_position().width * axes.figure.get_figwidth() * DPI  # type: ignore[union-attr]
     axes.imshow(
         panel.values,
         aspect="auto",
         extent=extent,
-        interpolation="nearest" if panel.values.shape[1] <= pixels else "antialiased",
+        interpolation="nearest" if panel.values.shape[1] <= across else "antialiased",
         cmap=colours,
         vmin=_colour_limits(panel)[0],
         vmax=_colour_limits(panel)[1],
-        alpha=None if photo is None else _OVERLAY_ALPHA,
+        alpha=None if pixels is None else _OVERLAY_ALPHA,
     )
 
 
-def _step(row: Row, maps: GateMaps) -> str | None:
+def _step(row: Row, result: GateResult) -> str | None:
     """What happens between this row and the next one, in mathematical type; None where nothing does."""
-    gating = maps.fusion == "gating"
-    ends_in_output = maps.recipe.row3 == "output"
+    gating = result.config.fusion == "gating"
+    ends_in_output = result.options.row3 == "output"
     if row == "f_loc":
         if not gating:
-            return r"$+\,G,\ +X$" if maps.fusion == "addition" else r"$W[\,\cdot\,; G],\ +X$"
-        if maps.recipe.gate or not ends_in_output:
+            return r"$+\,G,\ +X$" if result.config.fusion == "addition" else r"$W[\,\cdot\,; G],\ +X$"
+        if result.options.gate or not ends_in_output:
             return r"$\odot\ A$"
         return r"$\odot\ A,\ +X$"
     if row == "gate":
@@ -300,14 +332,14 @@ def _step(row: Row, maps: GateMaps) -> str | None:
     return None
 
 
-def _names(row: Row, maps: GateMaps, *, same_weights: bool) -> tuple[str, str, str]:
+def _names(row: Row, result: GateResult) -> tuple[str, str, str]:
     """A row's name, its formula in mathematical type, and what to know of it."""
-    gating = maps.fusion == "gating"
-    scale = _scale_words(row, maps)
+    gating = result.config.fusion == "gating"
+    scale = _scale_words(row, result)
     if row == "local_only":
-        off = "global path off" if maps.stages[0].chunks is None else "memory off"
-        net = f"same weights,\n{off}" if same_weights else "a separate net"
-        return "Local only", r"$F_{loc}$, no global path", f"{net}\n{scale}"
+        off = "global path off" if result.stages[0].chunks is None else "memory off"
+        whose = f"same weights,\n{off}" if result.same_weights else "a separate model"
+        return "Local only", r"$F_{loc}$, no global path", f"{whose}\n{scale}"
     if row == "f_loc":
         return "Before the gate" if gating else "Before fusion", r"$F_{loc}$", scale
     if row == "gate":
@@ -320,44 +352,44 @@ def _names(row: Row, maps: GateMaps, *, same_weights: bool) -> tuple[str, str, s
         "gating": r"$F_{out} = X + A \odot F_{loc}$",
         "addition": r"$F_{out} = X + F_{loc} + G$",
         "concat": r"$F_{out} = X + W[F_{loc}; G]$",
-    }[maps.fusion]
+    }[result.config.fusion]
     return "After the gate" if gating else "After fusion", formula, f"contains X\n{scale}"
 
 
-def _scale_words(row: Row, maps: GateMaps) -> str:
-    scale = maps.recipe.scale
+def _scale_words(row: Row, result: GateResult) -> str:
+    scale = result.options.scale
     if row in ("gate", "surprise") or scale == "map":
         return "own scale"
     if scale == "column":
         return "scale shared by the\nstage's feature rows"
     if not isinstance(scale, str):
         return f"scale {scale[0]:g} to {scale[1]:g}"
-    if maps.recipe.row3 == "gated" and row in ("f_loc", "gated"):
+    if result.options.row3 == "gated" and row in ("f_loc", "gated"):
         return "scale shared with\n" + ("after the gate" if row == "f_loc" else "before the gate")
     return "own scale"
 
 
-def _grid(stage: StageMaps) -> str:
+def _grid(stage: StageGates) -> str:
     return f"{stage.height} × {stage.width}, stride {stage.stride}, {stage.channels} channels"
 
 
-def _memory(stage: StageMaps, maps: GateMaps) -> str:
+def _memory(stage: StageGates, result: GateResult) -> str:
     """How many chunks the memory saw, and what one chunk means, in mathematical type."""
     if stage.chunks is None:
         return "all positions at once"
     if stage.chunks > 1:
         return f"{stage.chunks} chunks of {stage.chunk_length}"
-    return "one chunk: reads $M_0$ alone" if maps.read == "before" else "one chunk"
+    return "one chunk: reads $M_0$ alone" if result.config.read == "before" else "one chunk"
 
 
-def _recipe_block(recipe: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def _folded(about: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The lines, long values continued under themselves, the longest cut in their middle."""
     lines: list[tuple[str, str]] = []
-    for key, value in recipe:
-        if len(value) > 2 * _RECIPE_VALUE:
-            half = _RECIPE_VALUE - 2
+    for key, value in about:
+        if len(value) > 2 * _ABOUT_VALUE:
+            half = _ABOUT_VALUE - 2
             value = f"{value[:half]} … {value[-half:]}"
-        parts = textwrap.wrap(value, _RECIPE_VALUE, break_on_hyphens=False) or [""]
+        parts = textwrap.wrap(value, _ABOUT_VALUE, break_on_hyphens=False) or [""]
         lines += [(key if number == 0 else "", part) for number, part in enumerate(parts)]
     return lines
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.gates.maps import Recipe, Row, StageMap, map_limits
+from convneur.gates.maps import MapOptions, Row, StageMap, map_limits
 from convneur.gates.reduce import Reduction, check_features, principal_axis, reduce_channels
 
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
@@ -29,24 +29,31 @@ _GATE_REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "max")
 
 @dataclass(frozen=True)
 class StageLayers:
-    """A stage's maps by row, then by key: a reduction's name or "channel N", N from 0; surprise has "value" alone."""
+    """A stage's maps by row, then by key: a reduction's name or "channel N", N from 0; surprise has "value" alone.
+
+    >>> import numpy as np, convneur
+    >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    >>> result = convneur.gates.inspect(image, weights="none", mem_dim=8, stage=4, size=64)
+    >>> list(result.layers()[0].rows["gate"])[:3]
+    ['rms', 'mean', 'max']
+    """
 
     stage: int
     rows: Mapping[Row, Mapping[str, StageMap]]
 
 
-def gate_layers(capture: "GateCapture", recipe: Recipe, *, same_weights: bool) -> tuple[StageLayers, ...]:
-    """The maps of every row that the net has, whichever rows the recipe draws; colour limits by the recipe's scale.
+def gate_layers(capture: "GateCapture", options: MapOptions, *, same_weights: bool) -> tuple[StageLayers, ...]:
+    """The maps of every row that the model has, whichever rows are drawn; colour limits as drawn.
 
     Choice: channels are those whose A * F_loc varies most over positions (F_loc where there is no gate), the same ones
-        on every row, so that a channel can be followed through the gate; a separate local-only net has its own.
-    Args:   same_weights: the local-only row is the net itself.
+        on every row, so that a channel can be followed through the gate; a separate local-only model has its own.
+    Args:   same_weights: the local-only row is the model itself.
     Raises: InputError: a row holds NaN or infinite values.
     """
-    return tuple(_stage(stage, recipe, same_weights=same_weights) for stage in capture.stages)
+    return tuple(_stage(stage, options, same_weights=same_weights) for stage in capture.stages)
 
 
-def _stage(stage: "StageCapture", recipe: Recipe, *, same_weights: bool) -> StageLayers:
+def _stage(stage: "StageCapture", options: MapOptions, *, same_weights: bool) -> StageLayers:
     features: dict[Row, Array] = {row: getattr(stage, row) for row in _ROWS if getattr(stage, row) is not None}
     for row, values in features.items():
         check_features(values, row, stage.stage)
@@ -66,7 +73,7 @@ def _stage(stage: "StageCapture", recipe: Recipe, *, same_weights: bool) -> Stag
 
     rows: dict[Row, dict[str, StageMap]] = {row: {} for row in _ROWS if row in features or row == "surprise"}
     for key in sorted(found, key=_order):
-        limits = map_limits(found[key], recipe.scale)
+        limits = map_limits(found[key], options.scale)
         for row, values in found[key].items():
             rows[row][key] = StageMap(values, limits[row])
     return StageLayers(stage.stage, {row: maps for row, maps in rows.items() if maps})

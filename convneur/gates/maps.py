@@ -1,15 +1,16 @@
 """Captured features to the maps of the picture: which rows, reduced how, each with its colour limits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convneur.errors import ConfigError
+from convneur.gates.measures import StageMeasures
 from convneur.gates.reduce import Reduction, check_features, principal_axis, reduce_channels
-from convneur.variants import Fusion, Read
 
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
     from convneur.gates.capture import GateCapture, StageCapture
@@ -18,13 +19,12 @@ __all__ = [
     "SATURATED_SHARE",
     "SATURATION_MARGIN",
     "FixedScale",
-    "GateMaps",
-    "Recipe",
+    "MapOptions",
     "Row",
     "Row3",
     "Scale",
+    "StageGates",
     "StageMap",
-    "StageMaps",
     "gate_maps",
     "map_limits",
 ]
@@ -42,8 +42,8 @@ _FEATURE_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gated", "f_out")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How features become pictures.
+class MapOptions:
+    """How features become maps, and which maps are drawn.
 
     reduce: over channels, the same on every row; see `reduce_channels`. For pca the gated map is projected on F_loc's
         axis, so that the two compare, and the gate is averaged.
@@ -52,9 +52,12 @@ class Recipe:
         and surprise are other quantities and always have their own.
     row3: output, the block's F_out, or gated, A * F_loc.
     gate, surprise: whether these rows are drawn.
-    overlay: whether maps are laid over the photo.
+    overlay: whether maps are laid over the image.
 
-    Raises: ConfigError: fixed limits that are no range.
+    Raises: ConfigError: a value that is none of these, fixed limits that are no range.
+
+    >>> MapOptions(row3="gated", surprise=True).rows
+    ('local_only', 'f_loc', 'gate', 'gated', 'surprise')
     """
 
     reduce: Reduction = "rms"
@@ -65,10 +68,20 @@ class Recipe:
     overlay: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.scale, tuple):
-            low, high = self.scale
-            if not (np.isfinite([low, high]).all() and low < high):
-                raise ConfigError("scale", "needs two finite numbers, the lower one first", value=f"{low:g}:{high:g}")
+        for name, allowed in (("reduce", get_args(Reduction)), ("row3", get_args(Row3))):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(name, f"choose {', '.join(allowed)}", value=getattr(self, name))
+        if isinstance(self.scale, str):
+            if self.scale not in ("paired", "column", "map"):
+                raise ConfigError("scale", "choose paired, column, map, or two limits (low, high)", value=self.scale)
+            return
+        try:
+            low, high = (float(limit) for limit in self.scale)
+        except (TypeError, ValueError):
+            raise ConfigError("scale", "needs two numbers (low, high)", value=self.scale) from None
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise ConfigError("scale", "needs two finite numbers, the lower one first", value=f"{low:g}:{high:g}")
+        object.__setattr__(self, "scale", (low, high))
 
     @property
     def needs_gate(self) -> bool:
@@ -83,9 +96,13 @@ class Recipe:
         return (*rows, "surprise") if self.surprise else tuple(rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StageMap:
-    """A panel: values (H, W) float32; limits: what its lowest and highest colours stand for."""
+    """A panel: values (H, W) float32; limits: what its lowest and highest colours stand for.
+
+    >>> StageMap(np.array([[0.25, 0.5]], np.float32), limits=(0.0, 1.0)).range
+    (0.25, 0.5)
+    """
 
     values: NDArray[np.float32]
     limits: tuple[float, float]
@@ -96,12 +113,12 @@ class StageMap:
         return float(self.values.min()), float(self.values.max())
 
 
-@dataclass(frozen=True)
-class StageMaps:
-    """A column: a stage's maps by row, in drawing order.
+@dataclass(frozen=True, eq=False)
+class StageGates:
+    """A column: a stage's drawn maps by row, from the top, and what was measured of its gate.
 
     saturation: the share of gate values within 1e-3 of 0 or 1; None without a gate. first: nothing global acts before
-    this block, so with the memory switched off its F_loc stays what it is.
+    this block, so with the memory switched off its F_loc stays what it is. measures: None without a gate.
     """
 
     stage: int
@@ -113,7 +130,13 @@ class StageMaps:
     chunk_length: int | None
     saturation: float | None
     first: bool
-    maps: Mapping[Row, StageMap]
+    rows: tuple[tuple[Row, StageMap], ...]
+    measures: StageMeasures | None = None
+
+    @property
+    def maps(self) -> Mapping[Row, StageMap]:
+        """The maps by row, in drawing order."""
+        return MappingProxyType(dict(self.rows))
 
     @property
     def saturated(self) -> bool:
@@ -121,32 +144,26 @@ class StageMaps:
         return self.saturation is not None and self.saturation >= SATURATED_SHARE
 
 
-@dataclass(frozen=True)
-class GateMaps:
-    """The maps of one image, ready to be drawn, with the recipe and the net's settings that made them."""
+def gate_maps(
+    capture: "GateCapture", options: MapOptions, measures: Sequence[StageMeasures] = ()
+) -> tuple[StageGates, ...]:
+    """Reduce what a model computed to the maps of the picture, and set their colour limits.
 
-    recipe: Recipe
-    fusion: Fusion
-    read: Read
-    block: int
-    stages: tuple[StageMaps, ...]
-
-
-def gate_maps(capture: "GateCapture", recipe: Recipe) -> GateMaps:
-    """Reduce what a net computed to the maps of the picture, and set their colour limits.
-
+    Args:   measures: of the capture's stages, as `measure_gates` gives them.
     Raises:
-        ConfigError: the recipe wants a gate or a surprise that the net does not have.
+        ConfigError: the options want a gate or a surprise that the model does not have.
         InputError: a map holds NaN or infinite values.
     """
-    stages = tuple(_stage(stage, capture, recipe) for stage in capture.stages)
-    return GateMaps(recipe, capture.config.fusion, capture.config.read, capture.block, stages)
+    measured = {one.stage: one for one in measures}
+    return tuple(_stage(stage, capture, options, measured.get(stage.stage)) for stage in capture.stages)
 
 
-def _stage(stage: "StageCapture", capture: "GateCapture", recipe: Recipe) -> StageMaps:
+def _stage(
+    stage: "StageCapture", capture: "GateCapture", options: MapOptions, measures: StageMeasures | None
+) -> StageGates:
     values: dict[Row, NDArray[np.float32]] = {}
     axis = None
-    for row in recipe.rows:
+    for row in options.rows:
         features: NDArray[np.float32] | None = getattr(stage, row)
         if features is None:
             raise ConfigError(row, f"block {capture.block} of stage {stage.stage} has none")
@@ -154,15 +171,15 @@ def _stage(stage: "StageCapture", capture: "GateCapture", recipe: Recipe) -> Sta
         if row == "surprise":  # one value per position already
             values[row] = features
             continue
-        if recipe.reduce == "pca" and row == "f_loc":
+        if options.reduce == "pca" and row == "f_loc":
             axis = principal_axis(features)
         # A gate's shares of 0 to 1 have a mean; projected on an axis they would be no shares any more.
-        reduce = "mean" if row == "gate" and recipe.reduce == "pca" else recipe.reduce
+        reduce = "mean" if row == "gate" and options.reduce == "pca" else options.reduce
         values[row] = reduce_channels(features, reduce, axis=axis if row in ("f_loc", "gated") else None)
 
-    limits = map_limits(values, recipe.scale)
+    limits = map_limits(values, options.scale)
     channels, height, width = stage.f_loc.shape
-    return StageMaps(
+    return StageGates(
         stage=stage.stage,
         stride=stage.stride,
         channels=channels,
@@ -172,12 +189,13 @@ def _stage(stage: "StageCapture", capture: "GateCapture", recipe: Recipe) -> Sta
         chunk_length=stage.chunk_length,
         saturation=None if stage.gate is None else _saturation(stage.gate),
         first=stage.stage == 1 and capture.block == 1,
-        maps={row: StageMap(array, limits[row]) for row, array in values.items()},
+        rows=tuple((row, StageMap(array, limits[row])) for row, array in values.items()),
+        measures=measures,
     )
 
 
 def map_limits(values: Mapping[Row, NDArray[np.float32]], scale: Scale) -> dict[Row, tuple[float, float]]:
-    """Colour limits of a stage's maps, as `Recipe.scale` says."""
+    """Colour limits of a stage's maps, as `MapOptions.scale` says."""
     shared: tuple[Row, ...] = _FEATURE_ROWS if scale == "column" else ("f_loc", "gated") if scale == "paired" else ()
     limits: dict[Row, tuple[float, float]] = {}
     for row in values:

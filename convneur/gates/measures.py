@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,23 +14,38 @@ from convneur.gates.regions import Against, Regions, gradient_regions, mask_regi
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
     from convneur.gates.capture import GateCapture
 
-__all__ = ["CLOSED", "OPEN", "RATIOS", "SHARES", "Contrast", "StageMeasures", "measure_gates", "measure_stage"]
+__all__ = [
+    "CLOSED",
+    "MEASURES",
+    "OPEN",
+    "RATIOS",
+    "SHARES",
+    "Contrast",
+    "StageMeasures",
+    "measure_gates",
+    "measure_stage",
+]
 
 _Map = NDArray[np.float64]
 
 # Choice: below a quarter a gate is called closed, above three quarters open.
 CLOSED, OPEN = 0.25, 0.75
 
-# The names of the figures: shares lie in 0 to 1, ratios above 0.
+# The names of the values in files: shares lie in 0 to 1, ratios above 0.
 SHARES = ("gate_below_0.25", "gate_above_0.75", "foreground_share", "edge_share")
 RATIOS = tuple(
     f"{name}_{when}" for name in ("background_suppression", "edge_contrast") for when in ("before", "after", "change")
 )
+MEASURES = (*SHARES, *RATIOS)
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """The energy of one region over that of another, before and after the gate; None where it is undefined."""
+    """The energy of one region over that of another, before and after the gate; None where it is undefined.
+
+    >>> Contrast(before=1.1, after=1.54).change
+    1.4
+    """
 
     before: float | None
     after: float | None
@@ -46,7 +62,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class StageMeasures:
-    """A stage's figures.
+    """What was measured of a stage's gate.
 
     closed, open: shares of gate values below .25 and above .75, over positions and channels.
     background_suppression: foreground over background. edge_contrast: edges over everything else.
@@ -73,17 +89,17 @@ class StageMeasures:
             "edge_share": self.edge_share,
         }
 
-    def figures(self) -> Mapping[str, float | None]:
-        """Every figure under the names in `SHARES` and `RATIOS`."""
+    def values(self) -> Mapping[str, float | None]:
+        """Every value under its name in `MEASURES`."""
         record = self.record()
         flat: dict[str, float | None] = {name: record[name] for name in SHARES}
         for name in ("background_suppression", "edge_contrast"):
             flat |= {f"{name}_{when}": value for when, value in record[name].items()}
-        return flat
+        return MappingProxyType(flat)
 
 
 def measure_stage(stage: int, f_loc: NDArray[np.float32], gate: NDArray[np.float32], regions: Regions) -> StageMeasures:
-    """The figures of one stage of one photo.
+    """What the gate of one stage does to one image.
 
     Equation: E(p) = sqrt(mean_c F_c(p)^2), the map that `reduce_channels` draws by rms; the energy of a region is the
         mean of E over its positions, by weight. A contrast is the ratio of two regions' energies, of F_loc before the
@@ -117,9 +133,9 @@ def measure_stage(stage: int, f_loc: NDArray[np.float32], gate: NDArray[np.float
 def measure_gates(
     capture: "GateCapture", pixels: NDArray[np.uint8], mask: NDArray[np.int8] | None = None
 ) -> tuple[StageMeasures, ...]:
-    """The figures of each captured stage; none where the net has no gate.
+    """What each captured stage's gate does; empty where the model has no gate.
 
-    Args:   pixels: (H, W, 3), what the net saw; mask: (H, W), see `mask_regions`; None measures against gradients.
+    Args:   pixels: (H, W, 3), what the model saw; mask: (H, W), see `mask_regions`; None measures against gradients.
     Raises: InputError: values that are NaN or infinite.
     """
     found = []

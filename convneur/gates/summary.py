@@ -1,4 +1,4 @@
-"""The figures of many photos: a mean for each stage, and how far another choice of photos would move it."""
+"""What was measured over many images: a mean for each stage, and how far another choice of images would move it."""
 
 from array import array
 from collections.abc import Sequence
@@ -8,61 +8,107 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.gates.measures import RATIOS, SHARES, StageMeasures
+from convneur.gates.measures import MEASURES, RATIOS, SHARES, StageMeasures
 from convneur.resampling import percentile_interval, resample_counts
 
-__all__ = ["LEVEL", "RESAMPLES", "SEED", "Estimate", "MeasureTable"]
+__all__ = ["LEVEL", "RESAMPLES", "SEED", "ContrastEstimate", "Estimate", "MeasureTable", "StageEstimates"]
 
 RESAMPLES, SEED, LEVEL = 1000, 0, 0.95
 
-_FIGURES = (*SHARES, *RATIOS)
 _BLOCK = 1 << 22  # counts of resamples held at a time
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure's mean over `photos` photos in which it is defined; low, high: its interval, None below two photos."""
+    """A mean over `images` images in which a value is defined; low, high: its interval, None below two images.
+
+    >>> Estimate(mean=1.2, low=1.1, high=1.3, images=40).record()
+    {'mean': 1.2, 'low': 1.1, 'high': 1.3, 'photos': 40}
+    """
 
     mean: float | None
     low: float | None
     high: float | None
-    photos: int
+    images: int
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        return {"mean": self.mean, "low": self.low, "high": self.high, "photos": self.photos}
+        return {"mean": self.mean, "low": self.low, "high": self.high, "photos": self.images}
+
+
+@dataclass(frozen=True)
+class ContrastEstimate:
+    """`Contrast` over many images."""
+
+    before: Estimate
+    after: Estimate
+    change: Estimate
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"before": self.before.record(), "after": self.after.record(), "change": self.change.record()}
+
+
+@dataclass(frozen=True)
+class StageEstimates:
+    """`StageMeasures` over many images.
+
+    >>> one = Estimate(0.5, 0.4, 0.6, images=40)
+    >>> StageEstimates(1, one, one, one, one, *2 * [ContrastEstimate(one, one, one)]).edge_contrast.change.mean
+    0.5
+    """
+
+    stage: int
+    closed: Estimate
+    open: Estimate
+    foreground_share: Estimate
+    edge_share: Estimate
+    background_suppression: ContrastEstimate
+    edge_contrast: ContrastEstimate
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        shares = (self.closed, self.open, self.foreground_share, self.edge_share)
+        return {
+            **{name: share.record() for name, share in zip(SHARES, shares, strict=True)},
+            "background_suppression": self.background_suppression.record(),
+            "edge_contrast": self.edge_contrast.record(),
+        }
 
 
 class MeasureTable:
-    """The figures of photo after photo; of each a few dozen numbers are kept."""
+    """What was measured of image after image; of each a few dozen numbers are kept."""
 
     def __init__(self, stages: Sequence[int]) -> None:
         self.stages = tuple(stages)
         self._values = array("d")
 
     @property
-    def photos(self) -> int:
+    def images(self) -> int:
         """How many were added."""
-        return len(self._values) // (len(self.stages) * len(_FIGURES))
+        return len(self._values) // (len(self.stages) * len(MEASURES))
 
     def add(self, measures: Sequence[StageMeasures]) -> None:
-        """Take one photo's stages, in the table's order. Raises: ValueError: other stages."""
+        """Take one image's stages, in the table's order. Raises: ValueError: other stages."""
         if tuple(one.stage for one in measures) != self.stages:
             raise ValueError(f"stages {[one.stage for one in measures]}, not {self.stages}")
         for one in measures:
-            figures = one.figures()
-            self._values.extend(np.nan if (value := figures[name]) is None else value for name in _FIGURES)
+            self._values.extend(np.nan if value is None else value for value in one.values().values())
 
-    def estimates(self) -> list[dict[str, Estimate]]:
-        """For each stage every figure of `SHARES` and `RATIOS`.
+    def values(self) -> NDArray[np.float64]:
+        """(images, stages, measures): what was added, measures in the order of `MEASURES`, NaN where undefined."""
+        return np.array(self._values).reshape(-1, len(self.stages), len(MEASURES))
+
+    def estimates(self) -> tuple[StageEstimates, ...]:
+        """The means of each stage and their intervals.
 
         Choice: shares are averaged, ratios as logarithms (geometric mean), for a doubling and a halving cancel.
-            Percentile bootstrap over photos: 1000 resamples, seed 0, 95 %; it answers for the choice of photos alone
-            and is too narrow for few of them (below about 20). A photo in which a figure is undefined is left out of
-            that figure.
+            Percentile bootstrap over images: 1000 resamples, seed 0, 95 %; it answers for the choice of images alone
+            and is too narrow for few of them (below about 20). An image in which a value is undefined is left out of
+            that value.
         """
-        ratio = np.tile([name in RATIOS for name in _FIGURES], len(self.stages))
-        values = np.array(self._values).reshape(-1, len(ratio))
+        ratio = np.tile([name in RATIOS for name in MEASURES], len(self.stages))
+        values = self.values().reshape(-1, len(ratio))
         values[:, ratio] = np.log(values[:, ratio])
         defined = ~np.isnan(values)
         filled, weights = np.where(defined, values, 0.0), defined.astype(np.float64)
@@ -73,20 +119,29 @@ class MeasureTable:
         for row in (means, low, high):
             row[ratio] = np.exp(row[ratio])
         found = [Estimate(_plain(means[k]), _plain(low[k]), _plain(high[k]), int(counts[k])) for k in range(len(ratio))]
-        width = len(_FIGURES)
-        return [dict(zip(_FIGURES, found[start : start + width], strict=True)) for start in range(0, len(found), width)]
+        return tuple(
+            _stage(stage, found[number * len(MEASURES) : (number + 1) * len(MEASURES)])
+            for number, stage in enumerate(self.stages)
+        )
+
+
+def _stage(stage: int, found: Sequence[Estimate]) -> StageEstimates:
+    """From estimates in the order of `MEASURES`."""
+    closed, opened, foreground, edges, *contrasts = found
+    suppression, sharpening = ContrastEstimate(*contrasts[:3]), ContrastEstimate(*contrasts[3:])
+    return StageEstimates(stage, closed, opened, foreground, edges, suppression, sharpening)
 
 
 def _resampled(filled: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The means of each resample, (R, K), NaN where it holds no photo with that figure."""
-    photos = len(filled)
-    if not photos:
+    """The means of each resample, (R, K), NaN where it holds no image with that value."""
+    images = len(filled)
+    if not images:
         return np.full((1, filled.shape[1]), np.nan)
     rows = list[NDArray[np.float64]]()
     block: list[NDArray[Any]] = []
-    for number, counts in enumerate(resample_counts(photos, RESAMPLES, SEED), start=1):
+    for number, counts in enumerate(resample_counts(images, RESAMPLES, SEED), start=1):
         block.append(counts)
-        if len(block) * photos >= _BLOCK or number == RESAMPLES:
+        if len(block) * images >= _BLOCK or number == RESAMPLES:
             drawn = np.stack(block).astype(np.float64)
             rows.append(_divided(drawn @ filled, drawn @ weights))
             block.clear()

@@ -341,7 +341,7 @@ def test_a_mask_that_does_not_fit_or_shows_nothing(viz: Any, place: Path) -> Non
     mask(place / "small.png", 24, 36)
     ran = viz("cat.png", "--mask", "small.png")
     assert ran.code == 1
-    assert ran.line.startswith("error: small.png: 24x36 pixels, but its photo has 48x72")
+    assert ran.line.startswith("error: small.png: 24x36 pixels, but its image has 48x72")
     assert viz("cat.png", "--mask", "dog.jpg").line.startswith("error: dog.jpg: not a label map")
     assert "holds colours" in viz("cat.png", "--mask", "cat.png").line
     mask(place / "empty.png", value=0)
@@ -410,7 +410,7 @@ def test_the_batch_says_what_a_single_photo_says(viz: Any, place: Path) -> None:
 def test_the_batch_is_a_table_for_people(viz: Any, place: Path) -> None:
     ran = viz("cat.png", "dog.jpg", "--batch", "-q")
     assert ran.code == 0
-    assert "Gates of 2 photos, measured against image gradients" in ran.out
+    assert "Gates of 2 images, measured against image gradients" in ran.out
     (row,) = [line for line in ran.out.splitlines() if line.startswith("2 ")]
     assert row.count("×") == 2
     assert row.count("[") == 4
@@ -425,7 +425,7 @@ def test_a_batch_goes_on_after_broken_photos(viz: Any, place: Path) -> None:
     found = json.loads(ran.out)
     assert found["photos"] == 3
     assert [item["name"] for item in found["failed"]] == ["photos/bad.jpg"]
-    assert "error: 1 of 4 photos failed: photos/bad.jpg" in ran.err
+    assert "error: 1 of 4 images failed: photos/bad.jpg" in ran.err
     assert len((place / "numbers.csv").read_text().splitlines()) == 4
     before = (place / "numbers.csv").read_bytes()
     ran = viz("photos", "--batch", "-o", "numbers.csv")
@@ -436,7 +436,7 @@ def test_a_batch_goes_on_after_broken_photos(viz: Any, place: Path) -> None:
 
 def test_a_batch_of_nothing_readable_writes_nothing(viz: Any, place: Path) -> None:
     (place / "photos").mkdir()
-    assert "photos: no photo in it" in viz("photos", "--batch").line
+    assert "photos: no image in it" in viz("photos", "--batch").line
     (place / "photos" / "bad.jpg").write_text("no photo")
     ran = viz("photos", "--batch", "-o", "numbers.csv")
     assert (ran.code, ran.out) == (1, "")
@@ -448,7 +448,7 @@ def test_an_interrupted_batch_leaves_no_half_file(viz: Any, place: Path, monkeyp
     add = MeasureTable.add
 
     def stop(table: MeasureTable, measures: Any) -> None:
-        if table.photos == 2:
+        if table.images == 2:
             raise KeyboardInterrupt
         add(table, measures)
 
@@ -536,7 +536,7 @@ def test_a_page_of_a_huge_photo_is_refused(viz: Any, place: Path) -> None:
     photo(place / "wide.png", 32, 2100)
     ran = viz("wide.png", "-o", "maps.html", "--size", "native", "--stage", "2", quick=False)
     assert ran.code == 1
-    assert "32x2100 pixels are too many for a page; choose --size 2048" in ran.line
+    assert "32x2100 pixels are too many for a page; choose a size of 2048 or less" in ran.line
 
 
 # What goes wrong
@@ -577,7 +577,7 @@ def test_broken_images(viz: Any, place: Path) -> None:
         (["none.png"], "none.png: no such file"),
         ([".", "-o", "maps.png"], ".: is a folder; add --batch"),
         (["cat.png", "--weights", "none.safetensors"], "none.safetensors: no such file; packaged weights are"),
-        (["cat.png", "--weights", "photos", "--seed", "1"], "--seed 1: is of an untrained net"),
+        (["cat.png", "--weights", "photos", "--seed", "1"], "--seed 1: is of an untrained model"),
         (["cat.png", "--local-weights", "none.safetensors"], "none.safetensors: no such file"),
         (["cat.png", "--stage", "5"], "--stage 5: choose"),
         (["cat.png", "--stage", "1,x"], "--stage 1,x: choose"),
@@ -592,8 +592,8 @@ def test_broken_images(viz: Any, place: Path) -> None:
         (["cat.png", "-o", "maps"], "end it in .png, .svg, .pdf, .html"),
         (["cat.png", "--mask", "none.png"], "none.png: no such file"),
         (["cat.png", "dog.jpg", "--mask", "cat.png"], "--mask cat.png: is one file"),
-        ([".", "--batch", "--mask", "cat.png"], "--mask cat.png: is one file"),
-        ([".", "--batch", "-o", "numbers.json"], "--output numbers.json: with --batch end it in .csv"),
+        ([".", "--batch", "--mask", "cat.png"], "--mask cat.png: is one mask"),
+        ([".", "--batch", "-o", "numbers.json"], "--output numbers.json: the name must end in .csv"),
         ([".", "--batch", "--overlay"], "--overlay: --batch draws no pictures"),
         ([".", "--batch", "--local-weights", "tiny.json"], "--local-weights: --batch draws no pictures"),
         ([".", "--batch", "--reduce", "max"], "--reduce: --batch draws no pictures"),
@@ -769,4 +769,4 @@ def test_help_loads_no_heavy_library() -> None:
         "assert not {'torch', 'numpy', 'matplotlib', 'PIL'} & sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert "convneur viz-gates cat.jpg" in done.stdout
+    assert "convneur viz-gates photo.jpg" in done.stdout

@@ -7,10 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convneur.figures.gates_page import LONGEST_SIDE, gates_page
-from convneur.gates.layers import StageLayers
-from convneur.gates.maps import GateMaps, Recipe, StageMap, StageMaps
-from convneur.gates.measures import Contrast, StageMeasures
+from convneur.errors import InputError
+from convneur.figures import gates_page
+from convneur.figures.gates_html import LONGEST_SIDE
+from convneur.gates import (
+    Contrast,
+    GateResult,
+    ImageSource,
+    MapOptions,
+    StageGates,
+    StageLayers,
+    StageMap,
+    StageMeasures,
+    WeightsSource,
+)
+from convneur.gates.capture import GateCapture
+from convneur.variants import VARIANTS
 
 EVIL = "</script><script>alert(1)</script><!-- & \u2028 \udcff"
 VALUES = np.random.default_rng(0).normal(0, 3, (8, 12)).astype(np.float32)
@@ -20,17 +32,32 @@ def panel(values: np.ndarray) -> StageMap:
     return StageMap(values, (float(values.min()), float(values.max())))
 
 
-def page(photo: Any = None, **more: Any) -> str:
-    flat = np.full((8, 12), 0.25, np.float32)
-    rows = {
-        "f_loc": {"rms": panel(VALUES), "channel 3": panel(VALUES / 7)},
-        "gate": {"rms": panel(flat), "channel 3": panel(flat)},
+class Given(GateResult):
+    """A result with layers of the test's own."""
+
+    def layers(self) -> tuple[StageLayers, ...]:
+        flat = np.full((8, 12), 0.25, np.float32)
+        rows: Any = {
+            "f_loc": {"rms": panel(VALUES), "channel 3": panel(VALUES / 7)},
+            "gate": {"rms": panel(flat), "channel 3": panel(flat)},
+        }
+        return (StageLayers(2, rows),)
+
+
+def page(photo: Any = None, name: str = "cat.jpg", saturation: float = 0.0, measures: Any = None, **more: Any) -> str:
+    stage = StageGates(2, 8, 40, 8, 12, 1, 96, saturation, False, (("f_loc", panel(VALUES)),), measures)
+    known = {
+        "image": ImageSource(name, None, 64, 96),
+        "pixels": np.zeros((64, 96, 3), np.uint8) if photo is None else photo,
+        "weights": WeightsSource(VARIANTS["m1"], "weights", "ab" * 32),
+        "local_only": None,
+        "options": MapOptions(),
+        "size": None,
+        "mask": None,
+        "stages": (stage,),
+        "capture": GateCapture(VARIANTS["m1"], 1, ()),
     }
-    stage = StageMaps(2, 8, 40, 8, 12, 1, 96, 0.0, False, {"f_loc": panel(VALUES)})
-    maps = GateMaps(Recipe(), "gating", "before", 1, (stage,))
-    options = {"title": "Gates of cat.jpg", "version": "0", "recipe": [("image", "cat.jpg")], **more}
-    pixels = np.zeros((64, 96, 3), np.uint8) if photo is None else photo
-    return gates_page(maps, [StageLayers(2, rows)], pixels, **options)
+    return gates_page(Given(**{**known, **more}))
 
 
 def data(text: str) -> Any:
@@ -56,35 +83,36 @@ def test_maps_are_the_arrays_to_half_a_step() -> None:
     np.testing.assert_array_equal(decoded(stage["rows"][1]["maps"][0]), 0.25)
 
 
-def test_it_opens_as_the_recipe_says() -> None:
-    found = data(page(stamp="UNTRAINED WEIGHTS, seed 0", notes=["Stage 2: a note."]))
+def test_it_opens_as_the_options_say() -> None:
+    found = data(page(weights=WeightsSource(VARIANTS["m1"], seed=0), saturation=1.0))
     assert found["opens"] == {"row": "gate", "map": "rms"}
     assert found["opacity"] == 1
     assert found["stamp"] == "UNTRAINED WEIGHTS, seed 0"
-    assert found["notes"] == ["Stage 2: a note."]
-    assert found["about"] == [["image", "cat.jpg"]]
+    assert [note[:23] for note in found["notes"]] == ["Stage 2: gate saturated"]
+    assert found["about"][0] == ["image", "cat.jpg"]
+    assert found["title"] == "Gates of cat.jpg"
     assert len(base64.b64decode(found["colours"]["viridis"])) == 768
     assert found["measures"] == []
 
 
 def test_figures_stand_in_it() -> None:
     one = StageMeasures(2, "mask", 0.25, 0.5, Contrast(1.0, 2.0), Contrast(None, None), 0.3, 0.1)
-    found = data(page(measures=[one]))
+    found = data(page(measures=one))
     assert found["measuredBy"] == "mask"
     assert ["background suppression", ["×2.00"]] in found["measures"]
     assert ["edge contrast", ["–"]] in found["measures"]
 
 
 def test_it_names_no_address_and_no_name_becomes_markup() -> None:
-    text = page(title=EVIL, recipe=[("image", EVIL)], notes=[EVIL])
+    text = page(name=EVIL)
     text.encode("utf-8")
     assert "http:" not in text
     assert "https:" not in text
     assert "default-src 'none'" in text
     assert text.count("<script") == page().count("<script") == 2
-    assert data(text)["notes"][0].startswith("</script>")
+    assert data(text)["about"][0][1].startswith("script>")  # what follows the last slash is the file's name
 
 
 def test_a_photo_is_bounded() -> None:
-    with pytest.raises(ValueError, match=f"at most {LONGEST_SIDE}"):
+    with pytest.raises(InputError, match=f"cat.jpg: .* too many for a page; choose a size of {LONGEST_SIDE}"):
         page(np.zeros((32, LONGEST_SIDE + 1, 3), np.uint8))

@@ -8,7 +8,7 @@ import convneur.gates.layers
 from convneur.errors import InputError
 from convneur.gates.capture import capture_gates, untrained
 from convneur.gates.layers import gate_layers
-from convneur.gates.maps import Recipe, gate_maps
+from convneur.gates.maps import MapOptions, gate_maps
 from convneur.model.network import ConvNeur
 from convneur.variants import ConvNeurConfig
 
@@ -18,11 +18,9 @@ Image = NDArray[np.float32]
 @pytest.mark.parametrize("reduce", ["rms", "mean", "absmean", "max", "pca"])
 @pytest.mark.parametrize("scale", ["paired", "column", (0.0, 0.5)])
 def test_maps_over_channels_are_those_of_the_picture(net: ConvNeur, image: Image, reduce: str, scale: object) -> None:
-    recipe = Recipe(reduce=reduce, row3="gated", surprise=True, scale=scale)
+    options = MapOptions(reduce=reduce, row3="gated", surprise=True, scale=scale)
     capture = capture_gates(net, image)
-    for drawn, layer in zip(
-        gate_maps(capture, recipe).stages, gate_layers(capture, recipe, same_weights=True), strict=True
-    ):
+    for drawn, layer in zip(gate_maps(capture, options), gate_layers(capture, options, same_weights=True), strict=True):
         assert layer.stage == drawn.stage
         for row, panel in drawn.maps.items():
             key = "value" if row == "surprise" else reduce
@@ -34,19 +32,19 @@ def test_maps_over_channels_are_those_of_the_picture(net: ConvNeur, image: Image
 
 
 def test_every_row_that_the_net_has_is_there(net: ConvNeur, config: ConvNeurConfig, image: Image) -> None:
-    recipe = Recipe(gate=False)
-    layer = gate_layers(capture_gates(net, image), recipe, same_weights=True)[0]
+    options = MapOptions(gate=False)
+    layer = gate_layers(capture_gates(net, image), options, same_weights=True)[0]
     assert list(layer.rows) == ["local_only", "f_loc", "gate", "gated", "f_out", "surprise"]
     assert list(layer.rows["f_loc"])[:5] == ["rms", "mean", "absmean", "max", "pca"]
     assert list(layer.rows["surprise"]) == ["value"]
     adding = untrained(config.replace(fusion="addition", global_branch="self-attention"), 0)
-    layer = gate_layers(capture_gates(adding, image), recipe, same_weights=True)[0]
+    layer = gate_layers(capture_gates(adding, image), options, same_weights=True)[0]
     assert list(layer.rows) == ["local_only", "f_loc", "f_out"]
 
 
 def test_channels_are_those_that_vary_most_and_the_same_on_every_row(net: ConvNeur, image: Image) -> None:
     stage = capture_gates(net, image).stages[3]
-    layer = gate_layers(capture_gates(net, image), Recipe(), same_weights=True)[3]
+    layer = gate_layers(capture_gates(net, image), MapOptions(), same_weights=True)[3]
     expected = sorted(np.argsort(stage.gated.reshape(20, -1).var(axis=1))[-16:])
     for row in ("local_only", "f_loc", "gate", "gated", "f_out"):
         keys = [key for key in layer.rows[row] if key.startswith("channel ")]
@@ -61,7 +59,7 @@ def test_few_channels_are_all_there_and_large_maps_have_fewer(
     net: ConvNeur, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kept(stage: int) -> int:
-        layer = gate_layers(capture_gates(net, image), Recipe(), same_weights=True)[stage]
+        layer = gate_layers(capture_gates(net, image), MapOptions(), same_weights=True)[stage]
         return sum(key.startswith("channel ") for key in layer.rows["gate"])
 
     assert [kept(stage) for stage in range(4)] == [8, 12, 16, 16]
@@ -74,7 +72,7 @@ def test_few_channels_are_all_there_and_large_maps_have_fewer(
 def test_a_separate_local_only_net_has_its_own_channels(net: ConvNeur, config: ConvNeurConfig, image: Image) -> None:
     wide = untrained(config.replace(memory="none", dims=(24, 24, 24, 24)), 1)
     capture = capture_gates(net, image, local_only=wide)
-    layer = gate_layers(capture, Recipe(), same_weights=False)[0]
+    layer = gate_layers(capture, MapOptions(), same_weights=False)[0]
     own = [int(key.split()[1]) for key in layer.rows["local_only"] if key.startswith("channel ")]
     assert own == sorted(np.argsort(capture.stages[0].local_only.reshape(24, -1).var(axis=1))[-16:])
 
@@ -83,4 +81,4 @@ def test_a_row_that_is_not_drawn_must_be_finite_too(net: ConvNeur, image: Image)
     capture = capture_gates(net, image)
     capture.stages[0].surprise[0, 0] = np.inf
     with pytest.raises(InputError, match="surprise of stage 1 holds NaN or infinite"):
-        gate_layers(capture, Recipe(), same_weights=True)
+        gate_layers(capture, MapOptions(), same_weights=True)

@@ -1,4 +1,4 @@
-"""The figures of a gate: values known on paper, and gates that must not look like something they are not."""
+"""What is measured of a gate: values known on paper, and gates that must not look like something they are not."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convneur.errors import InputError
-from convneur.gates.measures import RATIOS, SHARES, measure_stage
+from convneur.gates.measures import MEASURES, measure_stage
 from convneur.gates.reduce import reduce_channels
 from convneur.gates.regions import Regions, mask_regions
 
@@ -24,7 +24,7 @@ def regions(foreground: list[float], edges: list[float]) -> Regions:
     return Regions("mask", inside, 1 - inside, edge, 1 - edge)
 
 
-def test_figures_on_paper() -> None:
+def test_values_on_paper() -> None:
     """Two channels, four positions; the object is the first two, the edge lies between."""
     f_loc = np.array([[[3, 1, 1, 2]], [[4, 1, 1, 2]]], np.float32)  # rms: sqrt(12.5), 1, 1, 2
     gate = np.array([[[0.8, 0.8, 0.4, 0.1]], [[0.8, 0.8, 0.4, 0.1]]], np.float32)
@@ -126,9 +126,9 @@ def test_values_that_are_no_numbers_are_refused() -> None:
         measure_stage(4, FEATURES, broken, REGIONS)
 
 
-def test_every_figure_has_its_name() -> None:
+def test_every_value_has_its_name() -> None:
     found = measure_stage(1, FEATURES, GATE, REGIONS)
-    figures = found.figures()
-    assert set(figures) == {*SHARES, *RATIOS}
-    assert figures["background_suppression_change"] == found.background_suppression.change
-    assert figures["gate_below_0.25"] == found.closed == (GATE < 0.25).mean()
+    values = found.values()
+    assert tuple(values) == MEASURES
+    assert values["background_suppression_change"] == found.background_suppression.change
+    assert values["gate_below_0.25"] == found.closed == (GATE < 0.25).mean()

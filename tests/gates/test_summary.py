@@ -1,4 +1,4 @@
-"""Many photos' figures: means, intervals, and what is left out of them."""
+"""What is measured of many images: means, intervals, and what is left out of them."""
 
 import math
 from dataclasses import replace
@@ -17,13 +17,13 @@ def test_shares_are_averaged_and_ratios_multiplied() -> None:
     for closed, after in ((0.2, 2.0), (0.6, 0.5)):
         table.add([replace(ONE, closed=closed, background_suppression=Contrast(1.0, after))])
     (found,) = table.estimates()
-    assert table.photos == 2
-    assert found["gate_below_0.25"].mean == pytest.approx(0.4)
+    assert table.images == 2
+    assert found.closed.mean == pytest.approx(0.4)
     # A doubling and a halving cancel.
-    assert found["background_suppression_change"].mean == pytest.approx(1)
+    assert found.background_suppression.change.mean == pytest.approx(1)
     # Of two photos drawn twice a resample holds one alone a quarter of the time each.
-    assert (found["gate_below_0.25"].low, found["gate_below_0.25"].high) == pytest.approx((0.2, 0.6))
-    assert found["edge_contrast_before"].record() == {
+    assert (found.closed.low, found.closed.high) == pytest.approx((0.2, 0.6))
+    assert found.edge_contrast.before.record() == {
         "mean": pytest.approx(2), "low": pytest.approx(2), "high": pytest.approx(2), "photos": 2,
     }  # fmt: skip
 
@@ -35,13 +35,13 @@ def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
         table = MeasureTable([1])
         for change in np.exp(random.normal(math.log(1.5), 0.4, 40)):
             table.add([replace(ONE, background_suppression=Contrast(1.0, float(change)))])
-        found = table.estimates()[0]["background_suppression_change"]
+        found = table.estimates()[0].background_suppression.change
         covered += found.low <= 1.5 <= found.high
         assert found.high - found.low == pytest.approx(1.5 * 2 * 1.96 * 0.4 / 40**0.5, rel=0.5)
     assert 50 <= covered < 60
 
 
-def test_the_same_photos_give_the_same_interval() -> None:
+def test_the_same_images_give_the_same_interval() -> None:
     tables = []
     for _ in range(2):
         table = MeasureTable([1])
@@ -51,21 +51,21 @@ def test_the_same_photos_give_the_same_interval() -> None:
     assert tables[0] == tables[1]
 
 
-def test_undefined_figures_are_left_out_and_one_photo_has_no_interval() -> None:
+def test_undefined_values_are_left_out_and_one_image_has_no_interval() -> None:
     table = MeasureTable([1])
     table.add([ONE])
     table.add([replace(ONE, edge_contrast=Contrast(None, None))])
     (found,) = table.estimates()
-    assert found["edge_contrast_change"].record() == {"mean": 1.0, "low": None, "high": None, "photos": 1}
-    assert found["background_suppression_change"].photos == 2
+    assert found.edge_contrast.change.record() == {"mean": 1.0, "low": None, "high": None, "photos": 1}
+    assert found.background_suppression.change.images == 2
     empty = MeasureTable([1, 2]).estimates()
     assert len(empty) == 2
-    assert empty[1]["gate_above_0.75"].record() == {"mean": None, "low": None, "high": None, "photos": 0}
+    assert empty[1].open.record() == {"mean": None, "low": None, "high": None, "photos": 0}
 
 
 def test_stages_stay_apart() -> None:
     table = MeasureTable([1, 3])
     table.add([ONE, replace(ONE, stage=3, closed=0.9)])
-    assert [found["gate_below_0.25"].mean for found in table.estimates()] == pytest.approx([0.5, 0.9])
+    assert [found.closed.mean for found in table.estimates()] == pytest.approx([0.5, 0.9])
     with pytest.raises(ValueError, match="stages"):
         table.add([ONE])

@@ -187,10 +187,10 @@ section("maps", "Maps").append(element("div", { class: "explorer" },
     stageWords,
     scrolled("At this position", ["row", "value", "least", "largest"], here))),
   element("p", { class: "note", id: "keys" }, "Point at the map, touch it, or move over it with the arrow keys (with Shift " +
-    `${FAR} positions at once, Home and End to the row's ends). The bar is the colour scale; the opacity lets the photo through.`),
+    `${FAR} positions at once, Home and End to the row's ends). The bar is the colour scale; the opacity lets the image through.`),
   element("p", { class: "note" }, "Maps over channels are kept in 65 536 steps between their least and largest value, single " +
     `channels in 256; no more digits are shown. Single channels: those that vary most over positions (${kept.join(", ")})` +
-    `${data.separateNet ? "; a separate local-only net has its own, which correspond to none of the others" : ""}.`));
+    `${data.separateModel ? "; a separate local-only model has its own, which correspond to none of the others" : ""}.`));
 
 if (data.measures.length) {
   const body = element("tbody", {}, ...data.measures.map(([name, values]) => element("tr", {},

@@ -1,22 +1,20 @@
-"""The page of the gates: one HTML file in which every map of one photo can be looked at, value by value."""
+"""The page of the gates: one HTML file in which every map of one image can be looked at, value by value."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from numpy.typing import NDArray
 
-from convneur.figures.gates import measure_lines, row_colours
+from convneur.errors import InputError
+from convneur.figures.gates import about_lines, measure_lines, row_colours
 from convneur.figures.html_page import data_uri, html_page
-from convneur.gates.layers import StageLayers
-from convneur.gates.maps import GateMaps, Row, StageMap, StageMaps
-from convneur.gates.measures import StageMeasures
+from convneur.gates import GateResult, Row, StageGates, StageLayers, StageMap
 
 __all__ = ["LONGEST_SIDE", "gates_page"]
 
-# What bounds the file: pixels on the photo's long side, as drawn.
+# What bounds the file: pixels on the image's long side, as drawn.
 LONGEST_SIDE = 2048
 
 # Choice: maps over channels are kept in 16 bits, single channels in 8, of which there are many.
@@ -33,60 +31,56 @@ _KEYS = {
 }
 
 
-def gates_page(
-    maps: GateMaps,
-    layers: Sequence[StageLayers],
-    photo: NDArray[np.uint8],
-    *,
-    title: str,
-    version: str,
-    recipe: Sequence[tuple[str, str]],
-    notes: Sequence[str] = (),
-    stamp: str | None = None,
-    same_weights: bool = True,
-    measures: Sequence[StageMeasures] = (),
-) -> str:
-    """The page as HTML: stage, row, and channel or reduction to choose, the photo underneath, values at a position.
+def gates_page(result: GateResult) -> str:
+    """The page as HTML: stage, row, and channel or reduction to choose, the image underneath, values at a position.
 
     Choice: maps over channels are kept in 65536 steps from their least to their largest value, single channels in 256;
         the page shows no more digits than that, and both ends as they are.
-    Args:
-        maps: for the recipe that the page opens with; layers: of the same capture, see `gate_layers`.
-        photo: (H, W, 3) uint8 RGB, what the net saw, at most 2048 pixels on a side.
-        version: of convneur. The others: as `gates_figure` takes them.
-    Raises: ValueError: a larger photo.
+    Raises: InputError: more than 2048 pixels on a side, or a row that is not drawn holds NaN or infinite values.
+
+    >>> import numpy as np, convneur
+    >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    >>> result = convneur.gates.inspect(image, weights="none", mem_dim=8, stage=4, size=64)
+    >>> gates_page(result)[:15]
+    '<!DOCTYPE html>'
     """
-    height, width = photo.shape[:2]
+    height, width = result.pixels.shape[:2]
     if max(height, width) > LONGEST_SIDE:
-        raise ValueError(f"{height}x{width} pixels: a page holds at most {LONGEST_SIDE} on a side")
-    colours = {row: row_colours(row, maps) for layer in layers for row in layer.rows}
+        raise InputError(
+            result.image.name,
+            f"{height}x{width} pixels are too many for a page; choose a size of {LONGEST_SIDE} or less, or a picture "
+            "(.png)",
+        )
+    layers = result.layers()
+    colours = {row: row_colours(row, result) for layer in layers for row in layer.rows}
+    title = f"Gates of {result.image.file_name}"
     data = {
         "title": title,
-        "stamp": stamp,
-        "about": [list(line) for line in recipe],
-        "notes": list(notes),
-        "photo": data_uri(photo, photo=True),
+        "stamp": result.weights.stamp,
+        "about": [list(line) for line in about_lines(result)],
+        "notes": list(result.notes),
+        "photo": data_uri(result.pixels, photo=True),
         "size": [height, width],
-        "opacity": _OVERLAY_OPACITY if maps.recipe.overlay else 1,
-        "opens": {"row": "gate" if "gate" in colours else "f_loc", "map": maps.recipe.reduce},
-        "names": {row: list(_name(row, maps, same_weights=same_weights)) for row in colours},
+        "opacity": _OVERLAY_OPACITY if result.options.overlay else 1,
+        "opens": {"row": "gate" if "gate" in colours else "f_loc", "map": result.options.reduce},
+        "names": {row: list(_name(row, result)) for row in colours},
         "colours": {name: _colour_table(name) for name in sorted(set(colours.values()))},
-        "stages": [_stage(of, layer, colours) for of, layer in zip(maps.stages, layers, strict=True)],
-        "measures": [[name, values] for name, values in measure_lines(measures)],
-        "measuredBy": measures[0].against if measures else None,
-        "separateNet": not same_weights,
+        "stages": [_stage(of, layer, colours) for of, layer in zip(result.stages, layers, strict=True)],
+        "measures": [[name, values] for name, values in measure_lines(result)],
+        "measuredBy": result.measures[0].against if result.measures else None,
+        "separateModel": not result.same_weights,
     }
     return html_page(
         "gates",
         data,
         title=title,
-        generator=f"convneur {version}",
+        generator=f"convneur {result.versions.convneur}",
         without_script="The maps of this page are drawn by its own script; nothing is fetched. Allow scripts to see "
         "them, or draw a picture with convneur viz-gates -o FILE.png.",
     )
 
 
-def _stage(of: StageMaps, layer: StageLayers, colours: Mapping[Row, str]) -> dict[str, Any]:
+def _stage(of: StageGates, layer: StageLayers, colours: Mapping[Row, str]) -> dict[str, Any]:
     if of.chunks is None:
         memory = "all positions at once"
     else:
@@ -127,18 +121,18 @@ def _colour_table(name: str) -> str:
     return base64.b64encode(np.ascontiguousarray(table).tobytes()).decode()
 
 
-def _name(row: Row, maps: GateMaps, *, same_weights: bool) -> tuple[str, str]:
+def _name(row: Row, result: GateResult) -> tuple[str, str]:
     """What a row is called, and its formula."""
-    gating = maps.fusion == "gating"
-    output = {"gating": "X + A ⊙ F_loc", "addition": "X + F_loc + G", "concat": "X + W [F_loc; G]"}[maps.fusion]
+    gating = result.config.fusion == "gating"
+    outputs = {"gating": "X + A ⊙ F_loc", "addition": "X + F_loc + G", "concat": "X + W [F_loc; G]"}
     return {
         "local_only": (
             "Local only",
-            "F_loc, same weights, no global path" if same_weights else "F_loc, a separate net",
+            "F_loc, same weights, no global path" if result.same_weights else "F_loc, a separate model",
         ),
         "f_loc": ("Before the gate" if gating else "Before fusion", "F_loc"),
         "gate": ("Gate", "A = σ(G)"),
         "gated": ("After the gate", "A ⊙ F_loc"),
-        "f_out": ("Output", f"F_out = {output}, contains X"),
+        "f_out": ("Output", f"F_out = {outputs[result.config.fusion]}, contains X"),
         "surprise": ("Surprise", "‖k M − v‖²"),
     }[row]

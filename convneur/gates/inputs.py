@@ -1,0 +1,169 @@
+"""What is looked at: images and their masks, from files or as objects, at the size that the model sees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.data.images import ImageInput, Photo, read_photo
+from convneur.data.labels import resized
+from convneur.data.masks import MaskFolder, as_mask, read_mask
+from convneur.data.photo_folder import photos_under
+from convneur.errors import ConfigError, InputError
+from convneur.formats import as_text
+from convneur.gates.sources import ImageSource, MaskSource, sha256_of
+from convneur.model.network import MIN_SIDE
+
+__all__ = ["MaskLike", "Masks", "NamedImage", "image_of", "images_of", "masks_of", "read_image", "size_of", "stages_of"]
+
+MaskLike = str | Path | NDArray[Any]
+
+_STAGES = (1, 2, 3, 4)
+_LONGEST = 8192  # what a long side takes of memory grows with its square
+
+
+@dataclass(frozen=True, eq=False)
+class NamedImage:
+    """An image before it is read. name: as it is reported; key: what its mask is found by, None for an object."""
+
+    image: ImageInput
+    name: str
+    key: str | None
+
+
+def image_of(image: ImageInput, name: str = "image") -> NamedImage:
+    """One image. Args: name: of an object; a file has its own."""
+    if isinstance(image, (str, Path)):
+        path = Path(image)
+        return NamedImage(path, as_text(path), path.stem)
+    return NamedImage(image, name, None)
+
+
+def images_of(images: "ImageInput | Sequence[ImageInput]") -> list[NamedImage]:
+    """Every image, those under folders included, whose key is the relative path without suffix.
+
+    Raises: InputError: a folder without any.
+    """
+    found: list[NamedImage] = []
+    given = images if isinstance(images, (list, tuple)) else [images]
+    for number, each in enumerate(given, start=1):
+        if not isinstance(each, (str, Path)) or not Path(each).is_dir():
+            found.append(image_of(each, f"image {number}"))
+            continue
+        folder = Path(each)
+        under = [
+            NamedImage(path, as_text(path), path.relative_to(folder).with_suffix("").as_posix())
+            for path in photos_under(folder)
+        ]
+        if not under:
+            raise InputError(folder, "no image in it; name a folder of JPEG, PNG, TIFF or WebP files")
+        found += under
+    return found
+
+
+def read_image(image: NamedImage, size: int | None) -> tuple[ImageSource, Photo]:
+    """An image at the size that the model sees. Raises: InputError: as `read_photo`."""
+    try:
+        photo = read_photo(image.image, long_side=size, min_side=MIN_SIDE)
+    except InputError as error:
+        if error.path is None:
+            raise InputError(image.name, error.problem) from None
+        raise
+    sha256 = sha256_of(image.image) if isinstance(image.image, Path) else None
+    return ImageSource(image.name, sha256, photo.height, photo.width), photo
+
+
+class Masks:
+    """Where masks come from: one image's file or array, or a folder of many images' masks.
+
+    Raises: ConfigError: no such file or folder; InputError: a folder without label maps.
+    """
+
+    def __init__(self, mask: MaskLike) -> None:
+        self._mask: NDArray[Any] | Path | MaskFolder
+        if isinstance(mask, (str, Path)):
+            path = Path(mask)
+            if not path.exists():
+                raise ConfigError("mask", "no such file or folder", value=mask)
+            self._mask = MaskFolder(path) if path.is_dir() else path
+        else:
+            self._mask = np.asarray(mask)
+
+    def __str__(self) -> str:
+        if isinstance(self._mask, np.ndarray):
+            return "array"
+        return as_text(self._mask if isinstance(self._mask, Path) else self._mask.folder)
+
+    @property
+    def of_many(self) -> bool:
+        """Whether it is a folder, whose masks are found by name."""
+        return isinstance(self._mask, MaskFolder)
+
+    def of(self, image: NamedImage, photo: Photo) -> tuple[MaskSource, NDArray[np.int8]]:
+        """An image's mask at the size that the model sees: 1 object, 0 background, -1 void.
+
+        Raises: InputError: there is none, it cannot be read, or it has not the image's own size.
+        """
+        if isinstance(self._mask, np.ndarray):
+            source, values = MaskSource("mask", None), as_mask(self._mask)
+        else:
+            path = self._mask if isinstance(self._mask, Path) else self._found(self._mask, image)
+            values = read_mask(path)
+            source = MaskSource(as_text(path), sha256_of(path))
+        if values.shape != (photo.height, photo.width):
+            raise InputError(
+                source.name,
+                f"{values.shape[0]}x{values.shape[1]} pixels, but its image has {photo.height}x{photo.width} "
+                "(height x width, upright); give a mask of the image's own size",
+            )
+        height, width = photo.pixels.shape[:2]
+        return source, resized(values, (height, width)).astype(values.dtype, copy=False)
+
+    @staticmethod
+    def _found(folder: MaskFolder, image: NamedImage) -> Path:
+        if image.key is None:
+            raise InputError(image.name, f"has no name to find its mask in {folder.folder} by; give the mask itself")
+        try:
+            return folder.find(image.key)
+        except InputError as error:
+            raise InputError(image.name, f"{error}") from None
+
+
+def masks_of(mask: "MaskLike | Sequence[MaskLike] | None", images: Sequence[NamedImage]) -> "list[Masks] | list[None]":
+    """Where the mask of each image comes from, image by image.
+
+    Raises: ConfigError: one mask for several images, or a list that is longer or shorter than theirs.
+    """
+    if mask is None:
+        return [None] * len(images)
+    if not isinstance(mask, (str, Path, np.ndarray)):
+        if len(mask) != len(images):
+            raise ConfigError("mask", f"{len(mask)} masks for {len(images)} images; give one for each")
+        return [Masks(each) for each in mask]
+    masks = Masks(mask)
+    if len(images) > 1 and not masks.of_many:
+        raise ConfigError("mask", "is one mask; with several images give a folder of masks", value=masks)
+    return [masks] * len(images)
+
+
+def stages_of(stage: Literal["all"] | int | Sequence[int]) -> tuple[int, ...]:
+    """The stages asked for, in order. Raises: ConfigError: none, or one that is not 1 to 4."""
+    if isinstance(stage, str) and stage == "all":
+        return _STAGES
+    asked = [stage] if isinstance(stage, int) else list(stage)
+    if not asked or not set(asked) <= set(_STAGES):
+        value = ",".join(map(str, asked)) or "()"
+        raise ConfigError("stage", "choose all, or some of 1, 2, 3, 4", value=value)
+    return tuple(sorted(set(map(int, asked))))
+
+
+def size_of(size: int | Literal["native"]) -> int | None:
+    """The long side asked for, None for the image's own. Raises: ConfigError: neither."""
+    if size == "native":
+        return None
+    if not isinstance(size, int) or not MIN_SIDE <= size <= _LONGEST:
+        raise ConfigError("size", f"give the long side in pixels, {MIN_SIDE} to {_LONGEST}, or native", value=size)
+    return size

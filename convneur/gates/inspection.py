@@ -1,0 +1,176 @@
+"""One image looked at: what a model's gates do to its local features."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from convneur.data.images import ImageInput, normalise
+from convneur.errors import ConfigError, InputError
+from convneur.gates.capture import capture_gates, check_block
+from convneur.gates.inputs import MaskLike, Masks, NamedImage, image_of, read_image, size_of, stages_of
+from convneur.gates.maps import MapOptions, Row3, Scale, gate_maps
+from convneur.gates.measures import measure_gates
+from convneur.gates.models import Weights, find_local_only, find_model
+from convneur.gates.reduce import Reduction
+from convneur.gates.result import GateResult
+from convneur.progress import Progress, silent
+from convneur.variants import ConvNeurConfig
+
+__all__ = ["Inspector", "inspect"]
+
+
+def inspect(
+    image: ImageInput,
+    *,
+    weights: Weights | None = None,
+    local_weights: Weights | None = None,
+    model: str | Path | ConvNeurConfig | None = None,
+    stage: Literal["all"] | int | Sequence[int] = "all",
+    size: int | Literal["native"] = 512,
+    reduce: Reduction = "rms",
+    scale: Scale = "paired",
+    row3: Row3 = "output",
+    gate: bool = True,
+    surprise: bool = False,
+    block: int = 1,
+    overlay: bool = False,
+    mask: MaskLike | None = None,
+    seed: int | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> GateResult:
+    """Look at what a model's gates do to one image: local features before and after them, as maps and as values.
+
+    Args:
+        image: a file, a Pillow image, or an array (H, W, 3) uint8 RGB.
+        weights: packaged ones by name, a file, a `ConvNeur` (its tensors are looked at in eval mode, the module is
+            left as it is), or "none", an untrained model. None: the packaged `photos`, or an untrained model where
+            `model`, `seed` or a setting asks for one that these are not.
+        local_weights: the model without a global path of row 1, in the same forms; "same" is the model itself with
+            its memory off. None: the packaged twin, where there is one, else "same".
+        model: the variant, a JSON file of settings or a config; with `weights` what these must be.
+        stage: "all", or some of 1 to 4.
+        size: the long side in pixels that the model sees, 32 to 8192, or "native".
+        reduce, scale, row3, gate, surprise, overlay: which maps are drawn, and how; see `MapOptions`.
+        block: which block of each stage, from 1.
+        mask: what is measured against: a file or an array (H, W) of the image's own size, see
+            `convneur.data.masks.as_mask`, or a folder that holds one of the image's name. None: image gradients.
+        seed: of an untrained model, 0 where it is left out.
+        progress: is told of a gate that is saturated and of a mask that shows no object, or nothing else.
+        settings: of the model, as `convneur.create` takes them; those of its chunks act on any weights.
+    Raises:
+        ConfigError: a value that cannot be, weights that are not there or of another model than asked for, a block
+            without a gate.
+        InputError: an image, a mask or weights that cannot be read; features that are NaN or infinite.
+
+    >>> import numpy as np, convneur
+    >>> image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    >>> model = convneur.create("m1", dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8)
+    >>> result = inspect(image, weights=model, stage=(1, 2), size=96)
+    >>> [(stage.stage, stage.maps["gate"].values.shape) for stage in result.stages]
+    [(1, (16, 24)), (2, (8, 12))]
+    >>> 0.9 < result.measures[0].background_suppression.change < 1.1  # a young gate treats both alike
+    True
+    """
+    inspector = Inspector(
+        weights=weights,
+        local_weights=local_weights,
+        model=model,
+        stage=stage,
+        size=size,
+        reduce=reduce,
+        scale=scale,
+        row3=row3,
+        gate=gate,
+        surprise=surprise,
+        block=block,
+        overlay=overlay,
+        mask=mask,
+        seed=seed,
+        **settings,
+    )
+    return inspector.inspect(image, progress=progress)
+
+
+class Inspector:
+    """`inspect` for image after image: the weights are read once, and all settings are checked before any image.
+
+    Takes and raises what `inspect` does; the masks of several images lie in a folder, under the images' names.
+
+    >>> import numpy as np
+    >>> inspector = Inspector(weights="none", mem_dim=8, stage=4, size=64)
+    >>> images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    >>> [inspector.inspect(image).stages[0].saturated for image in images]
+    [False, False]
+    """
+
+    def __init__(
+        self,
+        *,
+        weights: Weights | None = None,
+        local_weights: Weights | None = None,
+        model: str | Path | ConvNeurConfig | None = None,
+        stage: Literal["all"] | int | Sequence[int] = "all",
+        size: int | Literal["native"] = 512,
+        reduce: Reduction = "rms",
+        scale: Scale = "paired",
+        row3: Row3 = "output",
+        gate: bool = True,
+        surprise: bool = False,
+        block: int = 1,
+        overlay: bool = False,
+        mask: MaskLike | None = None,
+        seed: int | None = None,
+        **settings: Any,
+    ) -> None:
+        self.options = MapOptions(reduce, scale, row3, gate, surprise, overlay)
+        self.stages, self.block, self.size = stages_of(stage), block, size_of(size)
+        self._masks = None if mask is None else Masks(mask)
+        self._model, self.weights, twin = find_model(weights, model, seed, settings)
+        config = self.weights.config
+        check_block(config, stages=self.stages, block=block, needs_gate=self.options.needs_gate)
+        if surprise and config.global_branch != "neural-memory":
+            raise ConfigError("surprise", f"a {config.global_branch} branch has none; choose neural-memory")
+        self._local, self.local_only = find_local_only(local_weights, twin, self._model)
+
+    def inspect(self, image: ImageInput, *, progress: Progress = silent) -> GateResult:
+        """Look at one image. Raises: InputError: as `convneur.gates.inspect`, with the image's name."""
+        return self._inspected(image_of(image), progress)
+
+    def _inspected(self, image: NamedImage, progress: Progress) -> GateResult:
+        source, photo = read_image(image, self.size)
+        mask_source, mask = (None, None) if self._masks is None else self._masks.of(image, photo)
+        try:
+            capture = capture_gates(
+                self._model, normalise(photo.pixels), local_only=self._local, stages=self.stages, block=self.block
+            )
+            stages = gate_maps(capture, self.options, measure_gates(capture, photo.pixels, mask))
+        except InputError as error:
+            raise InputError(image.name, f"{error}") from None
+        result = GateResult(
+            image=source,
+            pixels=photo.pixels,
+            weights=self.weights,
+            local_only=self.local_only,
+            options=self.options,
+            size=self.size,
+            mask=mask_source,
+            stages=stages,
+            capture=capture,
+        )
+        for line in _warnings(result):
+            progress.warn(line)
+        return result
+
+
+def _warnings(result: GateResult) -> list[str]:
+    """What should not be missed of an image: a mask that tells nothing apart, a gate that is stuck."""
+    found = []
+    if result.mask is not None and result.measures and result.measures[0].foreground_share in (0, 1):
+        shows = "nothing but object" if result.measures[0].foreground_share else "no object"
+        found.append(f"{result.image.name}: its mask shows {shows}, so its numbers are undefined")
+    for stage in result.stages:
+        if stage.saturated:
+            share = f"{stage.saturation:.1%} of its values are at 0 or 1"
+            found.append(f"{result.image.name}: the gate of stage {stage.stage} is saturated, {share}")
+    return found

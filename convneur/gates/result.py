@@ -1,0 +1,248 @@
+"""What was found in one image: its maps, their limits, what was measured, and all that it was made of."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.data.images import MEAN, STD
+from convneur.errors import ConfigError, InputError
+from convneur.files import new_file
+from convneur.gates.layers import StageLayers, gate_layers
+from convneur.gates.maps import SATURATION_MARGIN, MapOptions, StageGates
+from convneur.gates.measures import StageMeasures
+from convneur.gates.sources import ImageSource, MaskSource, WeightsSource
+from convneur.results import Result, Table
+from convneur.variants import ConvNeurConfig
+
+if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that draw its results
+    from convneur.gates.capture import GateCapture
+
+__all__ = ["NARROW", "SCHEMA", "GateResult", "Versions"]
+
+SCHEMA = "convneur.gates/1"
+
+# Choice: a gate map whose values span less than this is nearly constant, and the picture says so.
+NARROW = 0.01
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What computed a result."""
+
+    python: str
+    convneur: str
+    torch: str
+    numpy: str
+    pillow: str
+    matplotlib: str
+
+    @classmethod
+    def here(cls) -> "Versions":
+        """Those that are installed."""
+        names = ("convneur", "torch", "numpy", "pillow", "matplotlib")
+        return cls(platform.python_version(), *(version(name) for name in names))
+
+
+@dataclass(frozen=True, eq=False)
+class GateResult(Result):
+    """One image's gates, as `convneur.gates.inspect` finds them; `convneur.figures.gates_figure` draws them.
+
+    Args:
+        image: where the image comes from; pixels: (H, W, 3) uint8 RGB, what the model saw.
+        weights: of the model; local_only: of the separate model of row 1, None where it is the same model with its
+            global path off.
+        options: which maps are drawn, and how.
+        size: the long side asked for, None for the image's own.
+        mask: what was measured against, None for image gradients.
+        stages: the maps and what was measured, stage by stage.
+        capture: the features that the maps were made of, (C, H, W) each; of m1 at 512 pixels about 25 MB.
+
+    >>> import numpy as np, convneur
+    >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    >>> result = convneur.gates.inspect(image, weights="none", mem_dim=8, stage=3, size=64)
+    >>> result.weights.stamp
+    'UNTRAINED WEIGHTS, seed 0'
+    >>> sorted(result.arrays())
+    ['stage3_f_loc', 'stage3_f_out', 'stage3_gate', 'stage3_local_only']
+    """
+
+    image: ImageSource
+    pixels: NDArray[np.uint8] = field(repr=False)
+    weights: WeightsSource
+    local_only: WeightsSource | None
+    options: MapOptions
+    size: int | None
+    mask: MaskSource | None
+    stages: tuple[StageGates, ...] = field(repr=False)
+    capture: "GateCapture" = field(repr=False)
+    versions: Versions = field(default_factory=Versions.here)
+
+    @property
+    def config(self) -> ConvNeurConfig:
+        """The model's."""
+        return self.weights.config
+
+    @property
+    def block(self) -> int:
+        """Which block of each stage, from 1."""
+        return self.capture.block
+
+    @property
+    def same_weights(self) -> bool:
+        """Whether row 1 is the same model with its global path off."""
+        return self.local_only is None
+
+    @property
+    def measures(self) -> tuple[StageMeasures, ...]:
+        """What was measured, stage by stage; empty where the model has no gate."""
+        return tuple(stage.measures for stage in self.stages if stage.measures is not None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the maps should know beyond their labels."""
+        return _notes(self.stages, same_weights=self.same_weights)
+
+    def layers(self) -> tuple[StageLayers, ...]:
+        """Each row of each stage, over its channels in every way and channel by channel: what the page lets one choose.
+
+        Raises: InputError: a row that is not drawn holds NaN or infinite values.
+        """
+        try:
+            return gate_layers(self.capture, self.options, same_weights=self.same_weights)
+        except InputError as error:
+            raise InputError(self.image.name, f"{error}") from None
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The drawn maps, (H, W) each, by stage and row, such as `stage1_gate`."""
+        return {f"stage{stage.stage}_{row}": panel.values for stage in self.stages for row, panel in stage.maps.items()}
+
+    def save_arrays(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the drawn maps as .npz. Raises: ConfigError: another suffix; InputError: as `save`."""
+        path = Path(path)
+        if path.suffix.lower() != ".npz":
+            raise ConfigError("path", "the name must end in .npz", value=path)
+        arrays: dict[str, Any] = self.arrays()
+        with new_file(path, force=force) as temporary:
+            np.savez_compressed(temporary, **arrays)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record that lies beside a figure."""
+        against: dict[str, Any] | None = None
+        if self.measures:
+            against = {"source": "gradients"} if self.mask is None else {"source": "mask", **asdict(self.mask)}
+        height, width = self.pixels.shape[:2]
+        options = self.options
+        off = "memory off" if self.config.global_branch == "neural-memory" else "global path off"
+        return {
+            "schema": SCHEMA,
+            "image": {**asdict(self.image), "drawn": {"height": height, "width": width}},
+            "net": {"name": self.weights.model, "config": self.config.to_dict()},
+            "weights": self.weights.record(),
+            "local_only": {"source": f"same weights, {off}"} if self.local_only is None else self.local_only.record(),
+            "recipe": {
+                "reduce": options.reduce,
+                "scale": options.scale if isinstance(options.scale, str) else list(options.scale),
+                "row3": options.row3,
+                "rows": list(options.rows),
+                "stages": [stage.stage for stage in self.stages],
+                "block": self.block,
+                "overlay": options.overlay,
+                "size": "native" if self.size is None else str(self.size),
+                "normalisation": {"mean": list(MEAN), "std": list(STD)},
+            },
+            "measured_against": against,
+            "stages": [_stage_record(stage) for stage in self.stages],
+            "notes": list(self.notes),
+            "versions": asdict(self.versions),
+        }
+
+    def tables(self) -> tuple[Table, ...]:
+        maps = [
+            [str(stage.stage), row, *(f"{value:.4g}" for value in (*panel.range, *panel.limits))]
+            for stage in self.stages
+            for row, panel in stage.maps.items()
+        ]
+        columns = ["stage", "row", "least", "largest", "colours from", "to"]
+        drawn = Table(f"Maps of {self.image.file_name}", columns, maps, left=2)
+        if not self.measures:
+            return (drawn,)
+        rows = [
+            [
+                str(one.stage),
+                f"{one.closed:.1%}",
+                f"{one.open:.1%}",
+                *(
+                    "–" if contrast.change is None else f"×{contrast.change:.3f}"
+                    for contrast in (one.background_suppression, one.edge_contrast)
+                ),
+            ]
+            for one in self.measures
+        ]
+        against = "image gradients" if self.mask is None else self.mask.file_name
+        title = f"Gates of {self.image.file_name}, measured against {against}"
+        return Table(title, ["stage", "gate below .25", "gate above .75", *_CONTRASTS], rows), drawn
+
+    def sentences(self) -> tuple[str, ...]:
+        return (*([self.weights.stamp] if self.weights.stamp else []), *self.notes)
+
+    def records(self) -> Sequence[dict[str, Any]]:
+        """A row for each stage, as in the file of a batch; of a model without a gate the table of its maps."""
+        if not self.measures:
+            return [dict(row) for row in super().records()]
+        return [{"photo": self.image.name, "stage": one.stage, **one.values()} for one in self.measures]
+
+
+_CONTRASTS = ("background suppression", "edge contrast")
+
+
+def _stage_record(stage: StageGates) -> dict[str, Any]:
+    return {
+        "stage": stage.stage,
+        "stride": stage.stride,
+        "channels": stage.channels,
+        "height": stage.height,
+        "width": stage.width,
+        "chunks": stage.chunks,
+        "chunk_length": stage.chunk_length,
+        "gate_saturation": stage.saturation,
+        "saturated": stage.saturated,
+        "maps": {
+            row: {"min": panel.range[0], "max": panel.range[1], "limits": list(panel.limits)}
+            for row, panel in stage.maps.items()
+        },
+        "measures": None if stage.measures is None else stage.measures.record(),
+    }
+
+
+def _notes(stages: Sequence[StageGates], *, same_weights: bool) -> tuple[str, ...]:
+    found = [
+        f"Stage {stage.stage}: gate saturated, {stage.saturation:.1%} of its values within {SATURATION_MARGIN:g} of "
+        "0 or 1, a sign of a memory that diverges."
+        for stage in stages
+        if stage.saturated
+    ]
+    if same_weights and any(stage.first for stage in stages):
+        found.append("Stage 1: no gate acts before its first block, so with the same weights the two upper rows agree.")
+    narrow = [stage for stage in stages if "gate" in stage.maps and _width(stage.maps["gate"].range) < NARROW]
+    if narrow:
+        found.append(
+            f"Gate, stage {', '.join(str(stage.stage) for stage in narrow)}: nearly constant; its row stretches "
+            f"differences below {NARROW:g} over all colours."
+        )
+    if any(
+        panel.range[0] < panel.limits[0] or panel.range[1] > panel.limits[1]
+        for stage in stages
+        for panel in stage.maps.values()
+    ):
+        found.append("Values beyond the fixed scale are drawn in its end colours.")
+    return tuple(found)
+
+
+def _width(bounds: tuple[float, float]) -> float:
+    return bounds[1] - bounds[0]
