@@ -1,4 +1,4 @@
-"""`convneur eval-boundary` against the tools people glue together for the same figures.
+"""`convneur eval-boundary` against the tools people glue together for the same values.
 
     python benchmarks/boundary.py [--rounds 7] [--city-rounds 3] [--folder-rounds 5] [--scaling 0] [--keep FOLDER]
 
@@ -9,11 +9,11 @@ Needs an environment of its own for the peers:
 
 Label maps are drawn by this script: smooth regions, objects of all sizes over them, a little ignored; the prediction
 has small objects missed, mistaken and invented, a boundary that wanders by a pixel or two, and is drawn at a quarter of
-the size and scaled up, as a net does. Every tool scores every class in either map: boundary F1 (DAVIS 2017's
+the size and scaled up, as a model does. Every tool scores every class in either map: boundary F1 (DAVIS 2017's
 definition), Hausdorff, HD95, average surface distance and surface dice at three tolerances, Boundary IoU, and trimap
 mIoU at four widths with mIoU and accuracy. No peer computes all of it: the cheapest assembled set is the sum of the
-cheapest peer for each part. Times are CPU times of one process on one thread, all contenders in turn, medians (least to
-most); ours include adding the pair to the data set's figures. The peers' figures are compared with ours first.
+cheapest peer for each part. Times are CPU times of one process on one thread, all tools in turn, medians (least to
+most); ours include adding the pair to the data set's values. The peers' values are compared with ours first.
 
 The folder is 40 small pairs, whole processes: the first run of each, then the median of the others, taken in turn; the
 peers' process loads one set of tools and prints means.
@@ -77,7 +77,7 @@ def paint(labels: np.ndarray, label: int, y: float, x: float, tall: float, wide:
 
 
 def scaled_up(coarse: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """As a net does: scores interpolated, then the class with the highest."""
+    """As a model does: scores interpolated, then the class with the highest."""
     from scipy import ndimage
 
     best, labels = np.full(shape, -1.0, np.float32), np.zeros(shape, np.uint8)
@@ -283,13 +283,13 @@ WHOLE = ("surface-distance", "MONAI", "plain SciPy")  # those that have surface 
 # Timing.
 
 
-def interleaved(contenders: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+def interleaved(tools: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     """CPU seconds of each, taken in turn; each has been called once before, so that all is loaded and compiled."""
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    taken: dict[str, list[float]] = {name: [] for name in tools}
     for _ in range(rounds):
-        for name, contender in contenders.items():
+        for name, tool in tools.items():
             start = time.process_time()
-            contender()
+            tool()
             taken[name].append(time.process_time() - start)
     return taken
 
@@ -299,7 +299,7 @@ def spread(seconds: list[float]) -> str:
 
 
 def check(peers: dict[str, dict[str, list[float]]], scores: Any) -> None:
-    """The peers' figures are ours where the definition is the same."""
+    """The peers' values are ours where the definition is the same."""
     ours = {
         "boundary_f1": scores.boundary_f1.score[0],
         "boundary_iou": scores.boundary_iou,
@@ -336,22 +336,22 @@ def compare(pair: tuple[Path, Path], total: int, rounds: int) -> None:
         accumulators[kernels].add("", scores)
         return scores
 
-    contenders: dict[str, Callable[[], Any]] = {
+    tools: dict[str, Callable[[], Any]] = {
         "decoding the two PNGs": lambda: read(pair),
         "convneur, NumPy and SciPy": lambda: ours(PLAIN),
     }
     if compiled:
-        contenders["convneur, compiled by Numba"] = lambda: ours(compiled)
-    contenders |= {
+        tools["convneur, compiled by Numba"] = lambda: ours(compiled)
+    tools |= {
         "DAVIS F1": lambda: davis_f1(masks_of(gt, pred)),
         "boundary-iou": lambda: boundary_iou(masks_of(gt, pred)),
         "trimap script": lambda: trimap(gt, pred, total),
         **{name: lambda tool=tool: tool(masks_of(gt, pred)) for name, tool in DISTANCES.items()},
     }
-    first = {name: contender() for name, contender in contenders.items()}
+    first = {name: tool() for name, tool in tools.items()}
     scores = first["convneur, NumPy and SciPy"]
     check(first, scores)
-    taken = interleaved(contenders, rounds)
+    taken = interleaved(tools, rounds)
     middle = {name: statistics.median(seconds) for name, seconds in taken.items()}
     cheapest = min(WHOLE, key=middle.__getitem__)
     peers = sum(middle[part] for part in ("DAVIS F1", "boundary-iou", "trimap script", cheapest))
@@ -359,7 +359,7 @@ def compare(pair: tuple[Path, Path], total: int, rounds: int) -> None:
     height, width = gt.shape
     share = (scores.boundary_f1.gt.sum() / gt.size, (gt == pred)[gt != IGNORE].mean())
     print(f"{height} x {width}, {total} classes, {len(scores.classes)} of them present; accuracy {share[1]:.3f}\n")
-    print("| contender | CPU seconds per pair, median (least to most) | peers' set is slower by | times decoding |")
+    print("| tool | CPU seconds per pair, median (least to most) | peers' set is slower by | times decoding |")
     print("|---|---|---:|---:|")
     decoding = middle["decoding the two PNGs"]
     for name, seconds in taken.items():
@@ -374,7 +374,7 @@ def compare(pair: tuple[Path, Path], total: int, rounds: int) -> None:
 
 
 def peers_on(folder: Path, total: int, distances: str) -> None:
-    """What a person writes who needs the figures once: the cheapest set over a folder, means by class."""
+    """What a person writes who needs the values once: the cheapest set over a folder, means by class."""
     values: dict[str, list[float]] = {}
     for path in sorted((folder / "gt").iterdir()):
         gt, pred = read((path, folder / "pred" / path.name))

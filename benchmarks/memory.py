@@ -5,7 +5,7 @@
 All four work on the same tokens (batch 1, m = 128, L = 196, fp32) and are timed in turn, A B C D A B C D ..., so that
 a machine whose speed drifts drifts for all of them; medians are printed. The floor is six (N, m) x (m, m) products,
 what projections, read and update cost at least: 6 m^2 multiply-adds a token. The autograd form computes the same
-mathematics with torch.autograd.grad in every chunk, as a transcription of the paper's equations would. A contender
+mathematics with torch.autograd.grad in every chunk, as a transcription of the paper's equations would. An entry
 whose first call takes over ten seconds is timed once a size. Peak memory is how far one call raises the resident
 set of a fresh process (Linux).
 """
@@ -77,7 +77,7 @@ class Floor(nn.Module):
         return out.requires_grad_()
 
 
-def contenders() -> dict[str, nn.Module]:
+def entries() -> dict[str, nn.Module]:
     torch.manual_seed(0)
     memory = NeuralMemory(M, chunk_length=L)
     return {
@@ -108,8 +108,8 @@ def timed(call: Callable[[], None]) -> float:
 
 
 def medians(tokens: int, *, backward: bool, rounds: int, without: str) -> dict[str, tuple[float, float, float]]:
-    """Seconds of each contender: median, least, most, over interleaved rounds."""
-    calls = {name: once(module, tokens, backward=backward) for name, module in contenders().items() if name != without}
+    """Seconds of each entry: median, least, most, over interleaved rounds."""
+    calls = {name: once(module, tokens, backward=backward) for name, module in entries().items() if name != without}
     taken = {name: [timed(call)] for name, call in calls.items()}
     slow = {name for name, seconds in taken.items() if seconds[0] > SLOW}
     for name in calls.keys() - slow:
@@ -129,7 +129,7 @@ def _resident(field: str) -> int:
 
 def _peak(name: str, tokens: int, backward: bool, threads: int, answer: "multiprocessing.Queue[int]") -> None:
     torch.set_num_threads(threads)
-    module = contenders()[name]
+    module = entries()[name]
     once(module, L * 4, backward=backward)()  # libraries and their buffers are not the method's
     call = once(module, tokens, backward=backward)
     Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--tokens", default="3136,16384,65536", help="sizes, with commas")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--without", default="", help="a contender left out: self-attention takes minutes")
+    parser.add_argument("--without", default="", help="an entry left out: self-attention takes minutes")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     sizes = [int(size) for size in arguments.tokens.split(",")]
@@ -173,7 +173,7 @@ def main() -> None:
     for backward in (False, True):
         what = "forward + backward" if backward else "forward"
         print(f"{what}, batch 1, m {M}, L {L}, fp32; seconds, median (least to most)\n")
-        print("| tokens | contender | seconds | times the floor | memory is faster by | peak MiB |")
+        print("| tokens | what | seconds | times the floor | memory is faster by | peak MiB |")
         print("|---:|---|---|---:|---:|---:|")
         history: dict[str, list[float]] = {}
         for tokens in sizes:

@@ -1,4 +1,4 @@
-"""Whole nets in images per second: ConvNeur against peers of its size, and against itself with a public memory.
+"""Whole models in images per second: ConvNeur against peers of its size, and against itself with a public memory.
 
     python benchmarks/throughput.py [--sizes 224,512,1024] [--batch 16] [--threads 1,2] [--rounds 5] [--train]
                                     [--dtypes float32,bfloat16] [--ours m1,m2,m3,m4] [--peers convnext_femto,...]
@@ -9,17 +9,23 @@ Needs an environment of its own, since timm needs torchvision and there is none 
 
     python -m venv peers && peers/bin/pip install torch==2.14.1 torchvision==0.29.1 timm titans-pytorch .
 
-Contenders: our variants; those named by `--titans` with titans-pytorch's NeuralMemory in the memory's place, one linear
+Timed: our variants; those named by `--titans` with titans-pytorch's NeuralMemory in the memory's place, one linear
 layer, gradients taken chunk by chunk (`batch_size = L`), which is the same mathematics and the nearest public stand-in
 for the authors' code; those named by `--folded` as `convneur.fold` makes them; those by `--attention` with the
-self-attention twin, by `--local` without a memory; timm's nets. All are timed in turn, A B C A B C ..., in float32 and
-under bfloat16 autocast, in both memory formats, of which the better one is quoted. The batch shrinks with the pixels,
-so that a call handles about as many pixels at every size. Each net in each dtype and format has a process of its own,
-which waits while the others have their turn: within one process a time hangs on what the others left in the allocator.
+self-attention twin, by `--local` without a memory; timm's models. All are timed in turn, A B C A B C ..., in float32
+and under bfloat16 autocast, in both memory formats, of which the better one is quoted. The batch shrinks with the
+pixels, so that a call handles about as many pixels at every size. Each model in each dtype and format has a process of
+its own, which waits while the others have their turn: within one process a time hangs on what the others left in the
+allocator.
 
-The sustained rate is images per second times the net's own full count, so that nets of unequal size can be compared: it
-says how much of the machine a net gets out of its arithmetic. Figures are medians, least and most over the rounds;
-ratios are taken within a round, each net in the dtype that is faster for it.
+The sustained rate is images per second times the model's own full count, so that models of unequal size can be
+compared: it says how much of the machine a model gets out of its arithmetic. Values are medians, least and most over
+the rounds; ratios are taken within a round, each model in the dtype that is faster for it.
+
+Tried without gain in every dtype, width and state of the allocator: the local branch in slices that fit the cache,
+whole blocks a few images at a time, the memory image by image or projected image by image with the recurrence for all
+at once, 1x1 convolutions for linear layers, q and k to unit length in place, gate and sum in place. Torch's private
+fused linear and GELU gained little, `torch.compile` no more than it gives the peers.
 """
 
 import argparse
@@ -40,7 +46,9 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from convneur import VARIANTS, ConvNeur, fold
-from convneur.cost import BRANCHES, BenchSettings, branch_launches, count, describe_machine, matmul_peak
+from convneur.bench import BenchSettings, describe_machine, matmul_peak
+from convneur.cost import count
+from convneur.cost.conventions import BRANCHES, branch_launches
 from convneur.model.memory import NeuralMemory
 
 _PEERS = "convnext_femto,convnext_pico,convnext_nano,pvt_v2_b0,pvt_v2_b1,poolformer_s12"
@@ -87,7 +95,7 @@ def with_titans(model: ConvNeur) -> ConvNeur:
 
 @dataclass(frozen=True)
 class Spec:
-    """A net to build: a variant of ours, as it is, folded, or with another mixer, or a net of timm."""
+    """A model to build: a variant of ours, as it is, folded, or with another mixer, or a model of timm."""
 
     name: str
     instead: Literal["", "folded", "titans-pytorch", "self-attention", "no memory"] = ""
@@ -116,14 +124,14 @@ class Spec:
 
 @dataclass(frozen=True)
 class Form:
-    """How a net is run."""
+    """How a model is run."""
 
     dtype: torch.dtype
     layout: torch.memory_format
 
 
-class Contender:
-    """A net in one form, ready to be timed."""
+class BenchEntry:
+    """A model in one form, ready to be timed."""
 
     def __init__(self, spec: Spec, form: Form, *, train: bool, device: str) -> None:
         self.model = spec.build().to(device).train(train).to(memory_format=form.layout)  # type: ignore[call-overload]
@@ -146,16 +154,16 @@ class Contender:
 
 
 def serve(pipe: Connection, threads: int, spec: Spec, form: Form, options: dict[str, Any]) -> None:
-    """What a contender's own process does: times a call whenever it is asked to, until None is."""
+    """What an entry's own process does: times a call whenever it is asked to, until None is."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(threads)
-    net = Contender(spec, form, **options)
+    entry = BenchEntry(spec, form, **options)
     for size, images in iter(pipe.recv, None):
-        pipe.send(net.seconds(size, images))
+        pipe.send(entry.seconds(size, images))
 
 
 class Process:
-    """A contender in a process of its own."""
+    """An entry in a process of its own."""
 
     def __init__(self, threads: int, spec: Spec, form: Form, **options: Any) -> None:
         context = get_context("spawn")
@@ -173,14 +181,14 @@ class Process:
         self._process.join()
 
 
-Nets = dict[str, dict[Form, Process]]
+Models = dict[str, dict[Form, Process]]
 
 
 @dataclass
 class Measured:
     """What one size and thread count gave.
 
-    seconds: of one image, for each net and form, round after round.
+    seconds: of one image, for each model and form, round after round.
     """
 
     size: int
@@ -188,7 +196,7 @@ class Measured:
     seconds: dict[str, dict[Form, list[float]]] = field(default_factory=dict)
 
     def best(self, name: str, dtype: torch.dtype | None = None) -> tuple[Form, list[float]]:
-        """The fastest form of a net, or of those in one dtype."""
+        """The fastest form of a model, or of those in one dtype."""
         among = [item for item in self.seconds[name].items() if dtype in (None, item[0].dtype)]
         return min(among, key=lambda item: statistics.median(item[1]))
 
@@ -198,11 +206,11 @@ class Measured:
         return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def measure(nets: Nets, size: int, images: int, rounds: int) -> Measured:
-    measured = Measured(size, images, {name: {form: [] for form in forms} for name, forms in nets.items()})
+def measure(models: Models, size: int, images: int, rounds: int) -> Measured:
+    measured = Measured(size, images, {name: {form: [] for form in forms} for name, forms in models.items()})
     slow = set()
     for turn in range(rounds + 1):
-        for name, forms in nets.items():
+        for name, forms in models.items():
             for form, process in forms.items():
                 if (name, form) in slow:
                     continue
@@ -253,7 +261,7 @@ def print_ratios(measured: Measured, ours: list[Spec], costs: dict[str, float]) 
 
 def print_growth(history: list[Measured], dtypes: Sequence[torch.dtype]) -> None:
     first, last = history[0], history[-1]
-    print(f"| net | growth exponent of time in pixels, {first.size} to {last.size} px: dtype by dtype |\n|---|---|")
+    print(f"| model | growth exponent of time in pixels, {first.size} to {last.size} px: dtype by dtype |\n|---|---|")
     for name in first.seconds:
         cells = []
         for dtype in dtypes:
@@ -280,17 +288,17 @@ def print_launches(ours: list[str], size: int) -> None:
 
 def print_profile(name: str, size: int, images: int, dtype: torch.dtype, device: str) -> None:
     """Where a forward pass spends its time: by kind of operator, and by branch."""
-    net = Contender(Spec(name), Form(dtype, torch.channels_last), train=False, device=device)
+    entry = BenchEntry(Spec(name), Form(dtype, torch.channels_last), train=False, device=device)
     for _ in range(3):
-        net.seconds(size, images)
+        entry.seconds(size, images)
     activities = [ProfilerActivity.CUDA if device == "cuda" else ProfilerActivity.CPU]
     with profile(activities=activities) as profiled:
         for _ in range(5):
-            net.seconds(size, images)
+            entry.seconds(size, images)
     spent = dict.fromkeys([*_KINDS, "arithmetic on elements, the rest"], 0.0)
     for event in profiled.key_averages():
         if event.key == "aten::randn" or "normal_" in event.key:
-            continue  # the images are no part of the net
+            continue  # the images are no part of the model
         kind = next((kind for kind, marks in _KINDS.items() if any(mark in event.key for mark in marks)), None)
         own = event.self_device_time_total if device == "cuda" else event.self_cpu_time_total
         spent[kind or "arithmetic on elements, the rest"] += own
@@ -356,16 +364,16 @@ def main() -> None:
         print("Forward and backward" if arguments.train else "Forward", end="; ")
         print_machine(arguments.device, dtypes)
         options = {"train": arguments.train, "device": arguments.device}
-        nets = {str(spec): {form: Process(threads, spec, form, **options) for form in forms} for spec in specs}
+        models = {str(spec): {form: Process(threads, spec, form, **options) for form in forms} for spec in specs}
         history = []
         for size in arguments.sizes:
             costs = {str(spec): gmacs(spec, size) for spec in specs if spec.instead != "titans-pytorch"}
-            history.append(measure(nets, size, images(size), arguments.rounds))
+            history.append(measure(models, size, images(size), arguments.rounds))
             print_rates(history[-1], costs, dtypes)
             print_ratios(history[-1], ours, costs)
         if len(history) > 1:
             print_growth(history, dtypes)
-        for processes in nets.values():
+        for processes in models.values():
             for process in processes.values():
                 process.close()
         for name in arguments.profile:

@@ -1,11 +1,14 @@
 """ConvNeur: a vision backbone whose global path, a neural memory, gates its local features.
 
-Names load when they are first used: `import convneur` alone imports no torch.
+Names and rooms load when they are first used: `import convneur` alone imports no torch, and `convneur.cost` needs no
+import of its own.
 
 >>> import convneur
 >>> config = convneur.VARIANTS["m1"]
 >>> config.dims
 (40, 80, 160, 320)
+>>> convneur.load("camvid").classes[:2]
+('sky', 'building')
 """
 
 from importlib import import_module
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convneur.checkpoints import load_checkpoint, save_checkpoint
     from convneur.errors import ConfigError, InputError, OutputExistsError
+    from convneur.inference import load
     from convneur.model.create import create
     from convneur.model.folding import fold
     from convneur.model.memory import NeuralMemory
@@ -34,9 +38,12 @@ _HOME = {
     "NeuralMemory": "convneur.model.memory",
     "create": "convneur.model.create",
     "fold": "convneur.model.folding",
+    "load": "convneur.inference",
     "load_checkpoint": "convneur.checkpoints",
     "save_checkpoint": "convneur.checkpoints",
 }
+
+_ROOMS = ("bench", "cost", "evaluation", "figures", "gates", "inference", "metrics", "study", "training")
 
 __all__ = [
     "PRESETS",
@@ -50,16 +57,19 @@ __all__ = [
     "__version__",
     "create",
     "fold",
+    "load",
     "load_checkpoint",
     "save_checkpoint",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"convneur.{name}")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'convneur' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *_ROOMS]

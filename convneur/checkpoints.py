@@ -13,9 +13,10 @@ from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
 from convneur.model.global_branches import FoldedGlobalBranch
 from convneur.model.network import ConvNeur
+from convneur.packaged import weights_path
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["FORMAT", "Checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FORMAT", "Checkpoint", "check_finite", "load_checkpoint", "save_checkpoint"]
 
 FORMAT = "convneur.weights/1"
 
@@ -33,12 +34,12 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(
     model: ConvNeur, path: str | Path, *, provenance: Mapping[str, Any] | None = None, force: bool = False
 ) -> None:
-    """Write a net's weights with its config and provenance (data, recipe, seed, scores: plain JSON data).
+    """Write a model's weights with its config and provenance (data, recipe, seed, scores: plain JSON data).
 
-    Raises: InputError: the file exists and `force` is off, or it cannot be written; ValueError: the net is folded.
+    Raises: InputError: the file exists and `force` is off, or it cannot be written; ValueError: the model is folded.
     """
     if any(isinstance(module, FoldedGlobalBranch) for module in model.modules()):
-        raise ValueError("a folded net cannot be saved: save the one it was folded from, and fold what is loaded")
+        raise ValueError("a folded model cannot be saved: save the one it was folded from, and fold what is loaded")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     metadata = {
         "format": FORMAT,
@@ -53,14 +54,20 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None) -> Checkpoint:
-    """Build the net that a file describes and give it the file's weights, in eval mode on the CPU, in fp32.
+    """Build the model that a file describes and give it the file's weights, in eval mode on the CPU, in fp32.
 
     Args:
-        expect: settings of `ConvNeurConfig` that the file's net must have.
+        path: a file, or packaged weights by name, such as photos.
+        expect: settings of `ConvNeurConfig` that the file's model must have.
     Raises: InputError: not a safetensors file (a pickle is never read), no ConvNeur's, tensors that do not fit its
-        config, or another net than `expect`.
+        config, or another model than `expect`.
+
+    >>> import convneur
+    >>> model, provenance = convneur.load_checkpoint("photos")
+    >>> model.config.num_classes, provenance["teacher"]
+    (1000, 'EfficientNet-Lite0')
     """
-    path = Path(path)
+    path = weights_path(path)
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -82,21 +89,28 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
         config = ConvNeurConfig.from_dict(json.loads(metadata["config"]))
         provenance = json.loads(metadata["provenance"])
     except (KeyError, json.JSONDecodeError, ConfigError) as error:
-        raise InputError(path, f"its description of the net is broken ({error})") from None
+        raise InputError(path, f"its description of the model is broken ({error})") from None
     for name, value in (expect or {}).items():
         if getattr(config, name) != value:
-            raise InputError(path, f"holds a net with {name} {getattr(config, name)}, not {value}")
+            raise InputError(path, f"holds a model with {name} {getattr(config, name)}, not {value}")
 
     with torch.device("meta"):
         model = ConvNeur(config)
     wanted = model.state_dict()
     for name, tensor in wanted.items():
         if name not in tensors:
-            raise InputError(path, f"tensor {name} is missing; the file is not of the net it describes")
+            raise InputError(path, f"tensor {name} is missing; the file is not of the model it describes")
         if tensors[name].shape != tensor.shape:
             raise InputError(path, f"tensor {name} is {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
     surplus = tensors.keys() - wanted.keys()
     if surplus:
-        raise InputError(path, f"holds {len(surplus)} tensors that its net lacks, {min(surplus)} among them")
+        raise InputError(path, f"holds {len(surplus)} tensors that its model lacks, {min(surplus)} among them")
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     return Checkpoint(model.eval(), provenance)
+
+
+def check_finite(model: ConvNeur, name: str) -> None:
+    """Raises: InputError: a weight is NaN or infinite; `name` says whose weights they are."""
+    for key, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(name, f"weight {key} holds NaN or infinite values; the training diverged")

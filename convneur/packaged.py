@@ -1,10 +1,11 @@
-"""What comes with the package: trained weights, safetensors in float16 with a model card beside each, and samples."""
+"""Trained weights that come with the package: safetensors in float16, each with a model card beside it."""
 
 from pathlib import Path
 
+from convneur.errors import ConfigError
 from convneur.files import new_file, new_folder
 
-__all__ = ["local_twin", "packaged_weights", "weights_path", "write_samples"]
+__all__ = ["find_weights", "local_twin", "packaged_weights", "weights_path", "write_samples"]
 
 _FOLDER = Path(__file__).parent / "weights"
 _SAMPLES = Path(__file__).parent / "data" / "samples"
@@ -15,23 +16,46 @@ def packaged_weights() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
 
 
-def weights_path(name: str | Path) -> Path:
-    """The file of packaged weights by their name; anything else is a path already. A file of that name goes first.
+def weights_path(weights: str | Path) -> Path:
+    """The file of packaged weights by their name in any case; anything else is a path already.
+
+    A file of that name goes first.
 
     >>> weights_path("runs/mine/weights.safetensors").as_posix()
     'runs/mine/weights.safetensors'
+    >>> weights_path("Photos").name
+    'photos.safetensors'
     """
-    path = Path(name)
-    return _FOLDER / f"{name}.safetensors" if str(name) in packaged_weights() and not path.is_file() else path
+    path, name = Path(weights), str(weights).lower()
+    return _FOLDER / f"{name}.safetensors" if name in packaged_weights() and not path.is_file() else path
+
+
+def find_weights(weights: str | Path, *, setting: str = "weights") -> Path:
+    """The file of weights that a person names: packaged ones by name, or a path.
+
+    Args:   setting: whose value this is, for the error.
+    Raises: ConfigError: neither.
+
+    >>> find_weights("CamVid").name
+    'camvid.safetensors'
+    >>> find_weights("foto")
+    Traceback (most recent call last):
+    ...
+    convneur.errors.ConfigError: weights foto: no such file; packaged weights are camvid, camvid-local, photos, ...
+    """
+    path = weights_path(weights)
+    if not path.exists():
+        raise ConfigError(setting, f"no such file; packaged weights are {', '.join(packaged_weights())}", value=weights)
+    return path
 
 
 def local_twin(name: str) -> str | None:
-    """Packaged weights of the same net without a global path, trained in the same way; None where there are none.
+    """Packaged weights of the same model without a global path, trained in the same way; None where there are none.
 
     >>> local_twin("photos")
     'photos-local'
     """
-    twin = f"{name}-local"
+    twin = f"{name.lower()}-local"
     return twin if twin in packaged_weights() and not Path(name).is_file() else None
 
 

@@ -20,7 +20,8 @@ SUFFIXES = (".json", ".csv", ".md", ".tex")
 class Table:
     """Text as it is shown: `left` columns of words (or those numbered in it), the others of values.
 
-    dense: for many columns; the command line then draws no lines between them and cuts nothing.
+    dense: for many columns; the command line then draws no lines between them and cuts nothing. notes: sentences that
+    belong under this table.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     left: int | Collection[int] = 1
     dense: bool = False
+    notes: Sequence[str] = ()
 
 
 class Result(ABC):
@@ -40,6 +42,10 @@ class Result(ABC):
     @abstractmethod
     def tables(self) -> Sequence[Table]:
         """What people read, the main table first."""
+
+    def headlines(self) -> Sequence[str]:
+        """What is said above the tables, a line each."""
+        return ()
 
     def sentences(self) -> Sequence[str]:
         """What is said below the tables."""
@@ -55,12 +61,16 @@ class Result(ABC):
         return self.tables()[0]
 
     def __str__(self) -> str:
-        parts = [text_table(each.title, each.columns, each.rows, left=each.left) for each in self.tables()]
-        return "\n\n".join([*parts, *(["\n".join(self.sentences())] if self.sentences() else [])])
+        parts = ["\n".join(self.headlines())]
+        for each in self.tables():
+            parts += [text_table(each.title, each.columns, each.rows, left=each.left), "\n".join(each.notes)]
+        return "\n\n".join(part for part in [*parts, "\n".join(self.sentences())] if part)
 
     def _repr_html_(self) -> str:
-        parts = [html_table(each.title, each.columns, each.rows, left=each.left) for each in self.tables()]
-        return "".join([*parts, *(f"<p>{html.escape(line)}</p>" for line in self.sentences())])
+        parts = _paragraphs(self.headlines())
+        for each in self.tables():
+            parts += [html_table(each.title, each.columns, each.rows, left=each.left), *_paragraphs(each.notes)]
+        return "".join([*parts, *_paragraphs(self.sentences())])
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the result in the format of the name's suffix: .json, .csv, .md or .tex (a booktabs tabular).
@@ -82,12 +92,18 @@ class Result(ABC):
         return csv_table(self.records())
 
     def _markdown(self) -> str:
-        parts = []
+        parts = list(self.headlines())
         for each in self.tables():
             table = markdown_table(each.columns, each.rows, left=each.left)
             parts.append(f"## {each.title}\n\n{table}" if each.title else table)
+            if each.notes:
+                parts.append("\n".join(f"- {note}" for note in each.notes))
         return "\n\n".join([*parts, *self.sentences()]) + "\n"
 
     def _latex(self) -> str:
         table = self.paper_table()
         return latex_table(table.columns, table.rows, left=table.left) + "\n"
+
+
+def _paragraphs(lines: Sequence[str]) -> list[str]:
+    return [f"<p>{html.escape(line)}</p>" for line in lines]

@@ -307,8 +307,8 @@ class Studio:
 
 def data_set_colours(found: Inputs, count: int) -> "NDArray[np.uint8]":
     """The data set's colours where they are known: of the preset, the colour table, or a palette in the files."""
+    from convneur.data.class_colours import class_colours
     from convneur.data.palettes import palette_of
-    from convneur.figures.class_colours import class_colours
 
     reading = found.reading
     known = reading.preset.palette if reading.preset else None

@@ -96,10 +96,18 @@ class Printer:
         self._out.print(table)
 
     def show(self, result: "Result") -> None:
-        """A result's tables and sentences for people, or all of it as JSON."""
+        """A result's words and tables for people, parts apart by an empty line, or all of it as JSON."""
         self.json(result.to_dict())
-        for table in result.tables():
+        for line in result.headlines():
+            self.sentence(line)
+        for number, table in enumerate(result.tables()):
+            if number or result.headlines():
+                self.text()
             self.table(table.title, table.columns, table.rows, left=table.left, dense=table.dense)
+            for note in table.notes:
+                self.sentence(note)
+        if result.sentences():
+            self.text()
         for words in result.sentences():
             self.sentence(words)
 

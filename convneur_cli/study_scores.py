@@ -103,28 +103,24 @@ def label_photos(
 
     Args: seen: called before each photo.
     """
-    from convneur.data.images import read_photo
-    from convneur.inference import class_logits, pixel_logits
-    from convneur_cli.commands.predict import load_trained, write_labels
+    from convneur.inference import load
 
     if is_labelled(folder, examples, task):
         return
-    trained = load_trained(weights)
-    trained.model.to(device)
+    predictor = load(weights)
+    predictor.model.to(device)
     classes = {}
     for example in examples:
         path = _label_map(folder, example)
         if task == "segmentation" and path.exists():
             continue
         seen()
-        photo = read_photo(example.photo, long_side=None).pixels
-        if task == "classification":
-            classes[example.name] = int(class_logits(trained.model, [photo], trained.crop)[0].argmax())
+        prediction = predictor.predict(example.photo, top=1)
+        if prediction.top is not None:
+            classes[example.name] = (predictor.classes or ()).index(prediction.top[0].label)
             continue
-        labels = pixel_logits(trained.model, [photo], scale=trained.scale)[0].argmax(0).cpu().numpy()
         new_folder(path.parent)
-        with new_file(path, force=True) as temporary:
-            write_labels(temporary, labels, trained.palette)
+        prediction.save(path, force=True)
     if task == "classification":
         with new_file(folder / _CLASSES, force=True) as temporary:
             temporary.write_text(json.dumps(classes, indent=1) + "\n", encoding="utf-8")

@@ -82,10 +82,10 @@ class Study:
 
     def count_costs(self) -> None:
         """Parameters and multiply-adds at the size of the views. Raises: UsageError: a net that refuses it."""
-        from convneur.cost import CountingError, NetCounter
+        from convneur.cost import CountingError, ModelCounter
 
         for name, net in self.twins.items():
-            counter = NetCounter(net)
+            counter = ModelCounter(net)
             try:
                 self.costs[name] = counter.params, counter.at(*self.settings.crop).macs_full
             except CountingError as error:

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-from convneur.packaged import packaged_weights, weights_path
-from convneur_cli.errors import UsageError
+from convneur.packaged import find_weights
 
 __all__ = ["weights_file"]
 
 
 def weights_file(option: str, typed: str) -> Path:
-    """Raises: UsageError: neither a file nor a name of packaged weights."""
-    path = weights_path(typed)
-    if not path.exists():
-        raise UsageError(f"{option} {typed}: no such file; packaged weights are {', '.join(packaged_weights())}")
-    return path
+    """Raises: ConfigError: neither a file nor a name of packaged weights."""
+    return find_weights(typed, setting=option.removeprefix("--").replace("-", "_"))

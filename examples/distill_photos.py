@@ -34,7 +34,7 @@ from torch.nn import functional as F
 from convneur import VARIANTS, ConvNeur, save_checkpoint
 from convneur.data.images import normalise, read_photo
 from convneur.formats import to_json
-from convneur.training.gauges import excess, read_gauges, watched_contexts
+from convneur.training.diagnostics import excess, read_diagnostics, watched_contexts
 from convneur.training.state import load_state, save_state
 
 DOGS, CATS = slice(151, 269), slice(281, 286)  # of ImageNet's classes
@@ -198,7 +198,7 @@ def scores(
             losses.append(float(student.loss(teacher, statistics, data)) * len(data[0]))
             told = teacher.classify(data[2]).argmax(1)
             agree += (student.model(data[0]).argmax(1) == told).tolist()
-        gauges = read_gauges(student.model, data[0][:4])
+        gauges = read_diagnostics(student.model, data[0][:4])
         said[str(side)] = {
             "loss": sum(losses) / len(photos.pixels),
             "agreement": sum(agree) / len(agree),

@@ -1,6 +1,7 @@
 """Who may import whom. The rooms' doors are few; this walks every import and fails on a breach."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,31 +13,45 @@ ROOT = Path(__file__).parents[1]
 # What each room may import besides the standard library and itself.
 ALLOWED = {
     "convneur.errors": set(),
-    "convneur.files": {"convneur.errors"},
-    "convneur.formats": set(),
     "convneur.progress": set(),
+    "convneur.formats": set(),
+    "convneur.files": {"convneur.errors"},
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
-    "convneur.variants": {"convneur.errors"},
-    "convneur.published": set(),
-    "convneur.packaged": {"convneur.files"},
     "convneur.resampling": {"numpy"},
-    "convneur.model": {"torch", "convneur.errors", "convneur.variants"},
+    "convneur.published": set(),
+    "convneur.packaged": {"convneur.errors", "convneur.files"},
+    "convneur.sizes": {"convneur.errors"},
+    "convneur.variants": {"convneur.errors"},
+    "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
-        "torch", "safetensors", "convneur.errors", "convneur.files", "convneur.model", "convneur.variants"},
+        "safetensors", "torch", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
+        "convneur.variants"},
+    "convneur.data": {"PIL", "numpy", "convneur.errors"},
+    "convneur.metrics": {
+        "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
+    "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
     "convneur.cost": {
-        "torch", "fvcore", "convneur.errors", "convneur.model", "convneur.published", "convneur.variants"},
+        "fvcore", "torch", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
+        "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
+    "convneur.bench": {
+        "torch", "convneur.cost", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
+        "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.gates": {
-        "torch", "numpy", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
+        "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling",
         "convneur.results", "convneur.variants"},
-    "convneur.metrics": {"numba", "numpy", "scipy", "convneur.errors", "convneur.resampling"},
-    "convneur.data": {"numpy", "PIL", "convneur.errors"},
-    "convneur.inference": {"torch", "numpy", "PIL", "convneur.data", "convneur.model"},
+    "convneur.inference": {
+        "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
+        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
+        "convneur.variants"},
     "convneur.training": {
-        "PIL", "accelerate", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants", "filelock", "numpy", "safetensors", "torch"},
+        "accelerate", "filelock", "numpy", "safetensors", "torch", "convneur.checkpoints", "convneur.data",
+        "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference",
+        "convneur.metrics", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
+        "convneur.variants"},
     "convneur.figures": {
-        "matplotlib", "numpy", "PIL", "convneur.errors", "convneur.cost", "convneur.gates", "convneur.metrics",
-        "convneur.published", "convneur.variants"},
+        "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
+        "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.variants"},
 }  # fmt: skip
 
 
@@ -117,3 +132,150 @@ def test_every_public_name_of_the_package_loads() -> None:
         assert getattr(convneur, name) is not None
     with pytest.raises(AttributeError, match="nothing_such"):
         convneur.nothing_such  # noqa: B018
+
+
+# -- The rules of CONTRIBUTING.md that a newcomer can infer and a machine can hold --
+
+PACKAGES = sorted(path.parent for path in (ROOT / "convneur").glob("*/__init__.py"))
+CLI_FILES = sorted((ROOT / "convneur_cli").rglob("*.py"))
+MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 3000, 60, 0.2
+# Rooms that hold parts and no verb: others take what they need from their files.
+SHELVES = {"data", "metrics", "model"}
+
+
+def door_of(package: Path) -> list[str]:
+    from importlib import import_module
+
+    names: list[str] = getattr(import_module(f"convneur.{package.name}"), "__all__", [])
+    return names
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_a_door_is_small_and_no_file_hides_a_name_at_it(package: Path) -> None:
+    names = door_of(package)
+    # The metric functions are the room's content, not its machinery.
+    counted = [name for name in names if package.name != "metrics" or not name.islower()]
+    assert len(counted) <= MOST_NAMES
+    assert not {path.stem for path in package.glob("*.py")} & set(names)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_every_name_at_a_door_loads(package: Path) -> None:
+    from importlib import import_module
+
+    room = import_module(f"convneur.{package.name}")
+    for name in door_of(package):
+        assert getattr(room, name) is not None
+
+
+def test_rooms_use_each_others_doors() -> None:
+    found = []
+    for path in ROOM_FILES:
+        own = path.relative_to(ROOT).parts[1]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("convneur."):
+                parts = str(node.module).split(".")
+                if len(parts) > 2 and parts[1] not in SHELVES | {own}:
+                    found.append(f"{path.relative_to(ROOT)} imports {node.module}")
+    assert found == []
+
+
+def test_no_circle_of_rooms() -> None:
+    rooms: dict[str, set[str]] = {}
+    for path in ROOM_FILES:
+        room = room_of(path)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in _run_time(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("convneur."):
+                other = ".".join(str(node.module).split(".")[:2])
+                if other != room:
+                    rooms.setdefault(room, set()).add(other)
+    assert _circle(rooms) is None
+
+
+def test_no_circle_of_files_in_the_command_line() -> None:
+    files: dict[str, set[str]] = {}
+    for path in CLI_FILES:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in _run_time(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("convneur_cli"):
+                files.setdefault(name, set()).add(str(node.module))
+    assert _circle(files) is None
+
+
+def _run_time(tree: ast.Module) -> list[ast.AST]:
+    """Every node but those under `if TYPE_CHECKING`, inside functions too."""
+    found: list[ast.AST] = []
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def _circle(graph: dict[str, set[str]]) -> list[str] | None:
+    """The names along a circle, None where there is none."""
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> list[str] | None:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return None
+        for other in sorted(graph.get(name, ())):
+            if circle := walk(other, [*path, name]):
+                return circle
+        done.add(name)
+        return None
+
+    return next((circle for name in sorted(graph) if (circle := walk(name, []))), None)
+
+
+def test_the_search_for_circles_finds_one() -> None:
+    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "convneur").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_the_library_knows_nothing_of_the_command_line(path: Path) -> None:
+    assert not {"typer", "rich", "convneur_cli"} & {name.split(".")[0] for name in imports(path)}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
+    assert [text for text in texts if re.search(r"(^|[\s(`'\"])--[a-z]", text)] == []
+
+
+def test_the_command_line_only_parses_calls_and_shows() -> None:
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in CLI_FILES)
+    assert lines <= MOST_CLI_LINES
+
+
+COMMANDS = sorted((ROOT / "convneur_cli" / "commands").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_a_command_is_short_and_imports_no_other(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert int(node.end_lineno or 0) - node.body[0].lineno + 1 <= MOST_BODY_LINES, node.name
+    others = {f"convneur_cli.commands.{other.stem}" for other in COMMANDS} - {f"convneur_cli.commands.{path.stem}"}
+    assert not imports(path) & others
+
+
+def test_no_room_is_larger_than_a_fifth() -> None:
+    lines: dict[str, int] = {}
+    for folder in ("convneur", "convneur_cli"):
+        for path in (ROOT / folder).rglob("*.py"):
+            room = ".".join(path.relative_to(ROOT).parts[:2]) if folder == "convneur" else folder
+            lines[room] = lines.get(room, 0) + len(path.read_text(encoding="utf-8").splitlines())
+    total = sum(lines.values())
+    assert {room: count for room, count in lines.items() if count > LARGEST_ROOM * total} == {}

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from convneur import ConvNeur, ConvNeurConfig, InputError, load_checkpoint, save_checkpoint
+from convneur.checkpoints import check_finite
 
 SMALL = ConvNeurConfig(dims=(8, 12, 16, 20), depths=(1, 1, 1, 1), mem_dim=8, num_classes=5, chunks=(4, 3, 2, 1))
 
@@ -113,3 +114,18 @@ def test_another_net_than_the_expected_one_is_refused(saved: Path) -> None:
     load_checkpoint(saved, expect={"dims": SMALL.dims})
     with pytest.raises(InputError, match="mem_dim 8, not 16"):
         load_checkpoint(saved, expect={"mem_dim": 16})
+
+
+def test_packaged_weights_load_by_name_in_any_case() -> None:
+    model, about = load_checkpoint("Photos")
+    assert model.config.num_classes == 1000
+    assert about["teacher"] == "EfficientNet-Lite0"
+
+
+def test_weights_that_are_no_numbers() -> None:
+    model = ConvNeur(SMALL)
+    check_finite(model, "w")
+    with torch.no_grad():
+        model.stem[0].bias[0] = float("nan")
+    with pytest.raises(InputError, match=r"w: weight stem\.0\.bias holds NaN"):
+        check_finite(model, "w")

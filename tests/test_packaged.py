@@ -1,7 +1,6 @@
 """Packaged weights: as their cards say, small, and finite where a divergence would show."""
 
 import hashlib
-import json
 import re
 from pathlib import Path
 
@@ -13,10 +12,8 @@ from skimage import data
 
 from convneur.checkpoints import load_checkpoint
 from convneur.data.images import normalise
-from convneur.data.presets import PRESETS
 from convneur.packaged import packaged_weights, weights_path
-from convneur.training.gauges import SATURATED, read_gauges
-from convneur_cli.app import main
+from convneur.training.diagnostics import SATURATED, read_diagnostics
 
 LARGEST_TOGETHER = 36_000_000  # bytes
 
@@ -51,21 +48,6 @@ def test_a_packaged_net_is_finite_at_four_times_its_training_side(name: str) -> 
     x = torch.from_numpy(normalise(np.asarray(photo)))[None].contiguous(memory_format=torch.channels_last)
     for features in model.forward_features(x):
         assert features.isfinite().all()
-    gauges = read_gauges(model, x)
+    gauges = read_diagnostics(model, x)
     assert all(value is None or value < SATURATED for value in gauges.context)
     assert gauges.largest < 10 * SATURATED
-
-
-def test_predict_labels_as_camvid_unless_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Image.fromarray(data.astronaut()[:200, :300]).save(tmp_path / "photo.png")
-    with pytest.raises(SystemExit) as raised:
-        main(["predict", str(tmp_path / "photo.png"), "--out", str(tmp_path / "labels"), "--json"])
-    assert not raised.value.code
-    (said,) = json.loads(capsys.readouterr().out)["images"]
-    names = PRESETS["camvid"].names
-    assert set(said["shares"]) <= set(names)
-    with Image.open(tmp_path / "labels" / "photo.png") as labels:
-        assert labels.size == (300, 200)
-        assert labels.mode == "P"
-        shares = np.bincount(np.asarray(labels).ravel(), minlength=len(names)) / (labels.width * labels.height)
-    assert said["shares"] == {name: share for name, share in zip(names, shares.tolist(), strict=True) if share}

@@ -1,127 +1,81 @@
-"""The cost room: what a net executes, by which convention, how that grows with the image, how long it takes.
+"""The cost room: what a model executes, by which convention, and how that grows with the image.
 
-    net = NetCounter(VARIANTS["m1"])
-    net.at(224, 224).macs                     # everything executed
-    net.at(224, 224).macs_paper               # by the paper's convention
+    analyze("m1", sizes=[224, 512, 1024])     # one call: a table, a verdict, JSON, files
+    ModelCounter(VARIANTS["m1"]).at(224, 224).macs
     count(any_module, torch.empty(1, 3, 224, 224, device="meta"))
-    ForeignCounter(load_foreign("package.module:factory")).at(224, 224).macs
 
-A multiply-add (MAC) is one; FLOPs are two per multiply-add; element-wise work stands apart from both.
+A multiply-add (MAC) is one; FLOPs are two per multiply-add; element-wise work stands apart from both. Names load when
+they are first used.
 """
 
-from convneur.cost.conventions import BRANCHES, Branch, Convention, branch_launches, branch_macs, in_convention
-from convneur.cost.counter import (
-    CostCount,
-    CountingError,
-    TrainingCount,
-    Uncounted,
-    Work,
-    count,
-    count_training,
-)
-from convneur.cost.foreign import ForeignCounter, ForeignNet, foreign_probe_sizes, load_foreign
-from convneur.cost.fvcore_counter import CountDifference, count_differences, count_with_fvcore
-from convneur.cost.latency import (
-    BenchCase,
-    BenchPlan,
-    BenchResult,
-    BenchSettings,
-    Contender,
-    Machine,
-    RefusedCase,
-    TimeSlope,
-    Timing,
-    describe_machine,
-    matmul_peak,
-    paired_ratio,
-    plan_bench,
-    run_bench,
-    time_slope,
-)
-from convneur.cost.nets import (
-    TWINS,
-    ImageCost,
-    NetCounter,
-    RefusedSize,
-    Scaling,
-    SizeCost,
-    TwinName,
-    net_scaling,
-    probe_sizes,
-    twin_of,
-)
-from convneur.cost.operators import WorkKind
-from convneur.cost.scaling import (
-    PROBE_SIDE,
-    Prediction,
-    ScalingVerdict,
-    VerdictName,
-    judge_scaling,
-    local_slopes,
-    predict_largest,
-    quadratic_shares,
-)
-from convneur.cost.tables import PrintedCost, RowVerdict, TableName, TableRow, compare_printed, printed_costs
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convneur.cost.accuracy import AccuracyPoints, accuracy_points
+    from convneur.cost.analysis import analyze
+    from convneur.cost.architecture import Architecture, describe_architecture
+    from convneur.cost.counter import CostCount, CountingError, count, count_training
+    from convneur.cost.external import ExternalCounter, ExternalModel
+    from convneur.cost.lookup import Models, find_models
+    from convneur.cost.model_cost import ModelCost
+    from convneur.cost.model_counter import ModelCounter
+    from convneur.cost.model_list import ModelList, list_models
+    from convneur.cost.paper import PaperTables, paper_tables
+    from convneur.cost.report import CostReport
+
+_HOME = {
+    "AccuracyPoints": "convneur.cost.accuracy",
+    "Architecture": "convneur.cost.architecture",
+    "CostCount": "convneur.cost.counter",
+    "CostReport": "convneur.cost.report",
+    "CountingError": "convneur.cost.counter",
+    "ExternalCounter": "convneur.cost.external",
+    "ExternalModel": "convneur.cost.external",
+    "ModelCost": "convneur.cost.model_cost",
+    "ModelCounter": "convneur.cost.model_counter",
+    "ModelList": "convneur.cost.model_list",
+    "Models": "convneur.cost.lookup",
+    "PaperTables": "convneur.cost.paper",
+    "accuracy_points": "convneur.cost.accuracy",
+    "analyze": "convneur.cost.analysis",
+    "count": "convneur.cost.counter",
+    "count_training": "convneur.cost.counter",
+    "describe_architecture": "convneur.cost.architecture",
+    "find_models": "convneur.cost.lookup",
+    "list_models": "convneur.cost.model_list",
+    "paper_tables": "convneur.cost.paper",
+}
 
 __all__ = [
-    "BRANCHES",
-    "PROBE_SIDE",
-    "TWINS",
-    "BenchCase",
-    "BenchPlan",
-    "BenchResult",
-    "BenchSettings",
-    "Branch",
-    "Contender",
-    "Convention",
+    "AccuracyPoints",
+    "Architecture",
     "CostCount",
-    "CountDifference",
+    "CostReport",
     "CountingError",
-    "ForeignCounter",
-    "ForeignNet",
-    "ImageCost",
-    "Machine",
-    "NetCounter",
-    "Prediction",
-    "PrintedCost",
-    "RefusedCase",
-    "RefusedSize",
-    "RowVerdict",
-    "Scaling",
-    "ScalingVerdict",
-    "SizeCost",
-    "TableName",
-    "TableRow",
-    "TimeSlope",
-    "Timing",
-    "TrainingCount",
-    "TwinName",
-    "Uncounted",
-    "VerdictName",
-    "Work",
-    "WorkKind",
-    "branch_launches",
-    "branch_macs",
-    "compare_printed",
+    "ExternalCounter",
+    "ExternalModel",
+    "ModelCost",
+    "ModelCounter",
+    "ModelList",
+    "Models",
+    "PaperTables",
+    "accuracy_points",
+    "analyze",
     "count",
-    "count_differences",
     "count_training",
-    "count_with_fvcore",
-    "describe_machine",
-    "foreign_probe_sizes",
-    "in_convention",
-    "judge_scaling",
-    "load_foreign",
-    "local_slopes",
-    "matmul_peak",
-    "net_scaling",
-    "paired_ratio",
-    "plan_bench",
-    "predict_largest",
-    "printed_costs",
-    "probe_sizes",
-    "quadratic_shares",
-    "run_bench",
-    "time_slope",
-    "twin_of",
+    "describe_architecture",
+    "find_models",
+    "list_models",
+    "paper_tables",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'convneur.cost' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,14 +1,7 @@
 """Counting what a module executes for an input: multiply-adds, element-wise work, launches, peak activation memory.
 
 Any `torch.nn.Module` and any input. On the meta device nothing is computed, so a count takes no memory and about the
-same time at every image size:
-
->>> import torch
->>> from convneur.cost import count
->>> with torch.device("meta"):
-...     linear, x = torch.nn.Linear(3, 8), torch.empty(5, 10, 3)
->>> count(linear, x).macs
-1200
+same time at every image size.
 """
 
 import weakref
@@ -40,7 +33,14 @@ __all__ = [
 
 
 class CountingError(InputError):
-    """The module refused the input or failed on it. One line: where in the module, why, with what input."""
+    """The module refused the input or failed on it. One line: where in the module, why, with what input.
+
+    >>> try:
+    ...     count(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 4, device="meta"))
+    ... except CountingError as error:
+    ...     print("(input 5x4)" in str(error))
+    True
+    """
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ class CostCount:
     during the pass held at one time, parameters, input and the kernels' own workspaces apart; None where a counter
     cannot see it. module_launches: operators that run something, so no views and no metadata, for each module without
     its children, as `Work` names it; None likewise. `launches` is their sum.
+
+    >>> counted = count(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 3, device="meta"))
+    >>> counted.params, counted.launches, counted.peak_activation_bytes
+    (32, 1, 160)
     """
 
     params: int
@@ -144,6 +148,9 @@ def count(model: nn.Module, *inputs: Any) -> CostCount:
 
     Args:    model, inputs: all on one device; meta unless a result must be computed.
     Raises:  CountingError: the model refused the inputs or failed on them. InputError: it has lazy parameters.
+
+    >>> count(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 10, 3, device="meta")).macs
+    1200
     """
     with _counting(model, inputs) as counting, torch.no_grad():
         model(*inputs)
@@ -159,6 +166,9 @@ def count_training(model: nn.Module, *inputs: Any) -> TrainingCount:
 
     Args:    model, inputs: as in `count`; the inputs take no gradient.
     Raises:  CountingError: as `count`, or no output depends on a parameter. InputError: it has lazy parameters.
+
+    >>> count_training(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 10, 3, device="meta")).macs
+    2400
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     with _counting(model, inputs) as counting, torch.enable_grad():

@@ -1,7 +1,7 @@
 """How cost grows with the image: a verdict from the cost per pixel as an image's sides double twice.
 
 Counts are exact, so there is nothing to fit and no interval to give; and a log-log slope below 2 proves nothing: a
-net with self-attention passes that between 224 and 512 pixels. x is always the number of pixels, never the side.
+model with self-attention passes that between 224 and 512 pixels. x is always the number of pixels, never the side.
 """
 
 import math
@@ -23,7 +23,7 @@ __all__ = [
 VerdictName = Literal["linear", "subquadratic", "quadratic term present", "undetermined"]
 
 PROBE_SIDE = 1024
-"""S of the verdict on ConvNeur's own nets: sides S, 2S, 4S are counted."""
+"""S of the verdict on ConvNeur's own models: sides S, 2S, 4S are counted."""
 
 # Cost per pixel that rises less than this between 2S and 4S, as a share of it, is constant.
 _FLAT = 0.005
@@ -45,6 +45,21 @@ class ScalingVerdict:
     quadratic_coefficient: float | None
     macs_per_pixel: tuple[float, ...]
     why: str
+
+    @property
+    def growth(self) -> str:
+        """The verdict in a few words."""
+        if self.verdict == "quadratic term present":
+            return "quadratic in pixels"
+        if self.verdict == "subquadratic":
+            return f"subquadratic, pixels to the power {self.order:.2f}"
+        return "linear in pixels" if self.verdict == "linear" else "growth undetermined"
+
+    def __str__(self) -> str:
+        if not self.macs_per_pixel:
+            return f"{self.growth}: {self.why}"
+        first, last = (f"{macs / 1e3:.3g}" for macs in (self.macs_per_pixel[0], self.macs_per_pixel[-1]))
+        return f"{self.growth} ({first if first == last else f'{first} to {last}'} kMACs per pixel)"
 
     @property
     def is_subquadratic(self) -> bool:
@@ -111,9 +126,9 @@ def local_slopes(pixels: Sequence[int], macs: Sequence[int | None]) -> tuple[flo
 
 @dataclass(frozen=True)
 class Prediction:
-    """The count at the largest size as the smaller ones foretell it.
+    """The count at the largest size, predicted from the smaller ones.
 
-    pixels: of that size. macs: foretold. error: (foretold - counted) / counted.
+    pixels: of that size. macs: predicted. error: (predicted - counted) / counted.
     """
 
     pixels: int
@@ -134,14 +149,14 @@ def predict_largest(verdict: ScalingVerdict, pixels: Sequence[int], macs: Sequen
     if len(smaller) == 1:
         if verdict.verdict != "linear":
             return None
-        foretold = smaller[0][1] * largest / smaller[0][0]
+        predicted = smaller[0][1] * largest / smaller[0][0]
     else:
         (n1, f1), (n2, f2) = smaller[-2:]
         if verdict.verdict == "linear":
-            foretold = f2 + (f2 - f1) / (n2 - n1) * (largest - n2)
+            predicted = f2 + (f2 - f1) / (n2 - n1) * (largest - n2)
         elif verdict.verdict == "quadratic term present":
             u1, u2 = f1 / n1, f2 / n2
-            foretold = (u2 + (u2 - u1) / (n2 - n1) * (largest - n2)) * largest
+            predicted = (u2 + (u2 - u1) / (n2 - n1) * (largest - n2)) * largest
         else:
-            foretold = f2 * (largest / n2) ** (math.log(f2 / f1) / math.log(n2 / n1))
-    return Prediction(largest, foretold, foretold / truth - 1)
+            predicted = f2 * (largest / n2) ** (math.log(f2 / f1) / math.log(n2 / n1))
+    return Prediction(largest, predicted, predicted / truth - 1)

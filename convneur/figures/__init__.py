@@ -15,6 +15,7 @@ _HOME = {
     "gates_figure": "convneur.figures.gates",
     "gates_page": "convneur.figures.gates_html",
     "latency_figure": "convneur.figures.latency",
+    "overlay_figure": "convneur.figures.overlay",
     "save_figure": "convneur.figures.style",
     "scaling_figure": "convneur.figures.scaling",
     "training_figure": "convneur.figures.training",

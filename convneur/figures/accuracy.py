@@ -1,6 +1,7 @@
 """The paper's Figure 1: ImageNet accuracy against multiply-adds, as printed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -9,6 +10,9 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from convneur.figures.style import COLOURS, GREY, GRID, INK, LARGE, NORMAL, SMALL
 from convneur.published import ClassifierRow
+
+if TYPE_CHECKING:
+    from convneur.cost import AccuracyPoints
 
 __all__ = ["accuracy_figure"]
 
@@ -23,19 +27,20 @@ _PLACES = {"SpectFormer-T": _LEFT, "PVT-S": _LEFT, "CrossViT-S": _ABOVE}
 
 
 @style.context("default")
-def accuracy_figure(
-    curve: Sequence[ClassifierRow], others: Sequence[ClassifierRow], *, full_gmacs: Mapping[str, float] | None = None
-) -> Figure:
+def accuracy_figure(points: "AccuracyPoints") -> Figure:
     """Draw top-1 accuracy against multiply-adds, these on a log scale, and say on the picture where each comes from.
 
-    No pyplot state and no setting of matplotlib is touched; save with `convneur.figures.gates.save_figure`.
+    No pyplot state and no setting of matplotlib is touched; save with `figure.savefig`.
 
-    Args:
-        curve: ConvNeur's variants, by rising cost; others: other authors' nets, those of one family joined.
-        full_gmacs: each variant's full count, billions. Given, the curve stands there, and arrows lead to it from
-            the printed points.
+    Args:    points: from `convneur.cost.accuracy_points`. With full counts ConvNeur's curve stands at those, and arrows
+        lead to it from the printed points; other authors' models of one family are joined.
     Returns: a figure 10 inches wide.
+
+    >>> import convneur.cost
+    >>> accuracy_figure(convneur.cost.accuracy_points()).axes[0].get_xscale()
+    'log'
     """
+    curve, others, full_gmacs = points.curve, points.others, points.full_gmacs
     figure = Figure(figsize=(10, 5.8), facecolor="white", layout="constrained")
     figure.set_layout_engine("constrained", w_pad=0.16, h_pad=0.12)
     axes = figure.subplots()
@@ -84,7 +89,7 @@ def _titles(axes: Axes, *, counted: bool) -> None:
     if counted:
         source = (
             "Accuracy as printed in the paper. ConvNeur's filled points stand at the count of all that it executes,\n"
-            "memory updates in Gram form; the hollow ones, and other nets, at the multiply-adds as printed."
+            "memory updates in Gram form; the hollow ones, and other models, at the multiply-adds as printed."
         )
     title = "Accuracy against cost on ImageNet-1K"
     axes.set_title(title, fontsize=LARGE, fontweight="bold", color=INK, loc="left", pad=40 if counted else 26)

@@ -1,8 +1,8 @@
-"""The paper's Figure 2, drawn from a net that was built: its stages, and the block they are made of."""
+"""The paper's Figure 2, drawn from a model that was built: its stages, and the block they are made of."""
 
 import textwrap
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from matplotlib import style
 from matplotlib.figure import Figure
@@ -10,7 +10,10 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon,
 
 from convneur.variants import DENSE_HEADS, VARIANTS, ConvNeurConfig
 
-__all__ = ["NetDrawing", "StageDrawing", "architecture_figure"]
+if TYPE_CHECKING:
+    from convneur.cost import Architecture
+
+__all__ = ["architecture_figure"]
 
 # Okabe and Ito's blue and orange, with paler ones for grounds.
 _BLUE, _ORANGE, _GREEN = "#0072B2", "#B85C00", "#1a9641"
@@ -36,88 +39,64 @@ _MIXERS = {
 }
 
 
-class StageDrawing(NamedTuple):
-    """A stage as built, for one image size.
-
-    height, width: of its maps; channels: C; stride: in pixels. has_global: for each block, whether it has a global
-    branch. chunks, chunk_length: T and L of its memory, 0 without one.
-    """
-
-    stage: int
-    height: int
-    width: int
-    channels: int
-    stride: int
-    has_global: tuple[bool, ...]
-    chunks: int
-    chunk_length: int
-
-
-class NetDrawing(NamedTuple):
-    """A net as built, with what it costs for one image of height x width pixels, by either convention."""
-
-    name: str
-    config: ConvNeurConfig
-    height: int
-    width: int
-    params: int
-    macs_full: int
-    macs_paper: int
-    stages: tuple[StageDrawing, ...]
-
-
 @style.context("default")
-def architecture_figure(net: NetDrawing) -> Figure:
+def architecture_figure(model: "Architecture") -> Figure:
     """Draw the stages with their real widths, depths, maps and chunks, and under them the block.
 
-    No pyplot state and no setting of matplotlib is touched; save with `convneur.figures.gates.save_figure`.
+    No pyplot state and no setting of matplotlib is touched; save with `figure.savefig`.
 
+    Args:    model: from `convneur.cost.describe_architecture`.
     Returns: a figure 11 inches wide; lower where no block has a global branch.
+
+    >>> import convneur.cost
+    >>> architecture_figure(convneur.cost.describe_architecture("m1")).get_figwidth() == 11
+    True
     """
-    with_global = any(any(stage.has_global) for stage in net.stages)
+    with_global = any(any(stage.has_global) for stage in model.stages)
     bottom = 7.05 if with_global else 4.85  # of the block's panel
-    unwritten = net.config.first_chunk_reads_start and any(stage.chunks == 1 for stage in net.stages)
+    unwritten = model.config.first_chunk_reads_start and any(stage.chunks == 1 for stage in model.stages)
     page = _Page(_WIDTH, bottom + (0.72 if unwritten else 0.48))
-    _draw_title(page, net)
-    _draw_zoom(page, _draw_stages(page, net))
+    _draw_title(page, model)
+    _draw_zoom(page, _draw_stages(page, model))
     page.box(_MARGIN, _BLOCK_TOP, _WIDTH - 2 * _MARGIN, bottom - _BLOCK_TOP, fill="white")
-    _draw_block(page, net.config, with_global=with_global)
+    _draw_block(page, model.config, with_global=with_global)
     if with_global:
-        _draw_global(page, net.config)
-    _draw_key(page, bottom + 0.22, net.config, with_global=with_global)
+        _draw_global(page, model.config)
+    _draw_key(page, bottom + 0.22, model.config, with_global=with_global)
     if unwritten:
         words = "1 chunk: its read comes before any write and sees the learned $M_0$ alone, the same for every image."
         page.text(_MARGIN, bottom + 0.47, words, size=_SMALL, color=_BLUE, ha="left", math=True)
     return page.figure
 
 
-def _draw_title(page: "_Page", net: NetDrawing) -> None:
-    name = net.name if len(net.name) <= 40 else f"…{net.name[-39:]}"
-    variant = VARIANTS.get(net.name)
+def _draw_title(page: "_Page", model: "Architecture") -> None:
+    name = model.name if len(model.name) <= 40 else f"…{model.name[-39:]}"
+    variant = VARIANTS.get(model.name)
     title = f"ConvNeur of {name}" if variant is None else f"ConvNeur-{name.upper()}"
     page.text(_MARGIN, 0.36, title, size=_LARGE, weight="bold", ha="left")
-    own = net.config.to_dict()
-    changed = [f"{key} {own[key]}" for key, value in (variant or net.config).to_dict().items() if own[key] != value]
+    own = model.config.to_dict()
+    changed = [f"{key} {own[key]}" for key, value in (variant or model.config).to_dict().items() if own[key] != value]
     if changed:
         words = textwrap.shorten(f"with {', '.join(changed)}", 110, placeholder=" …")
         page.text(_WIDTH - _MARGIN, 0.36, words, size=_SMALL, ha="right")
+    full, paper = (f"{macs / 1e9:.3f} G" for macs in (model.macs_full, model.macs_paper))
     cost = (
-        f"{net.params / 1e6:.2f} M parameters.  {net.macs_full / 1e9:.3f} G multiply-adds at {net.height}×{net.width}, "
-        f"everything executed; {net.macs_paper / 1e9:.3f} G by the paper's convention."
+        f"{model.params / 1e6:.2f} M parameters.  {full} multiply-adds at {model.height}×{model.width}, "
+        f"everything executed; {paper} by the paper's convention."
     )
     page.text(_MARGIN, 0.65, cost, color=_GREY, ha="left")
 
 
-# The net
+# The model
 
 
-def _draw_stages(page: "_Page", net: NetDrawing) -> tuple[float, float]:
+def _draw_stages(page: "_Page", model: "Architecture") -> tuple[float, float]:
     """The row of stages. Returns: left and right of the block to look into, the first with a global branch if any."""
-    config, middle = net.config, _STAGES_TOP + _STAGES_HEIGHT / 2
+    config, middle = model.config, _STAGES_TOP + _STAGES_HEIGHT / 2
     x = _MARGIN
     page.box(x, middle - 0.4, _SIDE_WIDTH, 0.8, fill=_PALE_GREY)
     page.text(x + _SIDE_WIDTH / 2, middle - 0.13, "Image", weight="bold")
-    page.text(x + _SIDE_WIDTH / 2, middle + 0.1, f"{net.height}×{net.width}", size=_SMALL)
+    page.text(x + _SIDE_WIDTH / 2, middle + 0.1, f"{model.height}×{model.width}", size=_SMALL)
     x += _SIDE_WIDTH
     page.arrow((x, middle), (x + _GAP, middle))
     x += _GAP
@@ -128,13 +107,13 @@ def _draw_stages(page: "_Page", net: NetDrawing) -> tuple[float, float]:
     x += _SIDE_WIDTH
     looked_into: dict[bool, tuple[float, float]] = {}
     tops = []
-    for stage in net.stages:
+    for number, stage in enumerate(model.stages):
         gap = _GAP if stage.stage == 1 else _STEP
         page.arrow((x, middle), (x + gap, middle))
         if stage.stage > 1:
             page.text(x + gap / 2, middle - 0.13, "÷2", size=_SMALL, color=_GREY)
         x += gap
-        for has_global, place in _draw_stage(page, x, stage, config).items():
+        for has_global, place in _draw_stage(page, x, model, number).items():
             looked_into.setdefault(has_global, place)
         tops.append(x + _STAGE_WIDTH / 2)
         x += _STAGE_WIDTH
@@ -142,10 +121,9 @@ def _draw_stages(page: "_Page", net: NetDrawing) -> tuple[float, float]:
     return looked_into.get(True) or looked_into[False]
 
 
-def _draw_stage(
-    page: "_Page", x: float, stage: StageDrawing, config: ConvNeurConfig
-) -> dict[bool, tuple[float, float]]:
+def _draw_stage(page: "_Page", x: float, model: "Architecture", number: int) -> dict[bool, tuple[float, float]]:
     """Returns: left and right of the stage's first block with a global branch, and of its first without one."""
+    stage, config = model.stages[number], model.config
     page.box(x, _STAGES_TOP, _STAGE_WIDTH, _STAGES_HEIGHT, fill=_PALE_GREY)
     centre = x + _STAGE_WIDTH / 2
     page.text(centre, _STAGES_TOP + 0.2, f"Stage {stage.stage}", weight="bold")
@@ -269,7 +247,8 @@ def _draw_global(page: "_Page", config: ConvNeurConfig) -> None:
     if config.global_branch == "neural-memory":
         _draw_memory(page, config)
     else:
-        name, about = _MIXERS[config.global_branch]
+        # A branch that is new here goes by its name.
+        name, about = _MIXERS.get(config.global_branch, (config.global_branch, ""))
         page.arrow((2.1, _GLOBAL), (2.45, _GLOBAL))
         page.box(2.45, _GLOBAL - 0.45, 4.75, 0.9, fill="white", edge=_BLUE)
         page.text(4.825, _GLOBAL - 0.13, name, weight="bold")

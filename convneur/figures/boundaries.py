@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from convneur.figures.class_colours import IGNORED, coloured
+from convneur.data.class_colours import IGNORED, coloured
 from convneur.figures.style import GREY, INK, LARGE, NORMAL, SMALL
 from convneur.metrics.picks import BoundaryErrors, error_hotspots
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convneur.data.class_colours import coloured
 from convneur.figures.boundaries import ERROR_COLOURS, Scene, error_layer
-from convneur.figures.class_colours import coloured
 from convneur.figures.html_page import data_uri, html_page
 from convneur.metrics.picks import error_hotspots, value_at
 from convneur.metrics.tables import Path

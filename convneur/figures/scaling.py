@@ -1,7 +1,6 @@
-"""The picture of a net's cost against the image's pixels: multiply-adds and peak memory, log-log."""
+"""The picture of models' cost against the image's pixels: multiply-adds and peak memory, log-log."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +19,10 @@ from convneur.figures.style import (
     two_panels,
 )
 
-__all__ = ["CostPoint", "CostSeries", "scaling_figure"]
+if TYPE_CHECKING:
+    from convneur.cost import CostReport
+
+__all__ = ["scaling_figure"]
 
 # A twin's dash and marker.
 _LOOKS: dict[str | None, tuple[Any, str]] = {
@@ -31,56 +33,43 @@ _LOOKS: dict[str | None, tuple[Any, str]] = {
 _BELOW = 0.5  # where the reference slopes start, as a share of the cheapest first value
 
 
-class CostPoint(NamedTuple):
-    """One image size. label: as the axis shows it. memory: peak bytes, None where it was not counted."""
-
-    label: str
-    pixels: int
-    macs: int
-    memory: int | None
-
-
-class CostSeries(NamedTuple):
-    """A line: the net; which twin of it, None for itself; the verdict on it; its sizes by rising pixels."""
-
-    net: str
-    twin: str | None
-    verdict: str
-    points: Sequence[CostPoint]
-
-
-def scaling_figure(series: Sequence[CostSeries], *, convention: str) -> Figure:
+def scaling_figure(report: "CostReport") -> Figure:
     """Draw multiply-adds and peak activation memory against pixels, both log-log, with slopes 1 and 2 for reference.
 
     No pyplot state and no setting of matplotlib is touched.
 
-    Args:    series: at least one with a point; convention: all, paper or fvcore, named over the multiply-adds.
+    Args:    report: from `convneur.cost.analyze`, with a counted size.
     Returns: a figure 10 inches wide, higher with more lines in the legend under it; save with `figure.savefig`.
     Raises:  ValueError: nothing to draw.
+
+    >>> import convneur.cost
+    >>> figure = scaling_figure(convneur.cost.analyze("m1", sizes=[64, 128], memory="none"))
+    >>> len(figure.axes)
+    2
     """
-    series = [line for line in series if line.points]
+    series = [line for line in report.lines if line.points]
     if not series:
         raise ValueError("no counted size to draw")
     figure, macs_axes, memory_axes = two_panels("Cost against image size", lines=len(series), height=4.7)
 
-    nets = list(dict.fromkeys(line.net for line in series))
+    models = list(dict.fromkeys(line.model for line in series))
     handles: list[Line2D] = []
     for number, line in enumerate(series):
         dash, marker = _LOOKS.get(line.twin, ("-.", "D"))
-        # One net: a colour for each twin. Several: a colour for each net.
-        colour = COLOURS[(number if len(nets) == 1 else nets.index(line.net)) % len(COLOURS)]
+        # One model: a colour for each twin. Several: a colour for each model.
+        colour = COLOURS[(number if len(models) == 1 else models.index(line.model)) % len(COLOURS)]
         look = line_look(colour, dash, marker)
         remembered = [(point.pixels, point.memory) for point in line.points if point.memory]
         macs_axes.plot([point.pixels for point in line.points], [point.macs for point in line.points], **look)
         if remembered:
             memory_axes.plot([pixels for pixels, _ in remembered], [memory for _, memory in remembered], **look)
-        name = line.net if line.twin is None else f"{line.net}'s {line.twin} twin"
+        name = line.model if line.twin is None else f"{line.model}'s {line.twin} twin"
         handles.append(Line2D([], [], label=f"{name}: {line.verdict}", **look))
 
     labels = sizes_by_pixels((point.pixels, point.label) for line in series for point in line.points)
-    counted = {"all": "everything executed", "paper": "by the paper's convention", "fvcore": "as fvcore counts"}[
-        convention
-    ]
+    counted = "everything executed" if report.convention == "all" else "by the paper's convention"
+    if report.counter == "fvcore":
+        counted = "as fvcore counts"
     dress_pixel_axes(macs_axes, labels, f"Multiply-adds (MACs), {counted}", unit="")
     _add_references(macs_axes)
     if memory_axes.lines:

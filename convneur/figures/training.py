@@ -1,7 +1,7 @@
-"""The picture of a training run: its loss, and how well it did on the validation photos."""
+"""The picture of a training run: its loss, and how well it did on the validation images."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,25 +10,38 @@ from convneur.figures.style import COLOURS, GREY, GRID, INK, LARGE, NORMAL, SMAL
 
 __all__ = ["training_figure"]
 
-_SCORES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy", "top1": "top-1"}
+
+class Curves(Protocol):
+    """What is drawn of a run; see `convneur.training.TrainResult`."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def losses(self) -> Sequence[tuple[int, float]]: ...
+    @property
+    def scores(self) -> Mapping[str, Sequence[tuple[int, float]]]: ...
 
 
-def training_figure(records: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
-    """Draw the records of metrics.jsonl over the steps: the loss on the left, validation on the right.
+def training_figure(result: Curves, *, title: str | None = None) -> Figure:
+    """Draw a run over its steps: the loss on the left, validation on the right.
 
+    Args:    result: of a run, such as `convneur.training.train` gives it; title: another one than the result's.
     Returns: a figure 10 inches wide.
+
+    >>> from types import SimpleNamespace
+    >>> run = SimpleNamespace(title="m1 on camvid", losses=[(10, 2.1), (20, 1.4)], scores={"mIoU": [(20, 0.42)]})
+    >>> [axes.get_title(loc="left") for axes in training_figure(run).axes]
+    ['Loss, mean of ten steps', 'Validation, of the averaged weights']
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
-    figure.suptitle(title, fontsize=LARGE, fontweight="bold", color=INK, x=0.015, ha="left")
+    figure.suptitle(title or result.title, fontsize=LARGE, fontweight="bold", color=INK, x=0.015, ha="left")
     left, right = figure.subplots(1, 2)
-    trained = [record for record in records if "loss" in record]
-    left.plot([each["step"] for each in trained], [each["loss"] for each in trained], color=COLOURS[0], linewidth=1.4)
+    steps, values = zip(*result.losses, strict=True)
+    left.plot(steps, values, color=COLOURS[0], linewidth=1.4)
     _dress(left, "Loss, mean of ten steps")
-    for number, (key, name) in enumerate(_SCORES.items()):
-        points = [(record["step"], record[key]) for record in records if key in record]
-        if points:
-            steps, values = zip(*points, strict=True)
-            right.plot(steps, values, color=COLOURS[number], linewidth=1.6, marker="o", markersize=3.5, label=name)
+    for number, (name, points) in enumerate(result.scores.items()):
+        steps, values = zip(*points, strict=True)
+        right.plot(steps, values, color=COLOURS[number], linewidth=1.6, marker="o", markersize=3.5, label=name)
     _dress(right, "Validation, of the averaged weights")
     right.set_ylim(0, 1)
     right.legend(frameon=False, fontsize=NORMAL, labelcolor=INK, loc="lower right")

@@ -19,7 +19,6 @@ __all__ = [
     "StageCapture",
     "capture_gates",
     "check_block",
-    "check_finite",
     "reconfigured",
     "untrained",
 ]
@@ -81,13 +80,6 @@ def reconfigured(model: ConvNeur, **changes: Any) -> ConvNeur:
             raise ConfigError("model", f"{settings} needs other weights than the model has ({name})")
     changed.load_state_dict({name: have[name] for name in wanted}, assign=True)
     return changed.eval()
-
-
-def check_finite(model: ConvNeur, name: str) -> None:
-    """Raises: InputError: a weight is NaN or infinite; `name` says whose weights they are."""
-    for key, tensor in model.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise InputError(name, f"weight {key} holds NaN or infinite values; the training diverged")
 
 
 def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, needs_gate: bool = True) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from convneur.checkpoints import load_checkpoint
+from convneur.checkpoints import check_finite, load_checkpoint
 from convneur.errors import ConfigError
 from convneur.formats import as_text
-from convneur.gates.capture import check_finite, reconfigured, untrained
+from convneur.gates.capture import reconfigured, untrained
 from convneur.gates.sources import VARIANT_FIELDS, WeightsSource, sha256_of
 from convneur.model.network import ConvNeur
 from convneur.packaged import local_twin, packaged_weights, weights_path

@@ -1,5 +1,9 @@
 """Asking a trained model: label maps at an image's own size, classes with probabilities.
 
+    predictor = load("camvid")  # packaged weights, or a file that `convneur train` wrote
+    predictor.predict("street.jpg").labels  # (H, W), a class of each pixel
+    predict_folder("streets/", weights="camvid", out="labels/")
+
 Names load when they are first used: importing this room alone imports no torch.
 """
 
@@ -7,14 +11,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convneur.inference.folder import (
+        ClassifiedImage,
+        FailedImage,
+        LabelledImage,
+        PredictionReport,
+        predict_folder,
+    )
     from convneur.inference.logits import class_logits, pixel_logits
+    from convneur.inference.prediction import ClassProbability, ClassShare, Prediction
+    from convneur.inference.predictor import Predictor, load
 
 _HOME = {
+    "ClassProbability": "convneur.inference.prediction",
+    "ClassShare": "convneur.inference.prediction",
+    "ClassifiedImage": "convneur.inference.folder",
+    "FailedImage": "convneur.inference.folder",
+    "LabelledImage": "convneur.inference.folder",
+    "Prediction": "convneur.inference.prediction",
+    "PredictionReport": "convneur.inference.folder",
+    "Predictor": "convneur.inference.predictor",
     "class_logits": "convneur.inference.logits",
+    "load": "convneur.inference.predictor",
     "pixel_logits": "convneur.inference.logits",
+    "predict_folder": "convneur.inference.folder",
 }
 
-__all__ = ["class_logits", "pixel_logits"]
+__all__ = [
+    "ClassProbability",
+    "ClassShare",
+    "ClassifiedImage",
+    "FailedImage",
+    "LabelledImage",
+    "Prediction",
+    "PredictionReport",
+    "Predictor",
+    "class_logits",
+    "load",
+    "pixel_logits",
+    "predict_folder",
+]
 
 
 def __getattr__(name: str) -> Any:

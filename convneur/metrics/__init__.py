@@ -17,6 +17,7 @@ One mask against another: `boundary_f1(pred == 1, gt == 1, tolerance="3px")` and
 
 from convneur.metrics.comparison import Comparison, ScoreTable, compare
 from convneur.metrics.label_pair import Confusion, highest_class
+from convneur.metrics.loop import BoundaryMetrics
 from convneur.metrics.masks import (
     assd,
     boundary_f1,
@@ -39,6 +40,7 @@ __all__ = [
     "METRICS",
     "BoundaryAccumulator",
     "BoundaryErrors",
+    "BoundaryMetrics",
     "BoundarySettings",
     "BoundarySummary",
     "Comparison",

@@ -34,6 +34,12 @@ class ScoreTable:
         by some fifty numbers per image and class that occurs there.
     Args:   settings: those the pairs were scored with, num_classes given; names: of the classes, for the results.
     Raises: ConfigError: num_classes is missing, or names are not as many.
+
+    >>> from convneur.metrics import BoundarySettings, score_pair
+    >>> table = ScoreTable(BoundarySettings(num_classes=2, metrics="miou"))
+    >>> table.add("a", score_pair(np.array([[0, 1]]), np.array([[0, 1]]), table.settings))
+    >>> table.images
+    ('a',)
     """
 
     def __init__(self, settings: BoundarySettings, names: Sequence[str] | None = None) -> None:
@@ -83,7 +89,8 @@ class Comparison:
     overall, per_class (classes that have one): each figure is {"value", "against", "difference", "low", "high",
     "resamples"}; low and high bound the interval, NaN without two images; resamples are those in which the difference
     is defined. per_image: each figure is the difference. moved_most: each figure lists the images with the largest
-    differences, {"name", "value", "against", "difference"}. images: compared. level, seed: of the intervals.
+    differences, {"name", "value", "against", "difference"}. images: compared. level, seed: of the intervals. `compare`
+    gives it.
     """
 
     images: int
@@ -116,6 +123,17 @@ def compare(
     Args:    table, against: scored with the same settings; seed: of the draw; level: of the interval, 0 to 1;
         most: how many images to list as moved most, per figure.
     Raises:  InputError: an image that only one of them has, or none. ConfigError: different settings; a number.
+
+    >>> from convneur.metrics import BoundarySettings, score_pair
+    >>> settings = BoundarySettings(num_classes=2, metrics="pixel_accuracy")
+    >>> gt = np.array([[0, 0, 1, 1]])
+    >>> first, second = ScoreTable(settings), ScoreTable(settings)
+    >>> for name, (pred, other) in {"a": (gt, gt[:, ::-1]), "b": (gt, gt), "c": (gt, 1 - gt)}.items():
+    ...     first.add(name, score_pair(pred, gt, settings))
+    ...     second.add(name, score_pair(other, gt, settings))
+    >>> value = compare(first, second, resamples=100).overall["pixel_accuracy"]
+    >>> round(value["difference"], 3), value["low"], value["high"]
+    (0.667, 0.0, 1.0)
     """
     if table.settings != against.settings or table.names != against.names:
         raise ConfigError("settings", "scores of different settings or classes cannot be compared")

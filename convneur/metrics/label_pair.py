@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.errors import InputError
+from convneur.metrics.arrays import as_array
 
 __all__ = [
     "Confusion",
@@ -94,21 +95,21 @@ def comparable(
     """Check two label maps, drop what is ignored from both, and number the classes that occur from 0.
 
     Choice: labels are renumbered so that every later step costs by the classes that occur, not by num_classes.
-    Args:    gt, pred: (H, W) of integers or booleans; num_classes: None takes the highest gt label + 1;
+    Args:    pred, gt: (H, W) of integers or booleans; num_classes: None takes the highest gt label + 1;
         occurrences, disagreements: the loops over pixels, see `kernels`.
     Returns: the pair.
     Raises:  InputError: not two label maps of one size, or a gt label that is neither a class nor ignored.
     """
-    for name, labels in (("prediction", pred), ("ground truth", gt)):
+    for name, labels in (("pred", pred), ("gt", gt)):
         if labels.ndim != 2 or labels.size == 0 or labels.dtype.kind not in "bui":
             raise InputError(name, f"a label map is two-dimensional and of integers, not {describe(labels)}")
     if gt.shape != pred.shape:
         raise InputError(
             None,
             f"the prediction is {_size(pred)} but the ground truth {_size(gt)} (height x width); "
-            "resize the prediction with nearest-neighbour interpolation (--resize nearest)",
+            "resize the prediction with nearest-neighbour interpolation",
         )
-    gt_codes, gt_values = _coded(gt)
+    gt_codes, gt_values = _coded("gt", gt)
     gt_counts = occurrences(gt_codes, len(gt_values))
     ignored = _equal(gt_values, ignore_index)
     if num_classes is None:
@@ -119,7 +120,7 @@ def comparable(
             None, _foreign_labels(gt_values[foreign], gt_counts[foreign], gt.size, num_classes, ignore_index)
         )
 
-    pred_codes, pred_values = _coded(pred)
+    pred_codes, pred_values = _coded("pred", pred)
     pred_counts = occurrences(pred_codes, len(pred_values))
     pred_foreign = _equal(pred_values, ignore_index) | (pred_values < 0) | (pred_values >= num_classes)
     classes = np.union1d(gt_values[(gt_counts > 0) & ~ignored], pred_values[(pred_counts > 0) & ~pred_foreign]).astype(
@@ -150,9 +151,15 @@ def comparable(
     return LabelPair(gt_map, pred_map, void, classes, Confusion(gt_pixels, pred_pixels, agreeing), invalid_labels)
 
 
-def highest_class(labels: npt.NDArray[Any], ignore_index: int | None) -> int:
-    """The highest label that is not ignored; 0 if there is none."""
-    codes, values = _coded(labels)
+def highest_class(gt: Any, ignore_index: int | None) -> int:
+    """The highest label of a ground truth that is not ignored; 0 if there is none.
+
+    Args: gt: integers of any shape, NumPy or a tensor.
+
+    >>> highest_class(np.array([[0, 4, 255]]), ignore_index=255)
+    4
+    """
+    codes, values = _coded("gt", as_array(gt))
     kept = values[(np.bincount(codes.ravel(), minlength=len(values)) > 0) & ~_equal(values, ignore_index)]
     return max(int(kept[-1]), 0) if len(kept) else 0
 
@@ -162,14 +169,14 @@ def describe(array: npt.NDArray[Any]) -> str:
     return f"{'x'.join(map(str, array.shape)) or 'a single'} {array.dtype}"
 
 
-def _coded(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
+def _coded(name: str, labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
     """Codes (H, W) and ascending values with values[codes] == labels, for tables of moderate length."""
     if labels.dtype == np.bool_:
         return labels.view(np.uint8), np.arange(2)
     if labels.dtype in (np.uint8, np.uint16):
         return labels, np.arange(np.iinfo(labels.dtype).max + 1)
     if labels.max() > np.iinfo(np.int64).max:
-        raise InputError(None, f"label {labels.max()}: no class id is as high")
+        raise InputError(name, f"label {labels.max()}: no class id is as high")
     labels = labels.astype(np.int64)
     low, high = int(labels.min()), int(labels.max())
     if high - low < _SPAN:
@@ -202,7 +209,4 @@ def _foreign_labels(
     share = f"{counts.sum() / pixels:.2%} of the pixels"
     found = f"label {listed} ({share}) is no class" if len(values) == 1 else f"labels {listed} ({share}) are no classes"
     ignore = "no label is ignored" if ignore_index is None else f"{ignore_index} is ignored"
-    return (
-        f"ground-truth {found}: classes are 0..{num_classes - 1}, {ignore}; "
-        "mend the number of classes or the ignored label (--num-classes, --ignore-index)"
-    )
+    return f"ground-truth {found}: classes are 0..{num_classes - 1}, {ignore}; correct num_classes or ignore_index"

@@ -1,18 +1,22 @@
-"""The metrics as plain functions: boundary metrics of two masks, region metrics of two label maps."""
+"""The metrics as plain functions: boundary metrics of two masks, region metrics of two label maps.
+
+Masks and label maps are NumPy arrays or tensors on any device, of one image. For many images, where it matters in which
+order means are taken, see `BoundaryMetrics`.
+"""
 
 import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from convneur.errors import InputError
+from convneur.errors import ConfigError, InputError
+from convneur.metrics.arrays import as_array
 from convneur.metrics.label_pair import describe, highest_class
-from convneur.metrics.scores import PairScores, score_pair
-from convneur.metrics.settings import BoundarySettings, Hd95, TrimapSeed, TrimapShape
+from convneur.metrics.scores import score_pair
+from convneur.metrics.settings import BoundarySettings, Hd95, Spacing, TrimapSeed, TrimapShape
 from convneur.metrics.summary import BoundaryAccumulator
-from convneur.metrics.tables import Path, image_values
+from convneur.metrics.tables import image_values
 
 __all__ = [
     "assd",
@@ -27,110 +31,155 @@ __all__ = [
     "trimap_miou",
 ]
 
-Mask = npt.NDArray[np.bool_]
-LabelMap = npt.NDArray[np.integer[Any]]
-Spacing = tuple[float, float]
+# Arguments whose names are shorter here than in the settings, where they stand beside those of other metrics.
+_ARGUMENTS = {
+    "boundary_iou_ratio": "ratio",
+    "hd95": "method",
+    "surface_dice_tau": "tau",
+    "trimap_seed": "seed",
+    "trimap_shape": "shape",
+    "trimap_width": "width",
+}
 
 
-def boundary_f1(pred: Mask, gt: Mask, tolerance: str | float = 0.008) -> float:
+def boundary_f1(pred: Any, gt: Any, tolerance: str | float = 0.008) -> float:
     """Boundary F1 of two masks: how much of either boundary has a partner in the other.
 
     Equation: harmonic mean of precision (predicted boundary pixels with a ground-truth one within r) and recall.
     Choice:  a boundary pixel differs from its east, south or south-east neighbour, the image border is no boundary;
         r as in `tolerance_radius` (source: davis2017, f_measure, from which we depart for masks that fill the image).
-    Args:    pred, gt: (H, W) booleans; tolerance: pixels from 1, `3px`, or a share of the image diagonal below 1.
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both; tolerance: pixels from 1, `3px`, or a share of
+        the image diagonal below 1.
     Returns: 0 to 1, more is better. Both masks empty: NaN; one empty: 0; neither has a boundary: 1; one has none: 0.
     Raises:  InputError: not two masks of one size. ConfigError: the tolerance.
+
+    >>> pred, gt = np.zeros((2, 20, 20), bool)
+    >>> gt[5:15, 5:15] = True
+    >>> pred[5:15, 7:17] = True
+    >>> boundary_f1(pred, gt, "1px"), boundary_f1(pred, gt, "2px")
+    (0.55, 1.0)
     """
-    settings = BoundarySettings(metrics=("boundary_f1",), tolerance=(tolerance,))
-    return _value(("boundary_f1", str(tolerance)), pred, gt, settings)
+    return _of_mask("boundary_f1", pred, gt, tolerance=tolerance)
 
 
-def hausdorff(pred: Mask, gt: Mask, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4) -> float:
+def hausdorff(pred: Any, gt: Any, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4) -> float:
     """Hausdorff distance (HD) of two masks' borders: the largest distance from either to the other.
 
     Choice:  border = mask & ~eroded mask, `connectivity` neighbours, background outside the image, so the image
         border is a border (source: medpy.hd, equal to MetricsReloaded and MONAI for connectivity 4).
-    Args:    pred, gt: (H, W) booleans; spacing: height and width of a pixel.
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both; spacing: height and width of a pixel, or one
+        number for both.
     Returns: 0 to the image diagonal, less is better, in units of spacing. Both empty: NaN; one empty: inf.
     Raises:  InputError: not two masks of one size. ConfigError: spacing or connectivity.
+
+    >>> pred, gt = np.zeros((2, 20, 20), bool)
+    >>> gt[5:15, 5:15] = True
+    >>> pred[5:15, 7:17] = True
+    >>> hausdorff(pred, gt), hausdorff(pred, gt, spacing=0.5), hausdorff(pred & False, gt)
+    (2.0, 1.0, inf)
     """
-    return _distance("hausdorff", pred, gt, spacing, connectivity)
+    return _of_mask("hausdorff", pred, gt, spacing=spacing, connectivity=connectivity)
 
 
 def hd95(
-    pred: Mask, gt: Mask, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4, method: Hd95 = "directed"
+    pred: Any, gt: Any, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4, method: Hd95 = "directed"
 ) -> float:
     """95th percentile of the border distances of two masks (HD95).
 
     Choice:  `directed` is the larger of the two directions' percentiles (source: MetricsReloaded, MONAI), `pooled`
         the percentile of both directions' distances together (medpy); linear interpolation. Border as `hausdorff`.
-    Args:    pred, gt: (H, W) booleans; spacing: height and width of a pixel.
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both; spacing: height and width of a pixel, or one
+        number for both.
     Returns: 0 to the image diagonal, less is better, in units of spacing. Both empty: NaN; one empty: inf.
     Raises:  InputError: not two masks of one size. ConfigError: spacing, connectivity or method.
+
+    >>> pred, gt = np.zeros((2, 20, 40), bool)
+    >>> gt[5:15, 5:35] = True
+    >>> pred[5:15, 5:35] = True
+    >>> pred[10, 38] = True
+    >>> hd95(pred, gt), hausdorff(pred, gt)
+    (0.0, 4.0)
     """
-    return _distance("hd95", pred, gt, spacing, connectivity, method)
+    return _of_mask("hd95", pred, gt, spacing=spacing, connectivity=connectivity, hd95=method)
 
 
-def assd(pred: Mask, gt: Mask, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4) -> float:
+def assd(pred: Any, gt: Any, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4) -> float:
     """Average symmetric surface distance of two masks: the mean of both directions' distances together.
 
     Choice:  border as `hausdorff` (source: medpy.assd).
-    Args:    pred, gt: (H, W) booleans; spacing: height and width of a pixel.
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both; spacing: height and width of a pixel, or one
+        number for both.
     Returns: 0 to the image diagonal, less is better, in units of spacing. Both empty: NaN; one empty: inf.
     Raises:  InputError: not two masks of one size. ConfigError: spacing or connectivity.
+
+    >>> pred, gt = np.zeros((2, 20, 20), bool)
+    >>> gt[5, 5] = pred[5, 8] = True
+    >>> assd(pred, gt)
+    3.0
     """
-    return _distance("assd", pred, gt, spacing, connectivity)
+    return _of_mask("assd", pred, gt, spacing=spacing, connectivity=connectivity)
 
 
-def masd(pred: Mask, gt: Mask, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4) -> float:
+def masd(pred: Any, gt: Any, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4) -> float:
     """Mean average surface distance of two masks: the mean of the two directions' means.
 
     Choice:  border as `hausdorff` (source: MetricsReloaded).
-    Args:    pred, gt: (H, W) booleans; spacing: height and width of a pixel.
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both; spacing: height and width of a pixel, or one
+        number for both.
     Returns: 0 to the image diagonal, less is better, in units of spacing. Both empty: NaN; one empty: inf.
     Raises:  InputError: not two masks of one size. ConfigError: spacing or connectivity.
+
+    >>> pred, gt = np.zeros((2, 20, 20), bool)
+    >>> gt[5, 5] = pred[5, 5] = pred[5, 9] = True
+    >>> masd(pred, gt)  # of the truth's one pixel 0, of the predicted two 2 on average
+    1.0
     """
-    return _distance("masd", pred, gt, spacing, connectivity)
+    return _of_mask("masd", pred, gt, spacing=spacing, connectivity=connectivity)
 
 
 def surface_dice(
-    pred: Mask, gt: Mask, tau: str | float, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4
+    pred: Any, gt: Any, tau: str | float, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4
 ) -> float:
     """Surface dice (NSD) of two masks: the share of all border pixels with a partner within tau.
 
     Equation: (matched_gt + matched_pred) / (border_gt + border_pred). It is not boundary F1: the borders differ, and
         so does the mean of the two sides.
     Choice:  border as `hausdorff` (source: MetricsReloaded and MONAI; surface-distance counts surface elements).
-    Args:    pred, gt: (H, W) booleans; tau: in units of spacing; spacing: height and width of a pixel.
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both; tau: in units of spacing; spacing: height and
+        width of a pixel, or one number for both.
     Returns: 0 to 1, more is better. Both empty: NaN; one empty: 0.
     Raises:  InputError: not two masks of one size. ConfigError: tau, spacing or connectivity.
+
+    >>> pred, gt = np.zeros((2, 20, 20), bool)
+    >>> gt[5, 5] = pred[5, 5] = pred[5, 9] = True
+    >>> surface_dice(pred, gt, 1), surface_dice(pred, gt, 4)
+    (0.6666666666666666, 1.0)
     """
-    settings = BoundarySettings(
-        metrics=("surface_dice",),
-        surface_dice_tau=(tau,),
-        spacing=spacing,
-        connectivity=connectivity,
-    )
-    return _value(("surface_dice", str(tau)), pred, gt, settings)
+    return _of_mask("surface_dice", pred, gt, surface_dice_tau=tau, spacing=spacing, connectivity=connectivity)
 
 
-def boundary_iou(pred: Mask, gt: Mask, ratio: float = 0.02) -> float:
+def boundary_iou(pred: Any, gt: Any, ratio: float = 0.02) -> float:
     """Boundary IoU of two masks: IoU of the inner bands along their borders.
 
     Equation: band = mask & ~(mask eroded d times by 3x3, background outside), d = max(1, round(ratio * diagonal))
         (source: boundary-iou-api).
-    Args:    pred, gt: (H, W) booleans; ratio: width of the band as a share of the image diagonal.
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both; ratio: width of the band as a share of the image
+        diagonal.
     Returns: 0 to 1, more is better. Both empty: NaN; one empty: 0.
     Raises:  InputError: not two masks of one size. ConfigError: ratio.
+
+    >>> pred, gt = np.zeros((2, 20, 20), bool)
+    >>> gt[5:15, 5:15] = True
+    >>> pred[5:15, 5:10] = True
+    >>> round(boundary_iou(pred, gt), 3)  # their IoU is 0.5
+    0.409
     """
-    settings = BoundarySettings(metrics=("boundary_iou",), boundary_iou_ratio=ratio)
-    return _value(("boundary_iou",), pred, gt, settings)
+    return _of_mask("boundary_iou", pred, gt, boundary_iou_ratio=ratio)
 
 
 def trimap_miou(
-    pred: LabelMap,
-    gt: LabelMap,
+    pred: Any,
+    gt: Any,
     *,
     num_classes: int | None = None,
     ignore_index: int | None = 255,
@@ -141,81 +190,94 @@ def trimap_miou(
     """Mean IoU of two label maps inside a band along the ground truth's boundaries.
 
     Choice:  seed and shape as in `BoundarySettings`; ignored pixels are not in the band; a prediction that is no
-        class is a false negative. For several images use `BoundaryAccumulator`: one confusion matrix over all.
-    Args:    pred, gt: (H, W) integers; width: of the band on either side, pixels.
+        class is a false negative. For several images use `BoundaryMetrics`: one confusion matrix over all.
+    Args:    pred, gt: (H, W) integers; num_classes: None takes the highest gt label + 1; width: of the band on either
+        side, pixels.
     Returns: 0 to 1, more is better: the mean over classes with a pixel in the band. Empty band: NaN.
     Raises:  InputError: not two label maps of one size, or a gt label that is no class. ConfigError: a setting.
+
+    >>> gt = np.zeros((8, 20), int)
+    >>> gt[:, 10:] = 1
+    >>> pred = np.roll(gt, 1, axis=1)  # one column is wrong at the change of classes, one at the image border
+    >>> round(trimap_miou(pred, gt, width=3), 3), round(mean_iou(pred, gt), 3)
+    (0.775, 0.818)
     """
-    settings = BoundarySettings(
+    return _of_labels(
+        "trimap_miou",
+        pred,
+        gt,
         num_classes=num_classes,
         ignore_index=ignore_index,
-        metrics=("trimap_miou",),
-        trimap_width=(width,),
+        trimap_width=width,
         trimap_seed=seed,
         trimap_shape=shape,
     )
-    return float(_overall(pred, gt, settings)["trimap_miou"][str(width)])
 
 
-def mean_iou(pred: LabelMap, gt: LabelMap, *, num_classes: int | None = None, ignore_index: int | None = 255) -> float:
+def mean_iou(pred: Any, gt: Any, *, num_classes: int | None = None, ignore_index: int | None = 255) -> float:
     """Mean intersection over union of two label maps, over the classes in either.
 
-    Choice:  ignored pixels leave both maps; a prediction that is no class is a false negative.
-    Args:    pred, gt: (H, W) integers.
+    Choice:  ignored pixels leave both maps; a prediction that is no class is a false negative. For several images use
+        `BoundaryMetrics`: one confusion matrix over all.
+    Args:    pred, gt: (H, W) integers; num_classes: None takes the highest gt label + 1.
     Returns: 0 to 1, more is better. Nothing to score: NaN.
     Raises:  InputError: not two label maps of one size, or a gt label that is no class.
+
+    >>> mean_iou(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 255]]))
+    0.5
     """
-    settings = BoundarySettings(num_classes=num_classes, ignore_index=ignore_index, metrics=("miou",))
-    return float(_overall(pred, gt, settings)["miou"])
+    return _of_labels("miou", pred, gt, num_classes=num_classes, ignore_index=ignore_index)
 
 
-def pixel_accuracy(
-    pred: LabelMap, gt: LabelMap, *, num_classes: int | None = None, ignore_index: int | None = 255
-) -> float:
-    """Share of the pixels, ignored ones left out, whose label is right.
+def pixel_accuracy(pred: Any, gt: Any, *, num_classes: int | None = None, ignore_index: int | None = 255) -> float:
+    """Share of the pixels, ignored ones left out, whose label is right; of several images all pixels count alike.
 
-    Args:    pred, gt: (H, W) integers.
+    Args:    pred, gt: (H, W) integers; num_classes: None takes the highest gt label + 1.
     Returns: 0 to 1, more is better. Nothing to score: NaN.
     Raises:  InputError: not two label maps of one size, or a gt label that is no class.
+
+    >>> pixel_accuracy(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 255]]))
+    0.6666666666666666
     """
-    settings = BoundarySettings(num_classes=num_classes, ignore_index=ignore_index, metrics=("pixel_accuracy",))
-    return float(_overall(pred, gt, settings)["pixel_accuracy"])
+    return _of_labels("pixel_accuracy", pred, gt, num_classes=num_classes, ignore_index=ignore_index)
 
 
-def _scored(pred: Mask, gt: Mask, settings: BoundarySettings) -> PairScores:
-    for name, mask in (("prediction", pred), ("ground truth", gt)):
+def _of_mask(metric: str, pred: Any, gt: Any, **options: Any) -> float:
+    masks = {"pred": as_array(pred), "gt": as_array(gt)}
+    for name, mask in masks.items():
         # An integer map read as a mask would score class 0 against all others together, and look plausible.
         if mask.dtype != np.bool_:
             raise InputError(
                 name,
                 f"a mask is an array of booleans, not {describe(mask)}; compare a label map with a class "
-                "(gt == 3) or give it to score_pair",
+                f"({name} == 3) or give it to score_pair",
             )
-    return score_pair(pred, gt, replace(settings, num_classes=2, ignore_index=None))
-
-
-def _value(path: Path, pred: Mask, gt: Mask, settings: BoundarySettings) -> float:
-    scores = _scored(pred, gt, settings)
-    return _of_mask(scores, image_values(scores, settings)[path])
-
-
-def _of_mask(scores: PairScores, by_class: npt.NDArray[np.float64]) -> float:
-    """The value of class 1, the mask; class 0 is its background."""
+    settings = _settings(metrics=metric, num_classes=2, ignore_index=None, **options)
+    scores = score_pair(masks["pred"], masks["gt"], settings)
+    if scores.distances is not None and metric in scores.distances._fields:
+        by_class = getattr(scores.distances, metric)
+    else:
+        (by_class,) = image_values(scores, settings).values()
+    # Class 1 is the mask, class 0 its background.
     at = np.flatnonzero(scores.classes == 1)
     return float(by_class[at[0]]) if len(at) else math.nan
 
 
-def _distance(
-    metric: str, pred: Mask, gt: Mask, spacing: Spacing, connectivity: int, method: Hd95 = "directed"
-) -> float:
-    settings = BoundarySettings(metrics=(metric,), spacing=spacing, connectivity=connectivity, hd95=method)
-    scores = _scored(pred, gt, settings)
-    return _of_mask(scores, getattr(scores.distances, metric))
-
-
-def _overall(pred: LabelMap, gt: LabelMap, settings: BoundarySettings) -> dict[str, Any]:
+def _of_labels(metric: str, pred: Any, gt: Any, **options: Any) -> float:
+    pred, gt = as_array(pred), as_array(gt)
+    settings = _settings(metrics=metric, **options)
+    scores = score_pair(pred, gt, settings)
     if settings.num_classes is None:
         settings = replace(settings, num_classes=highest_class(gt, settings.ignore_index) + 1)
     total = BoundaryAccumulator(settings)
-    total.add("", score_pair(pred, gt, settings))
-    return total.summary().overall
+    total.add("", scores)
+    value = total.summary().overall[metric]
+    return float(next(iter(value.values())) if metric == "trimap_miou" else value)
+
+
+def _settings(**options: Any) -> BoundarySettings:
+    try:
+        return BoundarySettings(**options)
+    except ConfigError as error:
+        error.setting = _ARGUMENTS.get(error.setting, error.setting)
+        raise

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.errors import ConfigError
+from convneur.metrics.arrays import as_array
 from convneur.metrics.boundaries import Points, f1_points
 from convneur.metrics.distances import matched
 from convneur.metrics.label_pair import comparable
@@ -23,7 +24,11 @@ BoolMap = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Pick:
-    """An image worth a look. group: worst, median, best or moved; place: within it, from 1; value: of the figure."""
+    """An image worth a look. group: worst, median, best or moved; place: within it, from 1; value: of the metric.
+
+    >>> Pick("street 7", "worst", 1, 0.31).name
+    'street 7'
+    """
 
     name: str
     group: str
@@ -35,7 +40,8 @@ class BoundaryErrors(NamedTuple):
     """Boundary pixels of all classes by the definition of boundary F1, (H, W) each.
 
     missed: of the ground truth, without a predicted partner in some class. spurious: of the prediction, likewise.
-    matched: of either, neither missed nor spurious. radius: within which partners lie, pixels.
+    matched: of either, neither missed nor spurious. radius: within which partners lie, pixels. `boundary_errors` gives
+    it.
     """
 
     missed: BoolMap
@@ -45,10 +51,13 @@ class BoundaryErrors(NamedTuple):
 
 
 def metric_path(typed: str, settings: BoundarySettings) -> Path:
-    """The figure that `metric` or `metric@key` names.
+    """The value that `metric` or `metric@key` names.
 
     Choice: without a key the first one, of distances the mean that counts missed classes.
     Raises: ConfigError: a metric or key that is not computed.
+
+    >>> metric_path("boundary_f1", BoundarySettings()), metric_path("hd95@finite_mean", BoundarySettings())
+    (('boundary_f1', '0.008'), ('hd95', 'finite_mean'))
     """
     metric, _, key = typed.partition("@")
     if metric not in settings.metrics:
@@ -64,9 +73,13 @@ def metric_path(typed: str, settings: BoundarySettings) -> Path:
 
 
 def pick_images(per_image: Sequence[Mapping[str, Any]], path: Path, count: int) -> list[Pick]:
-    """The worst, middle and best images by a figure, so many of each; of few images each once.
+    """The worst, middle and best images by a value, so many of each; of few images each once.
 
-    Args: per_image: as in `BoundarySummary`; images whose figure is undefined are passed over.
+    Args: per_image: as in `BoundarySummary`; images whose value is undefined are passed over.
+
+    >>> rows = [{"name": name, "miou": value} for name, value in {"a": 0.4, "b": 0.9, "c": 0.7}.items()]
+    >>> [(pick.group, pick.name) for pick in pick_images(rows, ("miou",), count=1)]
+    [('worst', 'a'), ('median', 'c'), ('best', 'b')]
     """
     sign = -1 if path[0] in DISTANCES else 1  # of distances the largest is the worst
     values = [(value_at(row, path), str(row["name"])) for row in per_image]
@@ -82,20 +95,30 @@ def pick_images(per_image: Sequence[Mapping[str, Any]], path: Path, count: int) 
     ]
 
 
-def value_at(figures: Mapping[str, Any], path: Path) -> float:
-    """One figure of an image, a class or a data set."""
-    value = figures[path[0]]
+def value_at(values: Mapping[str, Any], path: Path) -> float:
+    """One value of an image, a class or a data set.
+
+    >>> value_at({"hd95": {"finite_mean": 2.0}}, ("hd95", "finite_mean"))
+    2.0
+    """
+    value = values[path[0]]
     return float(value[path[1]] if len(path) > 1 else value)
 
 
-def boundary_errors(
-    pred: npt.NDArray[Any], gt: npt.NDArray[Any], settings: BoundarySettings, tolerance: str | float
-) -> BoundaryErrors:
+def boundary_errors(pred: Any, gt: Any, settings: BoundarySettings, tolerance: str | float) -> BoundaryErrors:
     """Which boundary pixels boundary F1 counts as missed, spurious and matched, over all classes.
 
     Args:   pred, gt: (H, W) label maps; settings: of which num_classes and ignore_index count.
     Raises: InputError: as `score_pair`.
+
+    >>> gt = np.zeros((20, 30), int)
+    >>> gt[5:15, 5:10] = gt[5:15, 20:25] = 1
+    >>> pred = np.where(np.arange(30) < 15, gt, 0)  # the right object is missed
+    >>> errors = boundary_errors(pred, gt, BoundarySettings(num_classes=2), tolerance="1px")
+    >>> errors.missed[:, :15].any(), errors.missed[:, 15:].any(), errors.spurious.any()
+    (np.False_, np.True_, np.False_)
     """
+    pred, gt = as_array(pred), as_array(gt)
     pair = comparable(pred, gt, num_classes=settings.num_classes, ignore_index=settings.ignore_index)
     shape, count = pair.gt.shape, len(pair.classes)
     radius = tolerance_radius(tolerance, *shape)
@@ -109,7 +132,14 @@ def boundary_errors(
 
 
 def error_hotspots(errors: BoundaryErrors, height: int, width: int, count: int) -> list[tuple[int, int]]:
-    """Top left corners (y, x) of windows that hold the most missed and spurious pixels, without overlap."""
+    """Top left corners (y, x) of windows that hold the most missed and spurious pixels, without overlap.
+
+    >>> missed = np.zeros((20, 30), bool)
+    >>> missed[10:15, 20:25] = True
+    >>> nothing = np.zeros_like(missed)
+    >>> error_hotspots(BoundaryErrors(missed, nothing, nothing, 1.0), height=5, width=5, count=3)
+    [(10, 20)]
+    """
     # In place and in 4 bytes: the image may be large.
     sums = np.pad(errors.missed | errors.spurious, ((1, 0), (1, 0))).astype(np.int32)
     for axis in (0, 1):

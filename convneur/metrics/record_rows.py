@@ -1,4 +1,4 @@
-"""One row per image and class, from which every figure of a data set can be computed again."""
+"""One row per image and class, from which every value of a data set can be computed again."""
 
 import math
 from collections.abc import Sequence
@@ -19,6 +19,9 @@ def record_columns(settings: BoundarySettings) -> list[str]:
     Pixels are those not ignored; those of `trimap_<seed>_...[width]` lie in the band. `..._boundary` and `..._border`
     are the pixels that boundary F1 and surface dice count, `matched_...` those of them with a partner. Distances are
     inf where one mask is empty: `diagonal` is the penalty.
+
+    >>> record_columns(BoundarySettings(metrics="boundary_iou"))[-3:]
+    ['pred_pixels', 'agreeing_pixels', 'boundary_iou']
     """
     columns = ["image", "height", "width", "diagonal", "class", "name", "gt_pixels", "pred_pixels", "agreeing_pixels"]
     wanted = settings.metrics
@@ -45,6 +48,13 @@ def records(name: str, scores: PairScores, settings: BoundarySettings, names: Se
 
     An image without a pixel to score has one row without a class, so that it is not forgotten.
     Returns: rows in the order of `record_columns`; None is undefined.
+
+    >>> import numpy as np
+    >>> from convneur.metrics import score_pair
+    >>> settings = BoundarySettings(num_classes=2, metrics="miou")
+    >>> scores = score_pair(np.array([[0, 1]]), np.array([[1, 1]]), settings)
+    >>> [row[4:] for row in records("a", scores, settings, ["sky", "sea"])]  # class, name, pixels
+    [[0, 'sky', 0, 1, 0], [1, 'sea', 2, 1, 1]]
     """
     start: Row = [name, *scores.shape, scores.diagonal]
     if not len(scores.classes):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from convneur.metrics.arrays import as_array
 from convneur.metrics.boundaries import Points
 from convneur.metrics.distances import SurfaceDistances, surface_distances
 from convneur.metrics.kernels import PLAIN, Kernels, kernels_for
@@ -62,15 +63,21 @@ class PairScores:
     boundary_iou: FloatArray | None = None
 
 
-def score_pair(pred: npt.NDArray[Any], gt: npt.NDArray[Any], settings: BoundarySettings) -> PairScores:
+def score_pair(pred: Any, gt: Any, settings: BoundarySettings) -> PairScores:
     """Score a predicted label map against the ground truth, all classes and metrics at once.
 
     Choice: ignored pixels (gt == ignore_index) leave both maps first; prediction labels that are no class, the
         ignore label among them, are false negatives. Definitions, units and empty masks: `convneur.metrics`.
-    Args:    pred, gt: (H, W) of integers or booleans; settings: what to compute.
+    Args:    pred, gt: (H, W) of integers or booleans, NumPy or tensors on any device; settings: what to compute.
     Returns: the scores; combine pairs with `BoundaryAccumulator`.
     Raises:  InputError: not two label maps of one size, or a gt label that is neither a class nor ignored.
+
+    >>> pred, gt = np.array([[0, 0, 1, 1]]), np.array([[0, 1, 1, 255]])
+    >>> scores = score_pair(pred, gt, BoundarySettings(num_classes=2))
+    >>> scores.confusion.iou().tolist(), scores.void_pixels
+    ([0.5, 0.5], 1)
     """
+    pred, gt = as_array(pred), as_array(gt)
     return scored_by(kernels_for(gt.size), pred, gt, settings)
 
 

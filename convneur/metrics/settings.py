@@ -1,12 +1,18 @@
 """What the boundary metrics can be asked for: one frozen dataclass, checked once."""
 
 import math
+import operator
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
 
 from convneur.errors import ConfigError
+from convneur.metrics.arrays import as_array
 
 __all__ = ["METRICS", "BoundarySettings", "tolerance_radius"]
 
@@ -25,12 +31,15 @@ METRICS = (
 """Every metric, by its key in results, in the order in which results show them."""
 
 MAX_CLASSES = 65536
-_TOLERANCE = re.compile(r"(?P<number>\d+\.?\d*|\.\d+)(?P<unit>px|%diag)?", re.ASCII)
+# Exponents of three digits reach beyond every float already.
+_TOLERANCE = re.compile(r"(?P<number>(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?)(?P<unit>px|%diag)?", re.ASCII)
 
 TrimapSeed = Literal["auto", "class", "void"]
 TrimapShape = Literal["square", "disk"]
 Hd95 = Literal["directed", "pooled"]
 Aggregate = Literal["mean", "pooled"]
+Spacing = float | Sequence[float] | npt.NDArray[Any]
+"""Height and width of a pixel, or one number for both."""
 
 
 def tolerance_radius(tolerance: str | float, height: int, width: int) -> float:
@@ -41,9 +50,12 @@ def tolerance_radius(tolerance: str | float, height: int, width: int) -> float:
     Args:    tolerance: a number, `<number>px` or `<number>%diag`; height, width: of the image, pixels.
     Returns: the radius, pixels.
     Raises:  ConfigError: the tolerance does not read as one of these.
+
+    >>> tolerance_radius("3px", 512, 1024), tolerance_radius(0.008, 512, 1024), tolerance_radius("0.8%diag", 512, 1024)
+    (3.0, 10.0, 10.0)
     """
     match = _TOLERANCE.fullmatch(str(tolerance))
-    if match is None:
+    if match is None or not math.isfinite(float(match["number"])):
         raise ConfigError("tolerance", "must be a number from 0, such as 0.008, 3px or 0.75%diag", value=tolerance)
     number, unit = match["number"], match["unit"]
     if unit == "px" or (unit is None and float(number) >= 1):
@@ -73,11 +85,17 @@ class BoundarySettings:
             of both directions' distances together.
         connectivity: 4 or 8 neighbours decide whether a pixel is on the border, for the distance metrics.
         surface_dice_tau: surface dice, tolerances in units of `spacing`; keys of the results, as given.
-        spacing: pixel height and width, for the distance metrics and surface dice.
+        spacing: pixel height and width, or one number for both, for the distance metrics and surface dice.
         boundary_iou_ratio: Boundary IoU, width of the inner band as a share of the image diagonal.
         aggregate: over images, boundary F1 and surface dice as `mean` of the images' values or from `pooled`
             counts; the other metrics are not concerned.
+    Numbers may be NumPy's. Where several values are meant (metrics, tolerance, trimap_width, surface_dice_tau) one may
+    stand alone.
     Raises: ConfigError: a value that is none of these.
+
+    >>> settings = BoundarySettings(num_classes=19, metrics="boundary_f1", tolerance=[1e-3, "3px"], spacing=0.5)
+    >>> settings.tolerance, settings.spacing
+    ((0.001, '3px'), (0.5, 0.5))
     """
 
     num_classes: int | None = None
@@ -96,6 +114,7 @@ class BoundarySettings:
     aggregate: Aggregate = "mean"
 
     def __post_init__(self) -> None:
+        self._make_plain()
         if self.num_classes is not None and not 1 <= self.num_classes <= MAX_CLASSES:
             raise ConfigError("num_classes", f"must be 1 to {MAX_CLASSES}", value=self.num_classes)
         for name, value, allowed in (
@@ -106,7 +125,7 @@ class BoundarySettings:
             ("connectivity", self.connectivity, (4, 8)),
             *(("metrics", metric, METRICS) for metric in self.metrics),
         ):
-            if value not in allowed:
+            if not isinstance(value, str | int) or value not in allowed:
                 raise ConfigError(name, f"must be one of {', '.join(map(str, allowed))}", value=value)
         for name, values in (
             ("metrics", self.metrics),
@@ -125,16 +144,62 @@ class BoundarySettings:
         for tau in self.surface_dice_tau:
             if not 0 <= _number("surface_dice_tau", tau) < math.inf:
                 raise ConfigError("surface_dice_tau", "must be a finite number from 0", value=tau)
-        if len(self.spacing) != 2 or not all(0 < _number("spacing", step) < math.inf for step in self.spacing):
+        if len(self.spacing) != 2 or not all(0 < step < math.inf for step in self.spacing):
             raise ConfigError(
                 "spacing", "must be two positive numbers, height and width of a pixel", value=self.spacing
             )
         if not 0 <= self.boundary_iou_ratio <= 1:
             raise ConfigError("boundary_iou_ratio", "must be 0 to 1", value=self.boundary_iou_ratio)
 
+    def _make_plain(self) -> None:
+        """Tuples of Python's own numbers, whatever they were given as: settings are compared, hashed and written."""
+        spacing = _several(self.spacing)
+        plain = {
+            "num_classes": None if self.num_classes is None else _whole("num_classes", self.num_classes),
+            "ignore_index": None if self.ignore_index is None else _whole("ignore_index", self.ignore_index),
+            "metrics": _several(self.metrics),
+            "tolerance": _several(self.tolerance),
+            "count_absent": bool(self.count_absent),
+            "trimap_width": tuple(_whole("trimap_width", width) for width in _several(self.trimap_width)),
+            "connectivity": _plain(self.connectivity),
+            "surface_dice_tau": _several(self.surface_dice_tau),
+            "spacing": tuple(_number("spacing", step) for step in (spacing * 2 if _is_one(self.spacing) else spacing)),
+            "boundary_iou_ratio": _number("boundary_iou_ratio", self.boundary_iou_ratio),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
-def _number(name: str, value: str | float) -> float:
+
+def _several(value: Any) -> tuple[Any, ...]:
+    """One or several values as a tuple."""
+    if _is_one(value):
+        return (_plain(value),)
+    return tuple(map(_plain, as_array(value) if hasattr(value, "ndim") else value))
+
+
+def _is_one(value: Any) -> bool:
+    if hasattr(value, "ndim"):
+        return as_array(value).ndim == 0
+    return isinstance(value, str) or not isinstance(value, Iterable)
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar as the Python value that prints the same: 0.008, not the digits behind single precision."""
+    if not hasattr(value, "ndim") or as_array(value).ndim:
+        return value
+    scalar: Any = as_array(value)[()]
+    return float(str(scalar)) if isinstance(scalar, np.floating) else scalar.item()
+
+
+def _number(name: str, value: Any) -> float:
     try:
         return float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ConfigError(name, "must be a number", value=value) from None
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ConfigError(name, "must be a whole number", value=value) from None

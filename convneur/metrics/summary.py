@@ -1,9 +1,7 @@
-"""From the scores of many pairs to the figures of a data set: overall, by class and by image."""
+"""From the scores of many pairs to the values of a data set: overall, by class and by image."""
 
 import dataclasses
-import math
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.errors import ConfigError
-from convneur.metrics.exact import ExactMean
-from convneur.metrics.label_pair import Confusion
-from convneur.metrics.scores import Matches, PairScores, f1_score, seeds, surface_dice_score
+from convneur.metrics.scores import PairScores
 from convneur.metrics.settings import BoundarySettings
+from convneur.metrics.summary_tables import class_records, class_table, overall_table, summary_sentences
 from convneur.metrics.tables import (
+    ClassValues,
     Path,
-    Table,
     image_values,
     keys,
     nested,
@@ -25,37 +22,88 @@ from convneur.metrics.tables import (
     region_values,
     trimap_values,
 )
+from convneur.metrics.totals import Totals, presence_of
+from convneur.metrics.words import definitions
+from convneur.results import Result, Table
 
-__all__ = ["BoundaryAccumulator", "BoundarySummary", "class_names"]
+__all__ = ["BoundaryAccumulator", "BoundarySummary", "class_names", "summary_of"]
 
 IntArray = npt.NDArray[np.int64]
-Figures = dict[str, Any]
-
-_POOLED_SCORE = {"boundary_f1": f1_score, "surface_dice": surface_dice_score}
+Values = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class BoundarySummary:
-    """Boundary metrics of a data set.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BoundarySummary(Result):
+    """Boundary metrics of a data set. Two summaries are equal if all their values are, NaN among them.
 
     settings: as used; `trimap_seed` is what `auto` came to. images: pairs scored. overall, per_class, per_image: one
-    dict, one per class, one per image in the order of their names, with the same keys for the metrics; NaN is
-    undefined. presence: images where a class is in both maps, missed, spurious, in neither (images with nothing
-    to score left out). labels: map -> label -> pixels; the prediction's where the ground truth is not ignored.
-    all_ignored: images without a pixel to score. invalid_labels: prediction labels that are no class -> images that
-    have it.
-    too_thin: tolerance -> (class regions too thin for it, class regions, an example).
+    dict, one per class, one per image in the order of their names (none where images have no names), with the same
+    keys for the metrics; NaN is undefined. presence: images where a class is in both maps, missed, spurious, in
+    neither (images with nothing to score left out). labels: map -> label -> pixels; the prediction's where the ground
+    truth is not ignored. unscored: images without a pixel to score; all_ignored: their names. invalid_labels:
+    prediction labels that are no class -> images that have it. too_thin: tolerance -> (class regions too thin for it,
+    class regions, an example).
+
+    >>> from convneur.metrics import BoundaryMetrics
+    >>> metrics = BoundaryMetrics(num_classes=2, metrics="miou")
+    >>> metrics.update([[0, 1]], [[0, 1]])
+    >>> print(metrics.compute())
+    Overall
+    metric  definition                   mean
+    -----------------------------------------
+    mIoU    one matrix over all images  1.000
+    <BLANKLINE>
+    By class
+    class    IoU  missed  spur.
+    ---------------------------
+    0      1.000       0      0
+    1      1.000       0      0
+    <BLANKLINE>
+    1 image scored; 2 classes; 255 ignored.
+    Class in both maps 2 times, missed 0, spurious 0, in neither 0 (left out).
     """
 
-    settings: Figures
+    settings: Values
     images: int
-    overall: Figures
-    per_class: list[Figures]
-    per_image: list[Figures]
+    overall: Values
+    per_class: list[Values]
+    per_image: list[Values]
     labels: dict[str, dict[int, int]]
+    unscored: int
     all_ignored: tuple[str, ...]
     invalid_labels: dict[int, int]
     too_thin: dict[str, tuple[int, int, str]]
+
+    def __eq__(self, other: object) -> bool:
+        # As text, which tells apart any two floats but not one undefined value from another.
+        return isinstance(other, BoundarySummary) and repr(vars(self)) == repr(vars(other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_dict(self) -> dict[str, Any]:
+        labels = {
+            name: {
+                label: {"pixels": pixels, "share": pixels / sum(counts.values())} for label, pixels in counts.items()
+            }
+            for name, counts in self.labels.items()
+        }
+        return {
+            "settings": self.settings | {"definitions": definitions(self.settings)},
+            "images": self.images,
+            "overall": self.overall,
+            "per_class": self.per_class,
+            "per_image": self.per_image,
+            "labels": labels,
+        }
+
+    def tables(self) -> Sequence[Table]:
+        return (overall_table(self), class_table(self))
+
+    def sentences(self) -> Sequence[str]:
+        return summary_sentences(self)
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        return class_records(self)
 
 
 def class_names(settings: BoundarySettings, names: Sequence[str] | None) -> list[str]:
@@ -78,68 +126,46 @@ class _Image(NamedTuple):
     name: str
     shape: tuple[int, int]
     pixels: int
-    figures: dict[Path, float]
+    values: dict[Path, float]
     trimap: dict[str, dict[Path, float]]
     presence: dict[str, int]
 
 
 class BoundaryAccumulator:
-    """Adds up pairs; its memory grows by one row of figures per image and no more.
+    """Adds up named pairs; its memory grows by one row of values per image and no more.
 
     Choice: per class the mean over the images where the class is in either map, overall the mean over the classes
         that have a value; trimap mIoU, mIoU and accuracy from one confusion matrix over the data set. Sums are
         exact: the summary is the same to the last bit in whatever order and parts pairs were added.
     Args:   settings: those the pairs were scored with, num_classes given; names: of the classes, for the results.
     Raises: ConfigError: num_classes is missing, or names are not as many.
+
+    >>> import numpy as np
+    >>> from convneur.metrics import BoundarySettings, score_pair
+    >>> total = BoundaryAccumulator(BoundarySettings(num_classes=2, metrics="miou"))
+    >>> total.add("a", score_pair(np.array([[0, 1]]), np.array([[0, 1]]), total.settings))
+    >>> total.add("b", score_pair(np.array([[0, 0]]), np.array([[0, 1]]), total.settings))
+    >>> summary = total.summary()
+    >>> summary.overall["miou"], [(row["name"], row["miou"]) for row in summary.per_image]
+    (0.5833333333333333, [('a', 1.0), ('b', 0.25)])
     """
 
     def __init__(self, settings: BoundarySettings, names: Sequence[str] | None = None) -> None:
         self.settings = settings
         self.names = class_names(settings, names)
-        count = len(self.names)
-        self._confusion = _no_pixels(count)
-        self._trimap = {seed: _no_pixels(len(settings.trimap_width), count) for seed in seeds(settings)}
-        self._matches = {metric: _no_matches(len(keys(metric, settings)), count) for metric in _POOLED_SCORE}
-        # path -> class -> mean over the images; only classes that occur.
-        self._means: dict[Path, dict[int, ExactMean]] = defaultdict(lambda: defaultdict(ExactMean))
-        # (both, missed, spurious) by class: images where it is in both maps, the ground truth or the prediction only.
-        self._presence = np.zeros((3, count), np.int64)
+        self._totals = Totals(settings, len(self.names))
         self._images: list[_Image] = []
-        self._void_pixels = 0
-        self._invalid_pixels: Counter[int] = Counter()
-        self._invalid_images: Counter[int] = Counter()
-        self._regions = 0
-        self._too_thin: Counter[str] = Counter()
-        self._examples: dict[str, str] = {}
+        self._too_thin: dict[str, str] = {}  # tolerance -> an image and class too thin for it
 
     def add(self, name: str, scores: PairScores) -> None:
         """Count one pair, named as it is to appear in the results."""
-        classes = scores.classes
         table = image_values(scores, self.settings)
-        for path, values in table.items():
-            means = self._means[path]
-            for k, value in zip(classes.tolist(), values.tolist(), strict=True):
-                if not math.isnan(value):
-                    means[k].add(value)
-        _add(self._confusion, scores.confusion, classes)
-        for seed, bands in (scores.trimap or {}).items():
-            _add(self._trimap[seed], bands, classes)
-        for metric, matches in (("boundary_f1", scores.boundary_f1), ("surface_dice", scores.surface_dice)):
-            if matches is not None:
-                _add(self._matches[metric][:4], matches[:4], classes)
-        in_gt, in_pred = scores.confusion.gt > 0, scores.confusion.pred > 0
-        presence = np.stack((in_gt & in_pred, in_gt & ~in_pred, in_pred & ~in_gt)).astype(np.int64)
-        self._presence[:, classes] += presence
-        self._images.append(self._image(name, scores, table, presence))
-        self._void_pixels += scores.void_pixels
-        self._invalid_pixels.update(scores.invalid_labels)
-        self._invalid_images.update(scores.invalid_labels.keys())
+        self._totals.add(scores, table)
+        self._images.append(self._image(name, scores, table))
         if scores.too_thin is not None:
-            self._regions += int(np.count_nonzero(in_gt))
             for key, thin in zip(keys("boundary_f1", self.settings), scores.too_thin, strict=True):
                 if thin.any():
-                    self._too_thin[key] += int(np.count_nonzero(thin))
-                    self._example(key, f"{name}, class {self.names[classes[np.argmax(thin)]]}")
+                    self._example(key, f"{name}, class {self.names[scores.classes[np.argmax(thin)]]}")
 
     def merge(self, other: "BoundaryAccumulator") -> None:
         """Count every pair that another accumulator has counted.
@@ -148,43 +174,14 @@ class BoundaryAccumulator:
         """
         if other.settings != self.settings or other.names != self.names:
             raise ConfigError("settings", "accumulators of different settings or classes cannot be merged")
-        everywhere = np.arange(len(self.names))
-        for path, means in other._means.items():
-            for k, mean in means.items():
-                self._means[path][k].merge(mean)
-        _add(self._confusion, other._confusion, everywhere)
-        for seed, bands in other._trimap.items():
-            _add(self._trimap[seed], bands, everywhere)
-        for metric, matches in other._matches.items():
-            _add(self._matches[metric][:4], matches[:4], everywhere)
-        self._presence += other._presence
+        self._totals.merge(other._totals)
         self._images += other._images
-        self._void_pixels += other._void_pixels
-        self._invalid_pixels.update(other._invalid_pixels)
-        self._invalid_images.update(other._invalid_images)
-        self._regions += other._regions
-        self._too_thin.update(other._too_thin)
-        for key, example in other._examples.items():
+        for key, example in other._too_thin.items():
             self._example(key, example)
 
     def summary(self) -> BoundarySummary:
-        """The figures of everything counted so far."""
-        settings = self.settings
-        seed = self._seed()
-        scored = sum(image.pixels > 0 for image in self._images)
-        table = self._by_class(seed, scored)
-        presence = [_presence(self._presence[:, k], scored) for k in range(len(self.names))]
-        per_class = [
-            {
-                "class": k,
-                "name": name,
-                **nested({path: values[k].item() for path, values in table.items()}, settings),
-                "presence": presence[k],
-            }
-            for k, name in enumerate(self.names)
-        ]
-        overall = nested(over_classes(table, self._confusion), settings)
-        overall["presence"] = {key: sum(row[key] for row in presence) for key in presence[0]}
+        """The values of everything counted so far."""
+        settings, seed = self.settings, self._totals.seed()
         images = sorted(self._images, key=lambda image: image.name)
         per_image = [
             {
@@ -192,25 +189,20 @@ class BoundaryAccumulator:
                 "height": image.shape[0],
                 "width": image.shape[1],
                 "pixels": image.pixels,
-                **nested(image.figures | image.trimap.get(seed, {}), settings),
+                **nested(image.values | image.trimap.get(seed, {}), settings),
                 "presence": image.presence,
             }
             for image in images
         ]
-        return BoundarySummary(
-            settings=dataclasses.asdict(settings) | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed},
-            images=len(images),
-            overall=overall,
-            per_class=per_class,
+        return dataclasses.replace(
+            summary_of(self._totals, self.names),
             per_image=per_image,
-            labels=self._labels(),
             all_ignored=tuple(image.name for image in images if not image.pixels),
-            invalid_labels=dict(sorted(self._invalid_images.items())),
-            too_thin={key: (n, self._regions, self._examples[key]) for key, n in sorted(self._too_thin.items())},
+            too_thin=_too_thin(self._totals, self._too_thin),
         )
 
-    def _image(self, name: str, scores: PairScores, table: Table, presence: IntArray) -> _Image:
-        settings = self.settings
+    def _image(self, name: str, scores: PairScores, table: ClassValues) -> _Image:
+        settings, presence = self.settings, presence_of(scores)
         table = table | region_values(scores.confusion, presence[1], presence[2], settings)
         scored = bool(len(scores.classes))
         if settings.count_absent and scored:
@@ -226,69 +218,53 @@ class BoundaryAccumulator:
         counts = _presence(presence.sum(axis=1), len(self.names) if scored else 0)
         return _Image(name, scores.shape, pixels, over_classes(table, scores.confusion), bands, counts)
 
-    def _by_class(self, seed: str, scored: int) -> Table:
-        """path -> (C,), over the data set."""
-        settings = self.settings
-        count = len(self.names)
-        table = region_values(self._confusion, self._presence[1], self._presence[2], settings)
-        if "trimap_miou" in settings.metrics:
-            table |= trimap_values(self._trimap[seed], settings)
-        absent = scored - self._presence.sum(axis=0)
-        for path, means in self._means.items():
-            values = np.full(count, np.nan)
-            for k, mean in means.items():
-                values[k] = mean.value()
-            if settings.count_absent and path[0] == "boundary_f1":
-                values[:] = [means[k].value(ones=int(absent[k])) for k in range(count)]
-            table[path] = values
-        if settings.aggregate == "pooled":
-            for metric, score in _POOLED_SCORE.items():
-                for key, pooled in zip(keys(metric, settings), score(self._matches[metric]), strict=True):
-                    if (metric, key) in table:
-                        # Where no mask of a class has a boundary there is nothing to pool but the images' 0 or 1.
-                        table[metric, key] = np.where(np.isnan(pooled), table[metric, key], pooled)
-        return table
-
-    def _seed(self) -> str:
-        seed = self.settings.trimap_seed
-        if seed != "auto":
-            return seed
-        narrowest = self.settings.trimap_width.index(min(self.settings.trimap_width))
-        return "class" if self._trimap["class"].gt[narrowest].any() else "void"
-
-    def _labels(self) -> dict[str, dict[int, int]]:
-        labels = []
-        for pixels in (self._confusion.gt, self._confusion.pred):
-            occurring = np.flatnonzero(pixels)
-            labels.append(dict(zip(occurring.tolist(), pixels[occurring].tolist(), strict=True)))
-        gt, pred = labels
-        if self._void_pixels and self.settings.ignore_index is not None:
-            gt[self.settings.ignore_index] = self._void_pixels
-        return {
-            "ground_truth": dict(sorted(gt.items())),
-            "prediction": dict(sorted((pred | self._invalid_pixels).items())),
-        }
-
     def _example(self, key: str, example: str) -> None:
         # The first by name, whatever the order of work.
-        self._examples[key] = min(example, self._examples.get(key, example))
+        self._too_thin[key] = min(example, self._too_thin.get(key, example))
 
 
-def _no_pixels(*shape: int) -> Confusion:
-    return Confusion(*(np.zeros(shape, np.int64) for _ in Confusion._fields))
+def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
+    """The values of a data set, without a word of its images."""
+    settings, seed = totals.settings, totals.seed()
+    table = totals.by_class()
+    presence = [_presence(counts, totals.scored) for counts in totals.presence.T]
+    per_class = [
+        {
+            "class": k,
+            "name": name,
+            **nested({path: values[k].item() for path, values in table.items()}, settings),
+            "presence": presence[k],
+        }
+        for k, name in enumerate(names)
+    ]
+    overall = nested(over_classes(table, totals.confusion), settings)
+    overall["presence"] = {key: sum(row[key] for row in presence) for key in presence[0]}
+    thinnest = {
+        key: f"class {names[int(np.argmax(counts > 0))]}"
+        for key, counts in zip(keys("boundary_f1", settings), totals.too_thin, strict=True)
+    }
+    return BoundarySummary(
+        settings=dataclasses.asdict(settings) | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed},
+        images=totals.images,
+        overall=overall,
+        per_class=per_class,
+        per_image=[],
+        labels=totals.labels(),
+        unscored=totals.images - totals.scored,
+        all_ignored=(),
+        invalid_labels=dict(sorted(totals.invalid_images.items())),
+        too_thin=_too_thin(totals, thinnest),
+    )
 
 
-def _no_matches(tolerances: int, count: int) -> Matches:
-    def zeros(*shape: int) -> IntArray:
-        return np.zeros(shape, np.int64)
-
-    each = (tolerances, count)
-    return Matches(zeros(count), zeros(count), zeros(*each), zeros(*each), np.full(each, np.nan))
-
-
-def _add(totals: Sequence[IntArray], counts: Sequence[IntArray], classes: IntArray) -> None:
-    for total, part in zip(totals, counts, strict=True):
-        total[..., classes] += part
+def _too_thin(totals: Totals, examples: Mapping[str, str]) -> dict[str, tuple[int, int, str]]:
+    """tolerance -> (class regions too thin for it, class regions, an example)."""
+    regions = int(totals.presence[:2].sum())
+    found = {
+        key: int(counts.sum())
+        for key, counts in zip(keys("boundary_f1", totals.settings), totals.too_thin, strict=True)
+    }
+    return {key: (thin, regions, examples[key]) for key, thin in sorted(found.items()) if thin}
 
 
 def _presence(counts: IntArray, chances: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Figures as flat tables, path -> one value per class, and how a table reduces to one set of figures."""
+"""Values as flat tables, path -> one value per class, and how a table is reduced over its classes."""
 
 import math
 from collections.abc import Mapping
@@ -11,10 +11,20 @@ from convneur.metrics.label_pair import Confusion, ratio
 from convneur.metrics.scores import DISTANCES, PairScores
 from convneur.metrics.settings import METRICS, BoundarySettings
 
-__all__ = ["Path", "Table", "image_values", "keys", "nested", "over_classes", "region_values", "trimap_values"]
+__all__ = [
+    "ClassValues",
+    "Path",
+    "image_values",
+    "keys",
+    "mean_paths",
+    "nested",
+    "over_classes",
+    "region_values",
+    "trimap_values",
+]
 
 Path = tuple[str, ...]
-Table = dict[Path, npt.NDArray[Any]]
+ClassValues = dict[Path, npt.NDArray[Any]]
 
 
 def keys(metric: str, settings: BoundarySettings) -> tuple[str, ...]:
@@ -29,9 +39,24 @@ def keys(metric: str, settings: BoundarySettings) -> tuple[str, ...]:
     return tuple(map(str, several.get(metric, ())))
 
 
-def image_values(scores: PairScores, settings: BoundarySettings) -> Table:
+def mean_paths(settings: BoundarySettings) -> list[Path]:
+    """The paths of `image_values` under these settings."""
+    paths: list[Path] = []
+    for metric in METRICS:
+        if metric not in settings.metrics:
+            continue
+        if metric in DISTANCES:
+            paths += [(metric, "finite_mean"), (metric, "penalised_mean")]
+        elif metric in ("boundary_f1", "surface_dice"):
+            paths += [(metric, key) for key in keys(metric, settings)]
+        elif metric == "boundary_iou":
+            paths.append((metric,))
+    return paths
+
+
+def image_values(scores: PairScores, settings: BoundarySettings) -> ClassValues:
     """The values of one image that a data set averages, path -> (K,); NaN where a class has none."""
-    table: Table = {}
+    table: ClassValues = {}
     for metric, matches in (("boundary_f1", scores.boundary_f1), ("surface_dice", scores.surface_dice)):
         if matches is not None:
             for key, row in zip(keys(metric, settings), matches.score, strict=True):
@@ -49,20 +74,20 @@ def image_values(scores: PairScores, settings: BoundarySettings) -> Table:
 
 def region_values(
     confusion: Confusion, missed: npt.NDArray[Any], spurious: npt.NDArray[Any], settings: BoundarySettings
-) -> Table:
+) -> ClassValues:
     """The values that come from counts: how often a class was missed or spurious, IoU, accuracy."""
-    table: Table = {("miou",): confusion.iou(), ("pixel_accuracy",): ratio(confusion.agreeing, confusion.gt)}
+    table: ClassValues = {("miou",): confusion.iou(), ("pixel_accuracy",): ratio(confusion.agreeing, confusion.gt)}
     for metric in DISTANCES:
         table[metric, "missed"], table[metric, "spurious"] = missed, spurious
     return {path: values for path, values in table.items() if path[0] in settings.metrics}
 
 
-def trimap_values(bands: Confusion, settings: BoundarySettings) -> Table:
+def trimap_values(bands: Confusion, settings: BoundarySettings) -> ClassValues:
     """IoU in the trimap bands, one row of counts per width."""
     return {("trimap_miou", key): row for key, row in zip(keys("trimap_miou", settings), bands.iou(), strict=True)}
 
 
-def over_classes(table: Table, confusion: Confusion) -> dict[Path, float]:
+def over_classes(table: ClassValues, confusion: Confusion) -> dict[Path, float]:
     """One figure per path: the mean over the classes that have a value; counts add up; accuracy is of all pixels.
 
     Args: table: path -> (K,); confusion: of the same classes.

@@ -16,7 +16,7 @@ from convneur.data.images import normalise
 from convneur.data.reading import Reading
 from convneur.errors import InputError
 
-__all__ = ["Batch", "Place", "Views", "batches"]
+__all__ = ["Batch", "BatchShard", "Views", "batches"]
 
 _ORDER = 2**32 - 1  # where a view has its index, the order of an epoch has this
 
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
+class BatchShard:
     """Which part of each step's batch a process computes, and in how many parts."""
 
     rank: int = 0
@@ -90,7 +90,11 @@ def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -
     Raises: InputError: a photo that can no longer be read, or a process that decodes was killed.
     """
     loader: DataLoader[Batch] = DataLoader(
-        _Told(views), batch_sampler=_Once(keys), num_workers=workers, worker_init_fn=_begin_worker, collate_fn=_collated
+        _ErrorsAsValues(views),
+        batch_sampler=_KeysInOrder(keys),
+        num_workers=workers,
+        worker_init_fn=_begin_worker,
+        collate_fn=_collated,
     )
     parts = iter(loader)
     while True:
@@ -109,7 +113,7 @@ def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -
         yield Batch(part[0].contiguous(memory_format=torch.channels_last), part[1])
 
 
-class _Told(Dataset[Any]):
+class _ErrorsAsValues(Dataset[Any]):
     """Views, or the error as a value: raised in a worker it would arrive as a traceback in its words."""
 
     def __init__(self, views: Views) -> None:
@@ -130,7 +134,9 @@ def _begin_worker(number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that saves
 
 
-class _Once:
+class _KeysInOrder:
+    """A batch sampler that yields what it was given, as DataLoader wants one."""
+
     def __init__(self, keys: Iterator[list[tuple[int, int]]]) -> None:
         self._keys = keys
 

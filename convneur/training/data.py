@@ -1,8 +1,10 @@
 """The images of a run: found in a folder, read once, counted by class."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol
 
 from convneur.data.class_names import read_class_names
 from convneur.data.examples import Example, Task, find_examples, survey
@@ -11,7 +13,10 @@ from convneur.data.reading import Reading
 from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 
-__all__ = ["TrainingData", "prepare_data", "reading_of"]
+__all__ = ["IgnoreIndex", "TrainingData", "fingerprint", "prepare_data", "reading_of"]
+
+
+IgnoreIndex = int | Literal["none"] | None
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,37 @@ class TrainingData:
     preset: str | None = None
     left_out: tuple[str, ...] = ()
 
+    @property
+    def fingerprint(self) -> str:
+        """By which a run knows that it goes on with the images that it was begun with."""
+        return fingerprint((*self.train, *self.val))
 
-def reading_of(preset: str | None, ignore_index: str | None) -> Reading:
+
+class KnownData(Protocol):
+    """What a run's plan knows of its data; see `TrainingData`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def counts(self) -> tuple[int, ...]: ...
+    @property
+    def left_out(self) -> tuple[str, ...]: ...
+
+
+def fingerprint(examples: Iterable[Example]) -> str:
+    """SHA-256 of the examples' names, in order."""
+    return hashlib.sha256("\n".join(example.name for example in examples).encode()).hexdigest()
+
+
+def reading_of(task: Task, preset: str | None, ignore_index: IgnoreIndex) -> Reading:
     """How label maps are read.
 
     Args:   preset: a data set's name; ignore_index: the label that does not count, or "none"; None: the
                 preset's, or 255.
-    Raises: ConfigError: no such preset, or ids are ignored and no label is.
+    Raises: ConfigError: no such preset, ids are ignored and no label is, or classification has no label maps.
     """
+    if task == "classification" and (preset is not None or ignore_index is not None):
+        raise ConfigError("ignore_index" if preset is None else "preset", "is for segmentation; leave it out")
     if preset is not None and preset not in PRESETS:
         raise ConfigError("preset", f"choose {', '.join(PRESETS)}", value=preset)
     known = PRESETS[preset] if preset else None
@@ -55,24 +83,24 @@ def prepare_data(
     task: Task,
     *,
     preset: str | None = None,
-    classes: str | None = None,
-    ignore_index: str | None = None,
+    classes: str | Sequence[str] | None = None,
+    ignore_index: IgnoreIndex = None,
     threads: int = 1,
-    known: tuple[Sequence[str], Sequence[int], Sequence[str]] | None = None,
+    begun: KnownData | None = None,
     progress: Progress = silent,
 ) -> TrainingData:
     """Find the images and read each once, or know what that gave when the run was begun.
 
     Args:
-        preset, ignore_index: see `reading_of`; classes: a file of class names.
-        known: classes, counts and left_out of the data that the run was begun with.
+        preset, ignore_index: see `reading_of`; classes: their names, or a file of them.
+        begun: the plan of the run that goes on.
     Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes; no pixel counts.
     """
-    if task == "classification" and (preset or ignore_index is not None):
-        raise ConfigError("preset" if preset else "ignore_index", "is for segmentation; leave it out")
-    reading = reading_of(preset, ignore_index)
+    reading = reading_of(task, preset, ignore_index)
     found = find_examples(folder, task, reading)
-    names = tuple(read_class_names(Path(classes))) if classes else found.names
+    if isinstance(classes, str):
+        classes = read_class_names(Path(classes))
+    names = tuple(classes) if classes else found.names
     if task == "classification" and classes and found.names:
         raise ConfigError("classes", "folders name the classes here; leave it out", value=classes)
     if found.unpaired:
@@ -80,12 +108,12 @@ def prepare_data(
         progress.warn(
             f"{len(found.unpaired)} photos without a label map, left aside: {', '.join(found.unpaired[:3])}{more}"
         )
-    if known is not None:
-        labels, counts, unusable = known
+    if begun is not None:
+        unusable = set(begun.left_out)
         train_kept, val_kept = (
             tuple(each for each in split if each.name not in unusable) for split in (found.train, found.val)
         )
-        return TrainingData(train_kept, val_kept, reading, tuple(labels), tuple(counts), preset, tuple(unusable))
+        return TrainingData(train_kept, val_kept, reading, begun.classes, begun.counts, preset, begun.left_out)
     threads = max(threads, 1)
     with progress.steps("looking through the photos", len(found.train) + len(found.val)) as advance:
         train = survey(found.train, reading, len(names) if names else None, threads=threads, seen=advance)

@@ -1,6 +1,5 @@
-"""A training run's folder: what it was begun with, whether it may be begun or gone on with, and by whom."""
+"""A training run's folder: its files, whether a run may be begun or gone on with in it, and by whom."""
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -8,31 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from convneur.errors import ConfigError, InputError
+from convneur.errors import InputError
 from convneur.files import new_file, new_folder
 from convneur.formats import to_json
 
-__all__ = [
-    "CONFIG",
-    "FIGURE",
-    "METRICS",
-    "SCHEMA",
-    "STATE",
-    "WEIGHTS",
-    "as_options",
-    "asked_of",
-    "begun_with",
-    "draw_curves",
-    "fingerprint",
-    "read_config",
-    "refuse_changes",
-    "run_folder",
-    "write_config",
-]
+__all__ = ["CONFIG", "FIGURE", "METRICS", "STATE", "WEIGHTS", "RecordLog", "read_config", "run_folder", "write_config"]
 
 CONFIG, STATE, METRICS = "config.json", "state.safetensors", "metrics.jsonl"
 WEIGHTS, FIGURE = "weights.safetensors", "training.png"
-SCHEMA = "convneur.run/1"
 
 
 @contextmanager
@@ -68,8 +50,8 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool) -> Itera
         lock.release()
 
 
-def read_config(folder: Path, schema: str = SCHEMA) -> dict[str, Any]:
-    """What the run in a folder was begun with. Raises: InputError: no run, a damaged one, or of another schema."""
+def read_config(folder: Path, *schemas: str) -> dict[str, Any]:
+    """What was kept of how the work in a folder was begun. Raises: InputError: none, damaged, or of no such schema."""
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -77,8 +59,8 @@ def read_config(folder: Path, schema: str = SCHEMA) -> dict[str, Any]:
         raise InputError(folder, "holds no run to go on with; leave out `resume`") from None
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be read ({error}); begin again with `force`") from None
-    if not isinstance(config, dict) or config.get("schema") != schema:
-        raise InputError(path, f"describes no {schema.partition('/')[0]}; begin again with `force`")
+    if not isinstance(config, dict) or config.get("schema") not in schemas:
+        raise InputError(path, f"describes no {schemas[0].partition('/')[0]}; begin again with `force`")
     return config
 
 
@@ -88,58 +70,28 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
         temporary.write_text(to_json(config) + "\n", encoding="utf-8")
 
 
-def refuse_changes(folder: Path, typed: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
-    """Raise for what is asked for with another value than the run was begun with. Both by the setting's name.
+class RecordLog:
+    """metrics.jsonl: a record per line; those after the state that a run goes on from are dropped."""
 
-    Raises: ConfigError: names the first of them.
-    """
-    for setting, value in typed.items():
-        if _plain(value) != _plain(saved.get(setting)):
-            raise ConfigError(
-                setting,
-                f"the run in {folder} was begun with {_shown(saved.get(setting))}; leave it out, or begin again with "
-                "`force`",
-                value=_shown(value),
-            )
+    def __init__(self, path: Path, step: int, *, main: bool) -> None:
+        self._path = path if main else None
+        if not main:
+            return
+        lines = path.read_text(encoding="utf-8").splitlines() if step and path.exists() else []
+        with new_file(path, force=True) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines if _before(line, step)), encoding="utf-8")
 
-
-def begun_with(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Every setting that a folder's config fixes, by its name."""
-    return {**config["net"], **config["settings"], **asked_of(config)}
-
-
-def asked_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a folder's config says was asked for, by the setting's name; on disk it is by option."""
-    return {_setting(option): value for option, value in config["asked"].items()}
+    def add(self, record: Mapping[str, Any]) -> None:
+        if self._path is not None:
+            try:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record) + "\n")
+            except OSError as error:
+                raise InputError(self._path, f"could not be written ({error.strerror})") from None
 
 
-def as_options(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The other way round."""
-    return {"DATA" if name == "data" else "--" + name.replace("_", "-"): value for name, value in asked.items()}
-
-
-def draw_curves(folder: Path, title: str) -> None:
-    """Loss and validations of a run's folder, as a picture in it."""
-    from convneur.figures.style import save_figure
-    from convneur.figures.training import training_figure
-
-    records = [json.loads(line) for line in (folder / METRICS).read_text(encoding="utf-8").splitlines()]
-    with new_file(folder / FIGURE, force=True) as temporary:
-        save_figure(training_figure(records, title=title), temporary, dpi=120)
-
-
-def fingerprint(names: list[str]) -> str:
-    """SHA-256 of the names of the examples, in order: a run goes on with the photos that it was begun with."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
-
-
-def _setting(option: str) -> str:
-    return "data" if option == "DATA" else option.removeprefix("--").replace("-", "_")
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value))
-
-
-def _shown(value: Any) -> str:
-    return "none" if value is None else ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+def _before(line: str, step: int) -> bool:
+    try:
+        return json.loads(line)["step"] <= step
+    except (ValueError, KeyError, TypeError):
+        return False  # cut off when the run was killed

@@ -1,31 +1,25 @@
 """The records of metrics.jsonl as scalars for TensorBoard."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-__all__ = ["Tell", "scalars_of", "tensorboard"]
-
-
-class Tell(Protocol):
-    """Takes a record."""
-
-    def __call__(self, record: Mapping[str, Any], /) -> object: ...
+__all__ = ["scalar_writer", "scalars_of"]
 
 
 @contextmanager
-def tensorboard(folder: Path, step: int) -> Iterator[Tell]:
+def scalar_writer(folder: Path, step: int) -> Iterator[Callable[[Mapping[str, Any]], object]]:
     """What writes records to TensorBoard's files in a folder. Args: step: from which what is there counts no more."""
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(folder, purge_step=step + 1) as writer:
 
-        def tell(record: Mapping[str, Any]) -> None:
+        def write(record: Mapping[str, Any]) -> None:
             for name, value in scalars_of(record).items():
                 writer.add_scalar(name, value, record["step"])
 
-        yield tell
+        yield write
 
 
 def scalars_of(record: Mapping[str, Any]) -> dict[str, float]:

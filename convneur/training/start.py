@@ -10,20 +10,28 @@ import torch
 from convneur.checkpoints import load_checkpoint
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
-from convneur.progress import Progress
+from convneur.progress import Progress, silent
 from convneur.variants import CHUNK_SETTINGS, ConvNeurConfig
 
-__all__ = ["StartReport", "begin_from", "new_model", "start_from"]
+__all__ = ["StartReport", "new_model", "start_from"]
 
 
-def new_model(config: ConvNeurConfig, seed: int) -> ConvNeur:
-    """The model with its random start."""
+def new_model(
+    config: ConvNeurConfig, seed: int, *, init: str | Path | None = None, progress: Progress = silent
+) -> ConvNeur:
+    """A model with its random start, or with the weights in a file where they fit; says which of them it took.
+
+    Raises: InputError: see `start_from`.
+
+    >>> from convneur.variants import find_config
+    >>> new_model(find_config("m1", num_classes=2), seed=0).config.num_classes
+    2
+    """
     torch.manual_seed(seed)
-    return ConvNeur(config)
-
-
-def begin_from(model: ConvNeur, path: Path, progress: Progress) -> None:
-    """Give a model the weights in a file, and say which of them it took. Raises: InputError: see `start_from`."""
+    model = ConvNeur(config)
+    if init is None:
+        return model
+    path = Path(init)
     report = start_from(model, path)
     progress.note(f"{path}: {len(report.taken)} of {len(report.taken) + len(report.fresh)} tensors taken")
     for names, what in ((report.fresh, "begin at random"), (report.unused, "of the file are not used")):
@@ -31,6 +39,7 @@ def begin_from(model: ConvNeur, path: Path, progress: Progress) -> None:
             progress.note(f"  {len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
     for setting, (theirs, ours) in report.otherwise.items():
         progress.warn(f"{path.name} was trained with {setting} {theirs}, this net has {ours}")
+    return model
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from convneur.data.examples import Example, hash_of, held_out
 from convneur.errors import ConfigError
-from convneur.training.loop import Pace
+from convneur.training.profile import StepTime as Pace
 
 __all__ = ["Cell", "cells", "folds_of", "mean_pace", "remainder", "turns"]
 
@@ -50,7 +50,7 @@ def turns(steps: int) -> Iterator[int]:
 
 def mean_pace(paces: Sequence[Pace]) -> Pace:
     """The pace of nets that are trained by turns."""
-    return Pace(statistics.fmean(pace.step for pace in paces), statistics.fmean(pace.photo for pace in paces))
+    return Pace(statistics.fmean(pace.step for pace in paces), statistics.fmean(pace.image for pace in paces))
 
 
 def folds_of(train: Sequence[Example], val: Sequence[Example], count: int) -> tuple[tuple[Example, ...], ...]:

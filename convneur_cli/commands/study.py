@@ -6,20 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from convneur.training.folder import asked_of, begun_with, read_config, refuse_changes, run_folder, write_config
 from convneur.variants import ConvNeurConfig
-from convneur_cli.commands.train import DEFAULTS, asked_settings, begun_as_typed
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.data import DataSetOptions
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.options.training import RecipeOptions, RunOptions
-from convneur_cli.study_report import REPORTS, print_result
-from convneur_cli.study_scores import find_test_photos
-from convneur_cli.study_twins import TWINS, read_seeds, read_twins, same_nets
-from convneur_cli.study_work import PLAN, Study
 
 __all__ = ["study"]
+
+TWINS = "none,per-stage,per-stage:min_chunks=4,self-attention"
 
 _MINUTES = 20.0
 
@@ -78,6 +74,13 @@ def study(
 
     Example: `convneur study nuclei/ --classes classes.txt --twins none,per-stage --minutes 5 --out studies/nuclei`
     """
+    from convneur.training.folder import asked_of, begun_with, read_config, refuse_changes, run_folder, write_config
+    from convneur_cli.commands.train import DEFAULTS, asked_settings, begun_as_typed
+    from convneur_cli.study_report import REPORTS, print_result
+    from convneur_cli.study_scores import find_test_photos
+    from convneur_cli.study_twins import TWINS, read_seeds, read_twins, same_nets
+    from convneur_cli.study_work import PLAN, Study
+
     if epochs is not None and minutes is not None:
         raise UsageError("--minutes: is another way to say --epochs; leave one of them out")
     if minutes is not None and not minutes > 0:
@@ -121,8 +124,9 @@ def study(
         nets = {**read_twins(",".join(saved["twins"]), net), **more}
         drawn = tuple(dict.fromkeys((*saved["seeds"], *(read_seeds(seeds) if seeds else ()))))
 
-    from convneur.training.data import prepare_data
     from convneur.training.loop import engine
+
+    from convneur.training.data import prepare_data
 
     printer = common.printer()
     for one, other in same_nets(nets):

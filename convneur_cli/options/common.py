@@ -70,7 +70,9 @@ def _as_typed(parameter: inspect.Parameter) -> str:
     (about,) = (each for each in parameter.annotation.__metadata__ if isinstance(each, (OptionInfo, ArgumentInfo)))
     if isinstance(about, ArgumentInfo):
         return about.metavar or parameter.name.upper()
-    return next(iter(about.param_decls or ()), "--" + parameter.name.replace("_", "-"))
+    # Inside Annotated, typer.Option takes its first name for a default.
+    declared = [*([about.default] if isinstance(about.default, str) else []), *(about.param_decls or ())]
+    return declared[0].split("/")[0] if declared else "--" + parameter.name.replace("_", "-")
 
 
 def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> None:

@@ -35,14 +35,6 @@ class DataSetOptions:
         ),
     ] = None
 
-    def asked(self) -> dict[str, str | None]:
-        """What was typed, as a run keeps it: it may be gone on with from another folder."""
-        return {
-            "preset": self.preset,
-            "classes": str(self.classes.resolve()) if self.classes else None,
-            "ignore_index": self.ignore_index,
-        }
-
     def known(self) -> "Preset | None":
         """What the preset says."""
         from convneur.data.presets import PRESETS

@@ -1,15 +1,12 @@
-"""The options that describe a net, shared by every command that builds one."""
+"""The options that describe a model, shared by every command that builds one."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from convneur.errors import ConfigError
 from convneur.variants import (
-    VARIANTS,
     ConvNeurConfig,
     Fusion,
     GlobalBranchName,
@@ -22,13 +19,9 @@ from convneur.variants import (
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
 
-if TYPE_CHECKING:
-    from convneur.cost import ForeignNet
+__all__ = ["AnyModelOptions", "ModelOptions", "ModelsOptions"]
 
-__all__ = ["PANEL", "ModelOptions", "foreign_import_notes", "load_net"]
-
-PANEL = "The net"
-_FOREIGN = "package.module:factory or timm/NAME"
+_PANEL = "Model"
 
 
 def _four(option: str, typed: str) -> int | tuple[int, ...]:
@@ -42,113 +35,115 @@ def _four(option: str, typed: str) -> int | tuple[int, ...]:
     return values[0] if len(values) == 1 else values
 
 
-def load_net(option: str, name: str) -> "ConvNeurConfig | ForeignNet":
-    """A net by its name, ours without any settings or another; importing another's module runs its code.
-
-    Raises: UsageError: an unknown name; InputError: a broken file or module.
-    """
-    if not _is_foreign(name):
-        return _own(option, name, f"a .json file of settings, {_FOREIGN}")
-    from convneur.cost import load_foreign
-
-    try:
-        return load_foreign(name)
-    except ConfigError as error:
-        raise UsageError(f"{option} {error.value}: {error.problem}") from error
-
-
-def foreign_import_notes(names: Iterable[str]) -> list[str]:
-    """What to tell before nets of these names are loaded: whose code will run."""
-    modules = dict.fromkeys(name.split(":")[0].split("/")[0] for name in names if _is_foreign(name))
-    return [f"importing {module}, which runs its code" for module in modules]
-
-
-def _is_foreign(name: str) -> bool:
-    return name.startswith("timm/") or (":" in name and not name.endswith(".json"))
-
-
-def _own(option: str, name: str, others: str) -> ConvNeurConfig:
-    try:
-        return find_config(name)
-    except ConfigError as error:
-        problem = error.problem if name.endswith(".json") else f"choose {', '.join(VARIANTS)}, {others}"
-        raise UsageError(f"{option} {name or repr(name)}: {problem}") from error
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-@option_group
 @dataclass(frozen=True)
-class ModelOptions:
-    """Which net; every option left out keeps the value of the variant, the preset, or the file."""
-
+class _OneName:
     model: Annotated[
         str | None,
-        typer.Option(
-            help="m1 to m4, several with commas, all, or a JSON file of settings. Where nets are counted or timed, any "
-            "other too: package.module:factory or timm/NAME.",
-            show_default="m1",
-            rich_help_panel=PANEL,
-        ),
+        typer.Option(help="m1 to m4, or a JSON file of settings.", show_default="m1", rich_help_panel=_PANEL),
     ] = None
+
+
+@dataclass(frozen=True)
+class _SomeNames:
+    models: Annotated[
+        str,
+        typer.Option(
+            "--model", help="m1 to m4, several with commas, all, or a JSON file of settings.", rich_help_panel=_PANEL
+        ),
+    ] = "all"
+
+
+@dataclass(frozen=True)
+class _AnyNames:
+    models: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            help="m1 to m4, several with commas, all, or a JSON file of settings. Any other model: "
+            "package.module:factory or timm/NAME.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "m1"
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Every option left out keeps the value of the variant, the preset, or the file."""
+
     memory: Annotated[
         Placement | None,
-        typer.Option(help="Which blocks have a global branch.", show_default="per-stage", rich_help_panel=PANEL),
+        typer.Option(help="Which blocks have a global branch.", show_default="per-stage", rich_help_panel=_PANEL),
     ] = None
     global_branch: Annotated[
         GlobalBranchName | None,
-        typer.Option(help="What it holds.", show_default="neural-memory", rich_help_panel=PANEL),
+        typer.Option(help="What the global branch computes.", show_default="neural-memory", rich_help_panel=_PANEL),
     ] = None
     fusion: Annotated[
         Fusion | None,
-        typer.Option(help="How it meets the local features.", show_default="gating", rich_help_panel=PANEL),
+        typer.Option(help="How global and local features are combined.", show_default="gating", rich_help_panel=_PANEL),
     ] = None
     mem_dim: Annotated[
-        int | None, typer.Option(help="Its width C_m.", show_default="the variant's", rich_help_panel=PANEL)
+        int | None,
+        typer.Option(help="Width C_m of the global branch.", show_default="the variant's", rich_help_panel=_PANEL),
     ] = None
     chunk_length: Annotated[
         str | None,
-        typer.Option(help="Tokens per chunk; four for the stages.", show_default="196", rich_help_panel=PANEL),
+        typer.Option(
+            help="Tokens per chunk of the memory; one number, or four for the stages.",
+            show_default="196",
+            rich_help_panel=_PANEL,
+        ),
     ] = None
     min_chunks: Annotated[
         int | None,
-        typer.Option(help="Shorten chunks to 1/N of the tokens, rounded up.", show_default="1", rich_help_panel=PANEL),
+        typer.Option(
+            help="Shorten chunks until an image has about this many.", show_default="1", rich_help_panel=_PANEL
+        ),
     ] = None
     chunks: Annotated[
         str | None,
         typer.Option(
-            help="Chunks of 1/N of the tokens, rounded up; four for the stages.",
+            help="Chunks per image, whatever its size; one number, or four for the stages.",
             show_default="by length",
-            rich_help_panel=PANEL,
+            rich_help_panel=_PANEL,
         ),
     ] = None
     memory_layers: Annotated[
-        int | None, typer.Option(help="1, a matrix; 2, a small perceptron.", show_default="1", rich_help_panel=PANEL)
+        int | None,
+        typer.Option(
+            help="Layers of the memory: 1, a matrix; 2, a small perceptron.", show_default="1", rich_help_panel=_PANEL
+        ),
     ] = None
     read: Annotated[
         Read | None,
-        typer.Option(help="The state a chunk reads.", show_default="before", rich_help_panel=PANEL),
+        typer.Option(
+            help="Which state of the memory a chunk reads: before its own write, after it, or the image's final one.",
+            show_default="before",
+            rich_help_panel=_PANEL,
+        ),
     ] = None
     order: Annotated[
         Order | None,
-        typer.Option(help="Which tokens make a chunk.", show_default="raster", rich_help_panel=PANEL),
+        typer.Option(
+            help="Which tokens make a chunk: neighbours (raster), or every T-th (strided).",
+            show_default="raster",
+            rich_help_panel=_PANEL,
+        ),
     ] = None
     model_preset: Annotated[
         Literal["classification", "dense"] | None,
         typer.Option(
-            help="The paper's chunk length: 196 or 4096.",
+            help="The paper's chunk length: 196 for classification, 4096 for dense prediction.",
             show_default="classification",
-            rich_help_panel=PANEL,
+            rich_help_panel=_PANEL,
         ),
     ] = None
     head: Annotated[
         Head | None,
         typer.Option(
-            help="What follows the backbone; the dense ones of ADE20K's 150 classes.",
+            help="What follows the backbone; dense heads have ADE20K's 150 classes.",
             show_default="classifier",
-            rich_help_panel=PANEL,
+            rich_help_panel=_PANEL,
         ),
     ] = None
 
@@ -160,66 +155,44 @@ class ModelOptions:
                 typed[name] = getattr(self, name)
         for name in ("chunk_length", "chunks"):
             if getattr(self, name) is not None:
-                typed[name] = _four(_option(name), getattr(self, name))
+                typed[name] = _four("--" + name.replace("_", "-"), getattr(self, name))
         if self.head is not None:
             typed["head"] = self.head
         return typed
 
-    def names(self) -> tuple[str, ...]:
-        """The nets asked for, by the names they were asked by; a name given twice is one."""
-        typed = [name.strip() for name in ("m1" if self.model is None else self.model).split(",")]
-        return tuple(dict.fromkeys(each for name in typed for each in (VARIANTS if name == "all" else (name,))))
 
-    def foreign_names(self) -> tuple[str, ...]:
-        """Those of them that are no ConvNeur: by an import string, or in timm."""
-        return tuple(name for name in self.names() if _is_foreign(name))
+@option_group
+@dataclass(frozen=True)
+class ModelOptions(_Settings, _OneName):
+    """One ConvNeur."""
 
-    def configs(self) -> dict[str, ConvNeurConfig]:
-        """Each net asked for, by the name it was asked by.
+    def single(self) -> tuple[str, ConvNeurConfig]:
+        """The model's name as typed, and its config.
 
-        Raises: UsageError: an unknown name, or a net that is no ConvNeur; ConfigError: settings no net can have;
+        Raises: UsageError: an unknown name, several, or another model; ConfigError: settings no model can have;
             InputError: a broken file.
         """
-        for name in self.foreign_names():
+        name = "m1" if self.model is None else self.model
+        if ":" in name or name.startswith("timm/"):
             raise UsageError(f"--model {name}: this command takes ConvNeur alone: m1 to m4, or a .json file")
-        return {name: self._changed(name, "all, or a .json file of settings") for name in self.names()}
-
-    def nets(self) -> "dict[str, ConvNeurConfig | ForeignNet]":
-        """Each net asked for, by the name it was asked by, any other net too; the settings are for ConvNeur.
-
-        Raises: UsageError: an unknown name, or settings without a ConvNeur; otherwise as `configs`.
-        """
-        settings = self.settings()
-        foreign = self.foreign_names()
-        if settings and len(foreign) == len(self.names()):
-            first = _option(next(iter(settings)))
-            raise UsageError(f"{first}: is a setting of ConvNeur, which --model {self.model} is not; leave it out")
-        others = f"all, a .json file of settings, {_FOREIGN}"
-        own = {name: self._changed(name, others) for name in self.names() if name not in foreign}
-        loaded = {name: load_net("--model", name) for name in foreign}  # last: this runs others' code
-        return {name: own[name] if name in own else loaded[name] for name in self.names()}
-
-    def _changed(self, name: str, others: str) -> ConvNeurConfig:
-        base = _own("--model", name, others)
-        with self.naming_options(name):
-            return find_config(base, **self.settings())
-
-    @contextmanager
-    def naming_options(self, name: str) -> Iterator[None]:
-        """Where a setting is wrong that was not typed, say which model has it.
-
-        Raises: UsageError: in place of the ConfigError that the block raised.
-        """
+        if "," in name or name == "all":
+            raise UsageError(f"--model {name}: this command takes one model")
+        base = find_config(name)
         try:
-            yield
+            return name, find_config(base, **self.settings())
         except ConfigError as error:
             if error.setting in self.settings():
                 raise  # named by its option where it is reported
             raise UsageError(f"--model {name}: {error}") from error
 
-    def single(self) -> tuple[str, ConvNeurConfig]:
-        """The one net, for commands that take one."""
-        configs = self.configs()
-        if len(configs) != 1:
-            raise UsageError(f"--model {self.model}: this command takes one net")
-        return next(iter(configs.items()))
+
+@option_group
+@dataclass(frozen=True)
+class ModelsOptions(_Settings, _SomeNames):
+    """Several ConvNeurs: all, where other commands take one."""
+
+
+@option_group
+@dataclass(frozen=True)
+class AnyModelOptions(_Settings, _AnyNames):
+    """Several models, those of others too."""

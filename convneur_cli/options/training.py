@@ -8,7 +8,6 @@ import typer
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
 from convneur_cli.sizes import parse_size
-from convneur_cli.weights import weights_file
 
 __all__ = ["RecipeOptions", "RunOptions"]
 
@@ -24,10 +23,9 @@ class RunOptions:
         Literal["segmentation", "classification"] | None,
         typer.Option(help="A class for each pixel, or for each photo.", show_default="segmentation"),
     ] = None
-    recipe_name: Annotated[
+    recipe: Annotated[
         str | None,
         typer.Option(
-            "--recipe",
             help="Values to train with: small, imagenet, or a JSON file.",
             metavar="NAME",
             show_default="small",
@@ -46,16 +44,6 @@ class RunOptions:
     validate_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between validations.", show_default="a twentieth of the steps")
     ] = None
-
-    def asked(self) -> dict[str, Any]:
-        """What was typed of what cannot change while a run goes on."""
-        return {
-            "task": self.task,
-            "recipe": self.recipe_name,
-            "init": self.init and str(weights_file("--init", self.init).resolve()),
-            "precision": self.precision,
-            "validate_every": self.validate_every,
-        }
 
 
 @option_group

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import count as numbers
 from pathlib import Path
@@ -15,7 +17,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convneur.cost import NetCounter, latency
+import convneur.bench.machine
+import convneur.bench.peak
+import convneur.bench.plan
+import convneur.bench.run
+from convneur.cost import ModelCounter
 from convneur.variants import VARIANTS
 
 QUICK = ["--warmup", "1", "--repeats", "2", "--memory", "none"]
@@ -31,7 +37,7 @@ def run(command: Any) -> Any:
 @pytest.fixture(autouse=True)
 def light(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One thread and small products: tests share the machine."""
-    monkeypatch.setattr(latency, "_LARGEST_PRODUCT", {"cpu": 256})
+    monkeypatch.setattr(convneur.bench.peak, "_LARGEST", {"cpu": 256})
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -40,7 +46,7 @@ def light(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A module of nets in the current folder, which prints when it is imported and when a net runs."""
+    """A module of models in the current folder, which prints when it is imported and when a model runs."""
     name = f"bench_zoo_{next(_NUMBERS)}"
     (tmp_path / f"{name}.py").write_text(
         "from torch import nn\n"
@@ -63,8 +69,8 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock whose every look takes 8 ms, and no load: what is printed is then known."""
     now = iter(range(10**9))
-    monkeypatch.setattr(latency.time, "perf_counter", lambda: 0.008 * next(now))
-    monkeypatch.setattr(latency.os, "getloadavg", lambda: (0.0, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.008 * next(now))
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0), raising=False)
 
 
 def test_json_has_times_machine_and_versions(run: Any) -> None:
@@ -106,13 +112,15 @@ def test_json_has_times_machine_and_versions(run: Any) -> None:
 
 
 def test_the_table_and_what_is_said_of_it(run: Any, quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "_processor_facts", lambda: {"model name": "Old Processor", "flags": "fpu avx2 sse"})
+    monkeypatch.setattr(
+        convneur.bench.machine, "_processor_facts", lambda: {"model name": "Old Processor", "flags": "fpu avx2 sse"}
+    )
     assert run("--sizes", "32,64", "--batch", "4", "--dtype", "bfloat16", "--against", "m1", *QUICK) == 0
     lines = run.out.splitlines()
     assert lines[0].strip() == "Forward pass: cpu, bfloat16, 1 thread, 2 repeats"
     assert [" ".join(line.split()) for line in lines[1:3]] == [
         "p50 p90 images ns GMACs peak of the time to",
-        "net size batch ms ms /s /px /s MB count the first",
+        "model size batch ms ms /s /px /s MB count the first",
     ]
     rows = [line.split() for line in lines[4:8]]
     assert [row[:5] for row in rows if row[0] == "m1" and row[1] != "as"] == [
@@ -132,12 +140,12 @@ def test_the_table_and_what_is_said_of_it(run: Any, quiet_machine: None, monkeyp
     assert run.err == ""
 
 
-def test_fold_sets_each_net_beside_its_folded_form(run: Any, zoo: str) -> None:
+def test_fold_sets_each_model_beside_its_folded_form(run: Any, zoo: str) -> None:
     assert run("--json", "--fold", "--model", f"m1,{zoo}:Even,m2", "--sizes", "32,64", *ONCE) == 0
     names = ["m1", "m1 folded", f"{zoo}:Even", "m2", "m2 folded"]
     assert [net["name"] for net in run.json["models"]] == names
     macs = {net["name"]: [row["macs"] for row in net["rows"]] for net in run.json["models"]}
-    counted = [NetCounter(VARIANTS["m1"], folded=True).at(side, side).macs for side in (32, 64)]
+    counted = [ModelCounter(VARIANTS["m1"], folded=True).at(side, side).macs for side in (32, 64)]
     assert macs["m1 folded"] == counted
     assert all(fewer < more for fewer, more in zip(counted, macs["m1"], strict=True))
     assert run("--fold", "--model", f"{zoo}:Even,m2", "--sizes", "32,64", *ONCE) == 0
@@ -159,10 +167,10 @@ def test_fold_leaves_out_what_cannot_be_folded(run: Any, tmp_path: Path, monkeyp
 
 
 def test_doubtful_times_are_told(run: Any, quiet_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency.os, "getloadavg", lambda: (99.0, 0.0, 0.0), raising=False)
-    monkeypatch.setattr(latency, "matmul_peak", lambda settings: 10.0)
+    monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(convneur.bench.run, "matmul_peak", lambda settings: 10.0)
     now = iter(0.008 * 1.5**number for number in range(10**9))  # ever slower
-    monkeypatch.setattr(latency.time, "perf_counter", lambda: next(now))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(now))
     assert run("--sizes", "32", "--warmup", "1", "--repeats", "9", "--memory", "none") == 0
     said = " ".join(run.out.split())
     assert "The machine was busy before the run began (load 99.0" in said
@@ -184,12 +192,12 @@ def test_peers_take_turns_and_their_output_stays_off_stdout(run: Any, zoo: str) 
     assert lines[:2] == [f"importing {zoo}, which runs its code", "imported"]
     assert set(lines[2:-1]) == {
         "runs",
-        f"{zoo}:Even cannot be counted on 1 image of 33: nothing foretells if it fits into memory",
+        f"{zoo}:Even cannot be counted on 1 image of 33: whether it fits into memory is not known beforehand",
     }
     assert lines[-1] == f"error: {zoo}:Even on 1 image of 33: an odd side (input 1x3x33x33)"
 
 
-def test_a_foreign_net_alone_and_the_first_refused(run: Any, zoo: str) -> None:
+def test_an_external_model_alone_and_the_first_refused(run: Any, zoo: str) -> None:
     assert run("-q", "--model", f"{zoo}:Even", "--against", "m1", "--sizes", "33,32", *ONCE) == 1
     rows = [line.split() for line in run.out.splitlines()[4:8]]
     assert [row[0] for row in rows] == [f"{zoo}:Even", "m1"] * 2
@@ -198,13 +206,13 @@ def test_a_foreign_net_alone_and_the_first_refused(run: Any, zoo: str) -> None:
     assert rows[3][-1].endswith("x")
 
 
-def test_a_size_that_no_count_foretells_is_named_before_it_runs(run: Any, zoo: str) -> None:
+def test_a_size_that_cannot_be_counted_is_named_before_it_runs(run: Any, zoo: str) -> None:
     assert run("--model", f"{zoo}:Even", "--sizes", "33,32", *ONCE) == 1
-    note = f"{zoo}:Even cannot be counted on 1 image of 33: nothing foretells if it fits into memory"
+    note = f"{zoo}:Even cannot be counted on 1 image of 33: whether it fits into memory is not known beforehand"
     assert note in run.err.splitlines()
 
 
-def test_timm_nets(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_models(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Sized(nn.Conv2d):
         def __init__(self, img_size: int = 224) -> None:
             super().__init__(3, 4, 1)
@@ -260,7 +268,7 @@ def test_ctrl_c_leaves_nothing(run: Any, tmp_path: Path, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     threads = torch.get_num_threads()
-    monkeypatch.setattr(latency, "_case", interrupted)
+    monkeypatch.setattr(convneur.bench.run, "time_case", interrupted)
     code = run(
         "--sizes", "32", "--threads", "7", "-o", str(tmp_path / "a.json"), "--plot", str(tmp_path / "a.png"), *QUICK
     )
@@ -272,10 +280,10 @@ def test_ctrl_c_leaves_nothing(run: Any, tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_would_not_fit_in_memory_is_refused_before_it_starts(
     run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(latency, "free_memory", lambda device: 10**9)
-    monkeypatch.setattr(latency, "matmul_peak", lambda settings: pytest.fail("began"))
+    monkeypatch.setattr(convneur.bench.plan, "free_memory", lambda device: 10**9)
+    monkeypatch.setattr(convneur.bench.run, "matmul_peak", lambda settings: pytest.fail("began"))
     assert run("--sizes", "224,2048", "--batch", "64", "-o", str(tmp_path / "a.json"), *QUICK) == 1
-    assert run.err.startswith("error: m1 on 64 images of 2048x2048 would need at least about ")
+    assert run.err.startswith("error: m1 on 64 images of 2048 would need at least about ")
     assert run.err.endswith(" GB, and cpu has 1.0 GB free; take a smaller size or batch\n")
     assert run("--sizes", "224,1024", "--batch", "1,64", "--against", "m2", *QUICK) == 1
     assert run.err.endswith("take a smaller size or batch (of 8 cases 2 do not fit)\n")
@@ -298,11 +306,10 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_starts(
         (["--model", "m9"], 2, "--model m9: choose m1, m2, m3, m4"),
         (["--against", "m9"], 2, "--against m9: choose m1, m2, m3, m4"),
         (["--against", "m1"], 2, "--against m1: is timed already, by --model"),
-        (["--against", "m1,m1", "--memory", "none"], 2, "--against m1: is given twice"),
         (["--against", "no_such_zoo:net"], 2, "--against no_such_zoo:net: no module no_such_zoo"),
         (["--model", "torch.nn:Flatten", "--memory", "none"], 2, "--memory: is a setting of ConvNeur"),
         (["--model", "timm/x"], 2, "--model timm/x: timm is not installed; pip install 'convneur[timm]'"),
-        (["--against", ""], 2, "--against '': choose m1, m2, m3, m4, a .json file of settings, package.module:factory"),
+        (["--against", ""], 2, "--against '': choose m1, m2, m3, m4, all, a .json file of settings"),
         (["--against", "timm/x"], 2, "--against timm/x: timm is not installed; pip install 'convneur[timm]'"),
         (["--mem-dim", "30", "--global-branch", "self-attention"], 2, "--mem-dim 30: must be a multiple of num_heads"),
         (["--global-branch", "nothing"], 2, "--global-branch"),

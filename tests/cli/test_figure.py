@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-import convneur.cost
+import convneur.cost.printed
 import convneur.figures.accuracy
 import convneur.figures.architecture
 from convneur import VARIANTS
-from convneur.figures.architecture import NetDrawing
+from convneur.cost import Architecture
 from convneur_cli.app import main
 
 
@@ -29,12 +29,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[NetDrawing]:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Architecture]:
     """The nets that were drawn."""
-    nets: list[NetDrawing] = []
+    nets: list[Architecture] = []
     draw = convneur.figures.architecture.architecture_figure
 
-    def noting(net: NetDrawing) -> Any:
+    def noting(net: Architecture) -> Any:
         nets.append(net)
         return draw(net)
 
@@ -54,7 +54,7 @@ def test_accuracy_goes_to_its_default_name(place: Path, capsys: pytest.CaptureFi
 
 
 def test_as_printed_nothing_is_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(convneur.cost, "compare_printed", None)
+    monkeypatch.setattr(convneur.cost.printed, "compare_printed", None)
     assert run("accuracy", "--json", "-q", "-o", "one.svg") == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
@@ -69,9 +69,9 @@ def test_full_counts_the_variants(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     given: list[Any] = []
     draw = convneur.figures.accuracy.accuracy_figure
 
-    def noting(curve: Any, others: Any, *, full_gmacs: Any) -> Any:
-        given.append(full_gmacs)
-        return draw(curve, others, full_gmacs=full_gmacs)
+    def noting(points: Any) -> Any:
+        given.append(points.full_gmacs)
+        return draw(points)
 
     monkeypatch.setattr(convneur.figures.accuracy, "accuracy_figure", noting)
     assert run("accuracy", "--full", "--json", "-q", "-o", "full.pdf") == 0
@@ -86,7 +86,7 @@ def test_full_counts_the_variants(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 def test_architecture_is_of_the_built_net(
-    place: Path, drawn: list[NetDrawing], capsys: pytest.CaptureFixture[str]
+    place: Path, drawn: list[Architecture], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("architecture", "--json") == 0
     out, err = capsys.readouterr()
@@ -118,7 +118,7 @@ def test_architecture_is_of_the_built_net(
         assert picture.width == 2200
 
 
-def test_options_of_the_net_and_its_size(drawn: list[NetDrawing]) -> None:
+def test_options_of_the_net_and_its_size(drawn: list[Architecture]) -> None:
     words = ["--model", "m3", "--size", "512x768", "--memory", "per-layer", "--min-chunks", "8", "--head", "upernet"]
     assert run("architecture", "-q", *words) == 0
     (net,) = drawn
@@ -133,7 +133,7 @@ def test_options_of_the_net_and_its_size(drawn: list[NetDrawing]) -> None:
     assert all(all(stage.has_global) for stage in net.stages)
 
 
-def test_nets_without_a_memory_have_no_chunks(drawn: list[NetDrawing]) -> None:
+def test_nets_without_a_memory_have_no_chunks(drawn: list[Architecture]) -> None:
     assert run("architecture", "-q", "--memory", "none") == 0
     assert run("architecture", "-q", "--force", "--global-branch", "cbam") == 0
     without, cbam = drawn
@@ -142,7 +142,7 @@ def test_nets_without_a_memory_have_no_chunks(drawn: list[NetDrawing]) -> None:
     assert {(stage.chunks, stage.chunk_length) for net in drawn for stage in net.stages} == {(0, 0)}
 
 
-def test_a_file_of_settings(drawn: list[NetDrawing]) -> None:
+def test_a_file_of_settings(drawn: list[Architecture]) -> None:
     Path("own$.json").write_text(json.dumps({"dims": [8, 8, 16, 16], "depths": [1, 1, 2, 1], "mem_dim": 8}))
     assert run("architecture", "-q", "--model", "own$.json") == 0
     assert [stage.channels for stage in drawn[0].stages] == [8, 8, 16, 16]
@@ -173,7 +173,7 @@ def test_a_figure_that_exists_is_kept(name: str, capsys: pytest.CaptureFixture[s
         (["architecture", "--size", "big"], 2, "--size 'big': give a whole number of pixels"),
         (["architecture", "--size", "16"], 1, "image of 16x16: ConvNeur needs at least 32x32 pixels"),
         (["architecture", "--model", "m9"], 2, "--model m9: choose m1, m2, m3, m4"),
-        (["architecture", "--model", "m1,m2"], 2, "--model m1,m2: this command takes one net"),
+        (["architecture", "--model", "m1,m2"], 2, "--model m1,m2: give one model"),
         (["architecture", "--mem-dim", "0"], 2, "--mem-dim 0: must be whole and at least 1"),
     ],
 )

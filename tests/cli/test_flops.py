@@ -89,7 +89,9 @@ def test_twins_and_the_check(run: Any) -> None:
 def test_the_check_fails_on_a_quadratic_term(run: Any) -> None:
     assert run("--check", "--sizes", "64", "--global-branch", "self-attention") == 3
     assert run.err == "error: --check: m1: quadratic term present: the cost per pixel itself grows with the pixels\n"
-    assert "m1 is not subquadratic" in run.out
+    assert run.out.startswith(
+        "m1 with global-branch self-attention: quadratic in pixels (713 kMACs per pixel at 1024, "
+    )
 
 
 @pytest.mark.parametrize("convention", ["all", "paper"])
@@ -115,7 +117,7 @@ def test_a_list_of_refused_sizes_is_a_csv_without_figures(run: Any, tmp_path: Pa
 
 
 def test_operators_launched_are_told(run: Any) -> None:
-    assert run("--sizes", "224", *QUICK) == 0
+    assert run("-v", "--sizes", "224", *QUICK) == 0
     assert "Operators launched, views left out: 101 at 224 (local 75, other 26)." in run.out
 
 
@@ -139,7 +141,7 @@ def test_fvcore_alone(run: Any) -> None:
 
 def test_strict_names_operators_without_formula(run: Any) -> None:
     arguments = ["--sizes", "64", "--counter", "fvcore", "--global-branch", "self-attention"]
-    assert run(*arguments) == 0
+    assert run("-v", *arguments) == 0
     assert (
         "No formula for scaled_dot_product_attention, which is in no total: 4 calls at 64, in "
         "stages.0.0.global_branch.mixer, stages.1.0.global_branch.mixer, stages.2.0.global_branch.mixer and "
@@ -162,10 +164,33 @@ def test_counters_that_differ_are_told(run: Any, monkeypatch: pytest.MonkeyPatch
 # For people
 
 
-def test_the_table_and_its_sentences(run: Any) -> None:
-    assert run("--sizes", "224,512,1024") == 0
+def test_the_verdict_then_the_table(run: Any) -> None:
+    assert run("--compare", "self-attention") == 0
     lines = [line.rstrip() for line in run.out.splitlines()]
-    assert lines[0] == "m1: 4 317 092 parameters"
+    assert lines[:3] == [
+        "m1: linear in pixels (15.3 kMACs per pixel from 1024 to 4096)",
+        "m1's self-attention twin: quadratic in pixels (713 kMACs per pixel at 1024, 11 199 at 4096)",
+        "",
+    ]
+    assert lines[3].split() == ["params", "paper", "kMACs", "global", "peak"]
+    assert lines[4].split() == ["model", "M", "size", "GMACs", "GFLOPs", "GMACs", "/px", "slope", "share", "MB"]
+    rows = [line.split() for line in lines[6:9]]
+    assert [row[:9] for row in rows] == [
+        ["m1", "4.32", "224", "0.7589", "1.518", "0.7045", "15.12", "-", "26.2%"],
+        ["m1", "4.32", "512", "4.009", "8.017", "3.679", "15.29", "1.007", "27.0%"],
+        ["m1", "4.32", "1024", "16.05", "32.10", "14.72", "15.31", "1.001", "27.1%"],
+    ]
+    assert len(lines) <= 20  # two lines of them may be broken at 100 columns
+    assert max(map(len, lines[:-1])) <= 100
+    assert run.err == ""
+
+
+def test_all_tables_and_sentences(run: Any) -> None:
+    assert run("--verbose", "--sizes", "224,512,1024") == 0
+    lines = [line.rstrip() for line in run.out.splitlines()]
+    assert lines[0].startswith("m1: linear in pixels")
+    assert lines[2] == "m1: 4 317 092 parameters"
+    lines = lines[2:]
     assert lines[1].split() == ["pixel", "paper", "kMACs", "global", "peak", "chunks", "in"]
     assert " ".join(lines[2].split()) == "size ratio GMACs GFLOPs GMACs /px slope share MB stages 1-4"
     rows = [line.split() for line in lines[4:7]]
@@ -175,10 +200,10 @@ def test_the_table_and_its_sentences(run: Any) -> None:
         ["1024", "20.9x", "16.05", "32.10", "14.72", "15.31", "1.001", "27.1%"],
     ]
     assert [row[9:] for row in rows] == [["16", "4", "1", "1"], ["84", "21", "6", "2"], ["335", "84", "21", "6"]]
-    assert lines[8].startswith("m1 is subquadratic: its multiply-adds grow linearly with the pixels.")
-    assert "kMACs at 1024, 2048 and 4096, by the full count." in lines[8]
+    assert lines[7].startswith("m1 is subquadratic: its multiply-adds grow linearly with the pixels.")
+    assert "kMACs at 1024, 2048 and 4096, by the full count." in lines[7]
     assert "At 224, stages 3 and 4 have one chunk, which reads the learned M_0 alone" in run.out
-    assert "Foretold for 1024 from the smaller sizes: 16.07 GMACs, 0.09% too many." in run.out
+    assert "Predicted for 1024 from the smaller sizes: 16.07 GMACs (0.09% too high)." in run.out
     assert "in Gram form" in run.out
     assert run.err == ""
 
@@ -193,15 +218,15 @@ def test_nothing_is_cut_in_a_narrow_terminal(run: Any, monkeypatch: pytest.Monke
 
 
 def test_a_net_that_reads_after_its_write_says_nothing_of_the_first_state(run: Any) -> None:
-    assert run("--sizes", "64", "--read", "final") == 0
+    assert run("--verbose", "--sizes", "64", "--read", "final") == 0
     assert "M_0" not in run.out
 
 
 # Files
 
 
-def test_files_in_three_formats(run: Any, tmp_path: Path) -> None:
-    paths = {kind: tmp_path / f"cost.{kind}" for kind in ("json", "csv", "md")}
+def test_files_in_four_formats(run: Any, tmp_path: Path) -> None:
+    paths = {kind: tmp_path / f"cost.{kind}" for kind in ("json", "csv", "md", "tex")}
     for path in paths.values():
         assert run("--sizes", "64,16", "-o", str(path), "--compare", "self-attention", "--chunks", "1") == 1
         assert f"written: {path}" in run.err
@@ -218,6 +243,10 @@ def test_files_in_three_formats(run: Any, tmp_path: Path) -> None:
     assert "## m1: 4 317 092 parameters" in text
     assert "| 64 | 1x |" in text
     assert "| 16 | 0.0625x | refused |" in text
+    lines = paths["tex"].read_text().splitlines()
+    assert (lines[0], lines[1], lines[-1]) == (r"\begin{tabular}{lrrrrrrrrr}", r"\toprule", r"\end{tabular}")
+    assert lines[2].startswith(r"model & params M & size & GMACs & GFLOPs & paper GMACs & kMACs /px & slope & ")
+    assert lines[5].startswith("m1 & - & 16 & refused & - ")
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
@@ -236,7 +265,7 @@ def test_existing_outputs_are_kept_unless_forced(run: Any, tmp_path: Path) -> No
     assert run.out == ""
     assert path.read_text() == "mine"
     assert run("-q", "--force", "--sizes", "64", "-o", str(path), *QUICK) == 0
-    assert path.read_text().startswith("## m1")
+    assert path.read_text().startswith("m1 with memory none: linear in pixels")
     assert run.err == ""
 
 
@@ -305,7 +334,7 @@ def test_a_wrong_setting_of_a_file_names_the_file(run: Any, tmp_path: Path) -> N
 def test_titans_has_chunks_and_none_of_them_reads_the_start_alone(run: Any) -> None:
     assert run("--json", "--sizes", "224", "--global-branch", "titans") == 0
     assert run.json["models"][0]["sizes"][0]["chunks"] == [16, 4, 1, 1]
-    assert run("--sizes", "224", "--global-branch", "titans") == 0
+    assert run("-v", "--sizes", "224", "--global-branch", "titans") == 0
     assert "reads the learned M_0 alone" not in " ".join(run.out.split())
 
 
@@ -363,13 +392,15 @@ def test_the_cost_of_counting(sizes: str, seconds: float) -> None:
 
 
 def test_a_falling_cost_per_pixel_is_not_called_the_same(run: Any) -> None:
-    assert run("-q", "--sizes", "64", "--memory", "per-layer", "--min-chunks", "400") == 0
+    assert run("-q", "-v", "--sizes", "64", "--memory", "per-layer", "--min-chunks", "400") == 0
     assert "The cost per pixel falls as the sides double" in " ".join(run.out.split())
 
 
 def test_the_table_names_what_was_changed(run: Any) -> None:
     assert run("-q", "--sizes", "64", "--fusion", "concat") == 0
-    assert "parameters, fusion concat" in run.out.splitlines()[0]
+    assert run.out.startswith("m1 with fusion concat: ")
+    assert run("-q", "-v", "--sizes", "64", "--fusion", "concat") == 0
+    assert "parameters, fusion concat" in run.out
 
 
 def test_fvcores_counts_are_not_called_everything(run: Any, tmp_path: Path) -> None:

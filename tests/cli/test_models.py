@@ -39,8 +39,8 @@ def test_json_with_model_options_at_a_rectangle(run: Any) -> None:
     assert found["models"][0]["chunks"] == [16, 4, 1, 1]
 
 
-def test_files_in_three_formats(run: Any, tmp_path: Path) -> None:
-    paths = {kind: tmp_path / f"models.{kind}" for kind in ("json", "csv", "md")}
+def test_files_in_four_formats(run: Any, tmp_path: Path) -> None:
+    paths = {kind: tmp_path / f"models.{kind}" for kind in ("json", "csv", "md", "tex")}
     arguments = ["--model", "m1", "--memory", "none", "--json"]
     for path in paths.values():
         assert run(*arguments, "-o", str(path)) == 0
@@ -50,21 +50,22 @@ def test_files_in_three_formats(run: Any, tmp_path: Path) -> None:
         (row,) = csv.DictReader(file)
     assert (row["name"], row["dims"], row["params"]) == ("m1", "40 80 160 320", "4116800")
     assert "| m1 | 4 116 800 | 40 80 160 320 | 80 | 0.5602 | 0.5602 | - |" in paths["md"].read_text()
+    assert r"m1 & 4 116 800 & 40 80 160 320 & 80 & 0.5602 & 0.5602 & - \\" in paths["tex"].read_text()
     assert run(*arguments, "-o", str(paths["md"])) == 1
     assert "exists already" in run.line
     assert run(*arguments, "-q", "--force", "-o", str(paths["md"])) == 0
     assert run("-o", "models.txt") == 2
-    assert run.line == "error: --output models.txt: the name must end in .json, .csv, .md"
+    assert run.line == "error: --output models.txt: the name must end in .json, .csv, .md, .tex"
 
 
-def test_an_empty_name_is_no_net(run: Any) -> None:
+def test_an_empty_name_is_no_model(run: Any) -> None:
     assert run("--model", "") == 2
     assert run.line == "error: --model '': choose m1, m2, m3, m4, all, or a .json file of settings"
     assert run("--json", "--model", "m1,all") == 0
     assert [model["name"] for model in run.json["models"]] == ["m1", "m2", "m3", "m4"]
 
 
-def test_a_net_without_memory_has_no_chunks(run: Any) -> None:
+def test_a_model_without_memory_has_no_chunks(run: Any) -> None:
     assert run("--model", "m1", "--memory", "none") == 0
     out = run.out
     assert "│ m1    │  4 116 800 │ 40 80 160 320 │  80 │ 0.5602 │      0.5602 │                    - │" in out

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import convneur.cost
+import convneur.cost.paper
 from convneur_cli.app import main
 
 KEYS = [
@@ -29,10 +29,10 @@ def four_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A row of each kind, where counting all would only take longer."""
     some = [
         printed
-        for printed in convneur.cost.printed_costs()
+        for printed in convneur.cost.paper.printed_costs()
         if printed.setting in ("titans", "concat", "semantic-fpn") or printed.model == "m1"
     ]
-    monkeypatch.setattr(convneur.cost, "printed_costs", lambda: tuple(some))
+    monkeypatch.setattr(convneur.cost.paper, "printed_costs", lambda: tuple(some))
 
 
 def run(*arguments: str) -> int:
@@ -131,8 +131,8 @@ def test_an_output_that_exists_is_kept(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["-o", "tables.html"], 2, "error: --output tables.html: the name must end in .json, .csv, .md\n"),
-        (["-o", "tables"], 2, "error: --output tables: the name must end in .json, .csv, .md\n"),
+        (["-o", "tables.html"], 2, "error: --output tables.html: the name must end in .json, .csv, .md, .tex\n"),
+        (["-o", "tables"], 2, "error: --output tables: the name must end in .json, .csv, .md, .tex\n"),
         (["-o", "nowhere/tables.md"], 1, "error: nowhere: no such folder; create it first\n"),
         (["--model", "m1"], 2, "error: No such option: --model"),
         (["m1"], 2, "error: Got unexpected extra argument"),

@@ -20,9 +20,9 @@ from safetensors.torch import load_file
 from convneur.checkpoints import load_checkpoint, save_checkpoint
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
-from convneur.training.loop import Run
 from convneur.training.state import read_progress
 from convneur.training.stopping import asked_to_stop
+from convneur.training.trainer import Trainer
 from convneur.variants import VARIANTS, ConvNeurConfig
 
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32"]
@@ -154,7 +154,7 @@ def test_shards_train_as_the_folders_do_and_go_on_bit_for_bit(
     assert train("tars", *arguments, "--classes", "names.txt", "--out", "whole") == 0, train.err
     same(place / "folders", place / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr("convneur.training.loop.Run._record", stop)
+        patch.setattr("convneur.training.trainer.Trainer._record", stop)
         assert train("tars", *arguments, "--classes", "names.txt", "--out", "killed") == 1
     assert read_progress(place / "killed" / "state.safetensors")["step"] == 8
     assert train("tars", "--out", "killed", "--resume", "--workers", "0", "--save-every", "4") == 0, train.err
@@ -191,14 +191,14 @@ def test_tensorboard_gets_the_records(train: Any, place: Path, monkeypatch: pyte
 def test_ctrl_c_saves_and_says_how_to_go_on(train: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["cls", "--task", "classification", *QUICK, "--epochs", "20"]
     assert train(*arguments, "--out", "whole") == 0
-    record = Run._record
+    record = Trainer._record
 
-    def interrupting(self: Run, *arguments: Any) -> Any:
+    def interrupting(self: Trainer, *arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return record(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "_record", interrupting)
+        patch.setattr(Trainer, "_record", interrupting)
         assert train(*arguments, "--out", "stopped") == 130
     assert "interrupted: saved at step 10 of 30; --resume goes on from there" in train.err
     assert train(*arguments, "--out", "stopped", "--resume") == 0, train.err
@@ -236,13 +236,13 @@ def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_photo_lost_meanwhile_is_a_line(
     train: Any, place: Path, monkeypatch: pytest.MonkeyPatch, workers: str
 ) -> None:
-    go = Run.go
+    run = Trainer.run
 
-    def losing(self: Run, **how: Any) -> Any:
+    def losing(self: Trainer, **how: Any) -> Any:
         (place / "cls" / "train" / "dark" / "2.png").unlink()
-        return go(self, **how)
+        return run(self, **how)
 
-    monkeypatch.setattr(Run, "go", losing)
+    monkeypatch.setattr(Trainer, "run", losing)
     arguments = ["--task", "classification", *QUICK[:4], "--precision", "fp32", "--workers", workers]
     assert train("cls", *arguments, "--out", "run") == 1
     assert "error: cls/train/dark/2.png: no such file; it could be read when the run began" in train.err
@@ -253,7 +253,7 @@ def test_too_little_memory_is_a_line(train: Any, place: Path, monkeypatch: pytes
     def refuse(*arguments: Any) -> Any:
         raise RuntimeError(words)
 
-    monkeypatch.setattr("convneur.training.loop.loss_sum", refuse)
+    monkeypatch.setattr("convneur.training.step.loss_sum", refuse)
     assert train("cls", "--task", "classification", *QUICK, "--out", "run") == 1
     assert "error: not enough memory for a step of 4 views of 32x32; choose a smaller --batch" in train.err
 
@@ -440,13 +440,3 @@ def test_one_damaged_photo_of_many_is_left_out(train: Any, place: Path) -> None:
     assert train("cls", "--out", "run", "--resume") == 0, train.err  # without a second look
     assert "photos  110 to train, " in train.err
     assert "10.png" not in train.err
-
-
-def test_predict_names_what_is_wrong(place: Path, tiny: ConvNeurConfig, command: Callable[[str], Any]) -> None:
-    predict = command("predict")
-    save_checkpoint(ConvNeur(tiny), place / "bare.safetensors")
-    assert predict("seg", "--weights", "bare.safetensors", "--out", "maps") == 1
-    assert "says nothing of a task and its classes" in predict.line
-    assert predict("none.jpg", "--weights", "bare.safetensors", "--out", "maps") == 2
-    assert predict("seg/images/val/0.jpg", "seg/images/train/0.jpg", "--weights", "bare.safetensors") == 2
-    assert "would both be written as 0" in predict.line

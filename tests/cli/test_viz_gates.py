@@ -652,9 +652,9 @@ def test_broken_weights(viz: Any, place: Path) -> None:
         ("zip.pt", (), "never loaded"),
         ("pickle.pt", (), "never loaded"),
         ("nan.safetensors", (), "stages.0.0.local_branch.pw_conv1.weight holds NaN"),
-        ("m1.safetensors", ("--model", "m2"), "holds a net with dims"),
-        ("net.safetensors", ("--fusion", "concat"), "holds a net with fusion gating"),
-        ("net.safetensors", ("--memory", "per-layer"), "holds a net with memory per-stage"),
+        ("m1.safetensors", ("--model", "m2"), "holds a model with dims"),
+        ("net.safetensors", ("--fusion", "concat"), "holds a model with fusion gating"),
+        ("net.safetensors", ("--memory", "per-layer"), "holds a model with memory per-stage"),
         (".", (), ".: "),
     ):
         ran = viz("cat.png", "--weights", name, *options, model=None)
@@ -663,7 +663,7 @@ def test_broken_weights(viz: Any, place: Path) -> None:
         assert says in ran.line
     ran = viz("cat.png", "--local-weights", "net.safetensors")
     assert ran.code == 1
-    assert "holds a net with memory per-stage, not none" in ran.line
+    assert "holds a model with memory per-stage, not none" in ran.line
     assert names(place) == before
 
 

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from convneur import VARIANTS, ConfigError
-from convneur.cost import BRANCHES, CountingError, NetCounter, twin_of
+from convneur.cost import CountingError, ModelCounter
+from convneur.cost.conventions import BRANCHES
+from convneur.cost.model_counter import twin_of
 
 # Derived from the printed figures: parameters, multiply-adds at 224 by the paper's convention, and all of them.
 FIGURES = {
@@ -19,7 +21,7 @@ PRINTED_GMACS = {"m1": 0.7045, "m2": 1.0047, "m3": 1.7642, "m4": 3.0661}
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_figures_of_the_variants(name: str) -> None:
-    net = NetCounter(VARIANTS[name])
+    net = ModelCounter(VARIANTS[name])
     cost = net.at(224, 224)
     assert (net.params, cost.macs_paper, cost.macs_full) == FIGURES[name]
     assert cost.macs_paper / 1e9 == pytest.approx(PRINTED_GMACS[name], rel=1e-3)
@@ -37,13 +39,13 @@ def test_figures_of_the_variants(name: str) -> None:
     ],
 )
 def test_ablations_of_m3_in_the_papers_convention(settings: dict[str, Any], gmacs: float) -> None:
-    assert NetCounter(VARIANTS["m3"].replace(**settings)).at(224, 224).macs_paper / 1e9 == pytest.approx(
+    assert ModelCounter(VARIANTS["m3"].replace(**settings)).at(224, 224).macs_paper / 1e9 == pytest.approx(
         gmacs, abs=5e-4
     )
 
 
 def test_concatenation_costs_its_projection() -> None:
-    gating, concat = (NetCounter(VARIANTS["m3"].replace(fusion=fusion)) for fusion in ("gating", "concat"))
+    gating, concat = (ModelCounter(VARIANTS["m3"].replace(fusion=fusion)) for fusion in ("gating", "concat"))
     assert concat.params - gating.params == 2 * (64**2 + 128**2 + 256**2 + 512**2)
     assert gating.at(224, 224).branches["fusion"] == 0
     assert concat.at(224, 224).branches["fusion"] == 2 * sum(c * c * (64 * 56 // c) ** 2 for c in (64, 128, 256, 512))
@@ -53,12 +55,12 @@ def test_the_full_count_adds_the_updates_products() -> None:
     # Written chunks: k^T k and k^T v over their tokens, then P M: 2 L m^2 + m^3 each. Unread writes are not executed.
     m, length = 128, 196
     written = (16 - 1) + (4 - 1)
-    cost = NetCounter(VARIANTS["m3"]).at(224, 224)
+    cost = ModelCounter(VARIANTS["m3"]).at(224, 224)
     assert cost.macs_full - cost.macs_paper == written * (2 * length * m**2 + m**3)
 
 
 def test_the_papers_convention_keeps_self_attentions_projections() -> None:
-    cost = NetCounter(twin_of(VARIANTS["m3"], "self-attention")).at(224, 224)
+    cost = ModelCounter(twin_of(VARIANTS["m3"], "self-attention")).at(224, 224)
     tokens = [56**2, 28**2, 14**2, 7**2]
     assert cost.macs_full - cost.macs_paper == 2 * 128 * sum(n * n for n in tokens)
     assert cost.macs_paper / 1e9 == pytest.approx(1.764, abs=5e-4)
@@ -68,7 +70,7 @@ def test_the_papers_convention_keeps_self_attentions_projections() -> None:
 @pytest.mark.parametrize("counter", ["dispatch", "fvcore"])
 def test_every_view_sums_to_the_total(convention: Any, counter: Any) -> None:
     config = VARIANTS["m1"].replace(fusion="concat", chunk_length=64)
-    cost = NetCounter(config, counter=counter).at(96, 128, convention=convention)
+    cost = ModelCounter(config, counter=counter).at(96, 128, convention=convention)
     assert cost.macs == (cost.macs_full if convention == "all" else cost.macs_paper)
     assert tuple(cost.branches) == BRANCHES
     for view in (cost.branches, cost.by_module(), cost.by_operator()):
@@ -80,22 +82,22 @@ def test_every_view_sums_to_the_total(convention: Any, counter: Any) -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_few_operators_are_launched(name: str) -> None:
     """At such a size a GPU's time is launches: the marks are 400 for a net, 150 for its four memories."""
-    cost = NetCounter(VARIANTS[name]).at(224, 224)
+    cost = ModelCounter(VARIANTS[name]).at(224, 224)
     launches = cost.branch_launches
     assert launches is not None
     assert sum(launches.values()) == cost.count.launches
     assert cost.count.launches <= 400
     assert 0 < launches["global"] <= 150
-    assert NetCounter(VARIANTS[name], counter="fvcore").at(32, 32).branch_launches is None
+    assert ModelCounter(VARIANTS[name], counter="fvcore").at(32, 32).branch_launches is None
 
 
 def test_fvcore_reaches_the_same_figures() -> None:
-    first, second = (NetCounter(VARIANTS["m1"], counter=counter).at(96, 96) for counter in ("dispatch", "fvcore"))
+    first, second = (ModelCounter(VARIANTS["m1"], counter=counter).at(96, 96) for counter in ("dispatch", "fvcore"))
     assert (first.macs_full, first.macs_paper, first.branches) == (second.macs_full, second.macs_paper, second.branches)
 
 
 def test_local_only_twin_has_no_global_branch() -> None:
-    cost = NetCounter(twin_of(VARIANTS["m1"], "local-only")).at(224, 224)
+    cost = ModelCounter(twin_of(VARIANTS["m1"], "local-only")).at(224, 224)
     assert cost.branches["global"] == 0
     assert cost.chunks == (0, 0, 0, 0)
     assert cost.macs_full == cost.macs_paper
@@ -107,7 +109,7 @@ def test_a_net_without_global_branches_has_no_attention_twin() -> None:
 
 
 def test_a_size_that_the_net_refuses() -> None:
-    net = NetCounter(VARIANTS["m1"])
+    net = ModelCounter(VARIANTS["m1"])
     with pytest.raises(CountingError, match="at least 32x32"):
         net.at(31, 64)
     assert net.at(32, 64).macs > 0

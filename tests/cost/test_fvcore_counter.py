@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from convneur import VARIANTS
-from convneur.cost import CountingError, NetCounter, count, count_differences, count_with_fvcore
+from convneur.cost import CountingError, ModelCounter, count
+from convneur.cost.fvcore_counter import count_differences, count_with_fvcore
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_both_count_the_same_convolutions_and_products(settings: dict[str, Any])
     config = VARIANTS["m1"].replace(**settings)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # its deprecation warnings stay inside
-        first, second = (NetCounter(config, counter=name).at(96, 64).count for name in ("dispatch", "fvcore"))
+        first, second = (ModelCounter(config, counter=name).at(96, 64).count for name in ("dispatch", "fvcore"))
     assert count_differences(first, second) == ()
     assert first.params == second.params
     attention = [entry for entry in first.work if entry.kind == "attention"]

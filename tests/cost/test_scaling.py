@@ -7,19 +7,9 @@ from typing import Any
 import pytest
 
 from convneur import VARIANTS
-from convneur.cost import (
-    NetCounter,
-    RefusedSize,
-    Scaling,
-    ScalingVerdict,
-    judge_scaling,
-    local_slopes,
-    net_scaling,
-    predict_largest,
-    probe_sizes,
-    quadratic_shares,
-    twin_of,
-)
+from convneur.cost import ModelCounter
+from convneur.cost.model_counter import RefusedSize, Scaling, join_scaling, probe_sizes, twin_of
+from convneur.cost.scaling import ScalingVerdict, judge_scaling, local_slopes, predict_largest, quadratic_shares
 
 PIXELS = [height * width for height, width in probe_sizes()]
 M1 = 15_300  # multiply-adds per pixel of m1, about
@@ -106,8 +96,8 @@ def test_too_few_sizes_foretell_nothing() -> None:
 
 
 def scaling_of(variant: str, sizes: tuple[int, ...] = (224, 512, 1024), **settings: Any) -> Scaling:
-    net = NetCounter(VARIANTS[variant].replace(**settings))
-    return net_scaling([net.at(*size) for size in probe_sizes()], [net.at(side, side) for side in sizes])
+    net = ModelCounter(VARIANTS[variant].replace(**settings))
+    return join_scaling([net.at(*size) for size in probe_sizes()], [net.at(side, side) for side in sizes])
 
 
 @pytest.mark.parametrize(
@@ -132,16 +122,16 @@ def test_self_attention_is_not_though_its_slope_is_below_two() -> None:
 
 
 def test_the_verdict_is_by_the_full_count_in_any_convention() -> None:
-    net = NetCounter(twin_of(VARIANTS["m1"], "self-attention"))
+    net = ModelCounter(twin_of(VARIANTS["m1"], "self-attention"))
     costs = [net.at(side, side, convention="paper") for side in (224, 512)]
-    found = net_scaling([net.at(*size, convention="paper") for size in probe_sizes()], costs)
+    found = join_scaling([net.at(*size, convention="paper") for size in probe_sizes()], costs)
     assert found.verdict.verdict == "quadratic term present"
     assert found.quadratic_share == pytest.approx((0.70, 0.93), abs=0.005)
     assert found.local_slopes[0] == pytest.approx(1, abs=0.001)
 
 
 def test_a_refused_probe_leaves_it_undetermined() -> None:
-    net = NetCounter(VARIANTS["m1"].replace(memory="none"))
-    found = net_scaling([net.at(1024, 1024), RefusedSize(2048, 2048, "too large")], [net.at(64, 64)])
+    net = ModelCounter(VARIANTS["m1"].replace(memory="none"))
+    found = join_scaling([net.at(1024, 1024), RefusedSize(2048, 2048, "too large")], [net.at(64, 64)])
     assert found.verdict.verdict == "undetermined"
     assert "refuses 2048x2048: too large" in found.verdict.why

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from convneur.data.class_colours import class_colours, coloured
 from convneur.figures.boundaries import (
     ERROR_COLOURS,
     Scene,
@@ -19,7 +20,6 @@ from convneur.figures.boundaries import (
     error_layer,
     thickened,
 )
-from convneur.figures.class_colours import class_colours, coloured
 from convneur.figures.style import save_figure
 from convneur.metrics import BoundarySettings
 from convneur.metrics.picks import boundary_errors

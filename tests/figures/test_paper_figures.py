@@ -10,14 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from convneur.figures.accuracy import accuracy_figure
-from convneur.figures.architecture import NetDrawing, StageDrawing, architecture_figure
-from convneur.figures.style import save_figure
+from convneur.cost import AccuracyPoints, Architecture
+from convneur.cost.architecture import Stage
+from convneur.figures import accuracy_figure, architecture, architecture_figure, save_figure
 from convneur.published import published
 from convneur.variants import VARIANTS
 
 PAPER = published()
 FULL = {"m1": 0.759, "m2": 1.086, "m3": 1.918, "m4": 3.383}
+PRINTED = AccuracyPoints(PAPER.imagenet, PAPER.others)
+COUNTED = dataclasses.replace(PRINTED, full_gmacs=FULL)
 
 
 def words(figure: Figure) -> list[str]:
@@ -44,7 +46,7 @@ def line(figure: Figure, label: str) -> Any:
 
 
 def test_points_are_the_printed_ones() -> None:
-    figure = accuracy_figure(PAPER.imagenet, PAPER.others)
+    figure = accuracy_figure(PRINTED)
     (axes,) = figure.axes
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
     assert list(line(figure, "ConvNeur").get_xdata()) == [0.71, 1.0, 1.8, 3.06]
@@ -58,7 +60,7 @@ def test_points_are_the_printed_ones() -> None:
 
 
 def test_full_counts_move_convneur_alone_and_say_so() -> None:
-    figure = accuracy_figure(PAPER.imagenet, PAPER.others, full_gmacs=FULL)
+    figure = accuracy_figure(COUNTED)
     assert list(line(figure, "ConvNeur").get_xdata()) == list(FULL.values())
     assert list(line(figure, "printed").get_xdata()) == [0.71, 1.0, 1.8, 3.06]
     assert list(line(figure, "others").get_xdata()) == [float(row.gmacs) for row in PAPER.others]
@@ -72,9 +74,9 @@ def test_full_counts_move_convneur_alone_and_say_so() -> None:
     assert "Gram form" in source
 
 
-@pytest.mark.parametrize("full", [None, FULL], ids=["printed", "full"])
-def test_the_words_of_figure_1_stand_clear(full: dict[str, float] | None) -> None:
-    figure = accuracy_figure(PAPER.imagenet, PAPER.others, full_gmacs=full)
+@pytest.mark.parametrize("drawn", [PRINTED, COUNTED], ids=["printed", "full"])
+def test_the_words_of_figure_1_stand_clear(drawn: AccuracyPoints) -> None:
+    figure = accuracy_figure(drawn)
     check_words(figure)
     axes = figure.axes[0]
     points = [axes.transData.transform(point) for one in axes.lines for point in one.get_xydata()]
@@ -85,13 +87,13 @@ def test_the_words_of_figure_1_stand_clear(full: dict[str, float] | None) -> Non
 # Figure 2
 
 
-def drawing(**settings: object) -> NetDrawing:
+def drawing(**settings: object) -> Architecture:
     """m1 at 224x224 as it would be described, or with other settings; a memory stands in the first blocks."""
     config = VARIANTS["m1"].replace(**settings)
     placed = {"none": lambda block: False, "per-stage": lambda block: block == 0, "per-layer": lambda block: True}
     has_memory = config.memory != "none" and config.global_branch == "neural-memory"
     stages = tuple(
-        StageDrawing(
+        Stage(
             stage=number,
             height=side,
             width=side,
@@ -105,7 +107,7 @@ def drawing(**settings: object) -> NetDrawing:
             (1, 2, 3, 4), (56, 28, 14, 7), config.dims, config.depths, (16, 4, 1, 1), strict=True
         )
     )
-    return NetDrawing("m1", config, 224, 224, 4_317_092, 758_871_840, 704_497_440, stages)
+    return Architecture("m1", config, 224, 224, 4_317_092, 758_871_840, 704_497_440, stages)
 
 
 def colours(figure: Figure) -> list[Any]:
@@ -183,6 +185,13 @@ def test_every_branch_and_head_is_named() -> None:
         assert name in words(architecture_figure(drawing(head=head)))
 
 
+def test_a_branch_that_the_figure_does_not_know_goes_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(architecture._MIXERS, "cbam")
+    figure = architecture_figure(drawing(global_branch="cbam"))
+    assert "cbam" in words(figure)
+    check_words(figure)
+
+
 SETTINGS: tuple[dict[str, object], ...] = (
     {},
     {"memory": "none", "head": "upernet", "num_classes": 150},
@@ -201,15 +210,17 @@ def test_the_words_of_figure_2_stand_clear(settings: dict[str, object]) -> None:
 
 def test_large_maps_and_long_names_stay_on_the_page() -> None:
     net = drawing(chunk_length=(4096, 4096, 4096, 4096), dims=(1024, 2048, 4096, 8192), step_size=0.125)
-    stages = tuple(stage._replace(height=2048, width=16384, chunks=8192, chunk_length=4096) for stage in net.stages)
-    large = net._replace(name="settings/" + "long" * 30 + "$.json", height=8192, width=65536, stages=stages)
+    stages = tuple(
+        dataclasses.replace(stage, height=2048, width=16384, chunks=8192, chunk_length=4096) for stage in net.stages
+    )
+    large = dataclasses.replace(net, name="settings/" + "long" * 30 + "$.json", height=8192, width=65536, stages=stages)
     check_words(architecture_figure(large))
-    check_words(architecture_figure(large._replace(name="m1")))
+    check_words(architecture_figure(dataclasses.replace(large, name="m1")))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_saved_twice_the_bytes_are_the_same(tmp_path: Path, suffix: str) -> None:
-    for draw in (lambda: accuracy_figure(PAPER.imagenet, PAPER.others), lambda: architecture_figure(drawing())):
+    for draw in (lambda: accuracy_figure(PRINTED), lambda: architecture_figure(drawing())):
         files = [tmp_path / f"{name}{suffix}" for name in ("one", "two")]
         for file in files:
             save_figure(draw(), file, dpi=60)
@@ -221,13 +232,13 @@ def test_no_setting_of_matplotlib_is_needed_or_changed() -> None:
     with mpl.rc_context({"font.size": 30, "axes.grid": True, "text.usetex": False, "axes.facecolor": "black"}):
         inside = dict(mpl.rcParams)
         check_words(architecture_figure(drawing()))
-        assert accuracy_figure(PAPER.imagenet, PAPER.others).axes[0].get_facecolor() == (1, 1, 1, 1)
+        assert accuracy_figure(PRINTED).axes[0].get_facecolor() == (1, 1, 1, 1)
         assert dict(mpl.rcParams) == inside
     assert dict(mpl.rcParams) == before
 
 
 def test_a_published_row_that_is_missing_is_an_error() -> None:
     with pytest.raises(KeyError):
-        accuracy_figure(PAPER.imagenet, PAPER.others, full_gmacs={"m1": 0.759})
+        accuracy_figure(dataclasses.replace(PRINTED, full_gmacs={"m1": 0.759}))
     row = dataclasses.replace(PAPER.imagenet[0], top1=70.0)
-    assert line(accuracy_figure([row], PAPER.others), "ConvNeur").get_ydata()[0] == 70
+    assert line(accuracy_figure(AccuracyPoints((row,), PAPER.others)), "ConvNeur").get_ydata()[0] == 70

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convneur.data.class_colours import class_colours
 from convneur.figures.boundaries import ERROR_COLOURS, Scene, ScenePrediction
-from convneur.figures.class_colours import class_colours
 from convneur.figures.report import MOST_PICTURES, ReportFigure, boundary_page, embedded_picture
 from convneur.metrics import BoundarySettings
 from convneur.metrics.picks import boundary_errors

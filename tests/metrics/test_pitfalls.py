@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from convneur.errors import InputError
+from convneur.errors import ConfigError, InputError
 from convneur.metrics import (
     BoundaryAccumulator,
     BoundarySettings,
@@ -17,6 +18,7 @@ from convneur.metrics import (
     hd95,
     masd,
     mean_iou,
+    pixel_accuracy,
     score_pair,
     surface_dice,
     trimap_miou,
@@ -89,6 +91,8 @@ def test_a_label_map_is_not_taken_for_a_mask() -> None:
     for function in (boundary_f1, hausdorff, hd95, assd, masd, boundary_iou):
         with pytest.raises(InputError, match=r"a mask is an array of booleans, not 2x3 uint8"):
             function(labels, labels)
+    with pytest.raises(InputError, match=r"^gt: a mask is an array of booleans, not 2x3 uint8; .* \(gt == 3\)"):
+        surface_dice(labels == 1, labels, 1)
     figures = overall(drawn("012", "021"), labels, 3)
     assert figures["presence"]["both"] == 3
 
@@ -198,10 +202,45 @@ def test_maps_of_two_sizes_or_kinds_are_refused() -> None:
     with pytest.raises(InputError, match=r"prediction is 4x2 but the ground truth 2x4 \(height x width\)"):
         score_pair(gt.T, gt, settings)
     for wrong in (gt.astype(float), gt[None], gt[:0]):
-        with pytest.raises(InputError, match="two-dimensional and of integers"):
+        with pytest.raises(InputError, match=r"^pred: a label map is two-dimensional and of integers"):
             score_pair(wrong, gt, settings)
+        with pytest.raises(InputError, match=r"^gt: a label map is two-dimensional and of integers"):
+            mean_iou(gt, wrong)
+    for wrong in (DOT.astype(float), DOT * 1):
+        with pytest.raises(InputError, match=r"^pred: a mask is an array of booleans"):
+            hausdorff(wrong, DOT)
     with pytest.raises(InputError, match="no class id is as high"):
         score_pair(gt.astype(np.uint64) + np.uint64(2**63), gt, settings)
+
+
+def test_tensors_and_nested_lists_are_maps_and_masks() -> None:
+    gt, pred = drawn("0011", "0011", "00.1"), drawn("0001", "0011", "0011")
+    for function in (mean_iou, pixel_accuracy, trimap_miou):
+        expected = function(pred, gt, num_classes=2)
+        assert function(torch.from_numpy(pred), torch.from_numpy(gt), num_classes=2) == expected
+        assert function(pred.tolist(), gt.tolist()) == expected
+    for function in (boundary_f1, hausdorff, hd95, assd, masd, boundary_iou):
+        masks = pred == 1, gt == 1
+        assert function(*map(torch.from_numpy, masks)) == function(*masks) == function(*(one.tolist() for one in masks))
+    scores = score_pair(torch.from_numpy(pred), torch.from_numpy(gt), BoundarySettings(num_classes=2))
+    assert scores.void_pixels == 1
+
+
+def test_what_a_function_does_not_take_is_called_as_its_argument_is() -> None:
+    for name, call in (
+        ("tau", lambda: surface_dice(DOT, DOT, "wide")),
+        ("ratio", lambda: boundary_iou(DOT, DOT, ratio=2)),
+        ("method", lambda: hd95(DOT, DOT, method="mean")),
+        ("width", lambda: trimap_miou(DOT, DOT, width=0)),
+        ("seed", lambda: trimap_miou(DOT, DOT, seed="edge")),
+        ("shape", lambda: trimap_miou(DOT, DOT, shape="round")),
+        ("spacing", lambda: assd(DOT, DOT, spacing=[1, 2, 3])),
+        ("tolerance", lambda: boundary_f1(DOT, DOT, tolerance=-1)),
+        ("connectivity", lambda: masd(DOT, DOT, connectivity=6)),
+    ):
+        with pytest.raises(ConfigError, match=rf"^{name} "):
+            call()
+    assert hausdorff(DOT, np.roll(DOT, 2, 0), spacing=[3, 1]) == hausdorff(DOT, np.roll(DOT, 2, 0), spacing=3) == 6
 
 
 def test_an_empty_trimap_is_undefined_and_auto_falls_back_to_void() -> None:

@@ -1,11 +1,15 @@
 """What can be asked for, what cannot, and how a tolerance becomes pixels."""
 
+import dataclasses
+import json
 import math
 import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from convneur.errors import ConfigError
 from convneur.metrics import METRICS, BoundarySettings, tolerance_radius
@@ -27,6 +31,15 @@ from convneur.metrics import METRICS, BoundarySettings, tolerance_radius
         ("0px", 0),
         ("0.75%diag", math.ceil(0.0075 * math.hypot(512, 1024))),
         ("0.8%diag", math.ceil(0.008 * math.hypot(512, 1024))),
+        (1e-3, 2),
+        ("1e-3", 2),
+        ("2.5e-3", 3),
+        ("1E1px", 10),
+        ("1e-1%diag", 2),
+        (1e-5, 1),
+        ("1e-300", 1),
+        (np.float32(0.008), math.ceil(0.008 * math.hypot(512, 1024))),
+        (np.int64(3), 3),
     ],
 )
 def test_tolerance_radius(tolerance: Any, radius: float) -> None:
@@ -39,7 +52,10 @@ def test_a_share_of_the_diagonal_rounds_up_only_past_a_whole_pixel() -> None:
     assert tolerance_radius("0.010001", 300, 400) == 6
 
 
-@pytest.mark.parametrize("tolerance", ["", "-1", "3 px", "px", "3pixels", "1e400", "nan", "101%diag", "0.1%", "٣px"])
+@pytest.mark.parametrize(
+    "tolerance",
+    ["", "-1", "3 px", "px", "3pixels", "1e400", "1e999999999", "1e", "e3", "nan", "101%diag", "0.1%", "٣px"],
+)
 def test_other_tolerances_are_refused(tolerance: str) -> None:
     with pytest.raises(ConfigError, match="tolerance"):
         BoundarySettings(tolerance=(tolerance,))
@@ -50,6 +66,8 @@ def test_other_tolerances_are_refused(tolerance: str) -> None:
     [
         ({"num_classes": 0}, "num_classes 0"),
         ({"num_classes": 70000}, "num_classes 70000"),
+        ({"num_classes": 2.0}, "num_classes 2.0: must be a whole number"),
+        ({"ignore_index": "255"}, "ignore_index 255: must be a whole number"),
         ({"metrics": ("miou", "dice")}, "metrics dice: must be one of boundary_f1"),
         ({"metrics": ()}, "metric"),
         ({"metrics": ("miou", "miou")}, "each once"),
@@ -65,6 +83,16 @@ def test_other_tolerances_are_refused(tolerance: str) -> None:
         ({"spacing": (1.0, 0.0)}, "spacing"),
         ({"spacing": (1.0, math.nan)}, "spacing"),
         ({"spacing": (1.0,)}, "spacing"),
+        ({"spacing": 0}, "spacing"),
+        ({"spacing": "wide"}, "spacing wide: must be a number"),
+        ({"spacing": None}, "spacing none: must be a number"),
+        ({"spacing": np.ones(3)}, "spacing"),
+        ({"tolerance": None}, "tolerance none"),
+        ({"tolerance": -1e-3}, "tolerance -0.001"),
+        ({"trimap_width": 2.5}, "trimap_width 2.5: must be a whole number"),
+        ({"surface_dice_tau": None}, "tau none"),
+        ({"connectivity": np.array([4, 8])}, "connectivity"),
+        ({"boundary_iou_ratio": "wide"}, "ratio wide: must be a number"),
         ({"boundary_iou_ratio": 1.5}, "ratio 1.5"),
         ({"boundary_iou_ratio": math.nan}, "ratio nan"),
         ({"aggregate": "median"}, "aggregate median"),
@@ -74,6 +102,38 @@ def test_what_cannot_be_is_refused_by_name(wrong: dict[str, Any], named: str) ->
     with pytest.raises(ConfigError, match=named) as error:
         BoundarySettings(**wrong)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"spacing": 2}, (2.0, 2.0)),
+        ({"spacing": np.float32(0.3)}, (0.3, 0.3)),
+        ({"spacing": [1, 0.5]}, (1.0, 0.5)),
+        ({"spacing": np.array([1, 2])}, (1.0, 2.0)),
+        ({"spacing": torch.tensor([1.0, 2.0])}, (1.0, 2.0)),
+        ({"tolerance": "3px"}, ("3px",)),
+        ({"tolerance": 1e-3}, (0.001,)),
+        ({"tolerance": np.array([1, 3])}, (1, 3)),
+        ({"tolerance": np.float32(0.008)}, (0.008,)),
+        ({"tolerance": ["1e-3", 2]}, ("1e-3", 2)),
+        ({"metrics": "miou"}, ("miou",)),
+        ({"trimap_width": np.int32(5)}, (5,)),
+        ({"surface_dice_tau": range(1, 3)}, (1, 2)),
+        ({"connectivity": np.int64(8)}, 8),
+        ({"num_classes": np.uint8(9)}, 9),
+        ({"boundary_iou_ratio": np.float64(0.1)}, 0.1),
+        ({"count_absent": np.True_}, True),
+    ],
+)
+def test_one_value_or_several_of_any_type_become_plain_ones(given: dict[str, Any], kept: Any) -> None:
+    settings = BoundarySettings(**given)
+    ((name, _),) = given.items()
+    value = getattr(settings, name)
+    assert value == kept
+    assert repr(value) == repr(kept)  # no NumPy scalar among them
+    assert json.loads(json.dumps(dataclasses.asdict(settings)))
+    assert hash(settings) == hash(BoundarySettings(**{name: kept}))
 
 
 def test_the_defaults_ask_for_every_metric() -> None:

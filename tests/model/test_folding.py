@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from convneur.checkpoints import save_checkpoint
-from convneur.cost import NetCounter, count
+from convneur.cost import ModelCounter, count
 from convneur.model.folding import fold, folds
 from convneur.model.global_branches import FoldedGlobalBranch, GlobalBranch
 from convneur.model.network import ConvNeur, stage_sizes
@@ -88,7 +88,7 @@ def test_stages_fold_that_are_no_wider_than_the_memory() -> None:
 @pytest.mark.parametrize("read", ["before", "final"])
 def test_what_folds_saves_multiply_adds_however_short_the_chunks(length: int, read: Any) -> None:
     config = SMALL.replace(dims=(12, 12, 13, 14), chunk_length=length, read=read)
-    macs, folded = (NetCounter(config, folded=fold).at(96, 128).macs for fold in (False, True))
+    macs, folded = (ModelCounter(config, folded=fold).at(96, 128).macs for fold in (False, True))
     assert folded < macs
 
 

@@ -5,7 +5,7 @@ import torch
 from skimage import data
 from torch import nn
 
-from convneur.cost import NetCounter
+from convneur.cost import ModelCounter
 from convneur.model.network import ConvNeur
 from convneur.variants import DENSE_HEADS, VARIANTS, ConvNeurConfig
 
@@ -17,7 +17,7 @@ SMALL = ConvNeurConfig(dims=(8, 12, 16, 20), depths=(1, 1, 1, 1), mem_dim=8, num
 )
 def test_segmentation_costs_what_the_paper_prints(variant: str, head: str, derived: float, printed: float) -> None:
     config = VARIANTS[variant].replace(head=head, num_classes=150)
-    gmacs = NetCounter(config).at(512, 2048).macs_paper / 1e9
+    gmacs = ModelCounter(config).at(512, 2048).macs_paper / 1e9
     assert gmacs == pytest.approx(derived, abs=0.005)
     assert round(gmacs) == printed
 

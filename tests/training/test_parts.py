@@ -17,8 +17,8 @@ from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
 from convneur.model.network import ConvNeur
-from convneur.training.batches import Batch, Place
-from convneur.training.gauges import FREE, excess, read_gauges, watched_contexts
+from convneur.training.batches import Batch, BatchShard
+from convneur.training.diagnostics import FREE, excess, read_diagnostics, watched_contexts
 from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
 from convneur.training.settings import RECIPES, TrainSettings, read_recipe
 from convneur.training.state import load_state, save_state
@@ -88,15 +88,15 @@ def test_every_operation_of_rand_augment_runs_and_each_changes_something(magnitu
 
 
 def test_the_order_is_whole_epochs_whoever_computes_them() -> None:
-    whole = [key for part in Place().keys(5, 7, 4, range(7)) for key in part]
+    whole = [key for part in BatchShard().keys(5, 7, 4, range(7)) for key in part]
     assert Counter(whole) == Counter((epoch, index) for epoch in range(4) for index in range(7))
-    shared = [list(Place(rank, 2, 2).keys(5, 7, 4, range(7))) for rank in range(2)]
+    shared = [list(BatchShard(rank, 2, 2).keys(5, 7, 4, range(7))) for rank in range(2)]
     for step in range(7):
         mine = [key for parts in shared for part in parts[2 * step : 2 * step + 2] for key in part]
         assert mine == whole[4 * step : 4 * step + 4]
-    later = [key for part in Place().keys(5, 7, 4, range(3, 7)) for key in part]
+    later = [key for part in BatchShard().keys(5, 7, 4, range(3, 7)) for key in part]
     assert later == whole[12:]
-    assert whole[:7] != [key for part in Place().keys(6, 7, 4, range(7)) for key in part][:7]
+    assert whole[:7] != [key for part in BatchShard().keys(6, 7, 4, range(7)) for key in part][:7]
 
 
 def test_parts_of_a_batch_add_up_to_its_loss() -> None:
@@ -190,17 +190,17 @@ def test_gauges_read_the_state_and_the_context() -> None:
     torch.manual_seed(0)
     model = ConvNeur(TINY).eval()
     x = torch.randn(2, 3, 64, 64)
-    calm = read_gauges(model, x)
+    calm = read_diagnostics(model, x)
     with torch.no_grad():
         model.stages[2][0].global_branch.expand.bias += 500
         model.stages[0][0].global_branch.mixer.initial *= 100
-    wild = read_gauges(model, x)
+    wild = read_diagnostics(model, x)
     assert wild.context[2] > 400 > 10 > calm.context[2]
     assert wild.memory[0] > 10 * calm.memory[0]
     assert wild.largest_context == wild.context[2]
     assert calm.largest_context < calm.largest == max(calm.memory)
-    assert read_gauges(ConvNeur(TINY.replace(memory="none")).eval(), x).largest == 0
-    assert read_gauges(model, x * float("nan")).largest == float("inf")
+    assert read_diagnostics(ConvNeur(TINY.replace(memory="none")).eval(), x).largest == 0
+    assert read_diagnostics(model, x * float("nan")).largest == float("inf")
 
 
 def test_the_jaccard_loss_of_a_certain_net_is_one_minus_its_miou() -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from convneur.training.loop import Pace
 
 from convneur.data.examples import Example
 from convneur.errors import ConfigError
 from convneur.metrics import BoundarySettings, score_pair
 from convneur.metrics.comparison import ScoreTable
 from convneur.training.findings import findings
-from convneur.training.loop import Pace
 from convneur.training.study import Cell, cells, folds_of, mean_pace, remainder, turns
 
 

@@ -333,7 +333,7 @@ def broken(place: Path) -> dict[str, str]:
     return {
         "a": "gt/a.png: holds colours (RGB), not class ids",
         "b": "the prediction is 59x41 but the ground truth 41x59 (height x width); resize the prediction with "
-        "nearest-neighbour interpolation (--resize nearest)",
+        "nearest-neighbour interpolation",
         "city/c": "gt/city/c.png: damaged or cut short",
         "city/d": "ground-truth label 9 (100.00% of the pixels) is no class",
     }

@@ -418,8 +418,8 @@ def test_fewer_classes_than_the_data_hold(evaluate: Any, place: Path) -> None:
     assert ran.code == 1
     for failed in ran.json["failed"]:
         assert "ground-truth label 2 (" in failed["why"]
-        assert "is no class: classes are 0..1, 255 is ignored; mend the number of classes" in failed["why"]
-        assert failed["why"].endswith("(--num-classes, --ignore-index)")
+        assert "is no class: classes are 0..1, 255 is ignored" in failed["why"]
+        assert failed["why"].endswith("; correct num_classes or ignore_index")
     assert [row["name"] for row in ran.json["per_image"]] == ["e"]
 
 

@@ -167,27 +167,30 @@ def test_json_is_the_contracts_without_what_only_ours_has(run: Any, zoo: str) ->
 
 def test_beside_ours_in_one_run(run: Any, zoo: str) -> None:
     assert run("--json", "-q", "--model", f"{zoo}:Plain,m1", "--sizes", "32", "--memory", "none") == 0
-    foreign, own = run.json["models"]
-    assert foreign["sizes"][0]["branches"] is None
+    external, own = run.json["models"]
+    assert external["sizes"][0]["branches"] is None
     assert own["sizes"][0]["branches"]["global"] == 0
     assert run.err == "imported\n"  # by the module itself
 
 
 def test_the_table_leaves_out_what_only_ours_has(run: Any, zoo: str, tmp_path: Path) -> None:
-    assert run("--model", f"{zoo}:Plain", "--sizes", "512,1024", "--plot", "a.png", "-o", "a.md") == 0
-    lines = run.out.splitlines()
+    assert run("-v", "--model", f"{zoo}:Plain", "--sizes", "512,1024", "--plot", "a.png", "-o", "a.md") == 0
+    lines = run.out.splitlines()[2:]
     assert lines[0].strip() == f"{zoo}:Plain: 16 parameters"
     assert " ".join(lines[2].split()) == "size ratio GMACs GFLOPs /px slope MB"
     assert lines[4].split()[:5] == ["512", "1x", "0.003146", "0.006291", "0.01200"]
-    assert f"From {tmp_path / zoo}.py; one net for all sizes." in run.out
+    assert f"From {tmp_path / zoo}.py; one model for all sizes." in run.out
     assert "kMACs at 1024, 2048 and 4096" in run.out
     assert "paper" not in run.out
     assert (tmp_path / "a.png").exists()
-    assert (tmp_path / "a.md").read_text().startswith(f"## {zoo}:Plain: 16 parameters")
+    assert f"\n## {zoo}:Plain: 16 parameters\n" in (tmp_path / "a.md").read_text()
+    assert run("-q", "--model", f"{zoo}:Plain", "--sizes", "512,1024") == 0
+    assert run.out.splitlines()[0] == f"{zoo}:Plain: linear in pixels (0.012 kMACs per pixel from 1024 to 4096)"
+    assert "paper" not in run.out
 
 
 def test_a_net_with_attention_is_built_for_each_size_and_fails_the_check(run: Any, zoo: str) -> None:
-    assert run("--check", "--model", f"{zoo}:Attention", "--sizes", "64,96x64", "--counter", "both") == 3
+    assert run("--check", "-v", "--model", f"{zoo}:Attention", "--sizes", "64,96x64", "--counter", "both") == 3
     assert "parameters at 64, built for each size" in run.out
     assert "is not subquadratic" in run.out
     assert "768x512, 1536x1024 and 3072x2048" in run.out
@@ -204,14 +207,15 @@ def test_an_fft_is_named_and_strict_fails(run: Any, zoo: str) -> None:
     assert (size["uncounted_operators"], size["uncounted_in"]) == ({"_fft_r2c": 1}, {"_fft_r2c": [""]})
     assert set(run.err.splitlines()[2:]) == {"forward"}
     assert run("--strict", *arguments) == 3
-    assert "No formula for _fft_r2c, which is in no total: 1 calls at 64, in the net itself." in run.out
+    assert "No formula for _fft_r2c, which is in no total: 1 call at 64, in the model itself." in run.out
     assert run.err.splitlines()[-1] == f"error: --strict: {zoo}:Mixer: no formula for _fft_r2c"
 
 
 def test_what_multiply_adds_do_not_show_is_said(run: Any, zoo: str) -> None:
     arguments = ["--model", f"{zoo}:Distances", "--sizes", "64"]
-    assert run("-q", "--check", *arguments) == 0  # the check is of multiply-adds
+    assert run("-q", "--check", "-v", *arguments) == 0  # the check is of multiply-adds
     said = " ".join(run.out.split())
+    assert said.startswith(f"{zoo}:Distances: linear in pixels, element-wise work apart (")
     assert f"{zoo}:Distances is subquadratic in its multiply-adds alone: they grow linearly" in said
     assert "Its element-wise results, which are no multiply-adds, have a term quadratic in the pixels: " in said
     assert run.err == (
@@ -225,7 +229,7 @@ def test_what_multiply_adds_do_not_show_is_said(run: Any, zoo: str) -> None:
 
 
 def test_a_check_that_holds_apart_from_an_operator_warns(run: Any, zoo: str) -> None:
-    assert run("-q", "--check", "--model", f"{zoo}:Custom", "--sizes", "32") == 0
+    assert run("-q", "--check", "-v", "--model", f"{zoo}:Custom", "--sizes", "32") == 0
     assert run.err.splitlines()[-1] == (
         f"warning: --check: {zoo}:Custom: holds apart from {zoo}::relu, which no formula covers"
     )
@@ -246,7 +250,7 @@ def test_integers_in_anothers_operator_are_work_too(run: Any, zoo: str) -> None:
 def test_a_net_that_leaves_torch_is_said_to_have_been_run(run: Any, zoo: str) -> None:
     assert run("-q", "--model", f"{zoo}:Escapes", "--sizes", "32") == 0
     said = " ".join(run.out.split())
-    assert "The meta device cannot run it, which asks for values or makes tensors elsewhere, so it was run," in said
+    assert "The meta device cannot run it, because it asks for values or makes tensors elsewhere, so it was run" in said
     assert "what it computes outside torch, in NumPy say, is in no total" in said
     for name, ran in (("Mixes", True), ("Plain", False)):
         assert run("-q", "--json", "--model", f"{zoo}:{name}", "--sizes", "32") == 0
@@ -283,6 +287,7 @@ def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Any, zoo: str) 
         *(f"error: {zoo}:fails at {size}: the factory failed: KeyError: 'no weights'" for size in (32, 50)),
     ]
     assert run("--model", f"{zoo}:fails", "--sizes", "32", "--backward") == 1
+    assert run("-v", "--model", f"{zoo}:fails", "--sizes", "32", "--backward") == 1
     assert [line.split()[:2] for line in run.out.splitlines() if line.startswith("32")] == [
         ["32", "1x"],
         ["32", "refused"],
@@ -322,6 +327,8 @@ def test_backward_in_every_format(run: Any, zoo: str) -> None:
     rows = list(csv.DictReader(io.StringIO(Path("a.csv").read_text())))
     assert [row["backward_macs"] for row in rows] == [str(24 * pixels), ""]
     assert "Forward and backward:" in Path("a.md").read_text()
+    assert " ".join(run.out.split()).count("training") == 2  # columns of the one table
+    assert run("-q", "-v", "--model", f"{zoo}:Plain", "--sizes", "32", "--backward") == 0
     assert f"{zoo}:Plain: forward and backward" in run.out
     assert "2.00x" in run.out
 
@@ -341,10 +348,10 @@ def test_strict_holds_the_backward_pass_too(run: Any, zoo: str) -> None:
     assert run(*arguments) == 0
     assert run("-q", *arguments, "--backward") == 3
     assert (
-        "No formula for _fft_r2c, which is in no total: 1 calls at 32, forward and backward, in the backward pass."
+        "No formula for _fft_r2c, which is in no total: 1 call at 32, forward and backward, in the backward pass."
         in run.out
     )
-    assert f"{zoo}:B: 16 parameters" in run.out  # no emoji
+    assert f"{zoo}:B: linear in pixels" in run.out  # no emoji
     assert run.err.splitlines()[-1] == f"error: --strict: {zoo}:B: no formula for _fft_c2r, _fft_r2c"
 
 
@@ -361,7 +368,7 @@ def test_backward_is_left_out_unless_asked_for(run: Any) -> None:
     [
         (["--model", "no_such_zoo:net"], 2, "--model no_such_zoo:net: no module no_such_zoo"),
         (["--model", "{zoo}:nothing"], 2, "has no nothing"),
-        (["--model", "a b:c"], 2, "--model 'a b:c': name a net as package.module:factory or timm/NAME"),
+        (["--model", "a b:c"], 2, "--model 'a b:c': name a model as package.module:factory or timm/NAME"),
         (["--model", "timm/vit"], 2, "timm is not installed; pip install 'convneur[timm]'"),
         (["--model", "{zoo}:Plain", "--chunk-length", "4"], 2, "--chunk-length: is a setting of ConvNeur"),
         (["--model", "{zoo}:Plain", "--convention", "paper"], 2, "--convention: --model {zoo}:Plain has no paper"),
@@ -387,4 +394,5 @@ def test_commands_for_our_nets_alone_refuse_others(command: Any, name: str, tmp_
     run = command(name)
     images = [str(image)] if name == "viz-gates" else []
     assert run(*images, "--model", "torch.nn:Flatten") == 2
-    assert "error: --model torch.nn:Flatten: this command takes ConvNeur alone" in run.err
+    says = {"models": "only a ConvNeur will do", "viz-gates": "this command takes ConvNeur alone"}[name]
+    assert f"error: --model torch.nn:Flatten: {says}" in run.err

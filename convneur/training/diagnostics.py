@@ -1,6 +1,6 @@
 """What diverges first: the memory's state and the map that becomes the gate.
 
-A net whose memory grows can train with a falling loss, for the sigmoid saturates; it shows at larger images as NaN.
+A model whose memory grows can train with a falling loss, for the sigmoid saturates; it shows at larger images as NaN.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,15 +14,15 @@ from convneur.model.global_branches import GlobalBranch
 from convneur.model.memory import NeuralMemory
 from convneur.model.network import ConvNeur, ConvNeurBlock
 
-__all__ = ["FREE", "LARGEST", "SATURATED", "Gauges", "excess", "read_gauges", "watched_contexts"]
+__all__ = ["FREE", "LARGEST", "SATURATED", "Diagnostics", "excess", "read_diagnostics", "watched_contexts"]
 
-# Choice: float32's sigmoid is 1 from 17 on; a net whose gates had long saturated was still far below 1000 in both.
+# Choice: float32's sigmoid is 1 from 17 on; a model whose gates had long saturated was still far below 1000 in both.
 SATURATED = 30.0
 FREE = 4.0  # Choice: up to here the sigmoid still moves: .982, with a slope of .018
 LARGEST = 1000.0
 
 
-class Gauges(NamedTuple):
+class Diagnostics(NamedTuple):
     """The largest values over the images and blocks of each stage, None where a stage has no such thing.
 
     memory: ||M||_F of the state after the last chunk. context: |G|, before the sigmoid.
@@ -33,12 +33,12 @@ class Gauges(NamedTuple):
 
     @property
     def largest(self) -> float:
-        """Of both, over all stages; 0 for a net without a global branch. NaN counts as infinite."""
+        """Of both, over all stages; 0 for a model without a global branch. NaN counts as infinite."""
         return _largest((*self.memory, *self.context))
 
     @property
     def largest_context(self) -> float:
-        """The largest |G| over all stages; 0 for a net without a global branch. NaN counts as infinite."""
+        """The largest |G| over all stages; 0 for a model without a global branch. NaN counts as infinite."""
         return _largest(self.context)
 
 
@@ -48,7 +48,7 @@ def _largest(values: Iterable[float | None]) -> float:
 
 
 @torch.no_grad()
-def read_gauges(model: ConvNeur, x: Tensor) -> Gauges:
+def read_diagnostics(model: ConvNeur, x: Tensor) -> Diagnostics:
     """Walk a batch through the backbone and read each stage. x: (B, C, H, W)."""
     memory: list[float | None] = []
     context: list[float | None] = []
@@ -59,7 +59,7 @@ def read_gauges(model: ConvNeur, x: Tensor) -> Gauges:
         block: ConvNeurBlock
         for block in blocks:  # type: ignore[attr-defined]
             branch = block.global_branch
-            if isinstance(branch, GlobalBranch):  # not a folded one: this net is being trained
+            if isinstance(branch, GlobalBranch):  # not a folded one: this model is being trained
                 largest.append(float(branch(x).abs().max()))
                 mixer = branch.mixer
                 if isinstance(mixer, NeuralMemory):
@@ -69,7 +69,7 @@ def read_gauges(model: ConvNeur, x: Tensor) -> Gauges:
             x = block(x)
         memory.append(_max(norms))
         context.append(_max(largest))
-    return Gauges(tuple(memory), tuple(context))
+    return Diagnostics(tuple(memory), tuple(context))
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def excess(contexts: list[Tensor]) -> Tensor:
     """The mean of (|G| - FREE)^2 where |G| is above FREE, over images, channels, positions and branches; in float32.
 
     Choice: none below. A penalty on all of G^2 wins, under AdamW, over the faint gradients that reach shallow gates: in
-    a thousand steps on photos (weight 3e-3) it emptied the memories of stages 1 and 2: ||M||_F below .02.
+    a thousand steps on images (weight 3e-3) it emptied the memories of stages 1 and 2: ||M||_F below .02.
     """
     return torch.stack([(g.float().abs() - FREE).clamp(min=0).square().mean() for g in contexts]).mean()
 

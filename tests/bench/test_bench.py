@@ -2,6 +2,10 @@
 
 import os
 import random
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +14,26 @@ import torch
 from torch import Tensor, nn
 
 from convneur import VARIANTS, ConfigError, InputError
-from convneur.cost import (
+from convneur.bench import (
     BenchCase,
     BenchResult,
     BenchSettings,
-    Contender,
-    ForeignNet,
+    ModelTimes,
     RefusedCase,
     Timing,
     describe_machine,
-    latency,
+    machine,
     matmul_peak,
+    memory,
     paired_ratio,
-    plan_bench,
+    peak,
+    plan,
     run_bench,
     time_slope,
 )
+from convneur.bench.plan import BenchEntry, plan_bench
+from convneur.bench.run import run_plan
+from convneur.cost import ExternalModel
 
 QUICK = {"warmup": 1, "repeats": 2}
 KERNEL_TELLS = os.access("/proc/self/clear_refs", os.W_OK)
@@ -47,15 +55,11 @@ class Recording(nn.Module):
         return self.conv(x)
 
 
-def contender(name: str, log: list[Any], *, takes_size: bool = False) -> Contender:
+def entry(name: str, log: list[Any], *, takes_size: bool = False) -> BenchEntry:
     def factory(img_size: Any = None) -> nn.Module:
         return Recording(name, log, img_size)
 
-    return Contender(name, ForeignNet(name, factory, "here", takes_size))
-
-
-def no_progress(now: str | None = None, steps: float = 1) -> None:
-    pass
+    return BenchEntry(name, ExternalModel(name, factory, "here", takes_size))
 
 
 @pytest.fixture(autouse=True)
@@ -64,22 +68,22 @@ def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
     By such a clock no product takes long, and the largest one would be reached each time: it is a small one.
     """
-    monkeypatch.setattr(latency, "_LARGEST_PRODUCT", {"cpu": 512})
+    monkeypatch.setattr(peak, "_LARGEST", {"cpu": 512})
     now = iter(range(10**9))
-    monkeypatch.setattr(latency.time, "perf_counter", lambda: 0.002 * next(now))
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.002 * next(now))
 
 
-def bench(contenders: list[Contender], cases: list[BenchCase], **settings: Any) -> BenchResult:
+def bench(entries: list[BenchEntry], cases: list[BenchCase], **settings: Any) -> BenchResult:
     wanted = BenchSettings(**(QUICK | settings))
-    return run_bench(plan_bench(contenders, cases, wanted), wanted, advance=no_progress)
+    return run_plan(plan_bench(entries, cases, wanted), wanted)
 
 
 # Who runs when
 
 
-def test_contenders_take_turns() -> None:
+def test_models_take_turns() -> None:
     log: list[Any] = []
-    result = bench([contender(name, log) for name in "ABC"], [BenchCase(8, 8, 1)], repeats=3, warmup=2)
+    result = bench([entry(name, log) for name in "ABC"], [BenchCase(8, 8, 1)], repeats=3, warmup=2)
     calls = [name for name, _ in log]
     warm = 1 + 2 + (1 if KERNEL_TELLS else 0)
     assert calls[: 3 * warm] == ["A"] * warm + ["B"] * warm + ["C"] * warm
@@ -93,7 +97,7 @@ def test_contenders_take_turns() -> None:
 def test_every_size_and_batch_in_the_dtype_and_format_asked_for() -> None:
     log: list[Any] = []
     cases = [BenchCase(height, 16, batch) for height in (8, 16) for batch in (1, 3)]
-    result = bench([contender("A", log)], cases, dtype="bfloat16", channels_last=True)
+    result = bench([entry("A", log)], cases, dtype="bfloat16", memory_format="channels-last")
     assert [row.case for row in result.rows] == cases
     assert list(dict.fromkeys(tuple(x.shape) for _, x in log)) == [
         (1, 3, 8, 16), (3, 3, 8, 16), (1, 3, 16, 16), (3, 3, 16, 16),
@@ -106,19 +110,19 @@ def test_every_size_and_batch_in_the_dtype_and_format_asked_for() -> None:
     assert (row.macs, row.counted_peak_bytes) == (12 * 8 * 16, 4 * 8 * 16 * 2)
 
 
-def test_nets_made_for_a_size_are_built_for_each_and_others_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_made_for_a_size_are_built_for_each_and_others_once(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[Any] = []
-    build = ForeignNet.build
+    build = ExternalModel.build
 
-    def noted(net: ForeignNet, height: int, width: int) -> nn.Module:
+    def noted(net: ExternalModel, height: int, width: int) -> nn.Module:
         model = build(net, height, width)
         if not next(model.parameters()).is_meta:
             built.append((net.name, model.img_size))
         return model
 
-    monkeypatch.setattr(ForeignNet, "build", noted)
+    monkeypatch.setattr(ExternalModel, "build", noted)
     cases = [BenchCase(8, 8, 1), BenchCase(8, 8, 2), BenchCase(8, 16, 1)]
-    bench([contender("sized", [], takes_size=True), contender("one", [])], cases)
+    bench([entry("sized", [], takes_size=True), entry("one", [])], cases)
     assert built == [("sized", 8), ("one", None), ("sized", 8), ("sized", (8, 16))]
 
 
@@ -126,20 +130,20 @@ def test_compiled_anew_for_each_case(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[Any] = []
     monkeypatch.setattr(torch.compiler, "reset", lambda: compiled.append("reset"))
     monkeypatch.setattr(torch, "compile", lambda model, *, dynamic: compiled.append(dynamic) or model)
-    bench([contender("A", []), contender("B", [])], [BenchCase(8, 8, 1), BenchCase(8, 16, 1)], compile=True)
+    bench([entry("A", []), entry("B", [])], [BenchCase(8, 8, 1), BenchCase(8, 16, 1)], compile=True)
     assert compiled == ["reset", False, False, "reset", False, False]
 
 
 @pytest.mark.slow
 def test_compiling_for_real() -> None:
     net = VARIANTS["m1"].replace(depths=(1, 1, 1, 1))
-    result = bench([Contender("m1", net)], [BenchCase(64, 64, 1)], compile=True)
+    result = bench([BenchEntry("m1", net)], [BenchCase(64, 64, 1)], compile=True)
     assert isinstance(result.rows[0], Timing), result.rows
 
 
-def test_what_a_net_refuses_is_a_row_and_the_others_go_on() -> None:
+def test_what_a_model_refuses_is_a_row_and_the_others_go_on() -> None:
     log: list[Any] = []
-    nets = [Contender("m1", VARIANTS["m1"].replace(memory="none", depths=(1, 1, 1, 1))), contender("A", log)]
+    nets = [BenchEntry("m1", VARIANTS["m1"].replace(memory="none", depths=(1, 1, 1, 1))), entry("A", log)]
     result = bench(nets, [BenchCase(16, 31, 1), BenchCase(32, 32, 1)])
     first, second, third, fourth = result.rows
     assert isinstance(first, RefusedCase)
@@ -147,10 +151,10 @@ def test_what_a_net_refuses_is_a_row_and_the_others_go_on() -> None:
     assert second == RefusedCase("A", BenchCase(16, 31, 1), "31 is no size (input 1x3x16x31)")
     assert isinstance(third, Timing)
     assert isinstance(fourth, Timing)
-    assert result.slopes == {("m1", 1): None, ("A", 1): None}
+    assert [model.slopes for model in result.models] == [{1: None}, {1: None}]
 
 
-def test_a_net_that_fails_later_is_a_row_too() -> None:
+def test_a_model_that_fails_later_is_a_row_too() -> None:
     class Tired(nn.Conv2d):
         calls = 0
 
@@ -160,15 +164,15 @@ def test_a_net_that_fails_later_is_a_row_too() -> None:
                 raise RuntimeError("tired")
             return super().forward(x)
 
-    tired = Contender("tired", ForeignNet("tired", lambda: Tired(3, 4, 1), "here", False))
-    result = bench([tired, contender("A", [])], [BenchCase(8, 8, 1)], repeats=4)
+    tired = BenchEntry("tired", ExternalModel("tired", lambda: Tired(3, 4, 1), "here", False))
+    result = bench([tired, entry("A", [])], [BenchCase(8, 8, 1)], repeats=4)
     assert result.rows[0] == RefusedCase("tired", BenchCase(8, 8, 1), "tired (input 1x3x8x8)")
     assert isinstance(result.rows[1], Timing)
 
 
 def test_the_module_that_fails_is_named_without_a_hook() -> None:
     narrow = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Linear(8, 8)), nn.ReLU())
-    result = bench([Contender("narrow", ForeignNet("narrow", lambda: narrow, "here", False))], [BenchCase(8, 9, 2)])
+    result = bench([BenchEntry("narrow", ExternalModel("narrow", lambda: narrow, "here", False))], [BenchCase(8, 9, 2)])
     (row,) = result.rows
     assert isinstance(row, RefusedCase)
     assert row.error.startswith("module 0.1: mat1 and mat2 shapes cannot be multiplied")
@@ -178,23 +182,29 @@ def test_the_module_that_fails_is_named_without_a_hook() -> None:
 def test_torchs_settings_are_afterwards_as_they_were() -> None:
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     wanted = threads + 1
-    result = bench([contender("A", [])], [BenchCase(8, 8, 1)], threads=wanted)
+    result = bench([entry("A", [])], [BenchCase(8, 8, 1)], threads=wanted)
     assert result.machine.threads == wanted
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_steps_add_up_to_what_was_announced() -> None:
-    done = 0.0
+    class Counting:
+        total = done = 0.0
 
-    def advance(now: str | None = None, steps: float = 1) -> None:
-        nonlocal done
-        done += steps
+        @contextmanager
+        def steps(self, what: str, total: float) -> Iterator[Any]:
+            self.total = total
 
-    wanted = BenchSettings(**QUICK)
-    plan = plan_bench([contender(name, []) for name in "AB"], [BenchCase(8, 8, 1), BenchCase(8, 31, 1)], wanted)
-    run_bench(plan, wanted, advance=advance)
-    assert done == 1 + 2 * 2
+            def advance(now: str | None = None, steps: float = 1) -> None:
+                self.done += steps
+
+            yield advance
+
+    wanted, counting = BenchSettings(**QUICK), Counting()
+    planned = plan_bench([entry(name, []) for name in "AB"], [BenchCase(8, 8, 1), BenchCase(8, 31, 1)], wanted)
+    run_plan(planned, wanted, progress=counting)
+    assert counting.done == counting.total == 1 + 2 * 2
 
 
 # Memory
@@ -208,8 +218,8 @@ def test_peak_memory_is_what_a_call_takes() -> None:
                 return super().forward(x)
             return super().forward(x) + torch.ones(64, 1024, 1024).mean()  # 256 MiB
 
-    hungry = Contender("hungry", ForeignNet("hungry", lambda: Hungry(3, 4, 1), "here", False))
-    first, second = bench([hungry, contender("A", [])], [BenchCase(64, 64, 1)]).rows
+    hungry = BenchEntry("hungry", ExternalModel("hungry", lambda: Hungry(3, 4, 1), "here", False))
+    first, second = bench([hungry, entry("A", [])], [BenchCase(64, 64, 1)]).rows
     assert isinstance(first, Timing)
     assert isinstance(second, Timing)
     assert first.peak_growth_bytes is not None
@@ -222,8 +232,8 @@ def test_peak_memory_is_what_a_call_takes() -> None:
 
 
 def test_memory_is_unknown_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency.os, "access", lambda *_: False)
-    (row,) = bench([contender("A", [])], [BenchCase(8, 8, 1)]).rows
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (row,) = bench([entry("A", [])], [BenchCase(8, 8, 1)]).rows
     assert isinstance(row, Timing)
     assert (row.peak_resident_bytes, row.peak_growth_bytes, row.peak_ratio) == (None, None, None)
 
@@ -232,34 +242,34 @@ def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.
     log: list[Any] = []
     cases = [BenchCase(8, 8, 1), BenchCase(1024, 1000, 64)]
     needed = 64 * 1024 * 1000 * 4 * (4 + 3) + 4 * 12
-    monkeypatch.setattr(latency, "free_memory", lambda device: needed)
-    plan_bench([contender("A", log)], cases, BenchSettings())
-    monkeypatch.setattr(latency, "free_memory", lambda device: needed - 1)
+    monkeypatch.setattr(plan, "free_memory", lambda device: needed)
+    plan_bench([entry("A", log)], cases, BenchSettings())
+    monkeypatch.setattr(plan, "free_memory", lambda device: needed - 1)
     with pytest.raises(InputError, match=r"^A on 64 images of 1024x1000 would need at least about 1\.8 GB"):
-        plan_bench([contender("A", log)], cases, BenchSettings())
-    plan_bench([contender("A", log)], cases, BenchSettings(dtype="bfloat16"))  # half as much
-    monkeypatch.setattr(latency, "free_memory", lambda device: None)
-    plan_bench([contender("A", log)], cases, BenchSettings())
+        plan_bench([entry("A", log)], cases, BenchSettings())
+    plan_bench([entry("A", log)], cases, BenchSettings(dtype="bfloat16"))  # half as much
+    monkeypatch.setattr(plan, "free_memory", lambda device: None)
+    plan_bench([entry("A", log)], cases, BenchSettings())
     assert log == []
 
 
 def test_all_images_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = 4 * (4 * 64 + 2 * 3 * 64 + 2 * 12)  # one net's activations, two nets' images and weights
-    nets, cases = [contender("A", []), contender("B", [])], [BenchCase(8, 8, 1)]
-    monkeypatch.setattr(latency, "free_memory", lambda device: needed)
+    needed = 4 * (4 * 64 + 2 * 3 * 64 + 2 * 12)  # one model's activations, two models' images and weights
+    nets, cases = [entry("A", []), entry("B", [])], [BenchCase(8, 8, 1)]
+    monkeypatch.setattr(plan, "free_memory", lambda device: needed)
     plan_bench(nets, cases, BenchSettings())
-    monkeypatch.setattr(latency, "free_memory", lambda device: needed - 1)
+    monkeypatch.setattr(plan, "free_memory", lambda device: needed - 1)
     with pytest.raises(InputError, match=r"\(of 2 cases 2 do not fit\)$"):
         plan_bench(nets, cases, BenchSettings())
 
 
-def test_two_contenders_of_one_name_are_refused() -> None:
+def test_two_entries_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="one name"):
-        plan_bench([contender("A", []), contender("A", [])], [BenchCase(8, 8, 1)], BenchSettings())
+        plan_bench([entry("A", []), entry("A", [])], [BenchCase(8, 8, 1)], BenchSettings())
 
 
 def test_free_memory_is_positive_and_at_most_the_machines() -> None:
-    free, total = latency.free_memory("cpu"), describe_machine("cpu").memory_bytes
+    free, total = memory.free_memory("cpu"), describe_machine("cpu").memory_bytes
     if free is not None and total is not None:
         assert 0 < free <= total
 
@@ -296,7 +306,7 @@ def test_no_slope_without_two_sizes(pixels: list[int]) -> None:
 
 def timing(samples: tuple[float, ...], **changes: Any) -> Timing:
     values: dict[str, Any] = {
-        "contender": "A",
+        "model": "A",
         "case": BenchCase(10, 20, 4),
         "macs": 1000,
         "launches": 10,
@@ -326,10 +336,11 @@ def test_ratios_are_of_neighbours_in_time() -> None:
     assert paired_ratio(slowing, slowing) == 1
 
 
-@pytest.mark.parametrize(("peak", "above"), [(1e4, True), (2e4, False), (None, False)])
-def test_a_rate_above_the_devices_own_is_told(peak: float | None, above: bool) -> None:
+@pytest.mark.parametrize(("highest", "above"), [(1e4, True), (2e4, False), (None, False)])
+def test_a_rate_above_the_devices_own_is_told(highest: float | None, above: bool) -> None:
     row = timing((0.25,))  # 16 000 a second
-    result = BenchResult(BenchSettings(), describe_machine("cpu"), None, peak, (row,), {})
+    models = (ModelTimes("A", None, None, (row,), {4: None}),)
+    result = BenchResult(BenchSettings(), describe_machine("cpu"), None, highest, models)
     assert result.above_peak(row) is above
 
 
@@ -358,19 +369,19 @@ def test_the_peak_of_products(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_processors_say_what_they_can(
     monkeypatch: pytest.MonkeyPatch, facts: dict[str, str], instructions: Any, bfloat16: bool | None
 ) -> None:
-    monkeypatch.setattr(latency, "_processor_facts", lambda: facts)
-    machine = describe_machine("cpu")
-    assert (machine.instructions, machine.bfloat16) == (instructions, bfloat16)
-    assert machine.versions["torch"] == torch.__version__
-    assert {"convneur", "python"} < machine.versions.keys()
-    assert machine.cores >= 1
+    monkeypatch.setattr(machine, "_processor_facts", lambda: facts)
+    found = describe_machine("cpu")
+    assert (found.instructions, found.bfloat16) == (instructions, bfloat16)
+    assert found.versions["torch"] == torch.__version__
+    assert {"convneur", "python"} < found.versions.keys()
+    assert found.cores >= 1
 
 
 def test_files_that_are_not_there_tell_nothing(tmp_path: Path) -> None:
-    assert latency._kilobytes(str(tmp_path / "none"), "VmHWM") is None
+    assert memory.kilobytes(str(tmp_path / "none"), "VmHWM") is None
     (tmp_path / "status").write_text("Name: x\nVmHWM:\t  12 kB\n")
-    assert latency._kilobytes(str(tmp_path / "status"), "VmHWM") == 12
-    assert latency._kilobytes(str(tmp_path / "status"), "VmRSS") is None
+    assert memory.kilobytes(str(tmp_path / "status"), "VmHWM") == 12
+    assert memory.kilobytes(str(tmp_path / "status"), "VmRSS") is None
 
 
 @pytest.mark.parametrize(
@@ -380,6 +391,7 @@ def test_files_that_are_not_there_tell_nothing(tmp_path: Path) -> None:
         ({"device": "cuda:x"}, "device 'cuda:x'"),
         ({"device": "cuda:99"}, "torch sees"),
         ({"dtype": "int8"}, "dtype 'int8'"),
+        ({"memory_format": "sparse"}, "memory_format 'sparse': choose one of contiguous, channels-last"),
         ({"threads": 0}, "threads 0: must be at least 1"),
         ({"warmup": 0}, "warmup 0"),
         ({"repeats": 0}, "repeats 0"),
@@ -389,3 +401,76 @@ def test_files_that_are_not_there_tell_nothing(tmp_path: Path) -> None:
 def test_settings_that_cannot_be(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         BenchSettings(**settings)
+
+
+# In one call
+
+
+def test_models_are_given_as_they_are(tmp_path: Path) -> None:
+    conv = nn.Conv2d(3, 4, 1)
+    asked = {"mine": conv, "made": lambda: nn.Conv2d(3, 2, 1), "m1": "m1"}
+    result = run_bench(asked, sizes=[32, (32, 64)], batch=[1, 2], memory="none", **QUICK)
+    assert [model.name for model in result.models] == ["mine", "made", "m1"]
+    assert [model.params for model in result.models[:2]] == [16, 8]
+    cases = [(row.case.height, row.case.width, row.case.batch) for row in result.models[0].rows]
+    assert cases == [(32, 32, 1), (32, 32, 2), (32, 64, 1), (32, 64, 2)]
+    assert not result.refused
+    assert conv.training  # a copy was timed
+    assert "mine" in str(result)
+    assert "<table>" in result._repr_html_()
+    result.save(tmp_path / "times.tex")
+    assert r"\toprule" in (tmp_path / "times.tex").read_text()
+    with pytest.raises(InputError, match="exists already"):
+        result.save(tmp_path / "times.tex")
+
+
+def test_peers_are_timed_as_they_are_and_folded_ones_name_theirs() -> None:
+    result = run_bench("m1", sizes=32, against="m1", fold=True, chunks=2, **QUICK)
+    assert [(model.name, model.folded_from) for model in result.models] == [
+        ("m1", None), ("m1 folded", "m1"), ("m1 as it is", None),
+    ]  # fmt: skip
+    macs = [model.timed[0].macs for model in result.models]
+    assert macs[1] < macs[0] != macs[2]
+
+
+def test_what_fails_is_told_and_in_the_result() -> None:
+    class Lines:
+        def __init__(self) -> None:
+            self.errors: list[str] = []
+            self.notes: list[str] = []
+
+        def note(self, line: str) -> None:
+            self.notes.append(line)
+
+        def error(self, line: str) -> None:
+            self.errors.append(line)
+
+        @contextmanager
+        def steps(self, what: str, total: float) -> Iterator[Any]:
+            yield lambda now=None, steps=1: None
+
+    lines = Lines()
+    result = run_bench({"picky": Recording("picky", [])}, sizes=["31"], progress=lines, **QUICK)  # type: ignore[arg-type]
+    assert result.refused == (RefusedCase("picky", BenchCase(31, 31, 1), "31 is no size (input 1x3x31x31)"),)
+    assert lines.errors == ["picky on 1 image of 31: 31 is no size (input 1x3x31x31)"]
+    assert lines.notes[0].startswith("picky cannot be counted on 1 image of 31")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"models": "m9"}, "models m9: choose m1, m2, m3, m4"),
+        ({"against": "m9"}, "against m9: choose m1, m2, m3, m4"),
+        ({"against": "m1"}, "against m1: is timed already, by `models`"),
+        ({"batch": 0}, "batch 0: give whole numbers from 1 to 4096"),
+        ({"batch": "1,x"}, "batch '1,x'"),
+        ({"batch": []}, "batch"),
+        ({"sizes": "0"}, "sizes '0'"),
+        ({"fold": True, "memory": "none"}, "fold: nothing in m1 can be folded"),
+        ({"repeats": 0}, "repeats 0"),
+        ({"mem_dimm": 3}, "mem_dimm"),
+    ],
+)
+def test_wrong_arguments_by_their_name(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        run_bench(**(QUICK | arguments))

@@ -1,4 +1,4 @@
-"""What a net costs at an image size, and how that grows: the counters, the conventions and the verdict joined."""
+"""What a model costs at an image size, and how that grows: the counters, the conventions and the verdict joined."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ from convneur.variants import ConvNeurConfig
 __all__ = [
     "TWINS",
     "ImageCost",
-    "NetCounter",
+    "ModelCounter",
     "RefusedSize",
     "Scaling",
     "SizeCost",
     "TwinName",
-    "net_scaling",
+    "join_scaling",
     "probe_sizes",
     "twin_of",
 ]
@@ -42,20 +42,20 @@ TWINS: tuple[TwinName, ...] = ("self-attention", "local-only")
 
 
 def twin_of(config: ConvNeurConfig, twin: TwinName) -> ConvNeurConfig:
-    """The same net with self-attention in its global branches' place (q, k, v and output projections), or with none.
+    """The same model with self-attention in its global branches' place (q, k, v and output projections), or with none.
 
-    Raises: ConfigError: a net without global branches has no self-attention twin.
+    Raises: ConfigError: a model without global branches has no self-attention twin.
     """
     if twin == "local-only":
         return config.replace(memory="none")
     if config.memory == "none":
-        raise ConfigError("memory", "a net without global branches has no self-attention twin; leave one of them out")
+        raise ConfigError("memory", "a model without global branches has no self-attention twin; leave one of them out")
     return config.replace(global_branch="self-attention")
 
 
 @dataclass(frozen=True)
 class ImageCost:
-    """What any net costs for one image of a size.
+    """What any model costs for one image of a size.
 
     work: the multiply-adds that a convention counts; macs their sum. count: all that was counted.
     """
@@ -123,7 +123,7 @@ class SizeCost(ImageCost):
 
 @dataclass(frozen=True)
 class RefusedSize:
-    """A size that a net cannot take, and why."""
+    """A size that a model cannot take, and why."""
 
     height: int
     width: int
@@ -134,13 +134,17 @@ class RefusedSize:
         return self.height * self.width
 
 
-class NetCounter:
+class ModelCounter:
     """Counts one ConvNeur at any size; each size once.
 
     Args:
-        config: the net.
+        config: of the model.
         folded: as `fold` makes it for inference.
-        counter: dispatch counts on the meta device, where nothing is computed; fvcore runs the net.
+        counter: dispatch counts on the meta device, where nothing is computed; fvcore runs the model.
+
+    >>> from convneur import VARIANTS
+    >>> ModelCounter(VARIANTS["m1"]).at(224, 224).macs_paper
+    704497440
     """
 
     def __init__(
@@ -165,7 +169,7 @@ class NetCounter:
     def at(self, height: int, width: int, *, convention: Convention = "all") -> SizeCost:
         """The cost of one image.
 
-        Raises: CountingError: the net refuses the size.
+        Raises: CountingError: the model refuses the size.
         """
         counted = self._count(height, width)
         full, paper = (in_convention(self._model, counted, name) for name in ("all", "paper"))
@@ -185,7 +189,7 @@ class NetCounter:
     def training_at(self, height: int, width: int) -> TrainingCount:
         """The cost of one forward and one backward pass on one image, by the dispatch counter.
 
-        Raises: CountingError: the net refuses the size.
+        Raises: CountingError: the model refuses the size.
         """
         return count_training(self._model, self._image(height, width))
 
@@ -202,12 +206,12 @@ class NetCounter:
 
 @dataclass(frozen=True)
 class Scaling:
-    """How a net's cost grows with the pixels.
+    """How a model's cost grows with the pixels.
 
     verdict: by the full count at the probe sizes, since the paper's convention leaves out the very products that
     could be quadratic. elementwise: likewise from `CostCount`'s element-wise results, which are no multiply-adds; None
     where a probe size was refused. The rest belongs to the sizes asked for and their convention: quadratic_share for
-    each; slopes for each neighbouring pair, of the whole net and of its global branches; predicted for the largest.
+    each; slopes for each neighbouring pair, of the whole model and of its global branches; predicted for the largest.
     """
 
     verdict: ScalingVerdict
@@ -224,7 +228,7 @@ def probe_sizes(height: int = PROBE_SIDE, width: int | None = None) -> tuple[tup
     return tuple((height * factor, width * factor) for factor in (1, 2, 4))
 
 
-def net_scaling(
+def join_scaling(
     probes: Sequence[ImageCost | RefusedSize],
     costs: Sequence[ImageCost | RefusedSize],
     *,
@@ -239,7 +243,7 @@ def net_scaling(
     elementwise = None
     refused = [probe for probe in probes if isinstance(probe, RefusedSize)]
     if refused:
-        why = f"the net refuses {refused[0].height}x{refused[0].width}: {refused[0].error}"
+        why = f"the model refuses {refused[0].height}x{refused[0].width}: {refused[0].error}"
         verdict = ScalingVerdict("undetermined", None, None, (), why)
     else:
         taken = [probe for probe in probes if isinstance(probe, ImageCost)]

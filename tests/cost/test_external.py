@@ -12,13 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from convneur import ConfigError, InputError
-from convneur.cost import (
-    CountingError,
-    ForeignCounter,
-    foreign_probe_sizes,
-    judge_scaling,
-    load_foreign,
-)
+from convneur.cost import CountingError, ExternalCounter
+from convneur.cost.external import external_probe_sizes, load_external
+from convneur.cost.scaling import judge_scaling
 
 NETS = """
 import torch
@@ -96,12 +92,12 @@ class Counting(nn.Module):
 
 
 @pytest.fixture
-def counter_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Tensor], Any]], ForeignCounter]:
-    def make(function: Callable[[Tensor], Any]) -> ForeignCounter:
+def counter_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Tensor], Any]], ExternalCounter]:
+    def make(function: Callable[[Tensor], Any]) -> ExternalCounter:
         module = ModuleType("made_here")
         module.factory = lambda: Counting(function)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "made_here", module)
-        return ForeignCounter(load_foreign("made_here:factory"))
+        return ExternalCounter(load_external("made_here:factory"))
 
     return make
 
@@ -116,10 +112,10 @@ def test_a_function_or_class_in_the_current_folder(
     zoo: Callable[[str], str], tmp_path: Path, factory: str, params: int
 ) -> None:
     name = f"{zoo(NETS)}:{factory}"
-    net = load_foreign(name)
+    net = load_external(name)
     assert (net.name, net.takes_size) == (name, False)
     assert net.source == str(tmp_path / f"{name.split(':')[0]}.py")
-    counter = ForeignCounter(net)
+    counter = ExternalCounter(net)
     assert counter.params is None
     cost = counter.at(32, 64)
     assert cost.macs == cost.macs_full == params // 28 * 27 * 16 * 32
@@ -127,15 +123,15 @@ def test_a_function_or_class_in_the_current_folder(
 
 
 def test_fvcore_counts_the_same(zoo: Callable[[str], str]) -> None:
-    net = load_foreign(f"{zoo(NETS)}:Conv")
-    assert ForeignCounter(net, counter="fvcore").at(32, 64).macs == ForeignCounter(net).at(32, 64).macs
+    net = load_external(f"{zoo(NETS)}:Conv")
+    assert ExternalCounter(net, counter="fvcore").at(32, 64).macs == ExternalCounter(net).at(32, 64).macs
 
 
 def test_a_net_that_takes_img_size_is_built_for_each(zoo: Callable[[str], str]) -> None:
-    net = load_foreign(f"{zoo(NETS)}:Attention")
+    net = load_external(f"{zoo(NETS)}:Attention")
     assert net.takes_size
     assert [net.build(*size).img_size for size in ((32, 32), (32, 64))] == [32, (32, 64)]
-    counter = ForeignCounter(net)
+    counter = ExternalCounter(net)
     for height, width in ((32, 32), (64, 96)):
         tokens = height // 16 * (width // 16)
         cost = counter.at(height, width)
@@ -146,15 +142,15 @@ def test_a_net_that_takes_img_size_is_built_for_each(zoo: Callable[[str], str]) 
 def test_a_net_of_attention_is_quadratic_and_one_of_convolutions_linear(zoo: Callable[[str], str]) -> None:
     module = zoo(NETS)
     for factory, verdict in (("Attention", "quadratic term present"), ("Conv", "linear")):
-        counter = ForeignCounter(load_foreign(f"{module}:{factory}"))
-        costs = [counter.at(*size) for size in foreign_probe_sizes(96, 64)]
+        counter = ExternalCounter(load_external(f"{module}:{factory}"))
+        costs = [counter.at(*size) for size in external_probe_sizes(96, 64)]
         assert judge_scaling([cost.macs for cost in costs], [cost.pixels for cost in costs]).verdict == verdict
 
 
 @pytest.mark.parametrize(
     ("name", "error", "says"),
     [
-        ("no_colon", ConfigError, "name a net as package.module:factory or timm/NAME"),
+        ("no_colon", ConfigError, "name a model as package.module:factory or timm/NAME"),
         ("no_such_module_here:net", ConfigError, "no module no_such_module_here here"),
         ("torch.no_such:net", ConfigError, "no module torch.no_such here"),
         ("{nets}:nothing", ConfigError, "has no nothing"),
@@ -173,7 +169,7 @@ def test_what_cannot_be_found_is_said(zoo: Callable[[str], str], name: str, erro
         "leaves": zoo("import sys; sys.exit(3)"),
     }
     with pytest.raises(error) as raised:
-        load_foreign(name.format(**modules))
+        load_external(name.format(**modules))
     assert says.format(**modules) in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -181,20 +177,20 @@ def test_what_cannot_be_found_is_said(zoo: Callable[[str], str], name: str, erro
 def test_factories_that_fail_or_give_no_module(zoo: Callable[[str], str]) -> None:
     module = zoo(NETS)
     with pytest.raises(CountingError, match=r"the factory failed: KeyError: 'no weights'"):
-        ForeignCounter(load_foreign(f"{module}:fails")).at(32, 32)
+        ExternalCounter(load_external(f"{module}:fails")).at(32, 32)
     with pytest.raises(InputError, match="gives NoneType, not a torch"):
-        ForeignCounter(load_foreign(f"{module}:none")).at(32, 32)
+        ExternalCounter(load_external(f"{module}:none")).at(32, 32)
 
 
 def test_a_factory_that_hands_out_one_net_keeps_its_weights(zoo: Callable[[str], str]) -> None:
     name = zoo("from torch import nn\nready = nn.Conv2d(3, 4, 1)\ndef factory():\n    return ready\n")
-    net = load_foreign(f"{name}:factory")
-    assert ForeignCounter(net).at(8, 8).macs == 12 * 64
+    net = load_external(f"{name}:factory")
+    assert ExternalCounter(net).at(8, 8).macs == 12 * 64
     assert not net.build(8, 8).weight.is_meta
 
 
 def test_a_refused_size_leaves_the_others(zoo: Callable[[str], str]) -> None:
-    counter = ForeignCounter(load_foreign(f"{zoo(NETS)}:Conv"))
+    counter = ExternalCounter(load_external(f"{zoo(NETS)}:Conv"))
     with pytest.raises(CountingError, match=r"odd width \(input 1x3x32x33\)"):
         counter.at(32, 33)
     assert counter.at(32, 34).macs == 8 * 27 * 16 * 17
@@ -239,10 +235,10 @@ def test_timm_nets_are_made_without_weights_and_for_each_size_where_they_take_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = stub_timm(monkeypatch)
-    sized, plain = load_foreign("timm/sized"), load_foreign("timm/plain")
+    sized, plain = load_external("timm/sized"), load_external("timm/plain")
     assert (sized.takes_size, plain.takes_size, plain.source) == (True, False, "timm 1.9")
-    assert [ForeignCounter(sized).at(side, side).macs for side in (32, 64)] == [4 * 768 * 4, 4 * 768 * 16]
-    assert ForeignCounter(plain).at(32, 64).macs == 12 * 32 * 64
+    assert [ExternalCounter(sized).at(side, side).macs for side in (32, 64)] == [4 * 768 * 4, 4 * 768 * 16]
+    assert ExternalCounter(plain).at(32, 64).macs == 12 * 32 * 64
     assert {pretrained for _, pretrained, _ in calls} == {False}
     assert ("sized", False, {"img_size": 64}) in calls
 
@@ -261,18 +257,18 @@ def test_timm_names_that_are_none(
 ) -> None:
     stub_timm(monkeypatch)
     with pytest.raises(error, match=says):
-        load_foreign(name)
+        load_external(name)
 
 
 def test_timm_missing_or_broken(monkeypatch: pytest.MonkeyPatch, zoo: Callable[[str], str], tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ConfigError, match=r"timm is not installed; pip install 'convneur\[timm\]'"):
-        load_foreign("timm/vit_small_patch16_224")
+        load_external("timm/vit_small_patch16_224")
     monkeypatch.delitem(sys.modules, "timm")
     (tmp_path / "timm.py").write_text("import no_torchvision_here")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match=r"importing timm failed: .*no_torchvision_here"):
-        load_foreign("timm/vit_small_patch16_224")
+        load_external("timm/vit_small_patch16_224")
 
 
 # Counted in full
@@ -288,13 +284,13 @@ def _(x: Tensor) -> Tensor:
     return torch.empty_like(x)
 
 
-def test_what_has_no_formula_is_named(counter_of: Callable[..., ForeignCounter]) -> None:
+def test_what_has_no_formula_is_named(counter_of: Callable[..., ExternalCounter]) -> None:
     count = counter_of(lambda x: twice(torch.fft.irfft2(torch.fft.rfft2(x)))).at(8, 8).count
     assert count.uncounted_operators() == {"_fft_r2c": 1, "_fft_c2r": 1, "convneur_tests::twice": 1}
     assert count.macs == 12 * 64
 
 
-def test_gradients_taken_inside_forward_are_counted(counter_of: Callable[..., ForeignCounter]) -> None:
+def test_gradients_taken_inside_forward_are_counted(counter_of: Callable[..., ExternalCounter]) -> None:
     def by_autograd(x: Tensor) -> Tensor:
         tokens = x.flatten(2).mean(0).T.detach()  # (N, 4)
         with torch.enable_grad():
@@ -310,11 +306,11 @@ def test_gradients_taken_inside_forward_are_counted(counter_of: Callable[..., Fo
         assert counter_of(function).at(8, 8).macs == 12 * 64 + 3 * 16 * 64
 
 
-def test_tensors_made_on_no_device_in_particular(counter_of: Callable[..., ForeignCounter]) -> None:
+def test_tensors_made_on_no_device_in_particular(counter_of: Callable[..., ExternalCounter]) -> None:
     assert counter_of(lambda x: x * torch.arange(x.shape[-1])).at(8, 8).macs == 12 * 64
 
 
-def test_a_net_that_asks_for_values_is_run_if_small(counter_of: Callable[..., ForeignCounter]) -> None:
+def test_a_net_that_asks_for_values_is_run_if_small(counter_of: Callable[..., ExternalCounter]) -> None:
     counter = counter_of(lambda x: x if x.mean().item() > 0 else -x)
     assert counter.at(8, 8).macs == 12 * 64
     assert counter.training_at(8, 8).macs == 2 * 12 * 64
@@ -322,12 +318,12 @@ def test_a_net_that_asks_for_values_is_run_if_small(counter_of: Callable[..., Fo
         counter.at(1024, 2048)
 
 
-def test_lazy_nets_are_refused(counter_of: Callable[..., ForeignCounter], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lazy_nets_are_refused(counter_of: Callable[..., ExternalCounter], monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("made_lazy")
     module.factory = lambda: nn.LazyConv2d(4, 1)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "made_lazy", module)
     with pytest.raises(InputError, match="lazy parameters"):
-        ForeignCounter(load_foreign("made_lazy:factory")).at(8, 8)
+        ExternalCounter(load_external("made_lazy:factory")).at(8, 8)
 
 
 # The verdict's sizes
@@ -349,7 +345,7 @@ def test_lazy_nets_are_refused(counter_of: Callable[..., ForeignCounter], monkey
 )
 def test_probe_sizes_keep_the_shape(size: tuple[int, int], first: tuple[int, int]) -> None:
     height, width = first
-    assert foreign_probe_sizes(*size) == (first, (2 * height, 2 * width), (4 * height, 4 * width))
+    assert external_probe_sizes(*size) == (first, (2 * height, 2 * width), (4 * height, 4 * width))
 
 
 # A net that everyone has counted
@@ -381,7 +377,7 @@ def resnet50():
 
 
 def test_resnet50_reads_as_it_does_everywhere(zoo: Callable[[str], str]) -> None:
-    cost = ForeignCounter(load_foreign(f"{zoo(RESNET50)}:resnet50")).at(224, 224)
+    cost = ExternalCounter(load_external(f"{zoo(RESNET50)}:resnet50")).at(224, 224)
     assert cost.count.params == 25_557_032
     assert cost.macs / 1e9 == pytest.approx(4.09, rel=0.01)
     assert cost.flops / 1e9 == pytest.approx(8.18, rel=0.01)

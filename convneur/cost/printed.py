@@ -1,6 +1,6 @@
-"""The paper's printed costs of ConvNeur and its ablations, each beside what the net built here costs.
+"""The paper's printed costs of ConvNeur and its ablations, each beside what the model built here costs.
 
-A printed figure is reproduced if ours rounds to its digits or lies within 1 % of it.
+A printed value is reproduced if ours rounds to its digits or lies within 1 % of it.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from convneur.cost.nets import NetCounter, SizeCost
+from convneur.cost.model_counter import ModelCounter, SizeCost
 from convneur.model.attention import NonLocal, SelfAttention
 from convneur.model.network import ConvNeur
 from convneur.model.titans import SegmentAttention
@@ -22,7 +22,7 @@ __all__ = ["TOLERANCE", "PrintedCost", "RowVerdict", "TableName", "TableRow", "c
 
 TableName = Literal["imagenet", "placement", "branch", "fusion", "mem-dim", "segmentation"]
 RowVerdict = Literal["reproduced", "differs"]
-TOLERANCE = Decimal("0.01")  # of the printed figure
+TOLERANCE = Decimal("0.01")  # of the printed value
 
 _IMAGENET_SIDE = 224
 _ABLATED = "m3"
@@ -31,10 +31,10 @@ _ADE20K_CLASSES = 150
 
 @dataclass(frozen=True)
 class PrintedCost:
-    """A net whose cost the paper prints.
+    """A model whose cost the paper prints.
 
     setting: what sets the row apart in its table, as typed on the command line. gmacs: billions of multiply-adds at
-    height x width pixels. params_m: millions. extra_params_m: millions over the ablated net. None: not printed.
+    height x width pixels. params_m: millions. extra_params_m: millions over the ablated model. None: not printed.
     """
 
     table: TableName
@@ -61,14 +61,14 @@ class TableRow:
 
     @property
     def difference(self) -> float:
-        """Ours by the paper's convention over the printed figure, less 1."""
+        """Ours by the paper's convention over the printed value, less 1."""
         return self.paper_gmacs / float(self.printed.gmacs) - 1
 
 
 def printed_costs() -> tuple[PrintedCost, ...]:
-    """Every net of ConvNeur's own whose cost is printed, in the paper's order; other authors' nets are left out.
+    """Every model of ConvNeur's own whose cost is printed, in the paper's order; other authors' are left out.
 
-    Choice: the dense nets have chunks of 4096, as the paper's detectors; by its convention the length hardly counts.
+    Choice: the dense models have chunks of 4096, as the paper's detectors; by its convention the length hardly counts.
     """
     paper = published()
     variants = [
@@ -121,11 +121,11 @@ def _ablation(table: TableName, row: AblationRow, config: ConvNeurConfig) -> Pri
 
 
 def compare_printed(printed: PrintedCost) -> TableRow:
-    """Build the net, count it by both conventions, and judge every figure that is printed of it.
+    """Build the model, count it by both conventions, and judge every value that is printed of it.
 
     Equation: reproduced if round(ours, printed digits) = printed or |ours / printed - 1| <= 0.01, for all of them.
     """
-    net = NetCounter(printed.config)
+    net = ModelCounter(printed.config)
     cost = net.at(printed.height, printed.width)
     params = Decimal(net.params) / 10**6
     judged = [_judge(_giga(cost.macs_paper), printed.gmacs)]
@@ -134,7 +134,7 @@ def compare_printed(printed: PrintedCost) -> TableRow:
         judged.append(_judge(params, printed.params_m))
         reasons.append(f"parameters: {judged[-1].words}")
     if printed.extra_params_m is not None:
-        extra = params - Decimal(NetCounter(VARIANTS[_ABLATED]).params) / 10**6
+        extra = params - Decimal(ModelCounter(VARIANTS[_ABLATED]).params) / 10**6
         judged.append(_judge(extra, printed.extra_params_m))
         reasons.append(f"adds {extra:.3f} M parameters: {judged[-1].words}")
     note = _NOTES.get(printed.config.head) or _NOTES.get(printed.config.global_branch)
@@ -177,7 +177,7 @@ def _own_macs(config: ConvNeurConfig, cost: SizeCost, kind: type[nn.Module]) -> 
     return sum(macs for path, macs in cost.by_module().items() if isinstance(modules[path], kind))
 
 
-# What a row needs said beside its figures
+# What a row needs said beside its values
 
 
 def _self_attention(printed: PrintedCost, cost: SizeCost) -> str:

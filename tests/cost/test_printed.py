@@ -8,7 +8,8 @@ from functools import cache
 import pytest
 
 from convneur import VARIANTS
-from convneur.cost import NetCounter, PrintedCost, TableRow, compare_printed, printed_costs
+from convneur.cost import ModelCounter
+from convneur.cost.printed import PrintedCost, TableRow, compare_printed, printed_costs
 
 # Derived from the printed figures, GMACs by the paper's convention and parameters in millions.
 DERIVED = {
@@ -111,7 +112,7 @@ def test_titans_numbers_are_counted() -> None:
     why = compare_printed(narrow).why
     assert "3.299" not in why
     (complete,) = re.findall(r"with them (\d\.\d{3})", why)
-    cost = NetCounter(narrow.config).at(224, 224)
+    cost = ModelCounter(narrow.config).at(224, 224)
     assert cost.macs_paper / 1e9 < float(complete) < cost.macs_full / 1e9
 
 

@@ -1,0 +1,155 @@
+"""Models timed side by side: looked up, planned, run, and made a result of."""
+
+import os
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import nn
+
+from convneur.bench.machine import describe_machine
+from convneur.bench.peak import matmul_peak
+from convneur.bench.plan import BenchCase, BenchEntry, BenchPlan, plan_bench
+from convneur.bench.result import BenchResult, ModelTimes
+from convneur.bench.settings import BenchSettings, DtypeName, MemoryFormat
+from convneur.bench.timing import RefusedCase, Timing, time_slope
+from convneur.bench.turns import thread_limit, time_case
+from convneur.cost import ExternalModel, Models, find_models
+from convneur.errors import ConfigError
+from convneur.model.folding import folds
+from convneur.progress import Progress, silent
+from convneur.sizes import Size, find_sizes
+from convneur.variants import ConvNeurConfig
+
+__all__ = ["run_bench", "run_plan"]
+
+_MAX_BATCH = 4096
+
+
+def run_bench(
+    models: Models = "m1",
+    *,
+    sizes: Size | Iterable[Size] = (224, 512, 1024),
+    batch: int | str | Iterable[int] = 1,
+    against: Models | None = None,
+    fold: bool = False,
+    device: str = "cpu",
+    dtype: DtypeName = "float32",
+    memory_format: MemoryFormat = "contiguous",
+    compile: bool = False,
+    threads: int | None = None,
+    warmup: int = 3,
+    repeats: int = 10,
+    seed: int = 0,
+    progress: Progress = silent,
+    **settings: Any,
+) -> BenchResult:
+    """Time the forward pass of models side by side: latency, throughput and peak memory over image and batch sizes.
+
+    Models take turns, without gradients, on random images. A model that fails on a case is a row with its error; the
+    others go on. torch's number of threads and its random state are afterwards as they were.
+
+    Args:
+        models: as `convneur.cost.find_models` takes them: "m1", "m1,m3", a .json file, a `ConvNeurConfig`,
+            "package.module:factory", "timm/NAME", a `torch.nn.Module` (a copy of it is timed), a function or class that
+            makes one; a list of those, or a dict from names to them.
+        sizes: of images: sides in pixels or (height, width), or a text such as "224,512x2048".
+        batch: images per call: one number, several, or a text with commas.
+        against: likewise models, to time in turn with these as they are: without `settings`.
+        fold: time each ConvNeur of `models` that can be folded for inference so, too.
+        device, dtype, memory_format, compile, threads, warmup, repeats, seed: see `BenchSettings`.
+        progress: what long work reports to.
+        settings: as `convneur.variants.find_config` takes them, for every ConvNeur of `models`.
+    Returns: the times, with the machine they were measured on.
+    Raises:  ConfigError: a wrong argument, by its name. InputError: a broken file or module, or a case that needs more
+        memory than is free.
+
+    >>> result = run_bench("m1", sizes=32, warmup=1, repeats=2, memory="none")
+    >>> result.models[0].rows[0].macs_per_second > 0
+    True
+    """
+    how = BenchSettings(device, dtype, memory_format, compile, threads, warmup, repeats, seed)
+    cases = [BenchCase(*size, count) for size in find_sizes(sizes).values() for count in _find_batches(batch)]
+    entries = _entries(find_models(models, progress=progress, **settings), fold=fold)
+    if against is not None:
+        entries = _with_peers(entries, find_models(against, setting="against", progress=progress))
+    plan = plan_bench(entries, cases, how)
+    for name, uncounted in plan.uncounted().items():
+        cases_named = ", ".join(map(str, uncounted))
+        progress.note(f"{name} cannot be counted on {cases_named}: whether it fits into memory is not known beforehand")
+    result = run_plan(plan, how, progress=progress)
+    for row in result.refused:
+        progress.error(f"{row.model} on {row.case}: {row.error}")
+    return result
+
+
+def run_plan(plan: BenchPlan, settings: BenchSettings, *, progress: Progress = silent) -> BenchResult:
+    """Time what was planned, see `run_bench`."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # before this run adds its own
+    random_state = torch.random.fork_rng([settings.device] if settings.on_cuda else [])
+    steps = progress.steps("timing", 1 + sum(len(row) for row in plan.cases))
+    with thread_limit(settings.threads), random_state, torch.no_grad(), steps as advance:
+        torch.manual_seed(settings.seed)
+        advance("the device's peak", 0)
+        peak = matmul_peak(settings)
+        advance()
+        kept: dict[str, nn.Module] = {}
+        rows = [time_case(planned, settings, kept, advance) for planned in plan.cases]
+        machine = describe_machine(settings.device)  # here, since it tells the threads
+    models = tuple(
+        _times_of(entry, params, [row[number] for row in rows], settings.seed)
+        for number, (entry, params) in enumerate(zip(plan.entries, plan.params, strict=True))
+    )
+    return BenchResult(settings, machine, load, peak, models)
+
+
+def _times_of(entry: BenchEntry, params: int | None, rows: list[Timing | RefusedCase], seed: int) -> ModelTimes:
+    timed: dict[int, list[Timing]] = {row.case.batch: [] for row in rows}
+    for row in rows:
+        if isinstance(row, Timing):
+            timed[row.case.batch].append(row)
+    slopes = {
+        batch: time_slope([row.case.pixels for row in its], [row.samples for row in its], seed=seed)
+        for batch, its in timed.items()
+    }
+    return ModelTimes(entry.name, params, entry.folded_from, tuple(rows), MappingProxyType(slopes))
+
+
+def _find_batches(batch: int | str | Iterable[int]) -> list[int]:
+    """Batch sizes, each once. Raises: ConfigError."""
+    if isinstance(batch, str):
+        given = [int(part) if part.strip().isdecimal() else 0 for part in batch.split(",")]
+    else:
+        given = [batch] if isinstance(batch, int) else list(batch)
+    if not given or not all(isinstance(number, int) and 1 <= number <= _MAX_BATCH for number in given):
+        raise ConfigError("batch", f"give whole numbers from 1 to {_MAX_BATCH}, such as 1,8", value=repr(batch))
+    return list(dict.fromkeys(given))
+
+
+def _entries(models: Mapping[str, ConvNeurConfig | ExternalModel], *, fold: bool) -> list[BenchEntry]:
+    """The models asked for, each that can be folded followed by its folded form."""
+    entries = []
+    for name, model in models.items():
+        entries.append(BenchEntry(name, model))
+        if fold and isinstance(model, ConvNeurConfig) and any(folds(model, stage) for stage in range(1, 5)):
+            entries.append(BenchEntry(f"{name} folded", model, folded_from=name))
+    if fold and not any(entry.folded_from for entry in entries):
+        raise ConfigError(
+            "fold",
+            f"nothing in {', '.join(models)} can be folded: that takes a ConvNeur with a neural memory of one layer, "
+            "without max_state_norm, in a stage no wider than C_m",
+        )
+    return entries
+
+
+def _with_peers(entries: list[BenchEntry], peers: Mapping[str, ConvNeurConfig | ExternalModel]) -> list[BenchEntry]:
+    """A peer of an entry's name is told apart, as settings change the first."""
+    named = {entry.name: entry for entry in entries}
+    peer_entries = []
+    for name, model in peers.items():
+        same = named.get(name)
+        if same is not None and (same.model == model or not isinstance(model, ConvNeurConfig)):
+            raise ConfigError("against", "is timed already, by `models`", value=name)
+        peer_entries.append(BenchEntry(name if same is None else f"{name} as it is", model))
+    return [*entries, *peer_entries]

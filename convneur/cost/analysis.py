@@ -1,0 +1,202 @@
+"""Models counted at several sizes, and what their cost grows with."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar, get_args
+
+from convneur.cost.conventions import Convention
+from convneur.cost.external import ExternalCounter, ExternalModel, external_probe_sizes
+from convneur.cost.lookup import AnyModel, Models, blaming, find_models
+from convneur.cost.model_cost import By, ModelCost, compare_counters, model_name
+from convneur.cost.model_counter import (
+    TWINS,
+    ImageCost,
+    ModelCounter,
+    RefusedSize,
+    TwinName,
+    join_scaling,
+    probe_sizes,
+    twin_of,
+)
+from convneur.cost.report import CostReport, CounterName
+from convneur.errors import ConfigError, InputError
+from convneur.progress import Advance, Progress, silent
+from convneur.sizes import Size, find_sizes, size_name
+from convneur.variants import ConvNeurConfig
+
+__all__ = ["analyze"]
+
+_Cost = TypeVar("_Cost")
+_Sizes = Mapping[str, tuple[int, int]]
+
+
+def analyze(
+    models: Models = "m1",
+    *,
+    sizes: Size | Iterable[Size] = (224, 512, 1024),
+    convention: Convention = "all",
+    counter: CounterName = "dispatch",
+    by: By | None = None,
+    backward: bool = False,
+    compare: str | Iterable[str] = (),
+    progress: Progress = silent,
+    **settings: Any,
+) -> CostReport:
+    """Count what models execute for one image of each size, and find how their cost grows with the pixels.
+
+    Nothing is computed: models run on torch's meta device, but by fvcore, and where a model of others cannot run so. A
+    model that is given is left as it was: a copy is counted.
+
+    Args:
+        models: as `find_models` takes them: "m1", "all", "m1,m3", a .json file, a `ConvNeurConfig`,
+            "package.module:factory", "timm/NAME", a `torch.nn.Module`, a function or class that makes one; a list of
+            those, or a dict from names to them.
+        sizes: sides in pixels or (height, width), or a text such as "224,512x2048".
+        convention: all: everything executed. paper: without the products of memory updates and of self-attention.
+        counter: dispatch: ours. fvcore: a second one, which runs the model. both: ours, compared with fvcore's.
+        by: also split multiply-adds by branch, module or operator.
+        backward: also count a forward and a backward pass, and what they hold.
+        compare: twins of each ConvNeur to count beside it: self-attention, local-only.
+        progress: what long work reports to.
+        settings: as `convneur.variants.find_config` takes them, for every ConvNeur: memory, chunks, model_preset, ...
+    Returns: the report; a size that a model refuses is a row of it with the reason.
+    Raises:  ConfigError: a wrong argument, by its name. InputError: a broken file or module.
+
+    >>> import convneur
+    >>> report = convneur.cost.analyze("m1", sizes=[224, (512, 768)], memory="none")
+    >>> print(report.verdict)
+    linear in pixels (11.2 kMACs per pixel)
+    >>> {size: cost.macs for size, cost in report.models[0].sizes.items()}
+    {'224': 560237120, '512x768': 4388241920}
+    """
+    _choose("convention", convention, get_args(Convention))
+    _choose("counter", counter, get_args(CounterName))
+    if by is not None:
+        _choose("by", by, get_args(By))
+    wanted = find_sizes(sizes)
+    twins = _twins(compare)
+    found = find_models(models, progress=progress, **settings)
+    for name in (name for name, model in found.items() if isinstance(model, ExternalModel)):
+        for setting, given in (("convention", convention == "paper"), ("by", by == "branch"), ("compare", twins)):
+            if given:
+                raise ConfigError(setting, f"`models {name}` has no paper, no branches and no twins; leave it out")
+    twins_of: dict[str, dict[TwinName, ConvNeurConfig]] = {}  # before any work, since a model may have no such twin
+    for name, model in found.items():
+        with blaming(name, "models", settings):
+            twins_of[name] = {twin: twin_of(model, twin) for twin in twins} if isinstance(model, ConvNeurConfig) else {}
+
+    steps = len(wanted) * (1 + (counter != "dispatch") + backward) + len(probe_sizes())
+    with progress.steps("counting", len(found) * (1 + len(twins)) * steps) as advance:
+        count = partial(
+            _count, sizes=wanted, convention=convention, counter=counter, backward=backward, advance=advance
+        )
+        counted = tuple(
+            dataclasses.replace(
+                count(name, model),
+                twins=tuple(count(name, config, twin=twin) for twin, config in twins_of[name].items()),
+            )
+            for name, model in found.items()
+        )
+    return CostReport(counted, convention, counter, by)
+
+
+def _choose(setting: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(setting, f"choose {', '.join(choices)}", value=repr(value))
+
+
+def _twins(compare: str | Iterable[str]) -> list[TwinName]:
+    if isinstance(compare, str):
+        compare = [part.strip() for part in compare.split(",")] if compare else []
+    names = list(compare)
+    for name in names:
+        _choose("compare", name, TWINS)
+    return [twin for twin in TWINS if twin in names]
+
+
+def _count(
+    name: str,
+    model: AnyModel,
+    *,
+    twin: TwinName | None = None,
+    sizes: _Sizes,
+    convention: Convention,
+    counter: CounterName,
+    backward: bool,
+    advance: Advance,
+) -> ModelCost:
+    shown = model_name(name, twin)
+    dispatch = _counter(model)
+    costs = complete = _at(_by(dispatch, convention), sizes, shown, advance)
+    problems = [f"{shown} at {size}: {cost.error}" for size, cost in complete.items() if isinstance(cost, RefusedSize)]
+
+    def told(how: str, others: Mapping[str, Any]) -> None:
+        """What was refused that the first count took."""
+        for size, cost in others.items():
+            if isinstance(cost, RefusedSize) and isinstance(complete[size], ImageCost):
+                problems.append(f"{shown}{how} at {size}: {cost.error}")
+
+    counters = None
+    if counter != "dispatch":
+        seen = _at(_by(_counter(model, "fvcore"), convention), sizes, f"{shown} by fvcore", advance)
+        told(" by fvcore", seen)
+        counters = compare_counters(complete if counter == "both" else None, seen)
+        costs = complete if counter == "both" else seen
+    training = None
+    if backward:
+        training = _at(dispatch.training_at, sizes, f"{shown}, backward too,", advance)
+        told(", backward too,", training)
+    # The verdict needs sizes at which running a model takes minutes: it is always found on the meta device.
+    probed = {size_name(*size): size for size in _probe_sizes(model, complete)}
+    probes = _at(_by(dispatch, convention), probed, shown, advance)
+    own = model if isinstance(model, ConvNeurConfig) else None
+    return ModelCost(
+        name=name,
+        twin=twin,
+        config=own,
+        params=dispatch.params,
+        source=model.source if isinstance(model, ExternalModel) else None,
+        ran_on_zeros=isinstance(dispatch, ExternalCounter) and dispatch.ran_on_zeros,
+        built_per_size=isinstance(model, ExternalModel) and model.takes_size,
+        reads_before_write=own is not None and own.first_chunk_reads_start,
+        sizes=MappingProxyType(costs),
+        probes=MappingProxyType(probes),
+        scaling=join_scaling(list(probes.values()), list(costs.values()), complete=list(complete.values())),
+        training=None if training is None else MappingProxyType(training),
+        counters=counters,
+        problems=tuple(problems),
+    )
+
+
+def _counter(model: AnyModel, counter: Literal["dispatch", "fvcore"] = "dispatch") -> ModelCounter | ExternalCounter:
+    if isinstance(model, ConvNeurConfig):
+        return ModelCounter(model, counter=counter)
+    return ExternalCounter(model, counter=counter)
+
+
+def _by(counter: ModelCounter | ExternalCounter, convention: Convention) -> Callable[[int, int], ImageCost]:
+    return partial(counter.at, convention=convention) if isinstance(counter, ModelCounter) else counter.at
+
+
+def _at(
+    count: Callable[[int, int], _Cost], sizes: _Sizes, shown: str, advance: Advance
+) -> dict[str, _Cost | RefusedSize]:
+    costs: dict[str, _Cost | RefusedSize] = {}
+    for size, (height, width) in sizes.items():
+        advance(f"counting {shown} at {size}", 0)
+        try:
+            costs[size] = count(height, width)
+        except InputError as error:
+            costs[size] = RefusedSize(height, width, str(error))
+        advance()
+    return costs
+
+
+def _probe_sizes(model: AnyModel, costs: Mapping[str, ImageCost | RefusedSize]) -> tuple[tuple[int, int], ...]:
+    if isinstance(model, ConvNeurConfig):
+        return probe_sizes()
+    taken = [cost for cost in costs.values() if isinstance(cost, ImageCost)]
+    largest = max(taken or costs.values(), key=lambda cost: cost.pixels)
+    return external_probe_sizes(largest.height, largest.width)

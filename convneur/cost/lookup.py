@@ -1,0 +1,180 @@
+"""The models that a job is asked for: by name, by file, or as they are."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from convneur.cost.external import ExternalModel, load_external, wrap_external
+from convneur.errors import ConfigError
+from convneur.model.network import ConvNeur
+from convneur.progress import Progress, silent
+from convneur.variants import VARIANTS, ConvNeurConfig, find_config
+
+__all__ = ["AnyModel", "Models", "blaming", "find_configs", "find_models"]
+
+AnyModel = ConvNeurConfig | ExternalModel
+Model = str | Path | ConvNeurConfig | ExternalModel | nn.Module | Callable[..., Any]
+Models = Model | Iterable[Model] | Mapping[str, Model]
+
+_VARIANTS = f"{', '.join(VARIANTS)}, all"
+_OWN = f"{_VARIANTS}, or a .json file of settings"
+_ANY = f"{_VARIANTS}, a .json file of settings, package.module:factory or timm/NAME"
+
+
+def find_models(
+    models: Models = "m1",
+    *,
+    setting: str = "models",
+    model_preset: Literal["classification", "dense"] | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> dict[str, AnyModel]:
+    """Each model asked for, by the name that it goes by in results.
+
+    Args:
+        models: m1 to m4 in any case, several with commas, "all" of them; a .json file of settings; a `ConvNeurConfig`;
+            of others "package.module:factory", which imports the module and so runs its code, "timm/NAME", a module, or
+            a function or class that makes one; a list of those, or a dict from names to them. A module is copied
+            before it runs.
+        setting: the argument's name in errors.
+        model_preset, settings: as `convneur.variants.find_config` takes them, for every ConvNeur among the models.
+    Raises: ConfigError: an unknown name or setting, settings without a ConvNeur, two models of one name. InputError: a
+        broken file or module.
+
+    >>> list(find_models("M1, m3", chunks=4))
+    ['m1', 'm3']
+    >>> find_models("m5")
+    Traceback (most recent call last):
+    convneur.errors.ConfigError: models m5: choose m1, m2, m3, m4, all, a .json file of settings, \
+package.module:factory or timm/NAME
+    """
+    asked = _asked(models, setting)
+    typed = settings if model_preset is None else {"model_preset": model_preset, **settings}
+    external = {name: model for name, model in asked.items() if _is_external(model)}
+    if typed and len(external) == len(asked):
+        said = f"`{setting} {','.join(asked)}`"
+        raise ConfigError(next(iter(typed)), f"is a setting of ConvNeur, which {said} is not; leave it out")
+    found: dict[str, AnyModel] = {
+        name: _own(name, model, setting, _ANY, typed) for name, model in asked.items() if name not in external
+    }
+    packages = {str(model).split(":")[0].split("/")[0]: None for model in external.values() if isinstance(model, str)}
+    for package in packages:
+        progress.note(f"importing {package}, which runs its code")
+    for name, model in external.items():  # last, since this runs others' code
+        found[name] = _load(name, model, setting)
+    return {name: found[name] for name in asked}
+
+
+def find_configs(
+    models: Models = "m1",
+    *,
+    setting: str = "models",
+    model_preset: Literal["classification", "dense"] | None = None,
+    **settings: Any,
+) -> dict[str, ConvNeurConfig]:
+    """Likewise where only a ConvNeur will do. Raises: ConfigError: another model; else as `find_models`."""
+    asked = _asked(models, setting)
+    for name, model in asked.items():
+        if _is_external(model):
+            raise ConfigError(setting, "only a ConvNeur will do: m1 to m4, or a .json file of settings", value=name)
+    typed = settings if model_preset is None else {"model_preset": model_preset, **settings}
+    return {name: _own(name, model, setting, _OWN, typed) for name, model in asked.items()}
+
+
+@contextmanager
+def blaming(name: str, setting: str, settings: Iterable[str]) -> Iterator[None]:
+    """Where the block finds a setting wrong that is none of those given, say which model has it."""
+    try:
+        yield
+    except ConfigError as error:
+        if error.setting in settings:
+            raise
+        raise ConfigError(setting, str(error), value=name) from error
+
+
+def _asked(models: Models, setting: str) -> dict[str, Model]:
+    """Each model as it was given, by its name; a name given twice is one model."""
+    if isinstance(models, Mapping):
+        asked = {str(name): model for name, model in models.items()}
+    else:
+        asked = {}
+        one = isinstance(models, (str, Path, ConvNeurConfig, ExternalModel, nn.Module)) or callable(models)
+        given = [models] if one or not isinstance(models, Iterable) else models
+        for model in _each_name(given):
+            name = _name_of(model)
+            if name in asked and asked[name] != model:
+                raise ConfigError(setting, "two models go by this name; give a dict of names and models", value=name)
+            asked[name] = model
+    if not asked:
+        raise ConfigError(setting, "name at least one")
+    for model in asked.values():
+        if not isinstance(model, (str, Path, ConvNeurConfig, ExternalModel, nn.Module)) and not callable(model):
+            problem = "give a name, a ConvNeurConfig, a torch.nn.Module or a function that makes one"
+            raise ConfigError(setting, problem, value=repr(model))
+    return {name: _config_of(model) if isinstance(model, ConvNeur) else model for name, model in asked.items()}
+
+
+def _each_name(models: Iterable[Any]) -> Iterator[Any]:
+    """Texts taken apart at their commas, "all" as the names that it stands for."""
+    for model in models:
+        if not isinstance(model, str):
+            yield model
+            continue
+        for name in (part.strip() for part in model.split(",")):
+            known = name.casefold()
+            yield from VARIANTS if known == "all" else (known if known in VARIANTS else name,)
+
+
+def _name_of(model: Model) -> str:
+    if isinstance(model, (str, Path)):
+        return str(model)
+    if isinstance(model, ExternalModel):
+        return model.name
+    if isinstance(model, ConvNeur):
+        model = model.config
+    if isinstance(model, ConvNeurConfig):
+        return next((name for name, config in VARIANTS.items() if config == model), "ConvNeur")
+    return wrap_external(model).name if callable(model) else repr(model)
+
+
+def _config_of(model: ConvNeur) -> ConvNeurConfig | ConvNeur:
+    """What a ConvNeur is built from, where it still is what that builds; changed or folded it counts as any other."""
+    with torch.device("meta"):
+        built = ConvNeur(model.config)
+    return model.config if _parts(model) == _parts(built) else model
+
+
+def _parts(model: nn.Module) -> list[tuple[Any, ...]]:
+    modules = [(name, type(module)) for name, module in model.named_modules()]
+    return [*modules, *((name, tensor.shape) for name, tensor in model.state_dict().items())]
+
+
+def _is_external(model: Model) -> bool:
+    if isinstance(model, str):
+        return model.startswith("timm/") or (":" in model and not model.endswith(".json"))
+    return not isinstance(model, (Path, ConvNeurConfig))
+
+
+def _own(name: str, model: Any, setting: str, choices: str, settings: Mapping[str, Any]) -> ConvNeurConfig:
+    try:
+        base = find_config(model)
+    except ConfigError as error:
+        problem = error.problem if str(model).endswith(".json") else f"choose {choices}"
+        raise ConfigError(setting, problem, value=name or repr(name)) from None
+    with blaming(name, setting, settings):
+        return find_config(base, **settings)
+
+
+def _load(name: str, model: Any, setting: str) -> ExternalModel:
+    if isinstance(model, ExternalModel):
+        return model
+    if not isinstance(model, str):
+        return wrap_external(model, name)
+    try:
+        return load_external(model)
+    except ConfigError as error:
+        raise ConfigError(setting, error.problem, value=error.value) from error

@@ -1,0 +1,166 @@
+"""What `analyze` gives back: prints itself, saves itself, says what fails a check."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from convneur.cost import checks, cost_text
+from convneur.cost.conventions import Convention
+from convneur.cost.model_cost import By, ModelCost, split_by
+from convneur.cost.model_counter import ImageCost, TwinName
+from convneur.cost.scaling import ScalingVerdict, VerdictName
+from convneur.results import Result, Table
+
+__all__ = ["CostLine", "CostPoint", "CostReport", "CounterName"]
+
+CounterName = Literal["dispatch", "fvcore", "both"]
+
+
+class CostPoint(NamedTuple):
+    """One image size of a line. label: its name. memory: peak bytes, None where it was not counted."""
+
+    label: str
+    pixels: int
+    macs: int
+    memory: int | None
+
+
+class CostLine(NamedTuple):
+    """What is drawn of a model or of one of its twins: its sizes by rising pixels, the verdict on it."""
+
+    model: str
+    twin: TwinName | None
+    verdict: VerdictName
+    points: tuple[CostPoint, ...]
+
+
+@dataclass(frozen=True)
+class CostReport(Result):
+    """What models cost and how that grows; `print(report)` is short, `print(report.verbose())` tells everything.
+
+    models: in the order in which they were asked for, each with its twins. convention: whose multiply-adds the sizes
+    hold. counter: what counted them. by: what they are also split by.
+
+    >>> import convneur
+    >>> report = convneur.cost.analyze("m1", sizes=[64, 128], memory="none")
+    >>> print(report.verdict)
+    linear in pixels (11.2 kMACs per pixel)
+    >>> report.check_failures
+    ()
+    """
+
+    models: tuple[ModelCost, ...]
+    convention: Convention = "all"
+    counter: CounterName = "dispatch"
+    by: By | None = None
+
+    @property
+    def verdict(self) -> ScalingVerdict:
+        """How the model's cost grows. Raises: ValueError: there are several models; `verdicts` has one for each."""
+        if len(self.models) > 1:
+            raise ValueError("several models were counted; `verdicts` has one for each")
+        return self.models[0].scaling.verdict
+
+    @property
+    def verdicts(self) -> Mapping[str, ScalingVerdict]:
+        """How each model's cost grows, by its name; a twin's name is such as "m1's self-attention twin"."""
+        return MappingProxyType({model.shown: model.scaling.verdict for model in self.with_twins})
+
+    @property
+    def with_twins(self) -> tuple[ModelCost, ...]:
+        """Each model, followed by its twins."""
+        return tuple(each for model in self.models for each in (model, *model.twins))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for each size that a model refused."""
+        return tuple(line for model in self.with_twins for line in model.problems)
+
+    @property
+    def check_failures(self) -> tuple[str, ...]:
+        """A line for each model whose cost is not known to be linear or subquadratic; twins are not held to that."""
+        return checks.growth_failures(self.models)
+
+    @property
+    def check_warnings(self) -> tuple[str, ...]:
+        """A line for each model that passes although a part of its work is not known to."""
+        return checks.growth_warnings(self.models)
+
+    @property
+    def strict_failures(self) -> tuple[str, ...]:
+        """A line for each model or twin with operators that no formula covers, or on which the counters differ."""
+        return checks.strict_failures(self.with_twins)
+
+    @property
+    def lines(self) -> tuple[CostLine, ...]:
+        """What there is to draw: each model's and twin's sizes, the verdict's own among them."""
+        return tuple(_line(model) for model in self.with_twins)
+
+    def verbose(self) -> Result:
+        """The same with every table and sentence: slopes, chunks, ratios to twins, launches, what is left out."""
+        return _Detailed(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """By the schema convneur.flops/1."""
+        models = [model.to_dict(self.by) for model in self.models]
+        return {"schema": "convneur.flops/1", "convention": self.convention, "models": models}
+
+    def headlines(self) -> Sequence[str]:
+        return cost_text.headlines(self.with_twins)
+
+    def tables(self) -> Sequence[Table]:
+        return cost_text.short_tables(self.with_twins, self.convention, self.by)
+
+    def sentences(self) -> Sequence[str]:
+        return cost_text.short_sentences(self.with_twins, self.convention)
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """A row for each model, twin and size; with `by`, for each of its names too."""
+        if self.by is None:
+            return [row for model in self.with_twins for row in model.records()]
+        return [
+            {"model": model.name, "twin": model.twin, "size": size, self.by: name, "macs": macs}
+            for model in self.with_twins
+            for size, cost in model.counted.items()
+            for name, macs in split_by(cost, self.by).items()
+        ] or [dict.fromkeys(("model", "twin", "size", self.by, "macs"))]
+
+    def _markdown(self) -> str:
+        return self.verbose()._markdown()
+
+
+@dataclass(frozen=True)
+class _Detailed(Result):
+    """A report in full."""
+
+    report: CostReport
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.report.to_dict()
+
+    def headlines(self) -> Sequence[str]:
+        return self.report.headlines()
+
+    def tables(self) -> Sequence[Table]:
+        return cost_text.long_tables(self.report.with_twins, self.report.convention, self.report.by)
+
+    def sentences(self) -> Sequence[str]:
+        return cost_text.terms(self.report.with_twins, self.report.convention)
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        return self.report.records()
+
+    def paper_table(self) -> Table:
+        return self.report.paper_table()
+
+
+def _line(model: ModelCost) -> CostLine:
+    # The probes are the dispatch counter's: no line joins them to what fvcore alone has counted.
+    shown = model.sizes if model.by_fvcore else {**model.probes, **model.sizes}
+    counted = {size: cost for size, cost in shown.items() if isinstance(cost, ImageCost)}
+    points = tuple(
+        CostPoint(size, cost.pixels, cost.macs, cost.count.peak_activation_bytes)
+        for size, cost in sorted(counted.items(), key=lambda item: item[1].pixels)
+    )
+    return CostLine(model.name, model.twin, model.scaling.verdict.verdict, points)

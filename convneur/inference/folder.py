@@ -1,0 +1,343 @@
+"""Many images at once: files under the images' own names, and what became of each."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from convneur.data.examples import Task
+from convneur.data.images import read_photo
+from convneur.data.photo_folder import photos_under
+from convneur.errors import ConfigError, InputError, OutputExistsError
+from convneur.files import new_file, new_folder, refuse_existing
+from convneur.formats import csv_table, plural
+from convneur.inference.prediction import (
+    ClassProbability,
+    ClassShare,
+    Prediction,
+    share_dict,
+    share_table,
+    top_dicts,
+)
+from convneur.inference.predictor import NamedImage, Predictor, check_settings, load, predict_together
+from convneur.inference.windows import WINDOW, window_size
+from convneur.progress import Advance, Progress, silent
+from convneur.results import Result, Table
+
+__all__ = ["ClassifiedImage", "FailedImage", "LabelledImage", "PredictionReport", "predict_folder"]
+
+TABLE = "predictions.csv"
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image and its label map. written: the file; shares: of the pixels, by class.
+
+    >>> LabelledImage("a/b", Path("labels/a/b.png"), 4, 6, (ClassShare("road", 1.0),)).to_dict()["shares"]
+    {'road': 1.0}
+    """
+
+    name: str
+    written: Path
+    height: int
+    width: int
+    shares: tuple[ClassShare, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "written": str(self.written),
+            "height": self.height,
+            "width": self.width,
+            "shares": share_dict(self.shares),
+        }
+
+
+@dataclass(frozen=True)
+class ClassifiedImage:
+    """An image and its likeliest classes, the likeliest first.
+
+    >>> ClassifiedImage("a", (ClassProbability("cat", 0.75),)).to_dict()
+    {'name': 'a', 'top': [{'class': 'cat', 'probability': 0.75}]}
+    """
+
+    name: str
+    top: tuple[ClassProbability, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "top": top_dicts(self.top)}
+
+
+@dataclass(frozen=True)
+class FailedImage:
+    """An image that could not be read, and why.
+
+    >>> FailedImage("a", "a.png: no such file").why
+    'a.png: no such file'
+    """
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class PredictionReport(Result):
+    """What became of each image of a job.
+
+    Args:
+        task: images holds `LabelledImage`s of a segmentation model, `ClassifiedImage`s of a classifier.
+        failed: the images that could not be read.
+        out: the folder that was written to, if there was one.
+
+    >>> report = PredictionReport("classification", (ClassifiedImage("a", (ClassProbability("cat", 0.75),)),), ())
+    >>> print(report)
+    Likeliest classes
+    image  1
+    ---------------
+    a      cat 0.75
+    """
+
+    task: Task
+    images: tuple[LabelledImage, ...] | tuple[ClassifiedImage, ...]
+    failed: tuple[FailedImage, ...]
+    out: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": "convneur.predict/1",
+            "task": self.task,
+            "images": [each.to_dict() for each in self.images],
+            "failed": [{"name": each.name, "why": each.why} for each in self.failed],
+        }
+
+    def tables(self) -> Sequence[Table]:
+        if not self.images:
+            return ()
+        if self.task == "segmentation":
+            return (share_table(self._totals()),)
+        ranked = [each for each in self.images if isinstance(each, ClassifiedImage)]
+        rows = [(each.name, *(f"{label} {value:.2f}" for label, value in each.top)) for each in ranked]
+        columns = ("image", *(str(rank) for rank in range(1, len(rows[0]))))
+        return (Table("Likeliest classes", columns, rows, left=len(columns)),)
+
+    def sentences(self) -> Sequence[str]:
+        said = []
+        if self.task == "segmentation":
+            said.append(f"{plural(len(self.images), 'label map')} in {self.out}")
+        if self.failed:
+            said.append(f"{plural(len(self.failed), 'image')} could not be read")
+        return said
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """A row for each image and class: of a classifier as predictions.csv has them."""
+        rows: list[Mapping[str, Any]] = []
+        for each in self.images:
+            if isinstance(each, LabelledImage):
+                rows += [{"name": each.name, "class": label, "share": share} for label, share in each.shares]
+            else:
+                ranked = enumerate(top_dicts(each.top), start=1)
+                rows += [{"name": each.name, "rank": rank, **one} for rank, one in ranked]
+        return rows
+
+    def _totals(self) -> tuple[ClassShare, ...]:
+        """Shares of the pixels of all images together."""
+        totals: dict[str | int, float] = {}
+        pixels = 0
+        for each in self.images:
+            if isinstance(each, LabelledImage):
+                area = each.height * each.width
+                pixels += area
+                for label, share in each.shares:
+                    totals[label] = totals.get(label, 0.0) + share * area
+        return tuple(ClassShare(label, total / pixels) for label, total in totals.items())
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An image, and its name under the output folders without suffix."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """The folders that a segmentation job writes to."""
+
+    labels: Path
+    probabilities: Path | None
+    overlays: Path | None
+    force: bool
+
+    def files(self, name: str) -> Iterator[Path]:
+        yield self.label_map(name)
+        if self.probabilities is not None:
+            yield self.probabilities / f"{name}.npz"
+        if self.overlays is not None:
+            yield self.overlays / f"{name}.png"
+
+    def label_map(self, name: str) -> Path:
+        return self.labels / f"{name}.png"
+
+    def prepare(self, asked: Sequence[_Asked]) -> None:
+        """Refuse what is there already before anything is made; then make the folders."""
+        folders = [folder for folder in (self.labels, self.probabilities, self.overlays) if folder is not None]
+        if len({folder.resolve() for folder in folders}) < len(folders):
+            raise ConfigError("out", "`probabilities` and `overlays` need folders of their own")
+        targets = [path for each in asked for path in self.files(each.name)]
+        if not self.force:
+            for path in targets:
+                if path.exists():
+                    raise OutputExistsError(path)
+        for folder in folders:
+            new_folder(folder)
+        for path in targets:
+            new_folder(path.parent)
+            refuse_existing(path, force=self.force)
+
+    def write(self, name: str, prediction: Prediction) -> None:
+        prediction.save(self.label_map(name), force=self.force)
+        if self.probabilities is not None and prediction.probabilities is not None:
+            halves = prediction.probabilities.astype(np.float16)
+            with new_file(self.probabilities / f"{name}.npz", force=self.force) as temporary:
+                np.savez_compressed(temporary, probabilities=halves)
+        if self.overlays is not None:
+            with new_file(self.overlays / f"{name}.png", force=self.force) as temporary:
+                Image.fromarray(prediction.overlay()).save(temporary)
+
+
+def predict_folder(
+    images: str | Path | Sequence[str | Path],
+    *,
+    weights: str | Path | Predictor = "camvid",
+    out: str | Path | None = None,
+    scale: float | None = None,
+    window: int | tuple[int, int] | None = WINDOW,
+    batch: int = 1,
+    probabilities: str | Path | None = None,
+    overlays: str | Path | None = None,
+    top: int = 5,
+    force: bool = False,
+    progress: Progress = silent,
+) -> PredictionReport:
+    """Label images with a trained model: a label map each, or the likeliest classes.
+
+    Every file is written whole or not at all. An image that cannot be read is reported, and the others are done.
+    Args:
+        images: files, or folders of them. An image of a folder is named by its path inside it, without suffix.
+        weights: as `load` takes them, or what it gave.
+        out: folder of label maps, `<name>.png` each, which a segmentation model needs; or of a classifier's
+            predictions.csv.
+        scale, window, top: as `Predictor.predict`.
+        batch: images of one size at once.
+        probabilities: folder for `<name>.npz`: probabilities, (classes, H, W) float16. Segmentation only.
+        overlays: folder for `<name>.png`: the labels over the image. Segmentation only.
+    Raises: ConfigError: a setting that cannot be, two images of one name; InputError: no image, an output that exists
+        while `force` is off, an image that is too large for the memory.
+
+    >>> import tempfile, convneur
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (96, 64)).save(f"{folder}/street.png")
+    ...     report = predict_folder(f"{folder}/street.png", weights="camvid", out=f"{folder}/labels")
+    ...     report.images[0].name, report.images[0].written.name
+    ('street', 'street.png')
+    """
+    asked = _asked([images] if isinstance(images, (str, Path)) else images)
+    predictor = weights if isinstance(weights, Predictor) else load(weights)
+    dense = predictor.task == "segmentation"
+    for setting, given in (("probabilities", probabilities), ("overlays", overlays)):
+        if predictor.task == "classification" and given is not None:
+            raise ConfigError(setting, f"{predictor.name} is a classifier's; leave it out")
+    check_settings(predictor, scale=scale, top=top)
+    cut = window_size(window)
+    if batch < 1:
+        raise ConfigError("batch", "must be at least 1", value=batch)
+    folder, shares, seen = (None if each is None else Path(each) for each in (out, probabilities, overlays))
+    outputs = table = None
+    if dense:
+        if folder is None:
+            raise ConfigError("out", "name the folder for the label maps")
+        outputs = _Outputs(folder, shares, seen, force)
+        outputs.prepare(asked)
+    elif folder is not None:
+        table = new_folder(folder) / TABLE
+        refuse_existing(table, force=force)
+
+    labelled: list[LabelledImage] = []
+    ranked: list[ClassifiedImage] = []
+    failed: list[FailedImage] = []
+    with progress.steps("labelling" if dense else "classifying", len(asked)) as advance:
+        for group in _groups(asked, failed, batch, progress, advance, alike=dense):
+            predictions = predict_together(
+                predictor, group, scale=scale, window=cut, probabilities=shares is not None, top=top
+            )
+            for each, prediction in zip(group, predictions, strict=True):
+                name = str(each.name)
+                if outputs is not None and prediction.labels is not None:
+                    outputs.write(name, prediction)
+                    height, width = prediction.labels.shape
+                    labelled.append(LabelledImage(name, outputs.label_map(name), height, width, prediction.shares))
+                else:
+                    ranked.append(ClassifiedImage(name, prediction.top or ()))
+                advance()
+    done = tuple(labelled) if dense else tuple(ranked)
+    report = PredictionReport("segmentation" if dense else "classification", done, tuple(failed), folder)
+    if table is not None and done:
+        with new_file(table, force=force) as temporary:
+            temporary.write_text(csv_table(report.records()), encoding="utf-8")
+        progress.note(f"written: {table}")
+    return report
+
+
+def _asked(images: Sequence[str | Path]) -> list[_Asked]:
+    """Each image with the name of what is written for it. Raises: InputError: no image; ConfigError: two of a name."""
+    found: list[_Asked] = []
+    for path in map(Path, images):
+        if path.is_dir():
+            under = [_Asked(image, image.relative_to(path).with_suffix("").as_posix()) for image in photos_under(path)]
+            if not under:
+                raise InputError(path, "no image in it")
+            found += under
+        elif path.exists():
+            found.append(_Asked(path, path.stem))
+        else:
+            raise InputError(path, "no such file or folder")
+    names: dict[str, Path] = {}
+    for each in found:
+        if names.setdefault(each.name, each.path) != each.path:
+            both = f"{each.path} and {names[each.name]}"
+            raise ConfigError("images", f"{both} would both be written as {each.name}; do them separately")
+    return found
+
+
+def _groups(
+    asked: Sequence[_Asked],
+    failed: list[FailedImage],
+    batch: int,
+    progress: Progress,
+    advance: Advance,
+    *,
+    alike: bool,
+) -> Iterator[list[NamedImage]]:
+    """Images in order, as many together as a batch holds; those that cannot be read are added to `failed`.
+
+    Args: alike: only images of one size together.
+    """
+
+    def read() -> Iterator[NamedImage]:
+        for each in asked:
+            try:
+                yield NamedImage(each.name, read_photo(each.path, long_side=None).pixels, each.path)
+            except InputError as error:
+                progress.error(str(error))
+                failed.append(FailedImage(each.name, str(error)))
+                advance()
+
+    for _, group in itertools.groupby(read(), key=lambda image: image.pixels.shape if alike else None):
+        while together := list(itertools.islice(group, batch)):
+            yield together

@@ -1,0 +1,266 @@
+"""A trained model with what its file says of it, ready to be asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.data.class_colours import class_colours
+from convneur.data.colours import Colour
+from convneur.data.examples import Task
+from convneur.data.images import MEAN, STD, ImageInput, read_photo
+from convneur.data.presets import PRESETS
+from convneur.errors import ConfigError, InputError
+from convneur.inference.prediction import ClassProbability, Prediction
+from convneur.inference.windows import WINDOW, window_size
+from convneur.packaged import find_weights
+from convneur.variants import DENSE_HEADS
+
+if TYPE_CHECKING:
+    from convneur.model.network import ConvNeur
+
+__all__ = ["NamedImage", "Predictor", "load", "predict_together"]
+
+_Channels = tuple[float, float, float]
+
+# Choice: the view of a classifier whose file says nothing of its own.
+_VIEW = (224, 224)
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """pixels: (H, W, 3) uint8; path: of its file, None where it came from memory."""
+
+    name: str | None
+    pixels: NDArray[np.uint8]
+    path: Path | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Predictor:
+    """A trained model and what its file says of it; None is what the file does not say.
+
+    `load` makes one of packaged weights or a file; `Predictor(model, classes=("cat", "dog"))` of a model in memory.
+    Args:
+        model: in eval mode; on the CPU when it was loaded, `model.to(...)` moves it.
+        name: of the packaged weights, or the file.
+        classes: names, by number.
+        size: height and width of the views it was trained on. A classifier sees each image at this size; a
+            segmentation model sees images whole.
+        scale: factor on an image's sides before a segmentation model, as it was validated.
+        mean, std: of each channel of RGB in 0..1. Where the file says nothing, ImageNet's are used.
+        preset: the data set that it was trained on; palette: that data set's colours, by class.
+        provenance: all that the file says of its weights' origin.
+    Raises: ConfigError: not one name for each class.
+
+    >>> import convneur
+    >>> predictor = convneur.load("camvid")
+    >>> predictor.task, len(predictor.classes), predictor.size, predictor.scale
+    ('segmentation', 11, (256, 320), 1.25)
+    >>> convneur.load("photos").classes is None
+    True
+    """
+
+    model: "ConvNeur"
+    name: str = "model"
+    classes: tuple[str, ...] | None = None
+    size: tuple[int, int] | None = None
+    scale: float | None = None
+    mean: _Channels | None = None
+    std: _Channels | None = None
+    preset: str | None = None
+    palette: tuple[Colour, ...] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and len(self.classes) != self.model.config.num_classes:
+            raise ConfigError("classes", f"{len(self.classes)} names for a model of {self.model.config.num_classes}")
+
+    @property
+    def task(self) -> Task | None:
+        """segmentation or classification, by the model's head; None without one."""
+        head = self.model.config.head
+        return "segmentation" if head in DENSE_HEADS else "classification" if head == "classifier" else None
+
+    def predict(
+        self,
+        image: ImageInput,
+        *,
+        scale: float | None = None,
+        window: int | tuple[int, int] | None = WINDOW,
+        probabilities: bool = False,
+        top: int = 5,
+    ) -> Prediction:
+        """Label an image's pixels, or rank its classes.
+
+        Args:
+            image: a file, a Pillow image, or an array (H, W, 3) uint8 in RGB.
+            scale: of a segmentation model: factor on the image's sides before the model; `self.scale` by default.
+            window: of a segmentation model: larger images are cut into windows of this size (a side, or height and
+                width), whose logits are averaged; None shows them whole.
+            probabilities: whether the prediction holds those of all classes.
+            top: of a classifier: so many classes.
+        Raises: InputError: an image that cannot be read, or is too large for the memory; ConfigError: a setting that
+            cannot be, a model without a head or in training mode.
+
+        >>> import convneur, numpy as np
+        >>> prediction = convneur.load("photos").predict(np.zeros((90, 120, 3), np.uint8), top=3)
+        >>> [isinstance(label, int) for label, _ in prediction.top]
+        [True, True, True]
+        """
+        check_settings(self, scale=scale, top=top)
+        cut = window_size(window)
+        path = Path(image) if isinstance(image, (str, Path)) else None
+        named = NamedImage(None if path is None else path.stem, read_photo(image, long_side=None).pixels, path)
+        (prediction,) = predict_together(self, [named], scale=scale, window=cut, probabilities=probabilities, top=top)
+        return prediction
+
+    def __repr__(self) -> str:
+        return f"<Predictor {self.name}: {'; '.join(f'{key} {value}' for key, value in self._facts())}>"
+
+    def __str__(self) -> str:
+        return "\n".join([f"Predictor {self.name}", *(f"  {key:<8} {value}" for key, value in self._facts())])
+
+    def _facts(self) -> list[tuple[str, str]]:
+        facts = {
+            "task": self.task,
+            "classes": self.classes and f"{len(self.classes)} ({', '.join(self.classes)})",
+            "size": self.size and f"{self.size[0]}x{self.size[1]}",
+            "scale": self.scale and f"{self.scale:g}",
+            "mean": self.mean and ", ".join(map(str, self.mean)),
+            "std": self.std and ", ".join(map(str, self.std)),
+            "preset": self.preset,
+        }
+        return [(key, value or "not stated") for key, value in facts.items()]
+
+
+def load(weights: str | Path) -> Predictor:
+    """A trained model with what its file says of it.
+
+    Args:   weights: packaged weights by name in any case, such as camvid or photos; or a file that `train` or
+        `save_checkpoint` wrote.
+    Raises: ConfigError: neither a file nor a name of packaged weights; InputError: a file that is no model's, or whose
+        weights are NaN or infinite.
+
+    >>> import convneur
+    >>> print(convneur.load("photos"))
+    Predictor photos
+      task     classification
+      classes  not stated
+      size     not stated
+      scale    not stated
+      mean     not stated
+      std      not stated
+      preset   not stated
+    """
+    path = find_weights(weights)
+    import torch
+
+    from convneur.checkpoints import check_finite, load_checkpoint
+
+    model, about = load_checkpoint(path)
+    check_finite(model, str(path))
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        settings = about.get("settings") or {}
+        size, scale = settings.get("crop"), settings.get("eval_scale")
+        preset: str | None = about.get("preset")
+        return Predictor(
+            model,
+            name=str(weights),
+            classes=tuple(map(str, about["classes"])) if about.get("classes") else None,
+            size=None if size is None else (int(size[0]), int(size[1])),
+            scale=None if scale is None or model.config.head not in DENSE_HEADS else float(scale),
+            mean=_channels(about.get("mean")),
+            std=_channels(about.get("std")),
+            preset=preset,
+            palette=PRESETS[preset].palette if preset is not None and preset in PRESETS else None,
+            provenance=about,
+        )
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise InputError(path, f"what it says of its training is not as `convneur train` writes it ({error})") from None
+
+
+def _channels(values: Sequence[float] | None) -> _Channels | None:
+    if values is None:
+        return None
+    red, green, blue = map(float, values)
+    return red, green, blue
+
+
+def check_settings(predictor: Predictor, *, scale: float | None, top: int) -> None:
+    """Raises: ConfigError: a setting that cannot be, or that this model has no use for."""
+    if predictor.model.training:
+        raise ConfigError("weights", "the model is in training mode; call its eval()", value=predictor.name)
+    if predictor.task is None:
+        raise ConfigError("weights", "the model has no head, so it labels nothing", value=predictor.name)
+    if predictor.model.config.in_channels != len(MEAN):
+        channels = predictor.model.config.in_channels
+        raise ConfigError("weights", f"the model takes {channels} channels, not RGB images", value=predictor.name)
+    if scale is not None:
+        if predictor.task == "classification":
+            raise ConfigError("scale", f"{predictor.name} is a classifier's; leave it out")
+        if not scale > 0:
+            raise ConfigError("scale", "must be above 0", value=scale)
+    if top < 1:
+        raise ConfigError("top", "must be at least 1", value=top)
+
+
+def predict_together(
+    predictor: Predictor,
+    images: Sequence[NamedImage],
+    *,
+    scale: float | None,
+    window: tuple[int, int] | None,
+    probabilities: bool,
+    top: int,
+) -> list[Prediction]:
+    """What a predictor says of images, which for a segmentation model must be of one size.
+
+    Raises: InputError: too little memory.
+    """
+    import torch
+
+    from convneur.inference.logits import class_logits, pixel_logits
+
+    pixels = [each.pixels for each in images]
+    mean, std = predictor.mean or MEAN, predictor.std or STD
+    dense = predictor.task == "segmentation"
+    try:
+        if dense:
+            scale = scale or predictor.scale or 1.0
+            logits = pixel_logits(predictor.model, pixels, scale=scale, window=window, mean=mean, std=std)
+        else:
+            logits = class_logits(predictor.model, pixels, predictor.size or _VIEW, mean=mean, std=std)
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error) and "allocate" not in str(error):
+            raise
+        height, width = pixels[0].shape[:2]
+        smaller = "`batch`, `window` or `scale`" if len(images) > 1 else "`window` or `scale`"
+        problem = f"not enough memory for {len(images)} of {height}x{width} pixels; choose a smaller {smaller}"
+        raise InputError(images[0].path, problem) from None
+    palette = class_colours(predictor.model.config.num_classes, predictor.palette)
+    predictions = []
+    for each, scores in zip(images, logits, strict=True):
+        shares = torch.softmax(scores, dim=0).cpu().numpy() if probabilities or not dense else None
+        predictions.append(
+            Prediction(
+                each.name,
+                each.pixels,
+                "segmentation" if dense else "classification",
+                predictor.classes,
+                palette,
+                labels=scores.argmax(0).cpu().numpy() if dense else None,
+                top=None if dense or shares is None else _likeliest(shares, predictor.classes, top),
+                probabilities=shares if probabilities else None,
+            )
+        )
+    return predictions
+
+
+def _likeliest(shares: NDArray[np.float32], classes: tuple[str, ...] | None, top: int) -> tuple[ClassProbability, ...]:
+    ranks = np.argsort(-shares, kind="stable")[:top].tolist()
+    return tuple(ClassProbability(classes[k] if classes else k, float(shares[k])) for k in ranks)

@@ -1,0 +1,193 @@
+"""What many pairs add up to, in whole numbers only."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from convneur.metrics.exact import LIMBS, ExactMean, limbs, of_limbs
+from convneur.metrics.label_pair import Confusion
+from convneur.metrics.scores import Matches, PairScores, f1_score, seeds, surface_dice_score
+from convneur.metrics.settings import BoundarySettings
+from convneur.metrics.tables import ClassValues, Path, keys, mean_paths, region_values, trimap_values
+
+__all__ = ["Totals", "presence_of"]
+
+IntArray = npt.NDArray[np.int64]
+
+_POOLED_SCORE = {"boundary_f1": f1_score, "surface_dice": surface_dice_score}
+
+
+class Totals:
+    """Counts of pixels, boundary pixels and images by class, and exact sums of the images' values.
+
+    Choice: all of it is whole numbers (see `ExactMean` for the values), and integers may be added in any order and any
+        grouping. So what is read from them is the same to the last bit however the pairs were ordered, batched,
+        divided among processes and merged.
+    Args: settings: those the pairs were scored with, num_classes given; count: C, the number of classes.
+    """
+
+    def __init__(self, settings: BoundarySettings, count: int) -> None:
+        self.settings, self.count = settings, count
+        self.images = self.scored = self.void_pixels = 0
+        self.confusion = _no_pixels(count)
+        self.trimap = {seed: _no_pixels(len(settings.trimap_width), count) for seed in seeds(settings)}
+        self.matches = {metric: _no_matches(len(keys(metric, settings)), count) for metric in _POOLED_SCORE}
+        # (both, missed, spurious) by class: images where it is in both maps, the ground truth or the prediction only.
+        self.presence = np.zeros((3, count), np.int64)
+        # Images in which a class is too thin for an F1 tolerance.
+        self.too_thin = np.zeros((len(settings.tolerance), count), np.int64)
+        self.means: dict[Path, dict[int, ExactMean]] = {path: {} for path in mean_paths(settings)}
+        self.invalid_pixels: Counter[int] = Counter()
+        self.invalid_images: Counter[int] = Counter()
+
+    def add(self, scores: PairScores, table: ClassValues) -> None:
+        """Count one pair. table: its `image_values`."""
+        classes = scores.classes
+        self.images += 1
+        self.scored += bool(len(classes))
+        self.void_pixels += scores.void_pixels
+        for path, values in table.items():
+            means = self.means[path]
+            for k, value in zip(classes.tolist(), values.tolist(), strict=True):
+                if not math.isnan(value):
+                    means.setdefault(k, ExactMean()).add(value)
+        _add(self.confusion, scores.confusion, classes)
+        for seed, bands in (scores.trimap or {}).items():
+            _add(self.trimap[seed], bands, classes)
+        for metric, matches in (("boundary_f1", scores.boundary_f1), ("surface_dice", scores.surface_dice)):
+            if matches is not None:
+                _add(self.matches[metric][:4], matches[:4], classes)
+        self.presence[:, classes] += presence_of(scores)
+        if scores.too_thin is not None:
+            self.too_thin[:, classes] += scores.too_thin
+        self.invalid_pixels.update(scores.invalid_labels)
+        self.invalid_images.update(scores.invalid_labels.keys())
+
+    def merge(self, other: "Totals") -> None:
+        """Count everything that other totals of the same settings have counted."""
+        self.images += other.images
+        self.scored += other.scored
+        self.void_pixels += other.void_pixels
+        for mine, theirs in zip(self._arrays(), other._arrays(), strict=True):
+            mine += theirs
+        for path, means in other.means.items():
+            for k, mean in means.items():
+                self.means[path].setdefault(k, ExactMean()).merge(mean)
+        self.invalid_pixels.update(other.invalid_pixels)
+        self.invalid_images.update(other.invalid_images)
+
+    def _arrays(self) -> Iterator[IntArray]:
+        yield from self.confusion
+        for bands in self.trimap.values():
+            yield from bands
+        for matches in self.matches.values():
+            yield from matches[:4]
+        yield self.presence
+        yield self.too_thin
+
+    def to_arrays(self) -> tuple[IntArray, IntArray]:
+        """All of it as whole numbers for a library that adds and gathers arrays.
+
+        Returns: counts (N,), which add up, N given by the settings and the number of classes; invalid labels, their
+            pixels and images (n, 3), which may be put behind each other.
+        """
+        means = [self.means[path].get(k, ExactMean()) for path in self.means for k in range(self.count)]
+        invalid = [(label, pixels, self.invalid_images[label]) for label, pixels in self.invalid_pixels.items()]
+        counts = [
+            np.array([self.images, self.scored, self.void_pixels]),
+            *(array.ravel() for array in self._arrays()),
+            np.array([mean.count for mean in means], np.int64),
+            *(limbs(mean.units) for mean in means),
+        ]
+        return np.concatenate(counts), np.array(invalid, np.int64).reshape(-1, 3)
+
+    @classmethod
+    def from_arrays(cls, settings: BoundarySettings, count: int, counts: IntArray, invalid: IntArray) -> "Totals":
+        """The way back from `to_arrays`, or from several of them added up and put behind each other."""
+        total = cls(settings, count)
+        total.images, total.scored, total.void_pixels = counts[:3].tolist()
+        at = 3
+        for array in total._arrays():
+            array[...] = counts[at : at + array.size].reshape(array.shape)
+            at += array.size
+        each = len(total.means) * count
+        numbers = counts[at : at + each].tolist()
+        units = counts[at + each :].reshape(each, LIMBS)
+        for i, (path, k) in enumerate((path, k) for path in total.means for k in range(count)):
+            if numbers[i]:
+                total.means[path][k] = ExactMean(of_limbs(units[i]), numbers[i])
+        for label, pixels, images in invalid.tolist():
+            total.invalid_pixels[label] += pixels
+            total.invalid_images[label] += images
+        return total
+
+    def by_class(self) -> ClassValues:
+        """path -> (C,), over the data set."""
+        settings = self.settings
+        table = region_values(self.confusion, self.presence[1], self.presence[2], settings)
+        if "trimap_miou" in settings.metrics:
+            table |= trimap_values(self.trimap[self.seed()], settings)
+        absent = self.scored - self.presence.sum(axis=0)
+        for path, means in self.means.items():
+            values = np.full(self.count, np.nan)
+            for k, mean in means.items():
+                values[k] = mean.value()
+            if settings.count_absent and path[0] == "boundary_f1":
+                nothing = ExactMean()
+                values[:] = [means.get(k, nothing).value(ones=int(absent[k])) for k in range(self.count)]
+            table[path] = values
+        if settings.aggregate == "pooled":
+            for metric, score in _POOLED_SCORE.items():
+                for key, pooled in zip(keys(metric, settings), score(self.matches[metric]), strict=True):
+                    if (metric, key) in table:
+                        # Where no mask of a class has a boundary there is nothing to pool but the images' 0 or 1.
+                        table[metric, key] = np.where(np.isnan(pooled), table[metric, key], pooled)
+        return table
+
+    def seed(self) -> str:
+        """Where the trimap lies; what `auto` comes to shows only over the whole data set."""
+        seed = self.settings.trimap_seed
+        if seed != "auto":
+            return seed
+        narrowest = self.settings.trimap_width.index(min(self.settings.trimap_width))
+        return "class" if self.trimap["class"].gt[narrowest].any() else "void"
+
+    def labels(self) -> dict[str, dict[int, int]]:
+        """map -> label -> pixels; the prediction's where the ground truth is not ignored."""
+        labels = []
+        for pixels in (self.confusion.gt, self.confusion.pred):
+            occurring = np.flatnonzero(pixels)
+            labels.append(dict(zip(occurring.tolist(), pixels[occurring].tolist(), strict=True)))
+        gt, pred = labels
+        if self.void_pixels and self.settings.ignore_index is not None:
+            gt[self.settings.ignore_index] = self.void_pixels
+        return {
+            "ground_truth": dict(sorted(gt.items())),
+            "prediction": dict(sorted((pred | self.invalid_pixels).items())),
+        }
+
+
+def presence_of(scores: PairScores) -> IntArray:
+    """Whether a class is in both maps, missed, spurious, (3, K)."""
+    in_gt, in_pred = scores.confusion.gt > 0, scores.confusion.pred > 0
+    return np.stack((in_gt & in_pred, in_gt & ~in_pred, in_pred & ~in_gt)).astype(np.int64)
+
+
+def _no_pixels(*shape: int) -> Confusion:
+    return Confusion(*(np.zeros(shape, np.int64) for _ in Confusion._fields))
+
+
+def _no_matches(tolerances: int, count: int) -> Matches:
+    def zeros(*shape: int) -> IntArray:
+        return np.zeros(shape, np.int64)
+
+    each = (tolerances, count)
+    return Matches(zeros(count), zeros(count), zeros(*each), zeros(*each), np.full(each, np.nan))
+
+
+def _add(totals: Sequence[IntArray], counts: Sequence[IntArray], classes: IntArray) -> None:
+    for total, part in zip(totals, counts, strict=True):
+        total[..., classes] += part

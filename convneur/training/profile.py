@@ -1,0 +1,93 @@
+"""The profile of a run: how long a step takes, measured on a copy of the model, and what follows from that."""
+
+import copy
+import math
+import statistics
+import time
+from dataclasses import dataclass
+
+from accelerate import Accelerator
+
+from convneur.model.network import ConvNeur
+from convneur.progress import Progress, silent
+from convneur.training.data import TrainingData
+from convneur.training.engine import anyone
+from convneur.training.settings import TrainSettings
+from convneur.training.step import Learner, Precision, autocast, enough_memory
+from convneur.training.validation import confusion_matrix
+
+__all__ = ["TIMED", "VALIDATIONS", "StepTime", "faster_precision", "profile_steps"]
+
+TIMED = 20  # steps that a duration is judged by
+_WARM = 3  # steps before any is timed
+VALIDATIONS = 20  # in a run
+_VALIDATING = 0.2  # of the time, at most, where a run has a duration
+_FASTER = 0.9  # of fp32's time, from which bf16 is worth its rounding and no chance (Choice)
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """How long a step takes in seconds, by the median of a few, and the validation of an image."""
+
+    step: float
+    image: float
+
+    def plan(self, seconds: float, images: int, every: int | None = None) -> tuple[int, int]:
+        """How many steps fit into a duration, validations of so many images included, and how many between those.
+
+        Choice: without `every`, 20 validations in a run, or as many as take a fifth of the time.
+        """
+        validation = self.image * images
+        if every is not None:  # so many steps and a validation, again and again
+            left = seconds * every * self.step / (every * self.step + validation)
+            return max(int(left / self.step), 1), every
+        validations = max(min(VALIDATIONS, int(_VALIDATING * seconds / validation)), 1)
+        steps = max(int((seconds - validations * validation) / self.step), 1)
+        return steps, math.ceil(steps / validations)
+
+
+def faster_precision(full: float, short: float, progress: Progress = silent) -> Precision:
+    """fp32, or bf16 if that is a tenth quicker; says so. Args: full, short: seconds of a step in fp32 and in bf16."""
+    precision: Precision = "bf16" if short < _FASTER * full else "fp32"
+    progress.note(f"precision {precision}: a step takes {full:.3g} s in fp32, {short:.3g} s in bf16")
+    return precision
+
+
+def profile_steps(
+    model: ConvNeur,
+    settings: TrainSettings,
+    data: TrainingData,
+    accelerator: Accelerator,
+    precision: Precision,
+    *,
+    steps: int,
+    run: int,
+    workers: int,
+    limit: float = math.inf,
+) -> StepTime:
+    """Time a few steps and the validation of an image on a copy of a model, which is then forgotten.
+
+    Args:
+        steps: how many; run: steps of the run that they are of.
+        limit: seconds; a step that takes longer is the last and the only one that counts.
+    Raises: InputError: as `Trainer.run`.
+    """
+    with enough_memory(settings):
+        learner = Learner(copy.deepcopy(model), settings, data, accelerator, precision)
+        total = _WARM + steps
+        loader = learner.loader(range(total), workers)
+        times = []
+        for step in range(total):
+            begun = time.perf_counter()
+            learner.step(step, max(run, total), loader)
+            times.append(time.perf_counter() - begun)
+            if anyone(accelerator, times[-1] > limit):  # bf16 on a CPU without its instructions: 15 times as long
+                times = [math.inf] * _WARM + times[-1:]
+                break
+        images = data.val[:2]
+        begun = time.perf_counter()
+        with autocast(accelerator.device, precision):
+            confusion_matrix(learner.averaged, images, data.reading, len(data.names), settings)
+        image = (time.perf_counter() - begun) / len(images)
+        accelerator.free_memory()  # it keeps what it prepared
+        return StepTime(statistics.median(times[_WARM:]), image)

@@ -1,0 +1,74 @@
+"""What a run says while it goes on: its plan, how long it will take, each validation."""
+
+import resource
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from convneur.formats import grouped
+from convneur.progress import Advance, Progress
+from convneur.training.profile import TIMED
+from convneur.training.result import score_words
+from convneur.training.trainer import Trainer
+
+__all__ = ["RecordReport", "announce"]
+
+
+def announce(trainer: Trainer, model: str, progress: Progress, *, profiled: bool) -> None:
+    """Say the plan, before the first step. Args: profiled: steps were timed, so that the peak memory is known."""
+    settings, config, data = trainer.settings, trainer.model.config, trainer.data
+    parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    chunks, unreached = trainer.model.chunks(*settings.crop), trainer.model.unreached(*settings.crop)
+    accelerator = trainer.accelerator
+    rows = [
+        ("net", f"{model}, memory {config.memory}, head {config.head}, {parameters / 1e6:.2f} M parameters"),
+        ("photos", f"{len(data.train)} to train, {len(data.val)} to validate, {len(data.names)} classes"),
+        ("steps", f"{grouped(trainer.steps)} of {settings.batch} views of {settings.crop[0]}x{settings.crop[1]}, "
+                  f"{settings.epochs:.3g} epochs, validated every {trainer.validate_every}"),
+        ("on", f"{accelerator.num_processes} x {accelerator.device.type}, {trainer.precision}"),
+        # Weights, their average, gradients and two moments; what activations take shows once steps have been made.
+        ("memory", f"{_peak(trainer)} in use after the timed steps" if profiled else
+                   f"{5 * 4 * parameters / 2**20:.0f} MiB for weights and optimizer; with activations after 20 steps"),
+    ]  # fmt: skip
+    if any(chunks):
+        few = [f"{what} of stage {', '.join(map(str, stages))}" for what, stages in unreached.items()]
+        learn = f"too few for a gradient of {' and '.join(few)} (see min_chunks)" if few else "all parameters learn"
+        rows.insert(1, ("chunks", f"{', '.join(map(str, chunks))} in stages 1 to 4 at this size: {learn}"))
+    for what, words in rows:
+        progress.note(f"{what:8}{words}")
+
+
+class RecordReport:
+    """Reports each record: the loss beside the bar, a line for each validation, once the time all will take."""
+
+    def __init__(self, trainer: Trainer, progress: Progress, advance: Advance) -> None:
+        self._trainer, self._progress, self._advance = trainer, progress, advance
+        self._step = self._first = 0
+        self._timed = False
+        self._loss = ""
+
+    def __call__(self, record: Mapping[str, Any]) -> None:
+        trainer, step = self._trainer, record["step"]
+        if "loss" not in record:
+            self._progress.note(f"step {step}/{trainer.steps}: {self._loss}{score_words(record)}")
+            return
+        rate = record["images_per_second"]
+        self._loss = f"loss {record['loss']:.3f}, "
+        self._advance(f"{self._loss}{rate:.3g} images/s", step - self._step)
+        self._step = step
+        self._first = self._first or step
+        if not self._timed and step - self._first >= TIMED - 10:
+            self._timed = True
+            left = (trainer.steps - step) * trainer.settings.batch / rate
+            self._progress.note(
+                f"step {step}: {rate:.3g} images/s, {left / 60:.3g} min of steps, {_peak(trainer)} in use"
+            )
+
+
+def _peak(trainer: Trainer) -> str:
+    if trainer.accelerator.device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated() / 2**30:.3g} GiB"
+    unit = 1 if sys.platform == "darwin" else 1024
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.3g} GiB"

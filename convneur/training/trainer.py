@@ -1,0 +1,203 @@
+"""A training run from step to step: updates, records, validations, and a state from which it can go on.
+
+Everything that decides what the weights become is here and in `step`: order, views and dropout follow from the seed and
+the step.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from convneur.checkpoints import save_checkpoint
+from convneur.data.images import MEAN, STD
+from convneur.errors import InputError
+from convneur.model.network import ConvNeur
+from convneur.training.data import TrainingData
+from convneur.training.diagnostics import LARGEST, SATURATED, read_diagnostics
+from convneur.training.engine import anyone
+from convneur.training.folder import METRICS, STATE, WEIGHTS, RecordLog
+from convneur.training.profile import StepTime, profile_steps
+from convneur.training.settings import TrainSettings
+from convneur.training.state import load_state, save_state
+from convneur.training.step import Learner, Precision, autocast, enough_memory
+from convneur.training.validation import confusion_matrix, validation_scores
+
+__all__ = ["Trainer"]
+
+
+@dataclass
+class Trainer:
+    """One training run in a folder.
+
+    Args:
+        folder: that exists; settings, data: what is trained on and how; model: with its starting weights.
+        steps: how many; validate_every, save_every: steps between validations, and between states on disk.
+        precision: of the matrix products; workers: processes that decode.
+        listeners: called with the record of each tenth step and each validation, as in metrics.jsonl.
+        stop: asked after each step whether to end early, the state saved.
+        about: kept in the weights' provenance.
+    """
+
+    folder: Path
+    settings: TrainSettings
+    data: TrainingData
+    model: ConvNeur
+    accelerator: Accelerator
+    steps: int
+    validate_every: int
+    save_every: int
+    precision: Precision = "fp32"
+    workers: int = 0
+    listeners: Sequence[Callable[[Mapping[str, Any]], object]] = ()
+    warn: Callable[[str], object] = lambda line: None
+    stop: Callable[[], bool] = lambda: False
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, *, resume: bool = False) -> tuple[Mapping[str, Any], ...]:
+        """Train from the start, or from the state in the folder; the record of each validation.
+
+        Raises:
+            InputError: the loss or a gradient is no number, or a memory diverges: the step is named and the last
+                state stays; an image cannot be read any more; a file cannot be written; the memory does not suffice.
+            KeyboardInterrupt: `stop` said so; the state is saved.
+        """
+        return tuple(self._run_to(self.steps, resume)["validations"])
+
+    def run_to(self, step: int, *, resume: bool = False) -> None:
+        """The same up to a step, whose state is saved: going on from there is what `run` does with `resume`."""
+        self._run_to(min(step, self.steps), resume)
+
+    def _run_to(self, last: int, resume: bool) -> dict[str, Any]:
+        with enough_memory(self.settings):
+            return self._trained(last, resume)
+
+    def _trained(self, last: int, resume: bool) -> dict[str, Any]:
+        learner = Learner(self.model, self.settings, self.data, self.accelerator, self.precision)
+        progress: dict[str, Any] = {"step": 0, "losses": [], "validations": []}
+        if resume:
+            progress = load_state(
+                self.folder / STATE, model=learner.model, average=learner.averaged, optimizer=learner.optimizer
+            )
+        metrics = RecordLog(self.folder / METRICS, progress["step"], main=self.accelerator.is_main_process)
+        self._warned = False
+        loader = learner.loader(range(progress["step"], last), self.workers)
+        begun = time.perf_counter()
+        for step in range(progress["step"], last):
+            loss, norm, parts = learner.step(step, self.steps, loader)
+            if not math.isfinite(loss) or not math.isfinite(norm):
+                raise self._diverged(step, f"the {'loss' if not math.isfinite(loss) else 'gradient'} is no number")
+            progress["step"] = done = step + 1
+            progress["losses"].append(loss)
+            if done % 10 == 0 or done == self.steps:
+                seconds, begun = time.perf_counter() - begun, time.perf_counter()
+                record = self._record(learner, progress, norm, parts[0].x[:2], seconds)
+                progress["losses"] = []
+                metrics.add(record)
+                self._tell(record)
+            validated = done % self.validate_every == 0 or done == self.steps
+            if validated:
+                record = {"step": done, **self._validate(learner.averaged)}
+                progress["validations"].append(record)
+                metrics.add(record)
+                self._tell(record)
+                if record["score"] >= max(each["score"] for each in progress["validations"]):
+                    self._keep(learner.averaged, record)
+                begun = time.perf_counter()
+            stopping = anyone(self.accelerator, self.stop())
+            if validated or stopping or done % self.save_every == 0 or done == last:
+                self._save(learner, progress)
+            if stopping and done < self.steps:
+                raise KeyboardInterrupt(f"saved at step {done} of {self.steps}; `resume` goes on from there")
+        return progress
+
+    def profile(self, precision: Precision, steps: int, *, limit: float = math.inf) -> StepTime:
+        """Time a few steps of the run and the validation of an image on a copy of the model; see `profile_steps`."""
+        return profile_steps(
+            self.model, self.settings, self.data, self.accelerator, precision, steps=steps, run=self.steps,
+            workers=self.workers, limit=limit,
+        )  # fmt: skip
+
+    def _tell(self, record: Mapping[str, Any]) -> None:
+        for listener in self.listeners:
+            listener(record)
+
+    def _record(
+        self, learner: "Learner", progress: dict[str, Any], norm: float, x: Tensor, seconds: float
+    ) -> dict[str, Any]:
+        losses, done = progress["losses"], progress["step"]
+        learner.model.eval()
+        found = read_diagnostics(learner.model, x)
+        learner.model.train()
+        if found.largest > LARGEST:
+            raise self._diverged(
+                done - 1,
+                f"||M||_F by stage {_some(found.memory)}, |G| {_some(found.context)}, above {LARGEST:g}: the memory "
+                "diverges behind its gate",
+            )
+        if found.largest_context > SATURATED and not self._warned:
+            self._warned = True
+            self.warn(f"step {done}: |G| by stage {_some(found.context)}; from {SATURATED:g} on a gate is saturated")
+        return {
+            "step": done,
+            "epoch": round(done * self.settings.batch / len(self.data.train), 3),
+            "loss": statistics.fmean(losses),
+            "lr": self.settings.lr_at(done - 1, self.steps),
+            "gradient_norm": norm,
+            "memory_norm": found.memory,
+            "largest_context": found.context,
+            "images_per_second": round(len(losses) * self.settings.batch / seconds, 2),
+        }
+
+    def _diverged(self, step: int, why: str) -> InputError:
+        state = self.folder / STATE
+        kept = f"the last good state is kept in {state}" if state.exists() else "no state was saved before it"
+        return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller `lr` or `precision fp32`")
+
+    def _validate(self, model: ConvNeur) -> dict[str, Any]:
+        accelerator, data = self.accelerator, self.data
+        mine = data.val[accelerator.process_index :: accelerator.num_processes]
+        with autocast(accelerator.device, self.precision):
+            counts = confusion_matrix(model, mine, data.reading, len(data.names), self.settings)
+        confusion = accelerator.reduce(torch.from_numpy(counts).to(accelerator.device), "sum").cpu().numpy()
+        return validation_scores(confusion, self.settings, data.names)
+
+    def _keep(self, model: ConvNeur, record: Mapping[str, Any]) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        ignored = self.data.reading.ignore_index
+        provenance = {
+            **self.about,
+            "task": self.settings.task,
+            "classes": list(self.data.names),
+            "preset": self.data.preset,
+            "ignore_index": ignored,
+            "mean": MEAN,
+            "std": STD,
+            "settings": self.settings.to_dict(),
+            "steps": self.steps,
+            "precision": self.precision,
+            "validation": dict(record),
+        }
+        save_checkpoint(model, self.folder / WEIGHTS, provenance=provenance, force=True)
+
+    def _save(self, learner: "Learner", progress: dict[str, Any]) -> None:
+        if self.accelerator.is_main_process:
+            save_state(
+                self.folder / STATE,
+                model=learner.model,
+                average=learner.averaged,
+                optimizer=learner.optimizer,
+                progress=progress,
+            )
+
+
+def _some(values: Sequence[float | None]) -> str:
+    return ", ".join("none" if value is None else f"{value:.3g}" for value in values)

@@ -1,0 +1,24 @@
+"""A model by its name."""
+
+import pytest
+
+import convneur
+from convneur import ConfigError, ConvNeur
+
+
+def test_create_takes_names_in_any_case_and_settings() -> None:
+    model = convneur.create("M1", num_classes=10, chunks=4)
+    assert isinstance(model, ConvNeur)
+    assert model.config == convneur.VARIANTS["m1"].replace(num_classes=10, chunks=4)
+    assert model.training
+    assert convneur.create(model.config).config == model.config
+
+
+def test_a_wrong_name_lists_the_right_ones() -> None:
+    with pytest.raises(ConfigError, match="m1, m2, m3, m4"):
+        convneur.create("m9")
+
+
+def test_the_class_itself_says_what_takes_a_name() -> None:
+    with pytest.raises(TypeError, match=r"convneur\.create\('m1'\) builds a model by its name"):
+        ConvNeur("m1")  # type: ignore[arg-type]

@@ -1,0 +1,230 @@
+"""`convneur.training.train`: what the command does, from Python, and each going on with the other's runs."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from convneur.checkpoints import load_checkpoint, save_checkpoint
+from convneur.errors import ConfigError, InputError
+from convneur.figures import training_figure
+from convneur.model.network import ConvNeur
+from convneur.progress import ProgressLines
+from convneur.training import RunPlan, Trainer, TrainResult, is_main_process, read_result, train
+from convneur.training.folder import STATE
+from convneur.training.state import read_progress
+from convneur.variants import ConvNeurConfig
+from convneur_cli.app import main
+
+LEGACY = Path(__file__).parents[1] / "legacy"
+QUICK: dict[str, Any] = {
+    "task": "classification", "model": "tiny.json", "recipe": "quick.json", "workers": 0, "precision": "fp32",
+}  # fmt: skip
+
+
+@pytest.fixture
+def place(working_folder: Callable[..., Path]) -> Path:
+    return working_folder({"train": 6, "val": 2, "test": 2})
+
+
+def shell(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", *map(str, arguments), "-q"])
+    return int(stopped.value.code or 0)
+
+
+def typed(values: Mapping[str, Any]) -> list[str]:
+    return [word for name, value in values.items() for word in ("--" + name.replace("_", "-"), str(value))]
+
+
+def same(one: Path, other: Path) -> None:
+    """Equal to the last bit, but for the times."""
+    for name in ("weights.safetensors", STATE):
+        ours, theirs = load_file(one / name), load_file(other / name)
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(tensor, theirs[key]) for key, tensor in ours.items())
+    assert read_result(one).losses == read_result(other).losses
+    assert read_result(one).validations == read_result(other).validations
+    assert RunPlan.read(one) == RunPlan.read(other)
+
+
+@pytest.mark.parametrize("begins", ["python", "shell"])
+def test_a_run_begun_in_one_place_goes_on_in_the_other_bit_for_bit(
+    place: Path, monkeypatch: pytest.MonkeyPatch, begins: str
+) -> None:
+    values = {**QUICK, "epochs": 20, "lr": 0.02, "mem_dim": 4, "save_every": 4, "validate_every": 15}
+    train("cls", out="whole", **values)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_record", lambda *arguments: (_ for _ in ()).throw(InputError(None, "no power")))
+        if begins == "python":
+            with pytest.raises(InputError, match="no power"):
+                train("cls", out="stopped", **values)
+        else:
+            assert shell("cls", "--out", "stopped", *typed(values)) == 1
+    assert read_progress(place / "stopped" / STATE)["step"] == 8
+    if begins == "python":
+        assert shell("cls", "--out", "stopped", "--resume", *typed(values)) == 0
+    else:
+        result = train("cls", out="stopped", resume=True, **values)
+        assert result.to_dict() == {**read_result("whole").to_dict(), "run": "stopped", "weights": str(result.weights)}
+    same(place / "whole", place / "stopped")
+
+
+def test_the_result_says_what_the_command_says(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = train("seg", out="run", **{**QUICK, "task": "segmentation"}, validate_every=3)
+    assert shell("seg", "--out", "other", *typed({**QUICK, "task": "segmentation", "validate_every": 3}), "--json") == 0
+    assert json.loads(capsys.readouterr().out.replace("other", "run")) == result.to_dict()
+    assert load_checkpoint(result.weights).provenance["validation"] == dict(result.best)
+    assert read_result("run") == result
+    assert [record["step"] for record in result.validations] == [3, 6]
+    assert f"{result.best['miou']:.3f}" in str(result)
+    result.save("run.csv")
+    rows = (place / "run.csv").read_text().splitlines()
+    assert rows[0] == "step,miou,pixel_accuracy"
+    assert [float(row.split(",")[1]) for row in rows[1:]] == [record["miou"] for record in result.validations]
+    with pytest.raises(TypeError):
+        result.best["miou"] = 1.0  # type: ignore[index]
+
+
+def test_the_figure_is_of_the_result(place: Path) -> None:
+    result = train("cls", out="run", **QUICK, epochs=20, validate_every=10)
+    left, right = training_figure(result).axes
+    assert left.lines[0].get_xydata().tolist() == [list(point) for point in result.losses]
+    assert [step for step, _ in result.losses] == [10, 20, 30]
+    assert right.lines[0].get_xydata().tolist() == [[each["step"], each["top1"]] for each in result.validations]
+    assert (place / "run" / "training.png").stat().st_size > 1000
+
+
+def test_a_config_and_names_are_taken_as_objects(place: Path, tiny: ConvNeurConfig) -> None:
+    values = {**QUICK, "model": tiny, "epochs": 1, "task": "segmentation", "classes": ["ground", "square"], "crop": 32}
+    result = train("seg", out="run", **values)
+    assert RunPlan.read("run").request.model == "custom"
+    assert load_checkpoint(result.weights).provenance["classes"] == ["ground", "square"]
+    train("seg", out="run", resume=True, **values)
+    with pytest.raises(ConfigError, match="model: the run in run was begun with another"):
+        train("seg", out="run", resume=True, **{**values, "model": tiny.replace(mem_dim=4)})
+    with pytest.raises(ConfigError, match="classes a,b: the run in run was begun with ground,square"):
+        train("seg", out="run", resume=True, **{**values, "classes": ["a", "b"]})
+
+
+def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
+    """Where Python takes over no signals, as in a notebook's worker thread."""
+    notes: list[str] = []
+
+    class Notes(ProgressLines):
+        def note(self, line: str) -> None:
+            notes.append(line)
+
+    found: list[TrainResult] = []
+    thread = threading.Thread(target=lambda: found.append(train("cls", out="run", progress=Notes(), **QUICK, epochs=1)))
+    thread.start()
+    thread.join()
+    assert found[0].steps == 2
+    assert any("2 of 4 views" in line for line in notes)
+    assert is_main_process()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"learning_rate": 0.1}, "learning_rate: is no setting of a recipe or a model"),
+        ({"num_classes": 3}, "num_classes: the data say it"),
+        ({"drop_path_rate": 0.3}, "drop_path_rate: give `drop_path`"),
+        ({"lr": 0.0}, "lr 0.0: must be above 0"),
+        ({"memory": "some"}, "memory 'some': choose one of"),
+        ({"task": "detection"}, "task detection: choose segmentation, classification"),
+        ({"precision": "fp16"}, "precision fp16: choose auto, fp32, bf16"),
+        ({"device": "tpu"}, "device tpu: choose auto, cpu"),
+        ({"minutes": 0}, "minutes 0: must be above 0"),
+        ({"minutes": 1, "epochs": 1}, "minutes: is another way to say `epochs`"),
+        ({"save_every": 0}, "save_every 0: must be whole and at least 1"),
+        ({"workers": -1}, "workers -1: must be whole and at least 0"),
+        ({"validate_every": 1.5}, "validate_every 1.5: must be whole"),
+        ({"preset": "camvid"}, "preset: is for segmentation"),
+        ({"preset": "imagenet", "task": "segmentation"}, "preset imagenet: choose ade20k"),
+        ({"classes": "none.txt"}, "classes none.txt: no such file"),
+        ({"classes": ["a", "a"]}, "classes a, a: name each class once"),
+        ({"ignore_index": "some"}, "ignore_index some: must be a whole number"),
+        ({"init": "none"}, "init none: no such file; packaged weights are "),
+        ({"model": "m9"}, "model m9: choose m1"),
+        ({"recipe": "large"}, "recipe large: choose small"),
+        ({"head": "upernet"}, "head upernet: is not for classification"),
+        ({"accumulate": 3}, "batch 4: must be a multiple of processes x accumulate, 3"),
+    ],
+)
+def test_what_cannot_be_is_named_before_anything_is_written(place: Path, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        train("cls", out="run", **{**QUICK, **change})
+    assert str(error.value).startswith(words)
+    assert error.value.setting in (*change, "batch")
+    assert "--" not in str(error.value)
+    assert not (place / "run").exists()
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(place: Path) -> None:
+    with pytest.raises(InputError, match="run: holds no run to go on with; leave out `resume`"):
+        train("cls", out="run", resume=True)
+    train("cls", out="run", **QUICK, epochs=1)
+    before = (place / "run" / "weights.safetensors").read_bytes()
+    with pytest.raises(InputError, match="run: holds a run already; `resume` goes on with it"):
+        train("cls", out="run", **QUICK, epochs=1)
+    with pytest.raises(ConfigError, match=r"lr 0.5: the run in run was begun with 0.01; leave it out"):
+        train("cls", out="run", resume=True, lr=0.5)
+    assert (place / "run" / "weights.safetensors").read_bytes() == before
+    train("cls", out="run", **QUICK, epochs=1, force=True, seed=1)
+    assert (place / "run" / "weights.safetensors").read_bytes() != before
+
+
+def test_init_is_taken_again_where_no_state_was_saved(place: Path, tiny: ConvNeurConfig) -> None:
+    save_checkpoint(ConvNeur(tiny.replace(num_classes=5)), place / "five.safetensors")
+    whole = train("cls", out="whole", init="five.safetensors", **QUICK)
+    shutil.copytree("whole", "again")
+    (place / "again" / STATE).unlink()
+    train("cls", out="again", resume=True)
+    same(whole.folder, place / "again")
+
+
+def legacy(name: str, place: Path) -> Path:
+    """A folder that version 0.1.0 left behind, as if it had been made here."""
+    shutil.copytree(LEGACY / name, place / name)
+    config = place / name / "config.json"
+    config.write_text(config.read_text().replace("FOLDER", str(place)))
+    return place / name
+
+
+def test_a_run_of_the_first_version_goes_on(place: Path) -> None:
+    folder = legacy("run", place)
+    plan = RunPlan.read(folder)
+    assert (plan.request.task, plan.request.model, plan.request.data) == ("classification", "tiny.json", f"{place}/cls")
+    with pytest.raises(ConfigError, match=r"epochs 9: the run in run was begun with 40.0"):
+        train("cls", out="run", resume=True, epochs=9)
+    before = read_progress(folder / STATE)
+    result = train("cls", out="run", resume=True, **QUICK, epochs=40)
+    assert result.steps == 60
+    assert [dict(record) for record in result.validations[: len(before["validations"])]] == before["validations"]
+    assert [step for step, _ in result.losses] == [10, 20, 30, 40, 50, 60]
+    assert RunPlan.read(folder) == plan
+
+
+def test_a_run_of_the_first_version_without_a_state_begins_as_a_new_one(place: Path) -> None:
+    folder = legacy("run-segmentation", place)
+    values = {**QUICK, "task": "segmentation", "epochs": 40}
+    train("seg", out="run-segmentation", resume=True, **values)
+    train("seg", out="new", **values)
+    same(place / "new", folder)
+    assert shell("seg", "--out", "run-segmentation", "--resume", "--ignore-index", "7") == 2
+
+
+def test_a_damaged_config_is_named(place: Path) -> None:
+    folder = legacy("run", place)
+    config = json.loads((folder / "config.json").read_text())
+    for damage in ({"settings": {}}, {"asked": {}}, {"schema": "convneur.run/9"}, {"steps": 1, "classes": None}):
+        (folder / "config.json").write_text(json.dumps({**config, **damage}))
+        with pytest.raises(InputError, match="begin again with `force`"):
+            train("cls", out="run", resume=True)
