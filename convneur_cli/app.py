@@ -12,6 +12,7 @@ from convneur_cli.commands import (
     demo,
     eval_boundary,
     figure,
+    figure_boundaries,
     flops,
     models,
     predict,
@@ -66,7 +67,13 @@ for _name, _body in (
     ("demo", demo.demo),
 ):
     register(app, _name, _body)
-app.add_typer(figure.app)
+_figures = typer.Typer(
+    name="figure", cls=Group, help="Draw the paper's Figures 1, 2 and 3 again.", no_args_is_help=True
+)
+register(_figures, "accuracy", figure.accuracy)
+register(_figures, "architecture", figure.architecture)
+register(_figures, "boundaries", figure_boundaries.boundaries)
+app.add_typer(_figures)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

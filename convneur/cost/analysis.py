@@ -65,9 +65,11 @@ def analyze(
     Raises:  ConfigError: a wrong argument, by its name. InputError: a broken file or module.
 
     >>> import convneur
-    >>> print(convneur.cost.analyze("m1", sizes=[224, 512], memory="none"))
-    m1 with memory none: linear in pixels (11.2 kMACs per pixel from 1024 to 4096)
-    <BLANKLINE>
+    >>> report = convneur.cost.analyze("m1", sizes=[224, (512, 768)], memory="none")
+    >>> print(report.verdict)
+    linear in pixels (11.2 kMACs per pixel)
+    >>> {size: cost.macs for size, cost in report.models[0].sizes.items()}
+    {'224': 560237120, '512x768': 4388241920}
     """
     _choose("convention", convention, get_args(Convention))
     _choose("counter", counter, get_args(CounterName))

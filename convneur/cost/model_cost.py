@@ -63,7 +63,7 @@ class ModelCost:
     >>> import convneur
     >>> report = convneur.cost.analyze("m1", sizes=64, memory="none")
     >>> report.models[0].sizes["64"].macs
-    45825920
+    46027520
     """
 
     name: str

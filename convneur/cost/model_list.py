@@ -86,14 +86,9 @@ def list_models(models: Models = "all", *, size: Size = 224, progress: Progress 
     Raises: ConfigError: an unknown name, size or setting, or a model that is no ConvNeur; InputError: a broken file.
 
     >>> import convneur
-    >>> print(convneur.cost.list_models("m1,m2", size=224, memory="none"))  # doctest: +NORMALIZE_WHITESPACE
-    ConvNeur at 224x224
-    model  parameters          widths  C_m   GMACs  paper GMACs  chunks in stages 1-4
-    ---------------------------------------------------------------------------------
-    m1      4 082 260   40 80 160 320   80  0.5602       0.5602                     -
-    m2      5 813 568   48 96 192 384   96  0.7992       0.7992                     -
-    <BLANKLINE>
-    GMACs: billions ...
+    >>> found = convneur.cost.list_models("m1, m2", size=224, memory="none")
+    >>> {model.name: model.params for model in found.models}
+    {'m1': 4116800, 'm2': 5817784}
     """
     height, width = find_size(size)
     found = find_configs(models, **settings)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convneur.files import new_file
-from convneur_cli.commands.figure_boundaries import boundaries
-from convneur_cli.options.common import CommonOptions, Group, register
+from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
 from convneur_cli.results import FIGURES, check_outputs
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
 
     from convneur.results import Result
 
-__all__ = ["app"]
-
-app = typer.Typer(name="figure", cls=Group, help="Draw the paper's Figures 1, 2 and 3 anew.", no_args_is_help=True)
+__all__ = ["accuracy", "architecture"]
 
 
 def accuracy(
@@ -67,10 +64,6 @@ def architecture(
     printer = common.printer()
     described = convneur.cost.describe_architecture(model.model or "m1", size=size, **model.settings())
     _save(convneur.figures.architecture_figure(described), described, output, common, printer)
-
-
-for _name, _body in (("accuracy", accuracy), ("architecture", architecture), ("boundaries", boundaries)):
-    register(app, _name, _body)
 
 
 def _save(figure: "Figure", drawn: "Result", output: Path, common: CommonOptions, printer: Printer) -> None:
