@@ -192,7 +192,7 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
         assert words in study.line
     (place / "cls" / "test" / "dark" / "0.png").rename(place / "cls" / "test" / "dark" / "9.png")
     assert study("cls", "--out", "out", "--resume") == 2
-    assert "other photos than the study" in study.err
+    assert "other images than the study" in study.err
 
 
 @pytest.mark.slow
@@ -227,7 +227,7 @@ def test_python_goes_on_with_the_commands_study_and_the_command_with_pythons(
             assert (place / out / name).read_bytes() == (place / "whole" / name).read_bytes()
     with pytest.raises(ConfigError, match="twins none: the study was begun with another model of this name"):
         run_study("cls", out="typed", resume=True, twins={"none": {"mem_dim": 16}})
-    with pytest.raises(ConfigError, match="lr 0.5: the run in typed was begun with 0.01"):
+    with pytest.raises(ConfigError, match=r"lr 0.5: the run in typed was begun with 0.01"):
         run_study("cls", out="typed", resume=True, lr=0.5)
     with pytest.raises(ConfigError, match="folds 2: the run in typed was begun with none"):
         run_study("cls", out="typed", resume=True, folds=2)
@@ -388,7 +388,7 @@ def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
             for kind, folder in (("jpg", "images"), ("png", "masks")):
                 tar.add(place / "seg" / folder / "test" / f"{number}.{kind}", f"{number}.{kind}")
     inside = find_split(place, "segmentation", "test", reading)
-    files = [Example(each.name, each.photo, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
+    files = [Example(each.name, each.image, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
     data = TrainingData((), (), reading, ("ground", "square"), (1, 1))
     found = []
     for folder, examples in (("a", inside), ("b", files)):
