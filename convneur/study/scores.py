@@ -113,7 +113,7 @@ def label_images(
         if task == "segmentation" and path.exists():
             continue
         seen()
-        prediction = predictor.predict(example.photo, top=1)
+        prediction = predictor.predict(example.image, top=1)
         if prediction.top is not None:
             classes[example.name] = (predictor.classes or ()).index(prediction.top[0].label)
             continue

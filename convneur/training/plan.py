@@ -33,6 +33,9 @@ class RunRequest:
         init: the file of weights to begin from, absolute; classes: the file of names, absolute, or the names.
         ignore_index: the label that does not count, "none", or None for the preset's, or 255.
         epochs: None where minutes say how long the run is; precision, validate_every: before they were decided.
+
+    >>> RunRequest(data="/images", preset="camvid").model
+    'm1'
     """
 
     data: str

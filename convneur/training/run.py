@@ -68,7 +68,7 @@ def train(
         preset: data set: classes, ignored label, what stored ids and colours mean, names of files.
         classes: names of the classes, or a file with one per line.
         ignore_index: ground-truth label that does not count; "none" for none; by default the preset's, or 255.
-        epochs, minutes: how often each image is seen (by default the recipe says), or about how long the run takes.
+        epochs, minutes: passes over the training images (by default the recipe's), or about how long the run takes.
         precision: fp32, bf16, or auto (by default): bf16 if a few timed steps are a tenth faster.
         device: cpu, or auto: an accelerator if there is one.
         workers: processes that decode images; 0: none but this one.
@@ -86,7 +86,7 @@ def train(
             diverges; the device's memory does not suffice.
         KeyboardInterrupt: Ctrl-C; the state is saved. Outside Python's main thread Ctrl-C is not taken over.
 
-    >>> train("camvid", out="runs/camvid", learning_rate=0.1)
+    >>> train(".", out="runs/new", learning_rate=0.1)
     Traceback (most recent call last):
     convneur.errors.ConfigError: learning_rate: is no setting of a recipe or a model
     """
@@ -136,7 +136,7 @@ def train(
         found = shared(accelerator, _found(data, request, workers, begun, progress) if main else None)
         if begun is not None and begun.images != found.fingerprint:
             raise ConfigError(
-                "data", f"other photos than the run in {folder} was begun with; begin again with `force`", value=data
+                "data", f"other images than the run in {folder} was begun with; begin again with `force`", value=data
             )
         going_on = resume and (folder / STATE).exists()  # a run may end before its first state
         init = None if going_on else request.init

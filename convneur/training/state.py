@@ -55,7 +55,11 @@ def read_progress(path: Path) -> dict[str, Any]:
 
 
 def steps_done(folder: Path) -> int:
-    """How far the run in a folder has come by its state, 0 without one."""
+    """How far the run in a folder has come by its state, 0 without one.
+
+    >>> steps_done(Path("runs/none"))
+    0
+    """
     path = folder / STATE
     return int(read_progress(path)["step"]) if path.exists() else 0
 
@@ -63,7 +67,7 @@ def steps_done(folder: Path) -> int:
 def load_state(path: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Put everything back where `save_state` took it, bit for bit and in the same memory layout; the progress.
 
-    Raises: InputError: no such file, a damaged one, or another net's.
+    Raises: InputError: no such file, a damaged one, or another model's.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -78,7 +82,7 @@ def load_state(path: Path, *, model: nn.Module, average: nn.Module, optimizer: t
             for name, tensor in module.state_dict().items():
                 saved = tensors.get(f"{place}.{name}")
                 if saved is None or saved.shape != tensor.shape:
-                    raise InputError(path, f"is of another net ({name} differs); begin again with `force`")
+                    raise InputError(path, f"is of another model ({name} differs); begin again with `force`")
                 tensor.copy_(saved)
         for name, parameter in model.named_parameters():
             moments = {}

@@ -44,6 +44,24 @@ class Trainer:
         listeners: called with the record of each tenth step and each validation, as in metrics.jsonl.
         stop: asked after each step whether to end early, the state saved.
         about: kept in the weights' provenance.
+
+    What `train` does with a recipe, a plan in the folder and a report, by hand:
+
+    >>> import tempfile
+    >>> from importlib.resources import files
+    >>> from convneur.training import new_model, prepare_data, start_engine
+    >>> from convneur.training.settings import recipe_settings
+    >>> from convneur.variants import ConvNeurConfig
+    >>> nuclei = Path(str(files("convneur") / "data" / "samples" / "nuclei"))
+    >>> data = prepare_data(nuclei, "segmentation", classes=["background", "nucleus"])
+    >>> settings = recipe_settings("small", "segmentation", crop=(32, 32), batch=2)
+    >>> tiny = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, head="light-fpn", num_classes=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trainer = Trainer(Path(folder), settings, data, new_model(tiny, seed=0), start_engine("cpu"), steps=1,
+    ...                       validate_every=1, save_every=1)
+    ...     (record,) = trainer.run()
+    >>> list(record)
+    ['step', 'score', 'miou', 'pixel_accuracy', 'iou']
     """
 
     folder: Path

@@ -15,10 +15,10 @@ __all__ = ["study"]
 
 
 def study(
-    model: ModelOptions,
-    options: RunOptions,
-    recipe: RecipeOptions,
     data_set: DataSetOptions,
+    model: ModelOptions,
+    recipe: RecipeOptions,
+    options: RunOptions,
     common: CommonOptions,
     data: Annotated[
         Path,
@@ -41,11 +41,20 @@ def study(
     ] = None,
     folds: Annotated[
         int | None,
-        typer.Option(help="Cross-validation: test on each of K folds of train and val, by fresh models.", metavar="K"),
+        typer.Option(
+            help="Cross-validation: test on each of K folds of train and val, by fresh models.",
+            metavar="K",
+            rich_help_panel="Data",
+        ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Split to test on.", metavar="NAME", show_default="test if there is one, else val"),
+        typer.Option(
+            help="Split to test on.",
+            metavar="NAME",
+            show_default="test if there is one, else val",
+            rich_help_panel="Data",
+        ),
     ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Passes over the training images.", show_default="by --minutes")

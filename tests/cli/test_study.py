@@ -390,7 +390,7 @@ def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
             for kind, folder in (("jpg", "images"), ("png", "masks")):
                 tar.add(place / "seg" / folder / "test" / f"{number}.{kind}", f"{number}.{kind}")
     inside = find_split(place, "segmentation", "test", reading)
-    files = [Example(each.name, each.photo, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
+    files = [Example(each.name, each.image, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
     data = TrainingData((), (), reading, ("ground", "square"), (1, 1))
     found = []
     for folder, examples in (("a", inside), ("b", files)):
