@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A ViT, a Swin, a ConvNeXt and a ResNet of timm, counted in full: the table under "Any net" in docs/counting.md.
+# A ViT, a Swin, a ConvNeXt and a ResNet of timm, counted in full: the table under "Any model" in docs/counting.md.
 #
 #     examples/count_timm.sh [ENVIRONMENT]
 #
@@ -12,5 +12,5 @@ if [[ ! -x $place/bin/convneur ]]; then
   python3 -m venv "$place"
   "$place/bin/pip" install -q torch==2.14.1 torchvision==0.29.1 "$here[timm]"
 fi
-nets=(vit_small_patch16_224 swin_tiny_patch4_window7_224 convnext_tiny resnet50)
-exec "$place/bin/convneur" flops --sizes 224,448 --model "$(IFS=, && echo "${nets[*]/#/timm/}")"
+models=(vit_small_patch16_224 swin_tiny_patch4_window7_224 convnext_tiny resnet50)
+exec "$place/bin/convneur" flops --verbose --sizes 224,448 --model "$(IFS=, && echo "${models[*]/#/timm/}")"

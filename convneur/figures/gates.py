@@ -22,7 +22,7 @@ _TITLE, _STAMP, _HEADER = 0.25, 0.3, 0.62
 _SIDE, _LABELS = 2.35, 1.45  # the image with what it was made of; the rows' names
 _GUTTER = 0.14
 _CELL_MAX, _PANEL_HEIGHT_MAX = 2.6, 2.4
-_PHOTO_GAP = 0.25
+_IMAGE_GAP = 0.25
 _BAR, _NUMBERS = 0.25, 1.5  # under each panel: height of its colour bar and numbers; width these need
 _ARROW, _REST = 0.34, 0.14  # between rows: room for an arrow, or air
 _LINE = 0.145
@@ -55,7 +55,7 @@ def gates_figure(result: GateResult) -> Figure:
     >>> [axes.get_label() for axes in gates_figure(result).axes if axes.get_label() != "scale"]
     ['input', 'local_only 4', 'f_loc 4', 'gate 4', 'f_out 4']
     """
-    photo, stamp = result.pixels, result.weights.stamp
+    pixels, stamp = result.pixels, result.weights.stamp
     lines = measure_lines(result)
     rows = result.options.rows
     names = {row: _names(row, result) for row in rows}
@@ -63,7 +63,7 @@ def gates_figure(result: GateResult) -> Figure:
     left = _MARGIN + _SIDE + _GUTTER + _LABELS
     cell = min(_CELL_MAX, (_WIDTH - left - _MARGIN) / columns - _GUTTER)
     width = left + columns * (cell + _GUTTER) - _GUTTER + _MARGIN
-    panel_width, panel_height = _fitted(photo, cell, min(1.2 * cell, _PANEL_HEIGHT_MAX))
+    panel_width, panel_height = _fitted(pixels, cell, min(1.2 * cell, _PANEL_HEIGHT_MAX))
     row_height = max(panel_height + _BAR, *(_name_height(about) for _, _, about in names.values()))
     gaps = {row: _REST if _step(row, result) is None else _ARROW for row in rows}
 
@@ -72,17 +72,17 @@ def gates_figure(result: GateResult) -> Figure:
     margin += [("", "", _INK), (f"Green arrows mark the {'gating' if gating else 'fusion'} step.", "", _GREEN)]
     for note in result.notes:
         margin += [("", "", _INK), *((line, "", _INK) for line in textwrap.wrap(note, _NOTE))]
-    photo_width, photo_height = _fitted(photo, _SIDE, 1.4 * _SIDE)
+    image_width, image_height = _fitted(pixels, _SIDE, 1.4 * _SIDE)
 
     top = _MARGIN + _TITLE + (0 if stamp is None else _STAMP) + _HEADER
     under = max(
         sum(row_height + gaps[row] for row in rows[:-1])
         + row_height
         + (_MEASURES_GAP + _MEASURE_LINE * len(lines) if lines else 0),
-        photo_height + _PHOTO_GAP + _LINE * len(margin),
+        image_height + _IMAGE_GAP + _LINE * len(margin),
     )
     height = top + under + _MARGIN
-    figure = Figure(figsize=(width, height), facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     page = _Page(figure, width, height)
 
     title = f"Local features before and after {'the gate' if gating else 'fusion'}"
@@ -91,9 +91,9 @@ def gates_figure(result: GateResult) -> Figure:
         page.text(_MARGIN, _MARGIN + _STAMP, stamp, size=10, weight="bold", color=_RED, va="top")
 
     page.text(_MARGIN, top - 0.08, "Input", size=10, weight="bold")
-    axes = page.axes(_MARGIN, top, photo_width, photo_height, label="input")
-    axes.imshow(photo, aspect="auto", interpolation="antialiased")
-    y = top + photo_height + _PHOTO_GAP
+    axes = page.axes(_MARGIN, top, image_width, image_height, label="input")
+    axes.imshow(pixels, aspect="auto", interpolation="antialiased")
+    y = top + image_height + _IMAGE_GAP
     for key, value, colour in margin:
         page.text(_MARGIN, y, key, size=_SMALL, color=_GREY if value else colour)
         page.text(_MARGIN + _ABOUT_KEY, y, value, size=_SMALL, family=_MONO)
@@ -109,7 +109,7 @@ def gates_figure(result: GateResult) -> Figure:
         for row in rows:
             panel, colours = stage.maps[row], row_colours(row, result)
             axes = page.axes(x - panel_width / 2, y, panel_width, panel_height, label=f"{row} {stage.stage}")
-            _draw_map(axes, panel, colours, photo if result.options.overlay else None)
+            _draw_map(axes, panel, colours, pixels if result.options.overlay else None)
             axes = page.axes(x - panel_width / 2, y + panel_height + 0.05, panel_width, 0.06, label="scale")
             least, most = _colour_limits(panel)
             axes.imshow(_ramp(panel), aspect="auto", cmap=colours, vmin=least, vmax=most)
@@ -274,9 +274,9 @@ def _name_height(about: str) -> float:
     return 0.4 + _LINE * len(about.split("\n"))
 
 
-def _fitted(photo: NDArray[np.uint8], width: float, height: float) -> tuple[float, float]:
-    """The largest frame of the photo's aspect within these inches."""
-    aspect = photo.shape[0] / photo.shape[1]
+def _fitted(pixels: NDArray[np.uint8], width: float, height: float) -> tuple[float, float]:
+    """The largest frame of the image's aspect within these inches."""
+    aspect = pixels.shape[0] / pixels.shape[1]
     return min(width, height / aspect), min(height, width * aspect)
 
 
@@ -298,22 +298,22 @@ def _colour_limits(panel: StageMap) -> tuple[float, float]:
     return (low - 1, high + 1) if low == high else (low, high)
 
 
-def _draw_map(axes: Axes, panel: StageMap, colours: str, photo: NDArray[np.uint8] | None) -> None:
+def _draw_map(axes: Axes, panel: StageMap, colours: str, pixels: NDArray[np.uint8] | None) -> None:
     extent = None
-    if photo is not None:
-        extent = (0.0, float(photo.shape[1]), float(photo.shape[0]), 0.0)
-        axes.imshow(photo.mean(axis=2), aspect="auto", extent=extent, cmap="gray", vmin=0, vmax=255)
+    if pixels is not None:
+        extent = (0.0, float(pixels.shape[1]), float(pixels.shape[0]), 0.0)
+        axes.imshow(pixels.mean(axis=2), aspect="auto", extent=extent, cmap="gray", vmin=0, vmax=255)
     # Positions are drawn as squares, but where a map has more of them than the panel has pixels none is dropped.
-    pixels = axes.get_position().width * axes.figure.get_figwidth() * DPI  # type: ignore[union-attr]
+    across = axes.get_position().width * axes.figure.get_figwidth() * DPI  # type: ignore[union-attr]
     axes.imshow(
         panel.values,
         aspect="auto",
         extent=extent,
-        interpolation="nearest" if panel.values.shape[1] <= pixels else "antialiased",
+        interpolation="nearest" if panel.values.shape[1] <= across else "antialiased",
         cmap=colours,
         vmin=_colour_limits(panel)[0],
         vmax=_colour_limits(panel)[1],
-        alpha=None if photo is None else _OVERLAY_ALPHA,
+        alpha=None if pixels is None else _OVERLAY_ALPHA,
     )
 
 

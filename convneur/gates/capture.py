@@ -1,4 +1,4 @@
-"""One image through a net: what a block of each stage computed on its way, as arrays on the CPU."""
+"""One image through a model: what a block of each stage computed on its way, as arrays on the CPU."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class StageCapture:
 
     f_loc: local features, before any gate. gate: A = sigmoid(G); gated: A * F_loc; both None without a gate.
     f_out: the block's output, which contains its input X. surprise: (H, W), each token's ||k M_{t-1} - v||^2, None
-    without a memory. local_only: F_loc of the same block in the net without a global path, None if it was left out.
+    without a memory. local_only: F_loc of the same block in the model without a global path, None if it was left out.
     stride: pixels per position. chunks, chunk_length: T and L of the memory here; None without a memory.
     """
 
@@ -50,7 +50,7 @@ class StageCapture:
 
 @dataclass(frozen=True)
 class GateCapture:
-    """The captured stages, in order; config: of the net; block: which block of each stage, from 1."""
+    """The captured stages, in order; config: of the model; block: which block of each stage, from 1."""
 
     config: ConvNeurConfig
     block: int
@@ -58,7 +58,7 @@ class GateCapture:
 
 
 def untrained(config: ConvNeurConfig, seed: int) -> ConvNeur:
-    """A net with its random starting weights, in eval mode; the caller's random state is left as it is."""
+    """A model with its random starting weights, in eval mode; the caller's random state is left as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return ConvNeur(config).eval()
@@ -67,19 +67,19 @@ def untrained(config: ConvNeurConfig, seed: int) -> ConvNeur:
 def reconfigured(model: ConvNeur, **changes: Any) -> ConvNeur:
     """The same weights under other settings, in eval mode: `memory="none"` switches the global path off.
 
-    The new net shares its tensors with `model`, which is left as it is.
+    The new model shares its tensors with `model`, which is left as it is.
     Raises: ConfigError: settings that need a tensor which `model` lacks or has in another shape.
     """
     have = model.state_dict()
     with torch.device("meta"):
-        net = ConvNeur(model.config.replace(**changes))
-    wanted = net.state_dict()
+        changed = ConvNeur(model.config.replace(**changes))
+    wanted = changed.state_dict()
     for name, tensor in wanted.items():
         if name not in have or have[name].shape != tensor.shape:
             settings = ", ".join(f"{key} {value}" for key, value in changes.items())
             raise ConfigError("model", f"{settings} needs other weights than the model has ({name})")
-    net.load_state_dict({name: have[name] for name in wanted}, assign=True)
-    return net.eval()
+    changed.load_state_dict({name: have[name] for name in wanted}, assign=True)
+    return changed.eval()
 
 
 def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, needs_gate: bool = True) -> None:
@@ -105,11 +105,11 @@ def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, ne
         )
 
 
-def _check_depths(config: ConvNeurConfig, stages: Sequence[int], block: int, net: str = "") -> None:
+def _check_depths(config: ConvNeurConfig, stages: Sequence[int], block: int, whose: str = "") -> None:
     for stage in stages:
         depth = config.depths[stage - 1]
         if not 1 <= block <= depth:
-            raise ConfigError("block", f"stage {stage}{net} has blocks 1 to {depth}", value=block)
+            raise ConfigError("block", f"stage {stage}{whose} has blocks 1 to {depth}", value=block)
 
 
 def capture_gates(
@@ -120,11 +120,11 @@ def capture_gates(
     stages: Sequence[int] = (1, 2, 3, 4),
     block: int = 1,
 ) -> GateCapture:
-    """Run a net over one image and keep what a block of each stage computed, before and after its gate.
+    """Run a model over one image and keep what a block of each stage computed, before and after its gate.
 
     Args:
-        image: (in_channels, H, W) float, normalised as the net was trained.
-        local_only: the net without a global path to compare with; None is `model` itself with the memory off; "off"
+        image: (in_channels, H, W) float, normalised as the model was trained.
+        local_only: the model without a global path to compare with; None is `model` itself with the memory off; "off"
             leaves the comparison out, and half of the work.
         stages: 1 to 4.
         block: which of each stage's blocks, from 1.
@@ -139,7 +139,7 @@ def capture_gates(
         twin = reconfigured(model, memory="none") if local_only is None else local_only
         if twin.config.memory != "none":
             raise ConfigError("local_only", "needs memory none", value=f"memory {twin.config.memory}")
-        _check_depths(twin.config, stages, block, " of the local-only net")
+        _check_depths(twin.config, stages, block, " of the local-only model")
     if model.training or (twin is not None and twin.training):
         raise ValueError("the model is in training mode; call eval() first")
     try:

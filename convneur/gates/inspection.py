@@ -69,8 +69,8 @@ def inspect(
     >>> result = inspect(image, weights=model, stage=(1, 2), size=96)
     >>> [(stage.stage, stage.maps["gate"].values.shape) for stage in result.stages]
     [(1, (16, 24)), (2, (8, 12))]
-    >>> result.measures[0].background_suppression.change  # doctest: +ELLIPSIS
-    1.0...
+    >>> 0.9 < result.measures[0].background_suppression.change < 1.1  # a young gate treats both alike
+    True
     """
     inspector = Inspector(
         weights=weights,

@@ -29,7 +29,14 @@ _GATE_REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "max")
 
 @dataclass(frozen=True)
 class StageLayers:
-    """A stage's maps by row, then by key: a reduction's name or "channel N", N from 0; surprise has "value" alone."""
+    """A stage's maps by row, then by key: a reduction's name or "channel N", N from 0; surprise has "value" alone.
+
+    >>> import numpy as np, convneur
+    >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    >>> result = convneur.gates.inspect(image, weights="none", mem_dim=8, stage=4, size=64)
+    >>> list(result.layers()[0].rows["gate"])[:3]
+    ['rms', 'mean', 'max']
+    """
 
     stage: int
     rows: Mapping[Row, Mapping[str, StageMap]]

@@ -1,4 +1,4 @@
-"""Where in a photo a gate is looked at: what counts as object, background and edge at a stage's positions."""
+"""Where in an image a gate is looked at: what counts as object, background and edge at a stage's positions."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,14 +31,14 @@ class Regions:
 
 
 def mask_regions(mask: NDArray[np.int8], shape: tuple[int, int]) -> Regions:
-    """Regions from a mask of the photo.
+    """Regions from a mask of the image.
 
-    Choice: a position stands for the pixels that its square covers when the map is stretched over the photo. It
+    Choice: a position stands for the pixels that its square covers when the map is stretched over the image. It
         counts for the object by the share of object pixels among them, for the background by that of background
         pixels, so that no threshold decides over small objects in deep stages. Edge positions are those with a pixel
         of the object that has a neighbour outside it above, below, left or right, or such a neighbour; the image's
         border is no edge. Void pixels belong to no region but lie outside the object.
-    Args: mask: (H, W), 1 object, 0 background, -1 void, of the size the net saw; shape: (h, w) of the stage.
+    Args: mask: (H, W), 1 object, 0 background, -1 void, of the size the model saw; shape: (h, w) of the stage.
     """
     inside = mask == 1
     contour = np.zeros(mask.shape, bool)
@@ -57,12 +57,12 @@ def mask_regions(mask: NDArray[np.int8], shape: tuple[int, int]) -> Regions:
 
 
 def gradient_regions(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> Regions:
-    """Regions from the photo alone: a stand-in for a mask, which takes flat areas for background.
+    """Regions from the image alone: a stand-in for a mask, which takes flat areas for background.
 
-    Equation: |g|^2 = sum over RGB of (dx^2 + dy^2), central differences of the photo averaged to the stage's positions.
+    Equation: |g|^2 = sum over RGB of (dx^2 + dy^2), central differences of the image averaged to the stage's positions.
     Choice: edges are the positions at or above the 90th percentile of |g|, background those at or below its median.
-        Positions with the least |g| of all are never edges, so a photo without any variation has none.
-    Args: pixels: (H, W, 3) uint8, what the net saw; shape: (h, w) of the stage.
+        Positions with the least |g| of all are never edges, so an image without any variation has none.
+    Args: pixels: (H, W, 3) uint8, what the model saw; shape: (h, w) of the stage.
     """
     small = _cell_means(pixels, shape)
     squares = [np.square(np.gradient(small, axis=axis)) for axis in (0, 1) if shape[axis] > 1]

@@ -65,7 +65,7 @@ def test_a_separate_local_only_net(net: ConvNeur, config: ConvNeurConfig, image:
         capture_gates(net, image, local_only=net)
     shallow = untrained(config.replace(memory="none", depths=(1, 1, 1, 1)), seed=9)
     deep = reconfigured_per_layer(config)
-    with pytest.raises(ConfigError, match="stage 2 of the local-only net has blocks 1 to 1"):
+    with pytest.raises(ConfigError, match="stage 2 of the local-only model has blocks 1 to 1"):
         capture_gates(deep, image, local_only=shallow, stages=(2,), block=2)
 
 
