@@ -206,7 +206,7 @@ class StudyResult(Result):
         definitions = "; ".join(f"{each.short}: {each.definition}" for each in self.metrics.values())
         words = [
             f"{definitions}. GMACs: multiply-adds executed for one image of the training views' size, in billions.",
-            f"For each seed all models were trained for {grouped(self.steps)} steps on the same images in the same "
+            f"For each seed all models were trained for {plural(self.steps, 'step')} on the same images in the same "
             "order; each is tested with the averaged weights of its best validation.",
         ]
         if len(self.twins) > 1:
@@ -229,8 +229,8 @@ class StudyResult(Result):
                 )
             if any(each.printed_difference is not None for each in self.twins):
                 words.append(
-                    f"Printed: the difference in top-1 that the paper ({published().paper}) prints for the same change "
-                    "to m3 on ImageNet-1K at 224x224: another task, other data, another length of training."
+                    "Printed: the difference in top-1 for the same change to m3 on ImageNet-1K at 224x224 in "
+                    f"{published().paper}: another task, other data, another length of training."
                 )
         if self.split == "val":
             words.append("Tested on the images that the weights are chosen on: all values are a little too good.")
