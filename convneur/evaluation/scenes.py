@@ -18,7 +18,7 @@ from convneur.data.photo_folder import PhotoFolder
 from convneur.errors import ConfigError
 from convneur.evaluation.inputs import Inputs, existing
 from convneur.evaluation.words import DISTANCES, metric_name
-from convneur.figures.scene import Scene, ScenePrediction
+from convneur.figures import Scene, ScenePrediction
 from convneur.formats import grouped, significant
 from convneur.metrics import BoundarySettings
 from convneur.metrics.picks import Pick, boundary_errors, error_hotspots, metric_path, pick_images
