@@ -82,7 +82,7 @@ def gates_figure(result: GateResult) -> Figure:
         image_height + _IMAGE_GAP + _LINE * len(margin),
     )
     height = top + under + _MARGIN
-    figure = Figure(figsize=(width, height), facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     page = _Page(figure, width, height)
 
     title = f"Local features before and after {'the gate' if gating else 'fusion'}"

@@ -23,8 +23,8 @@ def announce(trainer: Trainer, model: str, progress: Progress, *, profiled: bool
     chunks, unreached = trainer.model.chunks(*settings.crop), trainer.model.unreached(*settings.crop)
     accelerator = trainer.accelerator
     rows = [
-        ("net", f"{model}, memory {config.memory}, head {config.head}, {parameters / 1e6:.2f} M parameters"),
-        ("photos", f"{len(data.train)} to train, {len(data.val)} to validate, {len(data.names)} classes"),
+        ("model", f"{model}, memory {config.memory}, head {config.head}, {parameters / 1e6:.2f} M parameters"),
+        ("images", f"{len(data.train)} to train, {len(data.val)} to validate, {len(data.names)} classes"),
         ("steps", f"{grouped(trainer.steps)} of {settings.batch} views of {settings.crop[0]}x{settings.crop[1]}, "
                   f"{settings.epochs:.3g} epochs, validated every {trainer.validate_every}"),
         ("on", f"{accelerator.num_processes} x {accelerator.device.type}, {trainer.precision}"),

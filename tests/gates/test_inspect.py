@@ -1,6 +1,8 @@
 """`inspect` from Python: images as files and as objects, models as names and as modules, and what goes wrong."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import convneur.figures
 import convneur.gates
 from convneur.checkpoints import save_checkpoint
 from convneur.data.images import normalise
@@ -215,3 +218,17 @@ def test_every_name_at_the_door_loads() -> None:
         assert getattr(convneur.gates, name) is not None
     with pytest.raises(AttributeError, match="nothing_such"):
         convneur.gates.nothing_such  # noqa: B018
+
+
+def test_the_programs_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the folder that `convneur demo` writes; its samples are the package's."""
+    root = Path(convneur.__file__).parents[1]
+    shutil.copytree(root / "convneur" / "data" / "samples", tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for program in re.findall(r"```python\n(.*?)```", (root / "docs" / "gates.md").read_text("utf-8"), re.DOTALL):
+        exec(program, names)
+    with Image.open("gates.png") as picture:
+        assert picture.width > 2000
+    assert len(Path("gates.csv").read_text().splitlines()) == 1 + 4 * 8
+    assert names["gates"].weights.file == "photos.safetensors"

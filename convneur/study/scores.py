@@ -4,36 +4,36 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
+
+from convneur.data.examples import Example, Task, find_split, has_split, survey
+from convneur.data.pairs import Pair
 from convneur.errors import ConfigError
+from convneur.evaluation import score_pairs
 from convneur.files import new_file, new_folder
-from convneur_cli.errors import UsageError
-from convneur_cli.output import Printer
-from convneur_cli.study_report import Outcome
+from convneur.inference import load
+from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
+from convneur.progress import Progress, silent
+from convneur.study.runs import folds_of
+from convneur.training import TrainingData
 
-if TYPE_CHECKING:
-    import torch
-
-    from convneur.data.examples import Example, Task
-    from convneur.metrics import BoundarySettings, PairScores
-    from convneur.training.data import TrainingData
-
-__all__ = ["MADE", "TestPhotos", "find_test_photos", "is_labelled", "label_photos", "score_run"]
+__all__ = ["TESTED", "RunScores", "TestImages", "find_test_images", "is_labelled", "label_images", "score_run"]
 
 _LABELS, _SCORES, _CLASSES = "labels", "scores.jsonl", "predictions.json"
-MADE = (_LABELS, _SCORES, _CLASSES)
+TESTED = (_LABELS, _SCORES, _CLASSES)
 """What testing leaves in a run's folder."""
 
 
 @dataclass(frozen=True)
-class TestPhotos:
+class TestImages:
     """What is tested on. split: its name, None for folds; parts: one, or a fold each."""
 
     __test__ = False  # no test, for pytest
 
     split: str | None
-    parts: "tuple[tuple[Example, ...], ...]"
+    parts: tuple[tuple[Example, ...], ...]
 
     @property
     def folds(self) -> int | None:
@@ -43,66 +43,66 @@ class TestPhotos:
     def count(self) -> int:
         return sum(map(len, self.parts))
 
-    def of(self, fold: int | None) -> "tuple[Example, ...]":
+    def of(self, fold: int | None) -> tuple[Example, ...]:
         return self.parts[fold or 0]
 
 
-def find_test_photos(
-    printer: Printer,
+@dataclass(frozen=True, eq=False)
+class RunScores:
+    """The test scores of one run, to be drawn from and as they are."""
+
+    table: ScoreTable
+    summary: BoundarySummary
+
+
+def find_test_images(
     root: Path,
-    data: "TrainingData",
-    task: "Task",
+    data: TrainingData,
+    task: Task,
     *,
     split: str | None,
     folds: int | None,
     threads: int,
-) -> TestPhotos:
-    """The split, by default test or else val, or the folds. Raises: UsageError: there is none such."""
-    from convneur.data.examples import find_split, has_split, survey
-    from convneur.training.study import folds_of
-
+    progress: Progress = silent,
+) -> TestImages:
+    """The split, by default test or else val, or the folds. Raises: ConfigError: there is none such."""
     if folds is not None:
-        try:
-            return TestPhotos(None, folds_of(data.train, data.val, folds))
-        except ConfigError as error:
-            raise UsageError(f"--{error}") from None
+        return TestImages(None, folds_of(data.train, data.val, folds))
     name = split or ("test" if has_split(root, task, "test") else "val")
     if name == "val":
-        printer.warn("tested on the photos that the weights are chosen on: all figures are a little too good")
-        return TestPhotos(name, (data.val,))
+        progress.warn("tested on the photos that the weights are chosen on: all figures are a little too good")
+        return TestImages(name, (data.val,))
     if name == "train" or not has_split(root, task, name):
-        raise UsageError(f"--split {name}: no such split beside train; choose test, val, or the name of a folder")
+        raise ConfigError("split", "no such split beside train; choose test, val, or the name of a folder", value=name)
     examples = find_split(root, task, name, data.reading)
-    with printer.steps("looking through the test photos", len(examples)) as advance:
+    with progress.steps("looking through the test photos", len(examples)) as advance:
         found = survey(examples, data.reading, len(data.names), threads=max(threads, 1), seen=advance)
     for line in found.failed:
-        printer.error(line)
+        progress.error(line)
     if found.failed:
-        printer.warn(f"{len(found.failed)} test photos cannot be read and are left out")
-    return TestPhotos(name, (found.examples,))
+        progress.warn(f"{len(found.failed)} test photos cannot be read and are left out")
+    return TestImages(name, (found.examples,))
 
 
-def is_labelled(folder: Path, examples: "Sequence[Example]", task: "Task") -> bool:
-    """Whether a run has been asked of all test photos."""
+def is_labelled(folder: Path, examples: Sequence[Example], task: Task) -> bool:
+    """Whether a run has been asked of all test images."""
     if task == "classification":
         return (folder / _CLASSES).exists()
     return all(_label_map(folder, example).exists() for example in examples)
 
 
-def label_photos(
+def label_images(
     folder: Path,
     weights: Path,
-    examples: "Sequence[Example]",
-    task: "Task",
-    device: "torch.device",
+    examples: Sequence[Example],
+    task: Task,
+    device: torch.device,
     seen: Callable[[], object],
 ) -> None:
-    """Ask a run's weights of each photo that is not labelled yet: a label map, or a class, in its folder.
+    """Ask a run's weights of each image that is not labelled yet: a label map, or a class, in its folder.
 
-    Args: seen: called before each photo.
+    Args: seen: called before each image.
     """
-    from convneur.inference import load
-
     if is_labelled(folder, examples, task):
         return
     predictor = load(weights)
@@ -113,7 +113,7 @@ def label_photos(
         if task == "segmentation" and path.exists():
             continue
         seen()
-        prediction = predictor.predict(example.photo, top=1)
+        prediction = predictor.predict(example.image, top=1)
         if prediction.top is not None:
             classes[example.name] = (predictor.classes or ()).index(prediction.top[0].label)
             continue
@@ -124,11 +124,8 @@ def label_photos(
             temporary.write_text(json.dumps(classes, indent=1) + "\n", encoding="utf-8")
 
 
-def score_run(folder: Path, examples: "Sequence[Example]", data: "TrainingData", task: "Task", workers: int) -> Outcome:
-    """The scores of a run that has labelled all photos."""
-    from convneur.metrics import BoundaryAccumulator
-    from convneur.metrics.comparison import ScoreTable
-
+def score_run(folder: Path, examples: Sequence[Example], data: TrainingData, task: Task, workers: int) -> RunScores:
+    """The scores of a run that has labelled all images."""
     settings = _settings(data, task)
     table, total = ScoreTable(settings, data.names), BoundaryAccumulator(settings, data.names)
     scored = (
@@ -139,12 +136,10 @@ def score_run(folder: Path, examples: "Sequence[Example]", data: "TrainingData",
     for name, scores in scored:
         table.add(name, scores)
         total.add(name, scores)
-    return Outcome(table, total.summary())
+    return RunScores(table, total.summary())
 
 
-def _settings(data: "TrainingData", task: "Task") -> "BoundarySettings":
-    from convneur.metrics import BoundarySettings
-
+def _settings(data: TrainingData, task: Task) -> BoundarySettings:
     count = len(data.names)
     if task == "classification":
         return BoundarySettings(num_classes=count, ignore_index=None, metrics=("pixel_accuracy",))
@@ -157,37 +152,29 @@ def _settings(data: "TrainingData", task: "Task") -> "BoundarySettings":
 
 
 def _scored_classes(
-    folder: Path, examples: "Sequence[Example]", settings: "BoundarySettings"
-) -> "Iterator[tuple[str, PairScores]]":
-    """A photo's class is a label map of one pixel, so that top-1 is the pixel accuracy of those."""
-    import numpy as np
-
-    from convneur.metrics import score_pair
-
+    folder: Path, examples: Sequence[Example], settings: BoundarySettings
+) -> Iterator[tuple[str, PairScores]]:
+    """An image's class is a label map of one pixel, so that top-1 is the pixel accuracy of those."""
     said = json.loads((folder / _CLASSES).read_text(encoding="utf-8"))
     for example in examples:
-        truth, guess = np.full((1, 1), example.target), np.full((1, 1), said[example.name])
-        yield example.name, score_pair(guess, truth, settings)
+        pred, gt = np.full((1, 1), said[example.name]), np.full((1, 1), example.target)
+        yield example.name, score_pair(pred, gt, settings)
 
 
 def _scored_maps(
-    folder: Path, examples: "Sequence[Example]", data: "TrainingData", settings: "BoundarySettings", workers: int
-) -> "Iterator[tuple[str, PairScores]]":
-    from convneur.data.pairs import Pair
-    from convneur.evaluation import score_pairs
-    from convneur.metrics import score_pair
-
+    folder: Path, examples: Sequence[Example], data: TrainingData, settings: BoundarySettings, workers: int
+) -> Iterator[tuple[str, PairScores]]:
     pairs = []
     for example in examples:
         made = _label_map(folder, example)
         if isinstance(example.target, Path):
             pairs.append(Pair(example.name, made, example.target))
         elif not isinstance(example.target, int):  # inside a shard, which is no file to be known again by its time
-            truth = data.reading.ground_truth(example.target)
-            yield example.name, score_pair(data.reading.prediction(made), truth, settings)
+            gt = data.reading.ground_truth(example.target)
+            yield example.name, score_pair(data.reading.prediction(made), gt, settings)
     if pairs:  # silently: the study has a bar of its own
         yield from score_pairs(pairs, data.reading, settings, kept=folder / _SCORES, workers=max(workers, 1))
 
 
-def _label_map(folder: Path, example: "Example") -> Path:
+def _label_map(folder: Path, example: Example) -> Path:
     return folder / _LABELS / f"{example.name}.png"
