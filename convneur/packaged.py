@@ -1,8 +1,8 @@
-"""Trained weights that come with the package: safetensors in float16, each with a model card beside it."""
+"""What comes with the package: trained weights, safetensors in float16 with a model card beside each, and samples."""
 
 from pathlib import Path
 
-from convneur.errors import ConfigError
+from convneur.errors import ConfigError, OutputExistsError
 from convneur.files import new_file, new_folder
 
 __all__ = ["find_weights", "local_twin", "packaged_weights", "weights_path", "write_samples"]
@@ -72,9 +72,12 @@ def write_samples(folder: str | Path, *, force: bool = False) -> None:
     ...     sorted(path.name for path in Path(folder).iterdir())[:3]
     ['README.md', 'classes.txt', 'horse']
     """
+    targets = {source: Path(folder) / source.relative_to(_SAMPLES) for source in sorted(_SAMPLES.rglob("*"))}
+    for source, target in targets.items():
+        if source.is_file() and target.exists() and not force:  # before anything is written
+            raise OutputExistsError(target)
     new_folder(Path(folder))
-    for source in sorted(_SAMPLES.rglob("*")):
-        target = Path(folder) / source.relative_to(_SAMPLES)
+    for source, target in targets.items():
         if source.is_dir():
             new_folder(target)
         else:

@@ -23,6 +23,7 @@ from convneur_cli.commands import (
 )
 from convneur_cli.errors import INTERRUPTED, USAGE
 from convneur_cli.options.common import Group, register
+from convneur_cli.options.training import LAYOUTS
 
 __all__ = ["app", "main"]
 
@@ -66,7 +67,7 @@ for _name, _body in (
     ("tables", tables.tables),
     ("demo", demo.demo),
 ):
-    register(app, _name, _body)
+    register(app, _name, _body, LAYOUTS.get(_name))
 _figures = typer.Typer(
     name="figure", cls=Group, help="Draw the paper's Figures 1, 2 and 3 again.", no_args_is_help=True
 )

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from convneur.training.study import Cell
 from numpy.typing import NDArray
 
 from convneur import ConvNeur, load_checkpoint
@@ -28,7 +29,6 @@ from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.inference import pixel_logits
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, score_pair
-from convneur.training.study import Cell
 
 WAYS = ("trained", "scaled", "amid")
 

@@ -12,7 +12,8 @@ from skimage import data
 
 from convneur.checkpoints import load_checkpoint
 from convneur.data.images import normalise
-from convneur.packaged import packaged_weights, weights_path
+from convneur.errors import OutputExistsError
+from convneur.packaged import packaged_weights, weights_path, write_samples
 from convneur.training.diagnostics import SATURATED, read_diagnostics
 
 LARGEST_TOGETHER = 36_000_000  # bytes
@@ -51,3 +52,13 @@ def test_a_packaged_net_is_finite_at_four_times_its_training_side(name: str) -> 
     gauges = read_diagnostics(model, x)
     assert all(value is None or value < SATURATED for value in gauges.context)
     assert gauges.largest < 10 * SATURATED
+
+
+def test_samples_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"mine")
+    with pytest.raises(OutputExistsError, match="exists already"):
+        write_samples(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+    write_samples(tmp_path, force=True)
+    assert (tmp_path / "photo.jpg").stat().st_size > 10_000
+    assert (tmp_path / "nuclei" / "images" / "train").is_dir()

@@ -1,4 +1,4 @@
-"""What a net is trained on: photos with their label maps or classes, found in folders and looked through once."""
+"""What a model is trained on: images with their label maps or classes, found in folders and looked through once."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -19,8 +19,8 @@ from convneur.data.shards import Member, class_number, samples, shards_of
 from convneur.errors import InputError
 
 __all__ = [
-    "DataSet",
     "Example",
+    "FoundExamples",
     "Survey",
     "Task",
     "find_examples",
@@ -39,18 +39,18 @@ _MOST_FAILED = 0.01  # of the files: more is no accident but a wrong path, a wro
 
 @dataclass(frozen=True)
 class Example:
-    """A photo and what it shows: the file of its label map, or its class. name: the photo's path without suffix."""
+    """An image and its target: the file of its label map, or its class. name: the image's path without suffix."""
 
     name: str
-    photo: Path | Member
+    image: Path | Member
     target: Path | Member | int
 
 
 @dataclass(frozen=True)
-class DataSet:
+class FoundExamples:
     """train, val: in the order of their names. names: of the classes, None if the files do not say.
 
-    val_from: what the validation is made of, for people. unpaired: photos without a label map, which are left aside.
+    val_from: what the validation is made of, for people. unpaired: images without a label map, which are left aside.
     """
 
     train: tuple[Example, ...]
@@ -64,7 +64,7 @@ class DataSet:
 class Survey:
     """What a look at every file gave.
 
-    examples: those that can be read. failed: a line for each other. counts: pixels of each class, or photos.
+    examples: those that can be read. failed: a line for each other. counts: pixels of each class, or images.
     """
 
     examples: tuple[Example, ...]
@@ -72,24 +72,24 @@ class Survey:
     counts: tuple[int, ...]
 
 
-def find_examples(root: Path, task: Task, reading: Reading) -> DataSet:
-    """The photos under a folder, with their label maps or classes.
+def find_examples(root: Path, task: Task, reading: Reading) -> FoundExamples:
+    """The images under a folder, with their label maps or classes.
 
     Choice: segmentation `images/<split>/...` and `masks/<split>/...`, equal relative paths but for the suffix, names
         as the preset has them; classification `<split>/<class>/...`; either one as WebDataset shards (`shards_of`),
         `<key>.jpg` with `<key>.png` or with `<key>.cls`. Splits are `train` and `val`; without `val` it is what
         `held_out` takes from `train`.
-    Raises:  InputError: no such folders, a label map without a photo, fewer than two photos.
+    Raises:  InputError: no such folders, a label map without an image, fewer than two images.
     """
     names = _class_names(root, task) if task == "classification" else reading.preset.names if reading.preset else None
     train, unpaired = _split(root, task, "train", reading, names)
     if has_split(root, task, "val"):
         val, more = _split(root, task, "val", reading, names)
-        return DataSet(train, val, names, "split val", unpaired + more)
+        return FoundExamples(train, val, names, "split val", unpaired + more)
     if len(train) < 2:
-        raise InputError(root, "one photo; training needs a second one to validate on, or a split val")
+        raise InputError(root, "one image; training needs a second one to validate on, or a split val")
     kept, held = held_out(train)
-    return DataSet(kept, held, names, "a tenth of train, by a hash of the names", unpaired)
+    return FoundExamples(kept, held, names, "a tenth of train, by a hash of the names", unpaired)
 
 
 def held_out(examples: Sequence[Example]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
@@ -108,12 +108,12 @@ def hash_of(name: str) -> int:
 
 
 def has_split(root: Path, task: Task, split: str) -> bool:
-    """Whether a folder has photos of a split, `test` or another."""
+    """Whether a folder has images of a split, `test` or another."""
     return bool(shards_of(root, split)) or (root / ("images" if task == "segmentation" else "") / split).is_dir()
 
 
 def find_split(root: Path, task: Task, split: str, reading: Reading) -> tuple[Example, ...]:
-    """The photos of any split, such as `test`, in the order of their names; classes are those of `train`.
+    """The images of any split, such as `test`, in the order of their names; classes are those of `train`.
 
     Raises:  InputError: as `find_examples`.
     """
@@ -125,20 +125,20 @@ def find_split(root: Path, task: Task, split: str, reading: Reading) -> tuple[Ex
 def read_example(
     example: Example, reading: Reading, num_classes: int | None = None
 ) -> tuple[NDArray[np.uint8], LabelMap | int]:
-    """The photo, (H, W, 3) RGB, and its label map, (H, W), or class.
+    """The image, (H, W, 3) RGB, and its label map, (H, W), or class.
 
     Raises: InputError: an unreadable file, sizes that differ, a label that is neither a class nor ignored.
     """
-    pixels = read_photo(example.photo, long_side=None).pixels
+    pixels = read_photo(example.image, long_side=None).pixels
     if isinstance(example.target, int):
         if num_classes is not None and example.target >= num_classes:
-            raise InputError(example.photo, f"class {example.target} is none of 0 to {num_classes - 1}")
+            raise InputError(example.image, f"class {example.target} is none of 0 to {num_classes - 1}")
         return pixels, example.target
     labels = reading.ground_truth(example.target)
     if labels.shape != pixels.shape[:2]:
         raise InputError(
             example.target,
-            f"{_size(labels.shape)} pixels, its photo {example.photo} {_size(pixels.shape)}; make them equal",
+            f"{_size(labels.shape)} pixels, its image {example.image} {_size(pixels.shape)}; make them equal",
         )
     seen = np.unique(labels)
     classes = seen[seen != reading.ignore_index] if reading.ignore_index is not None else seen
@@ -215,17 +215,17 @@ def _segmentation(
 ) -> tuple[tuple[Example, ...], tuple[str, ...]]:
     photos, masks = _folder(root / "images" / split), _folder(root / "masks" / split)
     templates = [naming.template for naming in reading.preset.gt] if reading.preset else ["{stem}"]
-    # One folder given for both sides: what is wanted are the label maps by the names that photos go by.
+    # One folder given for both sides: what is wanted are the label maps by the names that images go by.
     paired = find_pairs(masks, masks, pred_names=templates, gt_names=templates)
     folder = PhotoFolder(photos)
     examples = []
     for pair in paired.pairs:
         photo = folder.find(pair.name)
         if photo is None:
-            raise InputError(pair.gt, f"no photo {pair.name} under {photos}; names must be equal but for the suffix")
+            raise InputError(pair.gt, f"no image {pair.name} under {photos}; names must be equal but for the suffix")
         assert isinstance(pair.gt, Path)  # pages are made of it by `paged` alone
         examples.append(Example(pair.name, photo, pair.gt))
-    used = {example.photo for example in examples}
+    used = {example.image for example in examples}
     return tuple(examples), tuple(str(path) for path in photos_under(photos) if path not in used)
 
 
@@ -241,7 +241,7 @@ def _classification(
             name = photo.relative_to(root / split).with_suffix("").as_posix()
             examples.append(Example(name, photo, numbers[folder.name]))
     if not examples:
-        raise InputError(root / split, "no photo in its class folders")
+        raise InputError(root / split, "no image in its class folders")
     return tuple(sorted(examples, key=lambda example: example.name)), ()
 
 
@@ -261,7 +261,7 @@ def _sharded(root: Path, shards: Sequence[Path], task: Task) -> tuple[tuple[Exam
                 target = shown if dense else class_number(shown)
                 examples.append(Example(f"{place}/{key}", photo, target))
             elif shown:
-                raise InputError(shown, f"no photo {key}.jpg in this shard")
+                raise InputError(shown, f"no image {key}.jpg in this shard")
             elif photo:
                 unpaired.append(str(photo))
     if not examples:

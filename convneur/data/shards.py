@@ -1,9 +1,9 @@
-"""WebDataset shards: tar files whose members of one name, a photo and what it shows, are an example.
+"""WebDataset shards: tar files whose members of one name, an image and what it shows, are an example.
 
-Choice: the headers of the tars are read once, by Python's tarfile, and a photo is then read where its bytes begin. The
+Choice: the headers of the tars are read once, by Python's tarfile, and an image is then read where its bytes begin. The
 library `webdataset` reads shards as a stream whose order depends on processes and a shuffle buffer: a run that was
 stopped could not go on bit for bit. Here shards are what folders are, examples by number, in an order that follows
-from the seed; the price is a jump on the disk for each photo. Only pictures are decoded and class numbers parsed;
+from the seed; the price is a jump on the disk for each image. Only pictures are decoded and class numbers parsed;
 whatever else a shard holds (JSON, pickles, tensors) is never opened.
 """
 

@@ -16,10 +16,10 @@ from convneur.metrics.summary import class_names
 from convneur.metrics.tables import Path, image_values, keys, nested
 from convneur.resampling import percentile_interval, resample_counts
 
-__all__ = ["Comparison", "DataSets", "ScoreTable", "compare", "exact_sums", "weighted_sums"]
+__all__ = ["Comparison", "ScoreMatrices", "ScoreTable", "compare", "exact_sums", "weighted_sums"]
 
 Array = npt.NDArray[Any]  # counts and values alike: sums of counts are floats too
-Figures = dict[str, Any]
+Values = dict[str, Any]
 # Adds up the images of each class, (n, C) -> (rows, C): a row per data set that is made of the images.
 _Sums = Callable[[Array], Array]
 
@@ -46,14 +46,14 @@ class ScoreTable:
         self.settings = settings
         self.names = class_names(settings, names)
         self._rows: list[Path] = []
-        # name -> classes (K,), one row of (K,) figures for each of `_rows`
+        # name -> classes (K,), one row of (K,) values for each of `_rows`
         self._images: dict[str, tuple[npt.NDArray[np.int64], Array]] = {}
 
     def add(self, name: str, scores: PairScores) -> None:
         """Keep one pair, named as in the results."""
-        figures = dict(_kept(scores, self.settings))
-        self._rows = list(figures)
-        self._images[name] = scores.classes, np.array(list(figures.values()), np.float64)
+        values = dict(_kept(scores, self.settings))
+        self._rows = list(values)
+        self._images[name] = scores.classes, np.array(list(values.values()), np.float64)
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -72,13 +72,13 @@ class ScoreTable:
         return {k for classes, _ in self._images.values() for k in classes.tolist()}
 
     def matrix(self, row: Path, images: Sequence[str], classes: Sequence[int], absent: float) -> Array:
-        """One kind of figure, (n, C); `absent` where a class is in neither map of an image."""
+        """One kind of value, (n, C); `absent` where a class is in neither map of an image."""
         at = np.zeros(len(self.names), np.int64)
         at[list(classes)] = np.arange(len(classes))
         found = np.full((len(images), len(classes)), absent)
         for number, name in enumerate(images):
-            present, figures = self._images[name]
-            found[number, at[present]] = figures[self._rows.index(row)]
+            present, rows = self._images[name]
+            found[number, at[present]] = rows[self._rows.index(row)]
         return found
 
 
@@ -86,9 +86,9 @@ class ScoreTable:
 class Comparison:
     """Differences between two models, the first minus the second, under the keys of `BoundarySummary`.
 
-    overall, per_class (classes that have one): each figure is {"value", "against", "difference", "low", "high",
+    overall, per_class (classes that have one): each value is {"value", "against", "difference", "low", "high",
     "resamples"}; low and high bound the interval, NaN without two images; resamples are those in which the difference
-    is defined. per_image: each figure is the difference. moved_most: each figure lists the images with the largest
+    is defined. per_image: each value is the difference. moved_most: each value lists the images with the largest
     differences, {"name", "value", "against", "difference"}. images: compared. level, seed: of the intervals. `compare`
     gives it.
     """
@@ -97,10 +97,10 @@ class Comparison:
     level: float
     resamples: int
     seed: int
-    overall: Figures
-    per_class: list[Figures]
-    per_image: list[Figures]
-    moved_most: Figures
+    overall: Values
+    per_class: list[Values]
+    per_image: list[Values]
+    moved_most: Values
 
 
 def compare(
@@ -118,10 +118,10 @@ def compare(
         ones for both models, and aggregates them as a data set is: means over images then classes, IoU and accuracy
         from the drawn images' one confusion matrix. The interval is the percentile interval of the differences
         (Efron and Tibshirani 1993, chapter 13), which is zero wide for two equal models; it answers for the choice of
-        images alone, is too narrow for few of them (below about 20), and with many figures side by side one in
-        twenty misses by chance. A resample in which a figure is undefined for either model is left out of its interval.
+        images alone, is too narrow for few of them (below about 20), and with many values side by side one in
+        twenty misses by chance. A resample in which a value is undefined for either model is left out of its interval.
     Args:    table, against: scored with the same settings; seed: of the draw; level: of the interval, 0 to 1;
-        most: how many images to list as moved most, per figure.
+        most: how many images to list as moved most, per value.
     Raises:  InputError: an image that only one of them has, or none. ConfigError: different settings; a number.
 
     >>> from convneur.metrics import BoundarySettings, score_pair
@@ -147,10 +147,10 @@ def compare(
     if not images:
         raise InputError(None, "nothing to compare: no image was scored in both sets")
     settings = table.settings
-    # A class that occurs nowhere has no figure, unless its absence counts as right.
+    # A class that occurs nowhere has no value, unless its absence counts as right.
     occurring = table.classes() | against.classes()
     classes = range(len(table.names)) if settings.count_absent else sorted(occurring)
-    first, second = (DataSets(one, images, classes) for one in (table, against))
+    first, second = (ScoreMatrices(one, images, classes) for one in (table, against))
     weights = _weights(len(images), resamples, seed)
 
     overall: dict[Path, Any] = {}
@@ -158,9 +158,9 @@ def compare(
     by_image: list[dict[Path, Any]] = [{} for _ in images]
     moved: dict[Path, Any] = {}
     for path in first.paths():
-        exact = [one.figures(path, exact_sums) for one in (first, second)]
-        drawn = [one.figures(path, lambda values: weighted_sums(weights, values)) for one in (first, second)]
-        single = [one.figures(path, lambda values: values) for one in (first, second)]
+        exact = [one.values_of(path, exact_sums) for one in (first, second)]
+        drawn = [one.values_of(path, lambda values: weighted_sums(weights, values)) for one in (first, second)]
+        single = [one.values_of(path, lambda values: values) for one in (first, second)]
         (class_values, values), (class_others, others) = exact
         class_low, class_high, class_counts = percentile_interval(drawn[0][0] - drawn[1][0], level)
         low, high, counts = percentile_interval((drawn[0][1] - drawn[1][1])[:, None], level)
@@ -168,15 +168,13 @@ def compare(
             low, high, class_low, class_high = (
                 np.full_like(bound, np.nan) for bound in (low, high, class_low, class_high)
             )
-        overall[path] = _figure(values[0], others[0], low[0], high[0], counts[0])
-        for k, figures in enumerate(by_class):
-            figures[path] = _figure(
-                class_values[0, k], class_others[0, k], class_low[k], class_high[k], class_counts[k]
-            )
+        overall[path] = _compared(values[0], others[0], low[0], high[0], counts[0])
+        for k, row in enumerate(by_class):
+            row[path] = _compared(class_values[0, k], class_others[0, k], class_low[k], class_high[k], class_counts[k])
         values, others = single[0][1], single[1][1]
         differences = values - others
-        for figures, difference in zip(by_image, differences.tolist(), strict=True):
-            figures[path] = difference
+        for row, difference in zip(by_image, differences.tolist(), strict=True):
+            row[path] = difference
         size = np.nan_to_num(np.abs(differences))
         order = np.argsort(-size, kind="stable")[:most]
         moved[path] = [
@@ -196,16 +194,16 @@ def compare(
         seed=seed,
         overall=nested(overall, settings),
         per_class=[
-            {"class": k, "name": table.names[k], **nested(figures, settings)}
-            for k, figures in zip(classes, by_class, strict=True)
+            {"class": k, "name": table.names[k], **nested(row, settings)}
+            for k, row in zip(classes, by_class, strict=True)
         ],
-        per_image=[{"name": name, **nested(figures, settings)} for name, figures in zip(images, by_image, strict=True)],
+        per_image=[{"name": name, **nested(row, settings)} for name, row in zip(images, by_image, strict=True)],
         moved_most=nested(moved, settings),
     )
 
 
-class DataSets:
-    """One model's scores as matrices of images and classes, and the figures of data sets drawn from them."""
+class ScoreMatrices:
+    """One model's scores as matrices of images and classes, and the values of data sets drawn from them."""
 
     def __init__(self, table: ScoreTable, images: Sequence[str], classes: Sequence[int]) -> None:
         self.table, self.images, self.classes = table, images, classes
@@ -216,13 +214,13 @@ class DataSets:
         self.seed = self._seed()
 
     def paths(self) -> Iterator[Path]:
-        """Every figure that the settings ask for."""
+        """Every value that the settings ask for."""
         for metric in self.settings.metrics:
             several = keys(metric, self.settings)
             yield from ((metric, key) for key in several) if several else [(metric,)]
 
-    def figures(self, path: Path, sums: _Sums) -> tuple[Array, Array]:
-        """A figure of the data sets that `sums` makes: by class (rows, C), and overall (rows,)."""
+    def values_of(self, path: Path, sums: _Sums) -> tuple[Array, Array]:
+        """A value of the data sets that `sums` makes: by class (rows, C), and overall (rows,)."""
         metric, key = path[0], path[-1]
         if metric == "pixel_accuracy":
             agreeing, gt = sums(self._counts("pixels", "agreeing")), sums(self.gt)
@@ -325,7 +323,7 @@ def _mean_of_defined(by_class: Array) -> Array:
     return ratio(totals, defined.sum(axis=1))
 
 
-def _figure(value: float, against: float, low: float, high: float, resamples: int) -> Mapping[str, float]:
+def _compared(value: float, against: float, low: float, high: float, resamples: int) -> Mapping[str, float]:
     return {
         "value": float(value),
         "against": float(against),

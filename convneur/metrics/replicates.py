@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.errors import ConfigError, InputError
-from convneur.metrics.comparison import DataSets, ScoreTable, exact_sums, weighted_sums
+from convneur.metrics.comparison import ScoreMatrices, ScoreTable, exact_sums, weighted_sums
 from convneur.metrics.tables import nested
 from convneur.resampling import percentile_interval, resample_counts
 
@@ -25,7 +25,7 @@ _Values = npt.NDArray[np.float64]
 class RunsComparison:
     """Differences between two ways of training, the first minus the second, under the keys of `BoundarySummary`.
 
-    overall: each figure is {"value", "against", "difference", "spread", "low", "high", "resamples"}: means over the
+    overall: each value is {"value", "against", "difference", "spread", "low", "high", "resamples"}: means over the
     runs, the standard deviation of the runs' differences, bounds of the interval, and the resamples in which the
     difference is defined; NaN is undefined. images: scored by a seed's runs. seeds: paired. level, seed: of the
     intervals.
@@ -44,7 +44,7 @@ def compare_runs(
 ) -> RunsComparison:
     """Set runs side by side whose seeds and folds are the same.
 
-    Choice: a figure is that of each run's test images, aggregated as a data set is, and then the mean over the runs.
+    Choice: a value is that of each run's test images, aggregated as a data set is, and then the mean over the runs.
         A resample draws seeds with replacement, and images with replacement within each fold, the same ones for every
         seed and both sides; the interval is the percentile interval of the differences. Draws of S seeds have
         (S - 1) / S of the variance that there is between seeds, so a draw's deviation from the mean of all seeds is
@@ -71,7 +71,7 @@ def compare_runs(
     occurring = set().union(*(table.classes() for table in tables))
     classes = range(len(tables[0].names)) if settings.count_absent else sorted(occurring)
     sides = [
-        [[DataSets(table, table.images, classes) for table in folds] for folds in side] for side in (runs, against)
+        [[ScoreMatrices(table, table.images, classes) for table in folds] for folds in side] for side in (runs, against)
     ]
     # Another seed for each fold, so that folds of equal size are not drawn alike.
     weights = [np.stack(list(resample_counts(len(each), resamples, seed + fold))) for fold, each in enumerate(images)]
@@ -114,12 +114,12 @@ def spread(values: Sequence[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 and not any(map(math.isnan, values)) else math.nan
 
 
-def _overall(sets: DataSets, path: tuple[str, ...]) -> float:
-    return float(sets.figures(path, exact_sums)[1][0])
+def _overall(sets: ScoreMatrices, path: tuple[str, ...]) -> float:
+    return float(sets.values_of(path, exact_sums)[1][0])
 
 
-def _drawn(sets: DataSets, path: tuple[str, ...], weights: npt.NDArray[Any]) -> _Values:
-    return np.asarray(sets.figures(path, lambda values: weighted_sums(weights, values))[1])
+def _drawn(sets: ScoreMatrices, path: tuple[str, ...], weights: npt.NDArray[Any]) -> _Values:
+    return np.asarray(sets.values_of(path, lambda values: weighted_sums(weights, values))[1])
 
 
 def _drawn_seeds(seeds: int, resamples: int, seed: int) -> npt.NDArray[np.float64]:

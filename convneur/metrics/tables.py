@@ -28,7 +28,7 @@ ClassValues = dict[Path, npt.NDArray[Any]]
 
 
 def keys(metric: str, settings: BoundarySettings) -> tuple[str, ...]:
-    """The keys under which a metric has several figures; () if it has one."""
+    """The keys under which a metric has several values; () if it has one."""
     if metric in DISTANCES:
         return ("finite_mean", "penalised_mean", "missed", "spurious")
     several: Mapping[str, tuple[Any, ...]] = {
@@ -88,28 +88,28 @@ def trimap_values(bands: Confusion, settings: BoundarySettings) -> ClassValues:
 
 
 def over_classes(table: ClassValues, confusion: Confusion) -> dict[Path, float]:
-    """One figure per path: the mean over the classes that have a value; counts add up; accuracy is of all pixels.
+    """One value per path: the mean over the classes that have a value; counts add up; accuracy is of all pixels.
 
     Args: table: path -> (K,); confusion: of the same classes.
     """
-    figures: dict[Path, float] = {}
+    reduced: dict[Path, float] = {}
     for path, values in table.items():
         if path[-1] in ("missed", "spurious"):
-            figures[path] = int(values.sum())
+            reduced[path] = int(values.sum())
         elif path[0] == "pixel_accuracy":
-            figures[path] = float(ratio(confusion.agreeing.sum(), confusion.gt.sum()))
+            reduced[path] = float(ratio(confusion.agreeing.sum(), confusion.gt.sum()))
         else:
             defined = values[~np.isnan(values)]
-            figures[path] = math.fsum(defined.tolist()) / len(defined) if len(defined) else math.nan
-    return figures
+            reduced[path] = math.fsum(defined.tolist()) / len(defined) if len(defined) else math.nan
+    return reduced
 
 
-def nested(figures: Mapping[Path, float], settings: BoundarySettings) -> dict[str, Any]:
-    """Figures by metric, and by key within it, in the order of `METRICS`; a figure that nothing gave is NaN."""
+def nested(values: Mapping[Path, float], settings: BoundarySettings) -> dict[str, Any]:
+    """Values by metric, and by key within it, in the order of `METRICS`; a value that nothing gave is NaN."""
     result: dict[str, Any] = {}
     for metric in METRICS:
         if metric in settings.metrics:
             several = keys(metric, settings)
-            one = figures.get((metric,), math.nan)
-            result[metric] = {key: figures.get((metric, key), math.nan) for key in several} if several else one
+            one = values.get((metric,), math.nan)
+            result[metric] = {key: values.get((metric, key), math.nan) for key in several} if several else one
     return result

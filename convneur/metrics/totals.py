@@ -1,7 +1,7 @@
 """What many pairs add up to, in whole numbers only."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -39,7 +39,8 @@ class Totals:
         self.presence = np.zeros((3, count), np.int64)
         # Images in which a class is too thin for an F1 tolerance.
         self.too_thin = np.zeros((len(settings.tolerance), count), np.int64)
-        self.means: dict[Path, dict[int, ExactMean]] = {path: {} for path in mean_paths(settings)}
+        # path -> class -> mean over the images; only classes that occur.
+        self.means: dict[Path, dict[int, ExactMean]] = {path: defaultdict(ExactMean) for path in mean_paths(settings)}
         self.invalid_pixels: Counter[int] = Counter()
         self.invalid_images: Counter[int] = Counter()
 
@@ -53,7 +54,7 @@ class Totals:
             means = self.means[path]
             for k, value in zip(classes.tolist(), values.tolist(), strict=True):
                 if not math.isnan(value):
-                    means.setdefault(k, ExactMean()).add(value)
+                    means[k].add(value)
         _add(self.confusion, scores.confusion, classes)
         for seed, bands in (scores.trimap or {}).items():
             _add(self.trimap[seed], bands, classes)
@@ -75,7 +76,7 @@ class Totals:
             mine += theirs
         for path, means in other.means.items():
             for k, mean in means.items():
-                self.means[path].setdefault(k, ExactMean()).merge(mean)
+                self.means[path][k].merge(mean)
         self.invalid_pixels.update(other.invalid_pixels)
         self.invalid_images.update(other.invalid_images)
 

@@ -11,19 +11,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from convneur.training.data import TrainingData, fingerprint, prepare_data
+    from convneur.training.asked import Asked
+    from convneur.training.data import TrainingData, prepare_data
     from convneur.training.engine import is_main_process, start_engine
-    from convneur.training.folder import run_folder
-    from convneur.training.plan import RunPlan, RunRequest, refuse_changes
+    from convneur.training.folder import read_config, run_folder, write_config
+    from convneur.training.plan import RunPlan, RunRequest
     from convneur.training.profile import StepTime, faster_precision
     from convneur.training.result import TrainResult, read_result
     from convneur.training.run import train
-    from convneur.training.settings import TrainSettings, recipe_settings, task_config
+    from convneur.training.settings import TrainSettings
     from convneur.training.start import new_model
+    from convneur.training.state import steps_done
     from convneur.training.stopping import asked_to_stop
     from convneur.training.trainer import Trainer
 
 _HOME = {
+    "Asked": "asked",
     "RunPlan": "plan",
     "RunRequest": "plan",
     "StepTime": "profile",
@@ -33,20 +36,20 @@ _HOME = {
     "TrainingData": "data",
     "asked_to_stop": "stopping",
     "faster_precision": "profile",
-    "fingerprint": "data",
     "is_main_process": "engine",
     "new_model": "start",
     "prepare_data": "data",
+    "read_config": "folder",
     "read_result": "result",
-    "recipe_settings": "settings",
-    "refuse_changes": "plan",
     "run_folder": "folder",
     "start_engine": "engine",
-    "task_config": "settings",
+    "steps_done": "state",
     "train": "run",
+    "write_config": "folder",
 }
 
 __all__ = [
+    "Asked",
     "RunPlan",
     "RunRequest",
     "StepTime",
@@ -56,17 +59,16 @@ __all__ = [
     "TrainingData",
     "asked_to_stop",
     "faster_precision",
-    "fingerprint",
     "is_main_process",
     "new_model",
     "prepare_data",
+    "read_config",
     "read_result",
-    "recipe_settings",
-    "refuse_changes",
     "run_folder",
     "start_engine",
-    "task_config",
+    "steps_done",
     "train",
+    "write_config",
 ]
 
 

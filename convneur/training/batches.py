@@ -1,4 +1,4 @@
-"""The order of the photos and their views, as batches: a function of the seed and the step alone."""
+"""The order of the images and their views, as batches: a function of the seed and the step alone."""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -41,10 +41,10 @@ class BatchShard:
         """In how many parts a step's batch is computed."""
         return self.processes * self.accumulate
 
-    def keys(self, seed: int, photos: int, batch: int, steps: range) -> Iterator[list[tuple[int, int]]]:
-        """(epoch, index) of the photos of each part of each step.
+    def keys(self, seed: int, images: int, batch: int, steps: range) -> Iterator[list[tuple[int, int]]]:
+        """(epoch, index) of the images of each part of each step.
 
-        Step s takes the photos s B to (s + 1) B of the epochs' orders laid end to end: no batch is short, none is
+        Step s takes the images s B to (s + 1) B of the epochs' orders laid end to end: no batch is short, none is
         dropped, and where it stands follows from the step.
         """
         size = batch // self.parts
@@ -54,10 +54,10 @@ class BatchShard:
                 first = step * batch + (self.rank * self.accumulate + part) * size
                 keys = []
                 for place in range(first, first + size):
-                    epoch, number = divmod(place, photos)
+                    epoch, number = divmod(place, images)
                     if epoch not in orders:
                         orders = {k: order for k, order in orders.items() if k >= epoch - 1}
-                        orders[epoch] = np.random.default_rng([seed, epoch, _ORDER]).permutation(photos)
+                        orders[epoch] = np.random.default_rng([seed, epoch, _ORDER]).permutation(images)
                     keys.append((epoch, int(orders[epoch][number])))
                 yield keys
 
@@ -87,7 +87,7 @@ class Views(Dataset[Batch]):
 def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -> Iterator[Batch]:
     """The parts one after another, decoded ahead by so many processes, in this one if there are none.
 
-    Raises: InputError: a photo that can no longer be read, or a process that decodes was killed.
+    Raises: InputError: an image that can no longer be read, or a process that decodes was killed.
     """
     loader: DataLoader[Batch] = DataLoader(
         _ErrorsAsValues(views),
@@ -104,7 +104,7 @@ def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -
             if "DataLoader worker" not in str(error):
                 raise
             raise InputError(
-                None, "a process that decodes photos was killed, perhaps for want of memory; take fewer `workers`"
+                None, "a process that decodes images was killed, perhaps for want of memory; take fewer `workers`"
             ) from None
         if part is None:
             return

@@ -21,9 +21,14 @@ IgnoreIndex = int | Literal["none"] | None
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Examples that were looked through; names: of the classes; counts: see `Survey`; preset: its name, or None.
+    """Examples that were looked through, as `prepare_data` gives them.
 
-    left_out: names of those that cannot be read.
+    names: of the classes; counts: pixels of each class, or images; preset: its name, or None; left_out: names of those
+    that cannot be read.
+
+    >>> data = TrainingData((), (), Reading(), names=("dark", "light"), counts=(3, 3))
+    >>> len(data.fingerprint)
+    64
     """
 
     train: tuple[Example, ...]
@@ -95,6 +100,12 @@ def prepare_data(
         preset, ignore_index: see `reading_of`; classes: their names, or a file of them.
         begun: the plan of the run that goes on.
     Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes; no pixel counts.
+
+    >>> from importlib.resources import files
+    >>> nuclei = Path(str(files("convneur") / "data" / "samples" / "nuclei"))
+    >>> data = prepare_data(nuclei, "segmentation", classes=["background", "nucleus"])
+    >>> data.names, len(data.train) > len(data.val)
+    (('background', 'nucleus'), True)
     """
     reading = reading_of(task, preset, ignore_index)
     found = find_examples(folder, task, reading)
@@ -106,7 +117,7 @@ def prepare_data(
     if found.unpaired:
         more = ", ..." if len(found.unpaired) > 3 else ""
         progress.warn(
-            f"{len(found.unpaired)} photos without a label map, left aside: {', '.join(found.unpaired[:3])}{more}"
+            f"{len(found.unpaired)} images without a label map are left out: {', '.join(found.unpaired[:3])}{more}"
         )
     if begun is not None:
         unusable = set(begun.left_out)
@@ -115,24 +126,24 @@ def prepare_data(
         )
         return TrainingData(train_kept, val_kept, reading, begun.classes, begun.counts, preset, begun.left_out)
     threads = max(threads, 1)
-    with progress.steps("looking through the photos", len(found.train) + len(found.val)) as advance:
+    with progress.steps("looking through the images", len(found.train) + len(found.val)) as advance:
         train = survey(found.train, reading, len(names) if names else None, threads=threads, seen=advance)
         names = names or tuple(map(str, range(len(train.counts))))
         val = survey(found.val, reading, len(names), threads=threads, seen=advance)
     for line in (*train.failed, *val.failed):
         progress.error(line)
     if train.failed or val.failed:
-        progress.warn(f"{len(train.failed) + len(val.failed)} photos cannot be read and are left out")
+        progress.warn(f"{len(train.failed) + len(val.failed)} images cannot be read and are left out")
     missing = [name for name, count in zip(names, train.counts, strict=True) if not count]
     if missing:
-        progress.warn(f"no training photo shows {', '.join(missing)}: the net cannot learn it")
+        progress.warn(f"no training image shows {', '.join(missing)}: the model cannot learn it")
     if len(names) < 2:
         raise ConfigError(
             "data", f"{len(names)} class; training needs two; check `preset` and `ignore_index`", value=folder
         )
     if not sum(train.counts):
         raise ConfigError("data", "every pixel is ignored; check `preset` and `ignore_index`", value=folder)
-    progress.note(f"{len(train.examples)} photos to train on, {len(val.examples)} to validate on ({found.val_from})")
+    progress.note(f"{len(train.examples)} images to train on, {len(val.examples)} to validate on ({found.val_from})")
     kept = {example.name for example in (*train.examples, *val.examples)}
     left_out = tuple(example.name for example in (*found.train, *found.val) if example.name not in kept)
     return TrainingData(train.examples, val.examples, reading, names, train.counts, preset, left_out)

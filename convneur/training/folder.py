@@ -22,6 +22,12 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool) -> Itera
     """Hold a folder for one run. Args: alone: this process is the one that writes.
 
     Raises: InputError: it holds a run already, or none to go on with, or another process is at work in it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place, run_folder(Path(place), resume=True, force=False, alone=True):
+    ...     pass
+    Traceback (most recent call last):
+    convneur.errors.InputError: ...: holds no run to go on with; leave out `resume`
     """
     from filelock import FileLock, Timeout
 
@@ -51,7 +57,12 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool) -> Itera
 
 
 def read_config(folder: Path, *schemas: str) -> dict[str, Any]:
-    """What was kept of how the work in a folder was begun. Raises: InputError: none, damaged, or of no such schema."""
+    """What was kept of how the work in a folder was begun. Raises: InputError: none, damaged, or of no such schema.
+
+    >>> read_config(Path("runs/none"), "convneur.run/2")
+    Traceback (most recent call last):
+    convneur.errors.InputError: runs/none: holds no run to go on with; leave out `resume`
+    """
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -65,7 +76,14 @@ def read_config(folder: Path, *schemas: str) -> dict[str, Any]:
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Keep what a run is begun with."""
+    """Keep what a run is begun with. Raises: InputError: the file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     write_config(Path(place), {"schema": "mine/1", "seed": 0})
+    ...     read_config(Path(place), "mine/1")["seed"]
+    0
+    """
     with new_file(folder / CONFIG, force=True) as temporary:
         temporary.write_text(to_json(config) + "\n", encoding="utf-8")
 

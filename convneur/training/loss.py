@@ -36,7 +36,7 @@ def weight_of(y: Targets, weights: Tensor) -> Tensor:
 
 
 def loss_sum(logits: Tensor, y: Targets, weights: Tensor, label_smoothing: float) -> Tensor:
-    """Cross-entropy summed over pixels or photos, each times the weight of its class.
+    """Cross-entropy summed over pixels or images, each times the weight of its class.
 
     Args: logits: (B, K, ...); y: class ids, -100 where nothing counts, or (B, K) shares of classes; weights: (K,).
     """
@@ -70,7 +70,7 @@ class _Mix(NamedTuple):
 def mixed(batch: Batch, settings: TrainSettings, num_classes: int, random: np.random.Generator) -> Batch:
     """Photos of a part mixed with each other: mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019), by turns.
 
-    The partner of a photo is the one as far from the part's end as it is from its beginning, as in timm. Without
+    The partner of an image is the one as far from the part's end as it is from its beginning, as in timm. Without
     either the batch as it is.
     """
     if not (settings.mixup or settings.cutmix):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,11 +12,13 @@ from typing import Any, Literal
 from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
 from convneur.training.data import IgnoreIndex, TrainingData
-from convneur.training.folder import read_config, write_config
+from convneur.training.folder import CONFIG, read_config, write_config
 from convneur.training.settings import TrainSettings
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["RunPlan", "RunRequest", "refuse_changes"]
+__all__ = ["VALIDATIONS", "RunPlan", "RunRequest", "refuse_changes"]
+
+VALIDATIONS = 20  # in a run
 
 _SCHEMA = "convneur.run/2"
 _FIRST = "convneur.run/1"  # of version 0.1.0, whose `asked` was keyed by options
@@ -30,6 +33,9 @@ class RunRequest:
         init: the file of weights to begin from, absolute; classes: the file of names, absolute, or the names.
         ignore_index: the label that does not count, "none", or None for the preset's, or 255.
         epochs: None where minutes say how long the run is; precision, validate_every: before they were decided.
+
+    >>> RunRequest(data="/images", preset="camvid").model
+    'm1'
     """
 
     data: str
@@ -49,6 +55,10 @@ class RunRequest:
         """What the weights say of where they come from."""
         init = self.init and Path(self.init).name
         return {"convneur": version("convneur"), "model": self.model, "recipe": self.recipe, "init": init}
+
+    def steps_between_validations(self, steps: int) -> int:
+        """In a run of so many steps. Choice: a twentieth of them, where it was not asked for."""
+        return self.validate_every or math.ceil(steps / VALIDATIONS)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RunRequest":
@@ -110,32 +120,39 @@ class RunPlan:
             data.fingerprint,
         )  # fmt: skip
 
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Whether a run was begun in a folder."""
+        return (folder / CONFIG).exists()
+
     @classmethod
     def read(cls, folder: str | Path) -> "RunPlan":
         """What the run in a folder was begun with. Raises: InputError: no run, or a damaged config."""
         folder = Path(folder)
         values = read_config(folder, _SCHEMA, _FIRST)
         try:
-            if values["schema"] == _FIRST:
-                values |= {"config": values["net"], "images": values["photos"]}
-                request = RunRequest.from_options(values["asked"])
-            else:
-                request = RunRequest.from_dict(values["asked"])
-            return cls(
-                request=request,
-                config=ConvNeurConfig.from_dict(values["config"]),
-                settings=TrainSettings(**values["settings"]),
-                classes=tuple(values["classes"]),
-                counts=tuple(values["counts"]),
-                left_out=tuple(values["left_out"]),
-                steps=values["steps"],
-                validate_every=values["validate_every"],
-                precision=values["precision"],
-                images=values["images"],
-                version=values["convneur"],
-            )
+            return cls.from_dict(values)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(folder, f"its config.json is damaged ({error}); begin again with `force`") from None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RunPlan":
+        """What `to_dict` gave, or version 0.1.0 kept of a run or of a study's runs."""
+        first = "net" in values
+        asked = values["asked"]
+        return cls(
+            request=RunRequest.from_options(asked) if first else RunRequest.from_dict(asked),
+            config=ConvNeurConfig.from_dict(values["net" if first else "config"]),
+            settings=TrainSettings(**values["settings"]),
+            classes=tuple(values["classes"]),
+            counts=tuple(values["counts"]),
+            left_out=tuple(values["left_out"]),
+            steps=values["steps"],
+            validate_every=values["validate_every"],
+            precision=values["precision"],
+            images=values["photos" if first else "images"],
+            version=values["convneur"],
+        )
 
     def write(self, folder: Path) -> None:
         """Keep it in the folder of the run. Raises: InputError: the file cannot be written."""

@@ -12,22 +12,26 @@ from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.training.data import TrainingData
 from convneur.training.engine import anyone
+from convneur.training.plan import VALIDATIONS
 from convneur.training.settings import TrainSettings
 from convneur.training.step import Learner, Precision, autocast, enough_memory
 from convneur.training.validation import confusion_matrix
 
-__all__ = ["TIMED", "VALIDATIONS", "StepTime", "faster_precision", "profile_steps"]
+__all__ = ["TIMED", "StepTime", "faster_precision", "profile_steps"]
 
 TIMED = 20  # steps that a duration is judged by
 _WARM = 3  # steps before any is timed
-VALIDATIONS = 20  # in a run
 _VALIDATING = 0.2  # of the time, at most, where a run has a duration
 _FASTER = 0.9  # of fp32's time, from which bf16 is worth its rounding and no chance (Choice)
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """How long a step takes in seconds, by the median of a few, and the validation of an image."""
+    """How long a step takes in seconds, by the median of a few, and the validation of an image.
+
+    >>> StepTime(step=0.5, image=0.1).plan(60, images=20)
+    (96, 16)
+    """
 
     step: float
     image: float
@@ -47,7 +51,11 @@ class StepTime:
 
 
 def faster_precision(full: float, short: float, progress: Progress = silent) -> Precision:
-    """fp32, or bf16 if that is a tenth quicker; says so. Args: full, short: seconds of a step in fp32 and in bf16."""
+    """fp32, or bf16 if that is a tenth faster; says so. Args: full, short: seconds of a step in fp32 and in bf16.
+
+    >>> faster_precision(full=0.5, short=0.3), faster_precision(full=0.5, short=0.49)
+    ('bf16', 'fp32')
+    """
     precision: Precision = "bf16" if short < _FASTER * full else "fp32"
     progress.note(f"precision {precision}: a step takes {full:.3g} s in fp32, {short:.3g} s in bf16")
     return precision

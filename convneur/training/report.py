@@ -23,8 +23,8 @@ def announce(trainer: Trainer, model: str, progress: Progress, *, profiled: bool
     chunks, unreached = trainer.model.chunks(*settings.crop), trainer.model.unreached(*settings.crop)
     accelerator = trainer.accelerator
     rows = [
-        ("net", f"{model}, memory {config.memory}, head {config.head}, {parameters / 1e6:.2f} M parameters"),
-        ("photos", f"{len(data.train)} to train, {len(data.val)} to validate, {len(data.names)} classes"),
+        ("model", f"{model}, memory {config.memory}, head {config.head}, {parameters / 1e6:.2f} M parameters"),
+        ("images", f"{len(data.train)} to train, {len(data.val)} to validate, {len(data.names)} classes"),
         ("steps", f"{grouped(trainer.steps)} of {settings.batch} views of {settings.crop[0]}x{settings.crop[1]}, "
                   f"{settings.epochs:.3g} epochs, validated every {trainer.validate_every}"),
         ("on", f"{accelerator.num_processes} x {accelerator.device.type}, {trainer.precision}"),
@@ -34,7 +34,7 @@ def announce(trainer: Trainer, model: str, progress: Progress, *, profiled: bool
     ]  # fmt: skip
     if any(chunks):
         few = [f"{what} of stage {', '.join(map(str, stages))}" for what, stages in unreached.items()]
-        learn = f"too few for a gradient of {' and '.join(few)} (see min_chunks)" if few else "all parameters learn"
+        learn = f"too few for a gradient of {' and '.join(few)} (`min_chunks`)" if few else "all parameters learn"
         rows.insert(1, ("chunks", f"{', '.join(map(str, chunks))} in stages 1 to 4 at this size: {learn}"))
     for what, words in rows:
         progress.note(f"{what:8}{words}")

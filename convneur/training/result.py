@@ -34,6 +34,17 @@ class TrainResult(Result):
         validations: a record each, of the averaged weights, in order: step; score, by which weights are chosen;
             segmentation: miou, pixel_accuracy, iou by class (None: does not occur); classification: top1; from 0 to 1.
         losses: (step, mean loss of the ten steps up to it).
+
+    >>> records = [{"step": 10, "score": 0.5, "top1": 0.5}, {"step": 20, "score": 0.75, "top1": 0.75}]
+    >>> run = TrainResult(Path("runs/pets"), "m1 on pets", "classification", 20, "fp32", tuple(records), ((10, 0.7),))
+    >>> run.best["top1"], run.weights.name
+    (0.75, 'weights.safetensors')
+    >>> print(run)
+    Validation of m1 on pets
+          step  top-1
+    -----------------
+    best    20  0.750
+    last    20  0.750
     """
 
     folder: Path
@@ -69,6 +80,11 @@ class TrainResult(Result):
         return self.folder / WEIGHTS
 
     @property
+    def figure(self) -> Path:
+        """The picture of its curves."""
+        return self.folder / FIGURE
+
+    @property
     def best(self) -> Mapping[str, Any]:
         """The validation that the weights are from: the last one of the highest score."""
         return max(self.validations, key=lambda record: (record["score"], record["step"]))
@@ -83,9 +99,9 @@ class TrainResult(Result):
         """Write `convneur.figures.training_figure` of the run into its folder; the file."""
         from convneur.figures import save_figure, training_figure
 
-        with new_file(self.folder / FIGURE, force=True) as temporary:
+        with new_file(self.figure, force=True) as temporary:
             save_figure(training_figure(self, title=title), temporary, dpi=120)
-        return self.folder / FIGURE
+        return self.figure
 
     def to_dict(self) -> dict[str, Any]:
         return {

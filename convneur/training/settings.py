@@ -23,31 +23,35 @@ RECIPES = ("small", "imagenet")
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a net is trained; plain data, kept beside the weights.
+    """How a model is trained; plain data, kept beside the weights.
 
     Args:
         task: segmentation or classification.
-        epochs: how often each photo is seen; steps = ceil(epochs photos / batch).
-        batch: photos in a step, over all processes and accumulated parts.
-        accumulate: parts that a process computes its share of a batch in.
+        epochs: passes over the training images; steps = ceil(epochs images / batch).
+        batch: images per step, over all processes and gradient-accumulation steps.
+        accumulate: gradient-accumulation steps: parts that a process computes its share of a batch in.
         crop, scale, flip, colour, rand_augment, erase: see `Augmentation`.
-        eval_scale: factor on a photo's sides before a net that labels pixels sees it whole.
-        mixup, cutmix: parameters of the Beta distribution photos of a batch are mixed by; 0 leaves it out.
-        label_smoothing: share of the target spread over all classes.
+        eval_scale: resizing factor of an image before a model that labels pixels sees it whole.
+        mixup, cutmix: alpha of the Beta distribution that images of a batch are mixed by; 0 disables it.
+        label_smoothing: share of the target that is spread over all classes.
         class_weights: a class counts 1, or 1 / sqrt(its share of the pixels), or 1 / its share; mean 1.
-        jaccard: times one minus the soft IoU (see `jaccard_loss`), added to the loss; segmentation only. Taken of each
+        jaccard: weight of one minus the soft IoU (see `jaccard_loss`) in the loss; segmentation only. Taken of each
             part of a batch by itself: with several parts the loss is not that of the whole.
-        context_penalty: times the mean square of what |G| has above 4 (see `excess`), added to the loss; keeps the
-            gate's sigmoid where it can still move. 0 leaves it out.
-        drop_path: of the last block (see `ConvNeurConfig.drop_path_rate`).
-        lr: AdamW's largest step; backbone_lr: the backbone's as a share of it.
+        context_penalty: weight of the mean square of what |G| has above 4 (see `excess`) in the loss; keeps the
+            gate's sigmoid where it can still move. 0 disables it.
+        drop_path: stochastic-depth rate of the last block (see `ConvNeurConfig.drop_path_rate`).
+        lr: peak learning rate (AdamW); backbone_lr: the backbone's as a multiple of it.
         weight_decay: of weights; biases, norms and scales have none.
-        warmup: share of the steps in which lr rises linearly; then it falls as a cosine to the share min_lr.
-        clip: largest norm of the gradient; 0 leaves it out.
-        ema: decay of the moving average of the weights, which is what is validated and kept.
-        seed: of weights, order, views and dropout.
+        warmup: fraction of the steps in which lr rises linearly; then it falls as a cosine to the fraction min_lr.
+        clip: maximum gradient norm; 0 disables clipping.
+        ema: decay of the weights' moving average, which is what is validated and kept.
+        seed: of initialisation, order, augmentation and dropout.
 
     Raises: ConfigError: a value that makes no sense.
+
+    >>> settings = recipe_settings("small", "segmentation", lr=1e-3, batch=8)
+    >>> settings.steps(images=100), settings.lr_at(0, steps=1000) < settings.lr
+    (2500, True)
     """
 
     task: Task
@@ -131,9 +135,9 @@ class TrainSettings:
         names = [field.name for field in dataclasses.fields(Augmentation)]
         return Augmentation(**{name: getattr(self, name) for name in names})
 
-    def steps(self, photos: int) -> int:
-        """How many steps the epochs are on so many photos."""
-        return max(math.ceil(self.epochs * photos / self.batch - 1e-9), 1)
+    def steps(self, images: int) -> int:
+        """How many steps the epochs are on so many images."""
+        return max(math.ceil(self.epochs * images / self.batch - 1e-9), 1)
 
     def lr_at(self, step: int, steps: int) -> float:
         """The learning rate of a step, 0 to steps - 1: linear warm-up, then a cosine."""

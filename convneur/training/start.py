@@ -38,16 +38,16 @@ def new_model(
         if names:
             progress.note(f"  {len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
     for setting, (theirs, ours) in report.otherwise.items():
-        progress.warn(f"{path.name} was trained with {setting} {theirs}, this net has {ours}")
+        progress.warn(f"{path.name} was trained with {setting} {theirs}, this model has {ours}")
     return model
 
 
 @dataclass(frozen=True)
 class StartReport:
-    """What a net took from a file, and what not.
+    """What a model took from a file, and what not.
 
     taken: tensors that came from the file. fresh: those that keep their random start. unused: left in the file.
-    otherwise: settings under which the file's branches were trained and the net's are not, by name (file's, net's).
+    otherwise: settings under which the file's branches were trained and the model's are not, by name (file's, model's).
     """
 
     taken: tuple[str, ...]
@@ -57,7 +57,7 @@ class StartReport:
 
 
 def start_from(model: ConvNeur, path: Path) -> StartReport:
-    """Copy from a file every tensor that the net has too, by name; a head of other classes stays as it started.
+    """Copy from a file every tensor that the model has too, by name; a head of other classes stays as it started.
 
     Raises: InputError: no ConvNeur's weights, or a backbone of other widths.
     """
@@ -68,7 +68,7 @@ def start_from(model: ConvNeur, path: Path) -> StartReport:
         if not name.startswith("head.") and theirs[name].shape != ours[name].shape:
             raise InputError(
                 path,
-                f"holds a net of dims {source.config.dims} and mem_dim {source.config.mem_dim}, not "
+                f"holds a model of dims {source.config.dims} and mem_dim {source.config.mem_dim}, not "
                 f"{model.config.dims} and {model.config.mem_dim} ({name} differs); choose the same `model`",
             )
     taken = [name for name in shared if theirs[name].shape == ours[name].shape]

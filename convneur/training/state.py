@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from convneur.errors import InputError
 from convneur.files import new_file
+from convneur.training.folder import STATE
 
-__all__ = ["load_state", "read_progress", "save_state"]
+__all__ = ["load_state", "read_progress", "save_state", "steps_done"]
 
 _FORMAT = "convneur.training-state/1"
 
@@ -53,10 +54,20 @@ def read_progress(path: Path) -> dict[str, Any]:
     return json.loads(metadata["progress"])
 
 
+def steps_done(folder: Path) -> int:
+    """How far the run in a folder has come by its state, 0 without one.
+
+    >>> steps_done(Path("runs/none"))
+    0
+    """
+    path = folder / STATE
+    return int(read_progress(path)["step"]) if path.exists() else 0
+
+
 def load_state(path: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Put everything back where `save_state` took it, bit for bit and in the same memory layout; the progress.
 
-    Raises: InputError: no such file, a damaged one, or another net's.
+    Raises: InputError: no such file, a damaged one, or another model's.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -71,7 +82,7 @@ def load_state(path: Path, *, model: nn.Module, average: nn.Module, optimizer: t
             for name, tensor in module.state_dict().items():
                 saved = tensors.get(f"{place}.{name}")
                 if saved is None or saved.shape != tensor.shape:
-                    raise InputError(path, f"is of another net ({name} differs); begin again with `force`")
+                    raise InputError(path, f"is of another model ({name} differs); begin again with `force`")
                 tensor.copy_(saved)
         for name, parameter in model.named_parameters():
             moments = {}

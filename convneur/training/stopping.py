@@ -19,6 +19,10 @@ def asked_to_stop(progress: Progress = silent) -> Iterator[Callable[[], bool]]:
 
     A launcher hands on the Ctrl-C that its processes had already: that is no second one. Outside the main thread, where
     Python takes no signals over, the answer is always no.
+
+    >>> with asked_to_stop() as stop:
+    ...     stop()
+    False
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

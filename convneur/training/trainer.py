@@ -24,7 +24,7 @@ from convneur.training.data import TrainingData
 from convneur.training.diagnostics import LARGEST, SATURATED, read_diagnostics
 from convneur.training.engine import anyone
 from convneur.training.folder import METRICS, STATE, WEIGHTS, RecordLog
-from convneur.training.profile import StepTime, profile_steps
+from convneur.training.profile import TIMED, StepTime, profile_steps
 from convneur.training.settings import TrainSettings
 from convneur.training.state import load_state, save_state
 from convneur.training.step import Learner, Precision, autocast, enough_memory
@@ -44,6 +44,24 @@ class Trainer:
         listeners: called with the record of each tenth step and each validation, as in metrics.jsonl.
         stop: asked after each step whether to end early, the state saved.
         about: kept in the weights' provenance.
+
+    What `train` does with a recipe, a plan in the folder and a report, by hand:
+
+    >>> import tempfile
+    >>> from importlib.resources import files
+    >>> from convneur.training import new_model, prepare_data, start_engine
+    >>> from convneur.training.settings import recipe_settings
+    >>> from convneur.variants import ConvNeurConfig
+    >>> nuclei = Path(str(files("convneur") / "data" / "samples" / "nuclei"))
+    >>> data = prepare_data(nuclei, "segmentation", classes=["background", "nucleus"])
+    >>> settings = recipe_settings("small", "segmentation", crop=(32, 32), batch=2)
+    >>> tiny = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, head="light-fpn", num_classes=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trainer = Trainer(Path(folder), settings, data, new_model(tiny, seed=0), start_engine("cpu"), steps=1,
+    ...                       validate_every=1, save_every=1)
+    ...     (record,) = trainer.run()
+    >>> list(record)
+    ['step', 'score', 'miou', 'pixel_accuracy', 'iou']
     """
 
     folder: Path
@@ -118,7 +136,7 @@ class Trainer:
                 raise KeyboardInterrupt(f"saved at step {done} of {self.steps}; `resume` goes on from there")
         return progress
 
-    def profile(self, precision: Precision, steps: int, *, limit: float = math.inf) -> StepTime:
+    def profile(self, precision: Precision, steps: int = TIMED, *, limit: float = math.inf) -> StepTime:
         """Time a few steps of the run and the validation of an image on a copy of the model; see `profile_steps`."""
         return profile_steps(
             self.model, self.settings, self.data, self.accelerator, precision, steps=steps, run=self.steps,

@@ -31,10 +31,11 @@ def flops(
     ] = "all",
     counter: Annotated[
         Literal["dispatch", "fvcore", "both"],
-        typer.Option(help="dispatch: ours, runs nothing. fvcore: a second one, runs the model. both: compare the two."),
+        typer.Option(help="dispatch: runs nothing. fvcore: a second counter, runs the model. both: compare the two."),
     ] = "dispatch",
     by: Annotated[
-        Literal["branch", "module", "operator"] | None, typer.Option(help="Also list multiply-adds by this.")
+        Literal["branch", "module", "operator"] | None,
+        typer.Option(help="Also split multiply-adds by branch, module or operator."),
     ] = None,
     backward: Annotated[
         bool, typer.Option("--backward", help="Also count a forward and a backward pass, and the memory they hold.")

@@ -8,48 +8,53 @@ import typer
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.data import DataSetOptions
 from convneur_cli.options.model import ModelOptions
-from convneur_cli.options.training import RecipeOptions, RunOptions
+from convneur_cli.options.training import RUN, RecipeOptions, RunOptions
 
 __all__ = ["train"]
 
 
 def train(
-    model: ModelOptions,
-    options: RunOptions,
-    recipe: RecipeOptions,
     data_set: DataSetOptions,
+    model: ModelOptions,
+    hyperparameters: RecipeOptions,
+    options: RunOptions,
     common: CommonOptions,
     data: Annotated[
         Path,
         typer.Argument(
             metavar="DATA",
             readable=False,
-            help="Folder: images/SPLIT and masks/SPLIT, or SPLIT/CLASS, or shards SPLIT-*.tar; splits train and, if "
-            "any, val.",
+            help="Folder of images: images/SPLIT and masks/SPLIT, or SPLIT/CLASS, or shards SPLIT-*.tar; splits train "
+            "and, if any, val.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", "--output", help="Folder of the run.", metavar="RUN")],
-    epochs: Annotated[float | None, typer.Option(help="How often each photo is seen.", show_default="recipe")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="Instead: about how long; made a number of steps after 20 timed ones.")
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the training images.", show_default="recipe")
     ] = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write the records to RUN/tensorboard too.")
-    ] = False,
-    save_every: Annotated[int, typer.Option(min=1, help="Steps between states on disk.")] = 100,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Training time in place of --epochs; becomes a number of steps after 20 timed ones."),
+    ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the run in --out; what is typed must be what it was begun with."),
+        typer.Option("--resume", help="Go on with the run in --out; no option may differ from what it was begun with."),
+    ] = False,
+    save_every: Annotated[
+        int, typer.Option(min=1, help="Steps between saved training states.", rich_help_panel=RUN)
+    ] = 100,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write the records to RUN/tensorboard too.", rich_help_panel=RUN)
     ] = False,
 ) -> int | None:
-    """Train a net on a folder: segmentation or classification, on one processor or several devices.
+    """Train a model on a folder of images: segmentation or classification, on one device or several.
 
     RUN gets weights.safetensors (averaged weights of the best validation), metrics.jsonl, training.png, config.json
-    and state.safetensors. Stopped by Ctrl-C, a crash or kill -9, it goes on with --resume; on one process the weights
+    and state.safetensors. A run stopped by Ctrl-C, a crash or kill -9 goes on with --resume; on one process its weights
     are then, bit for bit, those of a run that was never stopped. On several devices the same command runs under
     `accelerate launch --module convneur_cli`.
 
-    Example: `convneur train nuclei/ --classes classes.txt --minutes 5 --out runs/nuclei`
+    Example, with `convneur[train]`: `convneur train nuclei/ --classes classes.txt --minutes 5 --out runs/nuclei`
     """
     from convneur import training
 
@@ -67,7 +72,7 @@ def train(
         progress=printer,
         **vars(options),
         **vars(data_set),
-        **recipe.typed(),
+        **hyperparameters.typed(),
         **model.settings(),
     )
     if training.is_main_process():  # of those that a launcher started

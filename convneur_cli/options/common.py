@@ -6,12 +6,14 @@
 Each field of an option group becomes an option of the command; the body receives the group whole.
 """
 
+import copy
 import dataclasses
 import functools
 import inspect
 import typing
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -20,7 +22,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from convneur_cli.errors import reported
 from convneur_cli.output import Printer
 
-__all__ = ["CommonOptions", "Group", "option_group", "register"]
+__all__ = ["CommonOptions", "Group", "Layout", "option_group", "register"]
 
 _MARK = "__option_group__"
 _Group = TypeVar("_Group")
@@ -75,11 +77,38 @@ def _as_typed(parameter: inspect.Parameter) -> str:
     return declared[0].split("/")[0] if declared else "--" + parameter.name.replace("_", "-")
 
 
-def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> None:
+class Layout(NamedTuple):
+    """How the help of a command with many options is laid out.
+
+    first: the options that matter, in order, in the unnamed panel. panels: parameter of an option group -> the panel of
+    its options; those of other groups stay in their own.
+    """
+
+    first: tuple[str, ...] = ()
+    panels: Mapping[str, str] = MappingProxyType({})
+
+    def place(self, group: str, name: str, kind: Any) -> Any:
+        """The annotation of an option of a group, in its panel."""
+        if name not in self.first and group not in self.panels:
+            return kind
+        about = copy.copy(next(each for each in kind.__metadata__ if isinstance(each, OptionInfo)))
+        about.rich_help_panel = None if name in self.first else self.panels[group]
+        return Annotated[kind.__origin__, about]
+
+    def order(self, plain: list[inspect.Parameter], shared: list[inspect.Parameter]) -> list[inspect.Parameter]:
+        """The parameters as the help lists them; plain: the command's own; shared: of its option groups."""
+        if not self.first:
+            return plain + shared
+        rank = {name: place for place, name in enumerate(self.first)}
+        return sorted(shared + plain, key=lambda parameter: rank.get(parameter.name, len(rank)))
+
+
+def register(app: typer.Typer, name: str, body: Callable[..., int | None], layout: Layout | None = None) -> None:
     """Make `body` a command: expand its option groups, report its errors, exit with the code it returns.
 
     The function must take a parameter `common: CommonOptions`; its docstring is the command's help.
     """
+    layout = layout or Layout()
     hints = typing.get_type_hints(body, include_extras=True)
     groups: dict[str, Any] = {}
     plain: list[inspect.Parameter] = []
@@ -96,7 +125,7 @@ def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> No
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=field.default,
-                annotation=field_hints[field.name],
+                annotation=layout.place(parameter.name, field.name, field_hints[field.name]),
             )
             for field in dataclasses.fields(kind)
         ]
@@ -114,7 +143,7 @@ def register(app: typer.Typer, name: str, body: Callable[..., int | None]) -> No
             if code:
                 raise typer.Exit(code)
 
-    parameters = plain + shared
+    parameters = layout.order(plain, shared)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app.command(name, cls=_Command)(run)

@@ -1,49 +1,80 @@
-"""The options of a training run: each value of a recipe, and what the run is begun or gone on with."""
+"""The options of `train` and `study`; each is an argument of `convneur.training.train`."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import typer
 
 from convneur_cli.errors import UsageError
-from convneur_cli.options.common import option_group
+from convneur_cli.options.common import Layout, option_group
 from convneur_cli.sizes import parse_size
 
-__all__ = ["RecipeOptions", "RunOptions"]
+__all__ = ["LAYOUTS", "RUN", "RecipeOptions", "RunOptions"]
 
-_VIEWS, _STEPS = "Views of a photo", "Steps"
+RUN, _VIEWS, _STEPS = "Run", "Augmentation", "Optimisation"
+_PANELS = MappingProxyType({"data_set": "Data", "common": "Output"})
+LAYOUTS = {
+    "train": Layout(
+        ("out", "task", "model", "recipe", "init", "preset", "epochs", "minutes", "resume"),
+        _PANELS,
+    ),
+    "study": Layout(
+        ("out", "twins", "seeds", "task", "model", "recipe", "preset", "epochs", "minutes", "resume"),
+        _PANELS,
+    ),
+}
 
 
 @option_group
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run, or every run of a study, is begun with beside net, recipe and data."""
+    """What a run, or every run of a study, is begun with beside model, recipe and data."""
 
     task: Annotated[
         Literal["segmentation", "classification"] | None,
-        typer.Option(help="A class for each pixel, or for each photo.", show_default="segmentation"),
+        typer.Option(help="Label each pixel, or each image.", show_default="segmentation"),
     ] = None
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Values to train with: small, imagenet, or a JSON file.",
-            metavar="NAME",
+            help="Training hyperparameters: small, imagenet, or a JSON file.",
+            metavar="NAME|FILE",
             show_default="small",
         ),
     ] = None
     init: Annotated[
         str | None,
-        typer.Option(help="Begin from these weights: a file, or packaged ones by name.", metavar="FILE|NAME"),
+        typer.Option(
+            help="Weights to begin from: a file, or packaged ones by name.", metavar="FILE|NAME", rich_help_panel=RUN
+        ),
     ] = None
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None,
-        typer.Option(help="auto: bf16 if a few timed steps are a tenth quicker.", show_default="auto"),
+        typer.Option(
+            help="Precision of matrix products; auto: bf16 if a few timed steps are 10 % faster.",
+            show_default="auto",
+            rich_help_panel=RUN,
+        ),
     ] = None
-    device: Annotated[Literal["auto", "cpu"], typer.Option(help="auto: an accelerator if there is one.")] = "auto"
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode photos; 0: none but this one.")] = 2
+    device: Annotated[
+        Literal["auto", "cpu"],
+        typer.Option(help="Device to train on; auto: an accelerator if there is one.", rich_help_panel=RUN),
+    ] = "auto"
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that decode images; 0: the training process.", rich_help_panel=RUN)
+    ] = 2
     validate_every: Annotated[
-        int | None, typer.Option(min=1, help="Steps between validations.", show_default="a twentieth of the steps")
+        int | None,
+        typer.Option(
+            min=1, help="Steps between validations.", show_default="a twentieth of the steps", rich_help_panel=RUN
+        ),
     ] = None
+
+
+def _value(panel: str, help_: str, **more: Any) -> Any:
+    """An option for a value of the recipe."""
+    return typer.Option(help=help_, **{"show_default": "recipe", **more}, rich_help_panel=panel)
 
 
 @option_group
@@ -51,117 +82,52 @@ class RunOptions:
 class RecipeOptions:
     """What a recipe says; every option left out keeps the recipe's value."""
 
-    crop: Annotated[
-        str | None,
-        typer.Option(
-            help="Size of a view.", metavar="SIDE|HEIGHTxWIDTH", show_default="recipe", rich_help_panel=_VIEWS
-        ),
-    ] = None
+    crop: Annotated[str | None, _value(_VIEWS, "Size of a training view, in pixels.", metavar="SIDE|HEIGHTxWIDTH")] = (
+        None
+    )
     scale: Annotated[
         str | None,
-        typer.Option(
-            help="Segmentation: range of the factor on a photo's sides. Classification: of a view's share of its area.",
+        _value(
+            _VIEWS,
+            "Segmentation: range of random resizing of the image. Classification: range of a view's share of its area.",
             metavar="LOW,HIGH",
-            show_default="recipe",
-            rich_help_panel=_VIEWS,
         ),
     ] = None
     eval_scale: Annotated[
-        float | None,
-        typer.Option(
-            help="Segmentation: factor on the sides of the photos that are validated and, later, predicted.",
-            show_default="recipe",
-            rich_help_panel=_VIEWS,
-        ),
+        float | None, _value(_VIEWS, "Segmentation: resizing factor for validation and, later, prediction.")
     ] = None
-    flip: Annotated[
-        float | None, typer.Option(help="How often mirrored.", show_default="recipe", rich_help_panel=_VIEWS)
-    ] = None
+    flip: Annotated[float | None, _value(_VIEWS, "Horizontal-flip probability.")] = None
     colour: Annotated[
-        float | None,
-        typer.Option(
-            help="Brightness, contrast and saturation change by this share.",
-            show_default="recipe",
-            rich_help_panel=_VIEWS,
-        ),
+        float | None, _value(_VIEWS, "Colour jitter: largest relative change of brightness, contrast and saturation.")
     ] = None
-    rand_augment: Annotated[
-        float | None,
-        typer.Option(help="Magnitude of RandAugment, to 10; 0: off.", show_default="recipe", rich_help_panel=_VIEWS),
-    ] = None
-    erase: Annotated[
-        float | None,
-        typer.Option(help="How often a rectangle is noise.", show_default="recipe", rich_help_panel=_VIEWS),
-    ] = None
-    mixup: Annotated[
-        float | None, typer.Option(help="Beta of mixup; 0: off.", show_default="recipe", rich_help_panel=_VIEWS)
-    ] = None
-    cutmix: Annotated[
-        float | None, typer.Option(help="Beta of CutMix; 0: off.", show_default="recipe", rich_help_panel=_VIEWS)
-    ] = None
-    batch: Annotated[
-        int | None,
-        typer.Option(help="Photos in a step, over all processes.", show_default="recipe", rich_help_panel=_STEPS),
-    ] = None
-    accumulate: Annotated[
-        int | None,
-        typer.Option(help="Parts a process computes its share in.", show_default="recipe", rich_help_panel=_STEPS),
-    ] = None
-    lr: Annotated[
-        float | None, typer.Option(help="AdamW's largest step.", show_default="recipe", rich_help_panel=_STEPS)
-    ] = None
-    backbone_lr: Annotated[
-        float | None,
-        typer.Option(help="The backbone's, as a share of it.", show_default="recipe", rich_help_panel=_STEPS),
-    ] = None
-    min_lr: Annotated[
-        float | None, typer.Option(help="What is left of it at the end.", show_default="recipe", rich_help_panel=_STEPS)
-    ] = None
-    warmup: Annotated[
-        float | None,
-        typer.Option(help="Share of the steps in which it rises.", show_default="recipe", rich_help_panel=_STEPS),
-    ] = None
-    weight_decay: Annotated[
-        float | None, typer.Option(help="Of weights alone.", show_default="recipe", rich_help_panel=_STEPS)
-    ] = None
-    clip: Annotated[
-        float | None,
-        typer.Option(help="Largest norm of the gradient; 0: any.", show_default="recipe", rich_help_panel=_STEPS),
-    ] = None
-    ema: Annotated[
-        float | None,
-        typer.Option(help="Decay of the averaged weights.", show_default="recipe", rich_help_panel=_STEPS),
-    ] = None
-    label_smoothing: Annotated[
-        float | None, typer.Option(help="Share spread over all classes.", show_default="recipe", rich_help_panel=_STEPS)
-    ] = None
+    rand_augment: Annotated[float | None, _value(_VIEWS, "RandAugment magnitude, up to 10; 0 disables it.")] = None
+    erase: Annotated[float | None, _value(_VIEWS, "Random-erasing probability.")] = None
+    mixup: Annotated[float | None, _value(_VIEWS, "Mixup alpha; 0 disables it.")] = None
+    cutmix: Annotated[float | None, _value(_VIEWS, "CutMix alpha; 0 disables it.")] = None
+    batch: Annotated[int | None, _value(_STEPS, "Images per step, over all processes.")] = None
+    accumulate: Annotated[int | None, _value(_STEPS, "Gradient-accumulation steps.")] = None
+    lr: Annotated[float | None, _value(_STEPS, "Peak learning rate.")] = None
+    backbone_lr: Annotated[float | None, _value(_STEPS, "Backbone learning-rate multiplier.")] = None
+    min_lr: Annotated[float | None, _value(_STEPS, "Final learning rate as a fraction of the peak.")] = None
+    warmup: Annotated[float | None, _value(_STEPS, "Linear warm-up as a fraction of the steps.")] = None
+    weight_decay: Annotated[float | None, _value(_STEPS, "Weight decay; biases, norms and scales have none.")] = None
+    clip: Annotated[float | None, _value(_STEPS, "Maximum gradient norm; 0 disables clipping.")] = None
+    ema: Annotated[float | None, _value(_STEPS, "Decay of the weights' moving average (EMA).")] = None
+    label_smoothing: Annotated[float | None, _value(_STEPS, "Label smoothing.")] = None
     class_weights: Annotated[
         Literal["none", "sqrt", "inverse"] | None,
-        typer.Option(help="Rare classes count more.", show_default="recipe", rich_help_panel=_STEPS),
+        _value(_STEPS, "Class weights in the loss: none, or inverse to a class's frequency or its square root."),
     ] = None
     jaccard: Annotated[
-        float | None,
-        typer.Option(
-            help="Segmentation: times one minus the soft IoU, in the loss; 0: off.",
-            show_default="recipe",
-            rich_help_panel=_STEPS,
-        ),
+        float | None, _value(_STEPS, "Segmentation: weight of the soft-IoU (Jaccard) loss; 0 disables it.")
     ] = None
     context_penalty: Annotated[
-        float | None,
-        typer.Option(
-            help="Times the mean square of |G| above 4, in the loss: keeps gates from saturating; 0: off.",
-            show_default="recipe",
-            rich_help_panel=_STEPS,
-        ),
+        float | None, _value(_STEPS, "Weight of a penalty on |G| above 4, which saturates gates; 0 disables it.")
     ] = None
-    drop_path: Annotated[
-        float | None,
-        typer.Option(help="How often the last block is left out.", show_default="recipe", rich_help_panel=_STEPS),
-    ] = None
+    drop_path: Annotated[float | None, _value(_STEPS, "Stochastic-depth rate.")] = None
     seed: Annotated[
         int | None,
-        typer.Option(help="Of weights, order, views and dropout.", show_default="0", rich_help_panel=_STEPS),
+        _value(_STEPS, "Random seed of initialisation, order, augmentation and dropout.", show_default="0"),
     ] = None
 
     def typed(self) -> dict[str, Any]:
@@ -173,6 +139,6 @@ class RecipeOptions:
             try:
                 low, high = map(float, self.scale.split(","))
             except ValueError:
-                raise UsageError(f"--scale {self.scale}: give the least and the largest, such as 0.5,2") from None
+                raise UsageError(f"--scale {self.scale}: give two numbers, such as 0.5,2") from None
             values["scale"] = (low, high)
         return values

@@ -3,73 +3,44 @@
 Run with `pytest -m browser`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium.webdriver.common.by import By
 
-from convneur.figures.study_page import study_page
+from convneur.figures.study_html import study_page
+from convneur.study import StudyResult
 
 pytestmark = pytest.mark.browser
 
 EVIL = "</script><img src=x onerror=document.title='pwned'>"
-NAN = float("nan")
-FIGURES = [("miou", "mIoU"), ("boundary_f1", "B")]
-
-
-def difference(value: float, low: float, high: float) -> dict[str, float]:
-    return {"value": 0.4, "against": 0.4, "difference": value, "spread": 0.01, "low": low, "high": high}
-
-
-def twin(name: str, mean: float, found: dict[str, float] | None, printed: float | None) -> dict[str, Any]:
-    return {
-        "twin": name, "net": {}, "params": 4_000_000, "macs": 1_500_000_000, "runs": 2,
-        "seeds": [0, 1] if found else [],
-        "mean": {"miou": mean, "boundary_f1": mean / 2}, "spread": {"miou": 0.01, "boundary_f1": NAN},
-        "difference": found and {"miou": found, "boundary_f1": difference(0.001, NAN, NAN)},
-        "printed_top1": None, "printed_difference": printed,
-    }  # fmt: skip
 
 
 @pytest.fixture(scope="session")
-def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study_file(
+    tmp_path_factory: pytest.TempPathFactory, study_result: Callable[[Mapping[str, float]], StudyResult]
+) -> Path:
     """Three twins and two seeds; one difference is surely there, one is open, and a name tries to be markup."""
-    names = {"none": 0.40, "self-attention": 0.43, f"per-stage:{EVIL}": 0.39}
-    result = {
-        "convneur": "0", "data": "camvid", "model": "m1", "precision": "fp32", "steps": 100, "recipe": "small",
-        "init": None, "folds": None, "tested_on": "test", "images": 233, "reference": "none", "task": "segmentation",
-        "settings": {"batch": 8, "crop": [256, 320]}, "interval": {"level": 0.95, "resamples": 1000},
-        "figures": {key: {"name": short, "definition": "a figure"} for key, short in FIGURES},
-        "twins": [
-            twin("none", 0.40, None, None),
-            twin("self-attention", 0.43, difference(0.03, 0.01, 0.05), 1.6),
-            twin(f"per-stage:{EVIL}", 0.39, difference(-0.01, -0.03, 0.01), None),
-        ],
-        "runs": [
-            {"twin": name, "seed": seed, "fold": None, "folder": f"runs/{name}-seed{seed}", "images": 233,
-             "best_step": 90, "validation": 0.5, "miou": miou + 0.01 * seed, "boundary_f1": NAN if seed else miou / 2}
-            for name, miou in names.items() for seed in (0, 1)
-        ],
-    }  # fmt: skip
+    result = study_result({"none": 0.40, "self-attention": 0.43, f"per-stage:{EVIL}": 0.39})
     path = tmp_path_factory.mktemp("study") / "study.html"
-    path.write_text(study_page(result, FIGURES, title="Study of 3 nets", words=["One word.", EVIL]), encoding="utf-8")
+    path.write_text(study_page(result), encoding="utf-8")
     return path
 
 
 def test_tables_and_plots_show_what_the_json_holds(opened: Callable[..., Any], study_file: Path) -> None:
     page = opened(study_file, 1200)
-    assert page.title == "Study of 3 nets"
-    means = [row.text for row in page.find_elements(By.CSS_SELECTOR, "#figures tbody tr")]
-    assert means[1] == "self-attention 2 4.00 1.50 0.4300 ± 0.0100 0.2150"
+    assert page.title == "Study of 3 models on camvid"
+    means = [row.text for row in page.find_elements(By.CSS_SELECTOR, "#scores tbody tr")]
+    assert means[1] == "self-attention 2 4.00 1.50 0.4300 ± 0.0100 0.2150 0.1075 ± 0.0100 0.7500 ± 0.0100"
     rows = [" ".join(row.text.split()) for row in page.find_elements(By.CSS_SELECTOR, "#differences tbody tr")]
-    assert rows[0] == "self-attention 2 +0.0300 [+0.0100, +0.0500] +0.0010 +1.6 points"
+    assert rows[0] == "self-attention 2 +0.0300 [+0.0100, +0.0500] +0.0010 +0.0010 +0.0010 +1.6 points"
     assert EVIL in rows[1]
-    assert rows[1].endswith("−0.0100 [−0.0300, +0.0100] +0.0010 –")
+    assert rows[1].endswith("−0.0100 [−0.0300, +0.0100] +0.0010 +0.0010 +0.0010 –")
     sure = page.find_elements(By.CSS_SELECTOR, "#differences .sure-text")
     assert [each.text for each in sure] == ["+0.0300\n[+0.0100, +0.0500]"]
-    assert len(page.find_elements(By.CSS_SELECTOR, "#figures svg circle.run")) == 6 + 3
+    assert len(page.find_elements(By.CSS_SELECTOR, "#scores svg circle.run")) == 6 + 3 + 6 + 6
     plot = page.find_elements(By.CSS_SELECTOR, "#differences svg")[0]
     assert len(plot.find_elements(By.CSS_SELECTOR, "line.interval")) == 2
     dots = {each.get_attribute("class"): float(each.get_attribute("cx"))

@@ -1,4 +1,4 @@
-"""`convneur flops` on nets that are not ours, and on the backward pass."""
+"""`convneur flops` on models that are not ours, and on the backward pass."""
 
 import csv
 import io
@@ -189,7 +189,7 @@ def test_the_table_leaves_out_what_only_ours_has(run: Any, zoo: str, tmp_path: P
     assert "paper" not in run.out
 
 
-def test_a_net_with_attention_is_built_for_each_size_and_fails_the_check(run: Any, zoo: str) -> None:
+def test_a_model_with_attention_is_built_for_each_size_and_fails_the_check(run: Any, zoo: str) -> None:
     assert run("--check", "-v", "--model", f"{zoo}:Attention", "--sizes", "64,96x64", "--counter", "both") == 3
     assert "parameters at 64, built for each size" in run.out
     assert "is not subquadratic" in run.out
@@ -247,7 +247,7 @@ def test_integers_in_anothers_operator_are_work_too(run: Any, zoo: str) -> None:
     assert run.json["models"][0]["sizes"][0]["uncounted_operators"] == {f"{zoo}::relu": 1}
 
 
-def test_a_net_that_leaves_torch_is_said_to_have_been_run(run: Any, zoo: str) -> None:
+def test_a_model_that_leaves_torch_is_said_to_have_been_run(run: Any, zoo: str) -> None:
     assert run("-q", "--model", f"{zoo}:Escapes", "--sizes", "32") == 0
     said = " ".join(run.out.split())
     assert "The meta device cannot run it, because it asks for values or makes tensors elsewhere, so it was run" in said
@@ -295,7 +295,7 @@ def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Any, zoo: str) 
     assert "no size was counted" in run.out
 
 
-def test_timm_nets(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_models(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     timm = ModuleType("timm")
     timm.create_model = lambda name, pretrained: nn.Conv2d(3, 8, 1)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "timm", timm)
@@ -387,8 +387,17 @@ def test_one_clear_line(
     assert says.format(zoo=zoo) in line
 
 
+@pytest.mark.parametrize(
+    ("name", "offers"), [("flops", True), ("bench", True), ("models", False), ("viz-gates", False), ("train", False)]
+)
+def test_other_models_are_offered_where_they_are_taken(command: Any, name: str, offers: bool) -> None:
+    run = command(name)
+    assert run("--help") == 0
+    assert ("timm/NAME" in run.out) == offers
+
+
 @pytest.mark.parametrize("name", ["models", "viz-gates"])
-def test_commands_for_our_nets_alone_refuse_others(command: Any, name: str, tmp_path: Path) -> None:
+def test_commands_for_our_models_alone_refuse_others(command: Any, name: str, tmp_path: Path) -> None:
     image = tmp_path / "a.png"
     image.touch()
     run = command(name)

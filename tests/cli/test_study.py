@@ -19,12 +19,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from convneur.training.loop import Pace, Run
-from convneur.variants import ConvNeurConfig
-from convneur_cli.study_work import Study
+from convneur.errors import ConfigError
+from convneur.study import run_study
+from convneur.study.work import Study
+from convneur.training import StepTime, Trainer, TrainResult
 
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32", "--epochs", "8",
          "--validate-every", "8"]  # fmt: skip
+LEGACY = Path(__file__).parents[1] / "legacy"
 STEPS = 16  # of those: 8 epochs of 4 photos by twos
 SEG = ["seg", *QUICK]
 
@@ -42,7 +44,7 @@ def study(place: Path, command: Callable[[str], Any]) -> Any:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No training.png of each run, which takes longer than the run."""
-    monkeypatch.setattr("convneur_cli.study_work.draw_curves", lambda folder, title: None)
+    monkeypatch.setattr(TrainResult, "draw_curves", lambda self, *, title: None)
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -54,13 +56,13 @@ def test_a_study_is_runs_of_train_by_turns_scored_as_eval_boundary_does(
     study: Any, place: Path, command: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     walked: list[tuple[str, int]] = []
-    go_to = Run.go_to
+    run_to = Trainer.run_to
 
-    def watched(self: Run, step: int, *, resume: bool = False) -> None:
+    def watched(self: Trainer, step: int, *, resume: bool = False) -> None:
         walked.append((self.folder.name, step))
-        go_to(self, step, resume=resume)
+        run_to(self, step, resume=resume)
 
-    monkeypatch.setattr(Run, "go_to", watched)
+    monkeypatch.setattr(Trainer, "run_to", watched)
     assert study(*SEG, "--twins", "none,self-attention", "--seeds", "2", "--out", "out", "--json") == 0, study.err
     turns = [("none", 10), ("self-attention", 10), ("none", STEPS), ("self-attention", STEPS)]
     assert walked == [(f"{twin}-seed{seed}", step) for seed in (0, 1) for twin, step in turns]
@@ -89,7 +91,7 @@ def test_a_study_is_runs_of_train_by_turns_scored_as_eval_boundary_does(
     assert float(table[0]["iou[1]"]) == result["runs"][0]["iou"]["1"]
     words = (place / "out" / "study.md").read_text()
     assert "| self-attention | 2 |" in words
-    assert "Of 3 photos the intervals are too narrow" in words
+    assert "With 3 test images the intervals are too narrow" in words
     page = (place / "out" / "study.html").read_text()
     assert "self-attention-seed1" in page
     assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
@@ -115,7 +117,7 @@ def test_a_net_against_itself_differs_by_exactly_nothing(study: Any, place: Path
     twins = "per-stage,neural-memory:min_chunks=1"
     assert study("cls", "--task", "classification", *QUICK, "--twins", twins, "--seeds", "0,7", "--out", "out",
                  "--json") == 0, study.err  # fmt: skip
-    assert "warning: --twins per-stage and neural-memory:min_chunks=1: are the same net" in study.err
+    assert "warning: twins per-stage and neural-memory:min_chunks=1 are the same model" in study.err
     result = study.json
     assert list(result["figures"]) == ["top1"]
     figure = result["twins"][1]["difference"]["top1"]
@@ -163,14 +165,14 @@ def test_a_killed_study_ends_with_the_same_table(study: Any, place: Path) -> Non
 def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = ["cls", "--task", "classification", *QUICK]
     assert study(*begin, "--twins", "none,per-stage:read=after", "--seeds", "0,3", "--out", "whole") == 0
-    record = Run._record
+    record = Trainer._record
 
-    def interrupting(self: Run, *arguments: Any) -> Any:
+    def interrupting(self: Trainer, *arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return record(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "_record", interrupting)
+        patch.setattr(Trainer, "_record", interrupting)
         assert study(*begin, "--twins", "none", "--seeds", "1", "--out", "out") == 130
     assert "interrupted: saved at step 10 of 16; --resume goes on from there" in study.err
     assert study(*begin, "--twins", "none", "--seeds", "1", "--out", "out", "--resume") == 0, study.err
@@ -190,7 +192,66 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
         assert words in study.line
     (place / "cls" / "test" / "dark" / "0.png").rename(place / "cls" / "test" / "dark" / "9.png")
     assert study("cls", "--out", "out", "--resume") == 2
-    assert "other photos than the study" in study.err
+    assert "other images than the study" in study.err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
+def test_python_goes_on_with_the_commands_study_and_the_command_with_pythons(
+    study: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = ["cls", "--task", "classification", *QUICK, "--device", "cpu", "--twins", "none,self-attention"]
+    same = {"task": "classification", "model": "tiny.json", "recipe": "quick.json", "workers": 0, "precision": "fp32",
+            "epochs": 8, "validate_every": 8, "device": "cpu"}  # fmt: skip
+    assert study(*begin, "--seeds", "2", "--out", "whole") == 0, study.err
+    record = Trainer._record
+
+    def interrupting(self: Trainer, *arguments: Any) -> Any:
+        if self.folder.name == "none-seed1":
+            os.kill(os.getpid(), signal.SIGINT)
+        return record(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_record", interrupting)
+        with pytest.raises(KeyboardInterrupt, match="saved at step 10 of 16; `resume` goes on"):
+            run_study("cls", out="begun", twins=["none", "self-attention"], seeds=2, **same)
+        assert study(*begin, "--seeds", "0,1", "--out", "typed") == 130
+    assert json.loads((place / "begun" / "study.json").read_text())["planned"] == 4
+    assert study("cls", "--out", "begun", "--resume", "--workers", "0") == 0, study.err
+    twins = {"none": {"memory": "none"}}  # as the command's twin of this name
+    result = run_study(Path("cls"), out=Path("typed"), resume=True, twins=twins, **same)
+    result.save("again.json")
+    assert (place / "again.json").read_bytes() == (place / "whole" / "study.json").read_bytes()
+    for out in ("begun", "typed"):
+        for name in ("study.json", "study.md", "study.html", "study.csv"):
+            assert (place / out / name).read_bytes() == (place / "whole" / name).read_bytes()
+    with pytest.raises(ConfigError, match="twins none: the study was begun with another model of this name"):
+        run_study("cls", out="typed", resume=True, twins={"none": {"mem_dim": 16}})
+    with pytest.raises(ConfigError, match=r"lr 0.5: the run in typed was begun with 0.01"):
+        run_study("cls", out="typed", resume=True, lr=0.5)
+    with pytest.raises(ConfigError, match="folds 2: the run in typed was begun with none"):
+        run_study("cls", out="typed", resume=True, folds=2)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_study_of_version_0_1_0_goes_on_to_its_end(
+    command: Callable[[str], Any], working_folder: Callable[..., Path]
+) -> None:
+    study, place = command("study"), working_folder({"train": 6, "val": 2, "test": 2})
+    shutil.copytree(LEGACY / "study", place / "study")
+    for path in place.glob("study/**/config.json"):
+        path.write_text(path.read_text().replace("FOLDER", str(place)))
+    before = {path: path.read_text() for path in place.glob("study/runs/*/metrics.jsonl")}
+    assert study("cls", "--out", "study", "--resume", "--workers", "0", "--device", "cpu", "--json") == 0, study.err
+    assert len(study.json["runs"]) == study.json["planned"] == 2
+    assert len(before) == 2
+    for path, records in before.items():
+        assert path.read_text().startswith(records)  # gone on with, not begun again
+    assert json.loads((place / "study" / "config.json").read_text())["schema"] == "convneur.study-plan/2"
+    assert study("cls", "--out", "study", "--resume", "--workers", "0", "--seeds", "2,", "--epochs", "12") == 0
+    assert "2 twins x 2 seeds = 4, 2 are finished" in study.err
+    assert study("cls", "--out", "study", "--resume", "--epochs", "11") == 2
+    assert "--epochs 11.0: the run in study was begun with 12" in study.line
 
 
 @pytest.mark.slow
@@ -232,14 +293,14 @@ def test_folds_are_disjoint_and_each_is_tested_by_nets_that_never_saw_it(study: 
 def test_a_net_that_diverges_does_not_stop_the_others(study: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from convneur.errors import InputError
 
-    go_to = Run.go_to
+    run_to = Trainer.run_to
 
-    def diverging(self: Run, step: int, *, resume: bool = False) -> None:
+    def diverging(self: Trainer, step: int, *, resume: bool = False) -> None:
         if self.folder.name == "per-layer-seed1":
             raise InputError(None, "step 3: the loss is no number")
-        go_to(self, step, resume=resume)
+        run_to(self, step, resume=resume)
 
-    monkeypatch.setattr(Run, "go_to", diverging)
+    monkeypatch.setattr(Trainer, "run_to", diverging)
     assert study("cls", "--task", "classification", *QUICK, "--twins", "none,per-layer", "--seeds", "2", "--out", "out",
                  "--json") == 1  # fmt: skip
     assert "error: per-layer-seed1: step 3: the loss is no number" in study.err
@@ -258,7 +319,7 @@ def test_minutes_become_steps_of_the_mean_twin(study: Any, place: Path) -> None:
     steps = study.json["steps"]
     assert f"0.01 min are {steps} steps of" in study.err
     assert "the mean of the twins" in study.err
-    assert "warning: tested on the photos that the weights are chosen on" in study.err
+    assert "warning: tested on the images that the weights are chosen on" in study.err
     plans = [json.loads((place / "out" / "runs" / f"{twin}-seed0" / "config.json").read_text())
              for twin in ("none", "per-stage")]  # fmt: skip
     assert [plan["steps"] for plan in plans] == [steps, steps]
@@ -274,11 +335,12 @@ def test_bf16_is_taken_if_it_is_a_tenth_quicker(
     command: Callable[[str], Any], place: Path, monkeypatch: pytest.MonkeyPatch, name: str, short: float, precision: str
 ) -> None:
     seconds = {"fp32": 1.0, "bf16": short}
-    monkeypatch.setattr(Run, "rehearse", lambda self, precision, *_, **how: Pace(seconds[precision], 0.1))
-    for trained in (Run, Study):
-        monkeypatch.setattr(trained, "go", decided)
+    monkeypatch.setattr(Trainer, "profile", lambda self, precision, *_, **how: StepTime(seconds[precision], 0.1))
+    monkeypatch.setattr(Trainer, "run", decided)
+    monkeypatch.setattr(Study, "go", decided)
     assert command(name)(*SEG, "--precision", "auto", "--out", "out") == 130
-    assert json.loads((place / "out" / "config.json").read_text())["precision"] == precision
+    kept = json.loads((place / "out" / "config.json").read_text())
+    assert (kept["run"] if name == "study" else kept)["precision"] == precision
 
 
 @pytest.mark.parametrize(
@@ -302,7 +364,7 @@ def test_bf16_is_taken_if_it_is_a_tenth_quicker(
         (["--seeds", "0"], 2, "--seeds 0: give how many"),
         (["--seed", "1"], 2, "--seed 1: a study has several; name them with --seeds"),
         (["--folds", "1"], 2, "--folds 1: must be at least 2"),
-        (["--folds", "5"], 2, "--folds 5: 6 photos are too few"),
+        (["--folds", "5"], 2, "--folds 5: 6 images are too few"),
         (["--folds", "2", "--split", "val"], 2, "--split val: with --folds each fold is tested on"),
         (["--split", "holdout"], 2, "--split holdout: no such split beside train"),
         (["--minutes", "1"], 2, "--minutes: is another way to say --epochs"),
@@ -319,8 +381,8 @@ def test_bad_input_is_a_line(study: Any, place: Path, arguments: list[str], code
 def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
     from convneur.data.examples import Example, find_split
     from convneur.data.reading import Reading
+    from convneur.study.scores import score_run
     from convneur.training.data import TrainingData
-    from convneur_cli.study_scores import score_run
 
     reading = Reading(255)
     with tarfile.open(place / "test.tar", "w") as tar:
@@ -328,7 +390,7 @@ def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
             for kind, folder in (("jpg", "images"), ("png", "masks")):
                 tar.add(place / "seg" / folder / "test" / f"{number}.{kind}", f"{number}.{kind}")
     inside = find_split(place, "segmentation", "test", reading)
-    files = [Example(each.name, each.photo, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
+    files = [Example(each.name, each.image, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
     data = TrainingData((), (), reading, ("ground", "square"), (1, 1))
     found = []
     for folder, examples in (("a", inside), ("b", files)):
@@ -340,14 +402,3 @@ def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
     assert found[0] == found[1]
     assert 0 < found[0].overall["miou"] < 1
     assert found[0].images == 3
-
-
-def test_four_lengths_and_options_of_the_base_reach_the_twins(tiny: ConvNeurConfig) -> None:
-    from convneur_cli.study_twins import read_seeds, read_twins
-
-    base = tiny.replace(memory="none", head="semantic-fpn")
-    twins = read_twins("per-layer:chunk-length=9/8/7/6,titans:step_size=0.5, none", base)
-    assert twins["per-layer:chunk-length=9/8/7/6"] == base.replace(memory="per-layer", chunk_length=(9, 8, 7, 6))
-    assert twins["titans:step_size=0.5"] == base.replace(memory="per-stage", global_branch="titans", step_size=0.5)
-    assert twins["none"] == base
-    assert [read_seeds(typed) for typed in ("3", "0,5", "7,")] == [(0, 1, 2), (0, 5), (7,)]

@@ -279,7 +279,7 @@ def test_other_photos_are_no_resume(train: Any, place: Path) -> None:
     assert train("cls", "--task", "classification", *QUICK, "--out", "run") == 0
     (place / "cls" / "train" / "dark" / "0.png").unlink()
     assert train("cls", "--out", "run", "--resume") == 2
-    assert "other photos" in train.err
+    assert "other images" in train.err
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(train: Any, place: Path) -> None:
@@ -335,11 +335,11 @@ def test_init_says_what_it_took(train: Any, place: Path, tiny: ConvNeurConfig) -
     assert "was trained with" not in train.err
     save_checkpoint(ConvNeur(tiny.replace(chunks=2, read="final")), place / "chunks.safetensors")
     assert train("cls", "--task", "classification", *QUICK, "--init", "chunks.safetensors", "--out", "third") == 0
-    assert "chunks.safetensors was trained with chunks 2, this net has None" in train.err
-    assert "chunks.safetensors was trained with read final, this net has before" in train.err
+    assert "chunks.safetensors was trained with chunks 2, this model has None" in train.err
+    assert "chunks.safetensors was trained with read final, this model has before" in train.err
     save_checkpoint(ConvNeur(VARIANTS["m1"]), place / "m1.safetensors")
     assert train("cls", "--task", "classification", *QUICK, "--init", "m1.safetensors", "--out", "other") == 1
-    assert "holds a net of dims (40, 80, 160, 320)" in train.err
+    assert "holds a model of dims (40, 80, 160, 320)" in train.err
 
 
 def test_minutes_become_steps(train: Any, place: Path) -> None:
@@ -379,11 +379,11 @@ def leave_one(place: Path) -> None:
 @pytest.mark.parametrize(
     ("breakage", "arguments", "code", "words"),
     [
-        (break_size, [], 1, "4x4 pixels, its photo"),
+        (break_size, [], 1, "4x4 pixels, its image"),
         (break_label, ["--classes", "two.txt"], 1, "label 14 is none of 0 to 1"),
         (break_photo, [], 1, "more than 1%: seg/images/train/0.jpg: damaged or cut short"),
-        (lose_photo, [], 1, "0.png: no photo 0"),
-        (leave_one, [], 1, "one photo; training needs a second one"),
+        (lose_photo, [], 1, "0.png: no image 0"),
+        (leave_one, [], 1, "one image; training needs a second one"),
         (None, ["--crop", "16"], 2, "--crop 16x16: ConvNeur needs at least 32x32"),
         (None, ["--scale", "2,1"], 2, "--scale 2.0,1.0: two numbers above 0, the smaller first"),
         (None, ["--mixup", "0.5"], 2, "--mixup 0.5: is for classification"),
@@ -426,7 +426,7 @@ def test_two_runs_do_not_share_a_folder(train: Any, place: Path) -> None:
 def test_a_class_that_is_never_shown_is_named(train: Any, place: Path) -> None:
     (place / "three.txt").write_text("ground\nsquare\nunicorn\n")
     assert train("seg", *QUICK, "--classes", "three.txt", "--epochs", "1", "--out", "run") == 0, train.err
-    assert "warning: no training photo shows unicorn" in train.err
+    assert "warning: no training image shows unicorn" in train.err
 
 
 def test_one_damaged_photo_of_many_is_left_out(train: Any, place: Path) -> None:
@@ -435,8 +435,8 @@ def test_one_damaged_photo_of_many_is_left_out(train: Any, place: Path) -> None:
     (place / "cls" / "train" / "dark" / "10.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     assert train("cls", "--task", "classification", *QUICK, "--epochs", "0.1", "--out", "run") == 0, train.err
     assert "error: cls/train/dark/10.png: " in train.err
-    assert "1 photos cannot be read and are left out" in train.err
-    assert "110 photos to train on" in train.err
+    assert "1 images cannot be read and are left out" in train.err
+    assert "110 images to train on" in train.err
     assert train("cls", "--out", "run", "--resume") == 0, train.err  # without a second look
-    assert "photos  110 to train, " in train.err
+    assert "images  110 to train, " in train.err
     assert "10.png" not in train.err

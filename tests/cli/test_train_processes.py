@@ -20,7 +20,7 @@ TOLERANCE = 1e-4  # relative, of each loss: the parts of a batch are summed in a
 
 @pytest.fixture
 def place(working_folder: Callable[..., Path]) -> Path:
-    """Nine photos to train on, three to validate: neither can be divided by two.
+    """Nine images to train on, three to validate: neither can be divided by two.
 
     At 64x64 two, one, one and one chunks: k, v and the generators of three stages get no gradient, in stage 1 the
     momentum gets none.

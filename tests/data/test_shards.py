@@ -106,7 +106,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds a\.cls twice"):
         find_examples(tmp_path, "classification", Reading())
     shard(path, {"png": PNG})
-    with pytest.raises(InputError, match=r"0000\.png: no photo 0000\.jpg in this shard"):
+    with pytest.raises(InputError, match=r"0000\.png: no image 0000\.jpg in this shard"):
         find_examples(tmp_path, "segmentation", Reading())
 
 

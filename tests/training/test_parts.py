@@ -260,7 +260,7 @@ def test_a_state_of_another_net_is_refused(tmp_path: Path) -> None:
     model = ConvNeur(TINY)
     save_state(path, model=model, average=model, optimizer=torch.optim.AdamW(model.parameters()), progress={})
     other = ConvNeur(TINY.replace(mem_dim=16))
-    with pytest.raises(InputError, match="is of another net"):
+    with pytest.raises(InputError, match="is of another model"):
         load_state(path, model=other, average=other, optimizer=torch.optim.AdamW(other.parameters()))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="begin again with `force`"):

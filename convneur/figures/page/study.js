@@ -1,4 +1,4 @@
-const ROW = 26; // pixels of a net's line in a plot
+const ROW = 26; // pixels of a twin's line in a plot
 
 // --- tables ---
 
@@ -12,10 +12,10 @@ function table(caption, heads, rows) {
 }
 
 function meanTable() {
-  const heads = ["net", "runs", "M params", `GMACs ${data.crop}`, ...data.figures.map((figure) => figure.short)];
+  const heads = ["twin", "runs", "M params", `GMACs ${data.crop}`, ...data.metrics.map((metric) => metric.short)];
   return table("Mean of the runs ± standard deviation", heads, data.twins.map((twin) => [
     twin.twin, String(twin.runs), fixed(twin.params / 1e6, 2), (twin.macs / 1e9).toPrecision(3),
-    ...data.figures.map(({ key }) => fixed(twin.mean[key])
+    ...data.metrics.map(({ key }) => fixed(twin.mean[key])
       + (twin.spread[key] === null ? "" : ` ± ${fixed(twin.spread[key])}`)),
   ]));
 }
@@ -28,27 +28,27 @@ function differenceCell(found) {
 }
 
 function differenceTable(others) {
-  const heads = ["net", "seeds", ...data.figures.map((figure) => figure.short), "printed, top-1"];
+  const heads = ["twin", "seeds", ...data.metrics.map((metric) => metric.short), "printed, top-1"];
   return table(`Minus ${data.reference}, ${data.level} intervals`, heads, others.map((twin) => [
     twin.twin, String(twin.seeds.length),
-    ...data.figures.map(({ key }) => differenceCell(twin.difference && twin.difference[key])),
+    ...data.metrics.map(({ key }) => differenceCell(twin.difference && twin.difference[key])),
     twin.printed_difference === null ? "–" : `${signed(twin.printed_difference, 1)} points`,
   ]));
 }
 
 function runTable() {
   const folds = data.runs.some((run) => run.fold !== null);
-  const heads = ["net", "seed", ...(folds ? ["fold"] : []), "photos", "best step", "validation",
-    ...data.figures.map((figure) => figure.short)];
+  const heads = ["twin", "seed", ...(folds ? ["fold"] : []), "images", "best step", "validation",
+    ...data.metrics.map((metric) => metric.short)];
   return table("Each run", heads, data.runs.map((run) => [
     run.twin, String(run.seed), ...(folds ? [String(run.fold)] : []), String(run.images), String(run.best_step),
-    fixed(run.validation), ...data.figures.map(({ key }) => fixed(run[key])),
+    fixed(run.validation), ...data.metrics.map(({ key }) => fixed(run[key])),
   ]));
 }
 
 // --- plots ---
 
-// A line per net; marks(net, x, y) gives what stands on it. values: all that must be in view.
+// A line per twin; marks(twin, x, y) gives what stands on it. values: all that must be in view.
 function plot(label, twins, values, write, marks) {
   const width = 430, left = 172, right = 16, top = 6, height = top + ROW * twins.length + 24;
   let low = Math.min(...values), high = Math.max(...values);
@@ -118,13 +118,13 @@ function panels(figures) {
 // --- the page ---
 
 page.append(element("h1", {}, data.title), ...data.about.map((line) => element("p", { class: "quiet" }, line)));
-section("figures", "Figures").append(meanTable(),
-  element("p", { class: "note" }, "Below: a dot is a run, the line the mean."), panels(data.figures.map(runPlot)));
+section("scores", "Scores").append(meanTable(),
+  element("p", { class: "note" }, "Below: a dot is a run, the line the mean."), panels(data.metrics.map(runPlot)));
 const others = data.twins.filter((twin) => twin.twin !== data.reference);
 if (others.length) {
   section("differences", `Differences from ${data.reference}`).append(differenceTable(others),
     element("p", { class: "note" }, `Below: the difference and its ${data.level} interval; coloured where that leaves `
-      + "out 0."), panels(data.figures.map((figure) => differencePlot(figure, others))));
+      + "out 0."), panels(data.metrics.map((metric) => differencePlot(metric, others))));
 }
-section("meaning", "What these are").append(...data.words.map((line) => element("p", {}, line)));
+section("meaning", "What the values are").append(...data.words.map((line) => element("p", {}, line)));
 section("runs", "Runs").append(runTable());

@@ -1,0 +1,180 @@
+"""What the runs of a study are tested on, and how: labelled as predict does, scored as eval-boundary does."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from convneur.data.examples import Example, Task, find_split, has_split, survey
+from convneur.data.pairs import Pair
+from convneur.errors import ConfigError
+from convneur.evaluation import score_pairs
+from convneur.files import new_file, new_folder
+from convneur.inference import load
+from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
+from convneur.progress import Progress, silent
+from convneur.study.runs import folds_of
+from convneur.training import TrainingData
+
+__all__ = ["TESTED", "RunScores", "TestImages", "find_test_images", "is_labelled", "label_images", "score_run"]
+
+_LABELS, _SCORES, _CLASSES = "labels", "scores.jsonl", "predictions.json"
+TESTED = (_LABELS, _SCORES, _CLASSES)
+"""What testing leaves in a run's folder."""
+
+
+@dataclass(frozen=True)
+class TestImages:
+    """What is tested on. split: its name, None for folds; parts: one, or a fold each."""
+
+    __test__ = False  # no test, for pytest
+
+    split: str | None
+    parts: tuple[tuple[Example, ...], ...]
+
+    @property
+    def folds(self) -> int | None:
+        return len(self.parts) if self.split is None else None
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.parts))
+
+    def of(self, fold: int | None) -> tuple[Example, ...]:
+        return self.parts[fold or 0]
+
+
+@dataclass(frozen=True, eq=False)
+class RunScores:
+    """The test scores of one run, to be drawn from and as they are."""
+
+    table: ScoreTable
+    summary: BoundarySummary
+
+
+def find_test_images(
+    root: Path,
+    data: TrainingData,
+    task: Task,
+    *,
+    split: str | None,
+    folds: int | None,
+    threads: int,
+    progress: Progress = silent,
+) -> TestImages:
+    """The split, by default test or else val, or the folds. Raises: ConfigError: there is none such."""
+    if folds is not None:
+        return TestImages(None, folds_of(data.train, data.val, folds))
+    name = split or ("test" if has_split(root, task, "test") else "val")
+    if name == "val":
+        progress.warn("tested on the images that the weights are chosen on: all values are a little too good")
+        return TestImages(name, (data.val,))
+    if name == "train" or not has_split(root, task, name):
+        raise ConfigError("split", "no such split beside train; choose test, val, or the name of a folder", value=name)
+    examples = find_split(root, task, name, data.reading)
+    with progress.steps("reading the test images", len(examples)) as advance:
+        found = survey(examples, data.reading, len(data.names), threads=max(threads, 1), seen=advance)
+    for line in found.failed:
+        progress.error(line)
+    if found.failed:
+        progress.warn(f"{len(found.failed)} test images cannot be read and are left out")
+    return TestImages(name, (found.examples,))
+
+
+def is_labelled(folder: Path, examples: Sequence[Example], task: Task) -> bool:
+    """Whether a run has been asked of all test images."""
+    if task == "classification":
+        return (folder / _CLASSES).exists()
+    return all(_label_map(folder, example).exists() for example in examples)
+
+
+def label_images(
+    folder: Path,
+    weights: Path,
+    examples: Sequence[Example],
+    task: Task,
+    device: torch.device,
+    seen: Callable[[], object],
+) -> None:
+    """Ask a run's weights of each image that is not labelled yet: a label map, or a class, in its folder.
+
+    Args: seen: called before each image.
+    """
+    if is_labelled(folder, examples, task):
+        return
+    predictor = load(weights)
+    predictor.model.to(device)
+    classes = {}
+    for example in examples:
+        path = _label_map(folder, example)
+        if task == "segmentation" and path.exists():
+            continue
+        seen()
+        prediction = predictor.predict(example.image, top=1)
+        if prediction.top is not None:
+            classes[example.name] = (predictor.classes or ()).index(prediction.top[0].label)
+            continue
+        new_folder(path.parent)
+        prediction.save(path, force=True)
+    if task == "classification":
+        with new_file(folder / _CLASSES, force=True) as temporary:
+            temporary.write_text(json.dumps(classes, indent=1) + "\n", encoding="utf-8")
+
+
+def score_run(folder: Path, examples: Sequence[Example], data: TrainingData, task: Task, workers: int) -> RunScores:
+    """The scores of a run that has labelled all images."""
+    settings = _settings(data, task)
+    table, total = ScoreTable(settings, data.names), BoundaryAccumulator(settings, data.names)
+    scored = (
+        _scored_classes(folder, examples, settings)
+        if task == "classification"
+        else _scored_maps(folder, examples, data, settings, workers)
+    )
+    for name, scores in scored:
+        table.add(name, scores)
+        total.add(name, scores)
+    return RunScores(table, total.summary())
+
+
+def _settings(data: TrainingData, task: Task) -> BoundarySettings:
+    count = len(data.names)
+    if task == "classification":
+        return BoundarySettings(num_classes=count, ignore_index=None, metrics=("pixel_accuracy",))
+    return BoundarySettings(
+        num_classes=count,
+        ignore_index=data.reading.ignore_index,
+        metrics=("boundary_f1", "trimap_miou", "miou", "pixel_accuracy"),
+        trimap_width=(3,),
+    )
+
+
+def _scored_classes(
+    folder: Path, examples: Sequence[Example], settings: BoundarySettings
+) -> Iterator[tuple[str, PairScores]]:
+    """An image's class is a label map of one pixel, so that top-1 is the pixel accuracy of those."""
+    said = json.loads((folder / _CLASSES).read_text(encoding="utf-8"))
+    for example in examples:
+        pred, gt = np.full((1, 1), said[example.name]), np.full((1, 1), example.target)
+        yield example.name, score_pair(pred, gt, settings)
+
+
+def _scored_maps(
+    folder: Path, examples: Sequence[Example], data: TrainingData, settings: BoundarySettings, workers: int
+) -> Iterator[tuple[str, PairScores]]:
+    pairs = []
+    for example in examples:
+        made = _label_map(folder, example)
+        if isinstance(example.target, Path):
+            pairs.append(Pair(example.name, made, example.target))
+        elif not isinstance(example.target, int):  # inside a shard, which is no file to be known again by its time
+            gt = data.reading.ground_truth(example.target)
+            yield example.name, score_pair(data.reading.prediction(made), gt, settings)
+    if pairs:  # silently: the study has a bar of its own
+        yield from score_pairs(pairs, data.reading, settings, kept=folder / _SCORES, workers=max(workers, 1))
+
+
+def _label_map(folder: Path, example: Example) -> Path:
+    return folder / _LABELS / f"{example.name}.png"

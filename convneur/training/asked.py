@@ -1,0 +1,177 @@
+"""What a caller asks of a run, or of a study for all of its runs: checked, and made what its folder keeps."""
+
+import dataclasses
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from convneur.data.examples import Task
+from convneur.errors import ConfigError
+from convneur.packaged import packaged_weights, weights_path
+from convneur.training.data import IgnoreIndex, reading_of
+from convneur.training.plan import RunPlan, RunRequest, refuse_changes
+from convneur.training.settings import TrainSettings, recipe_settings, task_config
+from convneur.variants import ConvNeurConfig, find_config
+
+__all__ = ["Asked", "check_whole"]
+
+_OF_RECIPES = {field.name for field in dataclasses.fields(TrainSettings)} - {"task", "epochs"}
+_REAL = {field.name for field in dataclasses.fields(TrainSettings) if field.type is float} | {"minutes"}
+# The classes follow from the data, stochastic depth from the recipe.
+_OF_MODELS = {field.name for field in dataclasses.fields(ConvNeurConfig)} - {"num_classes", "drop_path_rate"}
+_OF_MODELS |= {"model_preset"}
+_CUSTOM = "custom"  # the name of a model that is given as a config
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was given, nothing filled in.
+
+    Args:
+        given: fields of `RunRequest`; model: as it was given; values: settings of the recipe and of the model.
+
+    >>> Asked.of(data="camvid", learning_rate=0.1)
+    Traceback (most recent call last):
+    convneur.errors.ConfigError: learning_rate: is no setting of a recipe or a model
+    """
+
+    given: Mapping[str, Any]
+    model: str | Path | ConvNeurConfig | None
+    values: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        data: str | Path,
+        model: str | Path | ConvNeurConfig | None = None,
+        recipe: str | Path | None = None,
+        init: str | Path | None = None,
+        classes: str | Path | Sequence[str] | None = None,
+        ignore_index: int | str | None = None,
+        workers: int = 0,
+        **more: Any,
+    ) -> "Asked":
+        """Check what can be checked before any work; paths become absolute, None is what was left out.
+
+        Args:   more: the other fields of `RunRequest`, and settings of the recipe and of the model.
+        Raises: ConfigError: names the first that cannot be, or an extra that is not installed.
+        """
+        names = {field.name for field in dataclasses.fields(RunRequest)}
+        values = {name: value for name, value in more.items() if name not in names}
+        _check_names(values)
+        if isinstance(values.get("crop"), int):
+            values["crop"] = (values["crop"], values["crop"])
+        asked: dict[str, Any] = {
+            "data": _existing("data", data),
+            "model": _CUSTOM if isinstance(model, ConvNeurConfig) else None if model is None else str(model),
+            "recipe": None if recipe is None else str(recipe),
+            "init": None if init is None else _weights(init),
+            "classes": _classes(classes),
+            "ignore_index": _label(ignore_index),
+            **{name: value for name, value in more.items() if name in names},
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        _check(given)
+        check_whole(0, workers=workers)
+        if importlib.util.find_spec("accelerate") is None:
+            raise ConfigError("train", "needs Hugging Face Accelerate; pip install 'convneur[train]'")
+        return cls(given, model, values)
+
+    def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:
+        """What a run is begun with. Args: defaults: of fields of `RunRequest`, where they are not its own."""
+        request = RunRequest(**_real({**defaults, **self.given}))
+        reading_of(request.task, request.preset, request.ignore_index)  # refused before anything is written
+        of_recipe = _real({name: value for name, value in self.values.items() if name in _OF_RECIPES})
+        if request.epochs is not None:
+            of_recipe["epochs"] = request.epochs
+        settings = recipe_settings(request.recipe, request.task, **of_recipe)
+        config = find_config(
+            self.model if isinstance(self.model, ConvNeurConfig) else request.model, **self._of_model()
+        )
+        return request, task_config(config, settings, head=self.values.get("head")), settings
+
+    def refuse_changes(self, folder: Path, begun: RunPlan, **more: tuple[Any, Any]) -> None:
+        """Raise ConfigError for what is given with another value than the run in a folder was begun with.
+
+        Args: more: what is no part of a run's plan: what is given or None, what it was begun with.
+        """
+        also = {name: value for name, (value, _) in more.items() if value is not None}
+        known = {name: value for name, (_, value) in more.items()}
+        refuse_changes(folder, {**self.given, **self.values, **also}, {**begun.by_name(), **known})
+        if isinstance(self.model, ConvNeurConfig):
+            config = task_config(find_config(self.model, **self._of_model()), begun.settings)
+            if config.replace(num_classes=begun.config.num_classes) != begun.config:
+                raise ConfigError("model", f"the run in {folder} was begun with another; leave it out")
+
+    def _of_model(self) -> dict[str, Any]:
+        return {name: value for name, value in self.values.items() if name in _OF_MODELS}
+
+
+def check_whole(lowest: int, **values: Any) -> None:
+    """Raise ConfigError for a value, by its name, that is no whole number of at least `lowest`; None is none."""
+    for name, value in values.items():
+        if value is not None and (not isinstance(value, int) or value < lowest):
+            raise ConfigError(name, f"must be whole and at least {lowest}", value=value)
+
+
+def _real(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers as the command line gives them: what is written of a run tells 8 and 8.0 apart."""
+    return {name: float(value) if name in _REAL and type(value) is int else value for name, value in values.items()}
+
+
+def _check_names(values: Mapping[str, Any]) -> None:
+    for name in values:
+        if name in ("num_classes", "drop_path_rate"):
+            instead = "the data say it; leave it out" if name == "num_classes" else "give `drop_path`"
+            raise ConfigError(name, instead)
+        if name not in _OF_RECIPES | _OF_MODELS:
+            raise ConfigError(name, "is no setting of a recipe or a model")
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    for name, choices in {"task": get_args(Task), "precision": ("auto", "fp32", "bf16")}.items():
+        if name in given and given[name] not in choices:
+            raise ConfigError(name, f"choose {', '.join(choices)}", value=given[name])
+    if "epochs" in given and "minutes" in given:
+        raise ConfigError("minutes", "is another way to say `epochs`; leave one of them out")
+    if not isinstance(given.get("minutes", 1), (int, float)) or not given.get("minutes", 1) > 0:
+        raise ConfigError("minutes", "must be above 0", value=given["minutes"])
+    check_whole(1, validate_every=given.get("validate_every"))
+
+
+def _existing(name: str, path: str | Path) -> str:
+    """A path as a run keeps it, which may be gone on with from another folder."""
+    if not Path(path).exists():
+        raise ConfigError(name, "no such file or folder", value=path)
+    return str(Path(path).resolve())
+
+
+def _weights(init: str | Path) -> str:
+    path = weights_path(init)
+    if not path.exists():
+        raise ConfigError("init", f"no such file; packaged weights are {', '.join(packaged_weights())}", value=init)
+    return str(path.resolve())
+
+
+def _classes(classes: str | Path | Sequence[str] | None) -> str | tuple[str, ...] | None:
+    if classes is None:
+        return None
+    if isinstance(classes, (str, Path)):
+        return _existing("classes", classes)
+    if len(set(classes)) < len(classes) or not all(classes):
+        raise ConfigError("classes", "name each class once", value=", ".join(map(str, classes)))
+    return tuple(classes)
+
+
+def _label(ignore_index: int | str | None) -> IgnoreIndex:
+    if ignore_index is None:
+        return None
+    if ignore_index == "none":
+        return "none"
+    try:
+        return int(ignore_index)
+    except ValueError:
+        raise ConfigError("ignore_index", "must be a whole number", value=ignore_index) from None
