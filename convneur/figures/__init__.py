@@ -37,6 +37,7 @@ _HOME = {
     "paper_figure": "convneur.figures.boundaries",
     "save_figure": "convneur.figures.style",
     "scaling_figure": "convneur.figures.scaling",
+    "study_page": "convneur.figures.study_html",
     "training_figure": "convneur.figures.training",
 }
 

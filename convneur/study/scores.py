@@ -70,17 +70,17 @@ def find_test_images(
         return TestImages(None, folds_of(data.train, data.val, folds))
     name = split or ("test" if has_split(root, task, "test") else "val")
     if name == "val":
-        progress.warn("tested on the photos that the weights are chosen on: all figures are a little too good")
+        progress.warn("tested on the images that the weights are chosen on: all values are a little too good")
         return TestImages(name, (data.val,))
     if name == "train" or not has_split(root, task, name):
         raise ConfigError("split", "no such split beside train; choose test, val, or the name of a folder", value=name)
     examples = find_split(root, task, name, data.reading)
-    with progress.steps("looking through the test photos", len(examples)) as advance:
+    with progress.steps("reading the test images", len(examples)) as advance:
         found = survey(examples, data.reading, len(data.names), threads=max(threads, 1), seen=advance)
     for line in found.failed:
         progress.error(line)
     if found.failed:
-        progress.warn(f"{len(found.failed)} test photos cannot be read and are left out")
+        progress.warn(f"{len(found.failed)} test images cannot be read and are left out")
     return TestImages(name, (found.examples,))
 
 
