@@ -6,10 +6,14 @@ from typing import Any
 
 from convneur.evaluation.comparison import Comparison
 from convneur.evaluation.scenes import Ranking
-from convneur.evaluation.words import DISTANCES, SHORT_NAMES, metric_name, occurs, value_in
+from convneur.evaluation.words import occurs, value_in
 from convneur.figures import ReportColumn, ReportComparison, ReportRow
+from convneur.metrics.scores import DISTANCES
+from convneur.metrics.words import SHORT_NAMES, metric_name
 
 __all__ = ["ReportColumns"]
+
+_SHORT = SHORT_NAMES | {"masd": "MASD", "pixel_accuracy": "accuracy"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class ReportColumns:
 
 def _column(metric: str, key: str | None, settings: Mapping[str, Any], *, chosen: bool) -> ReportColumn:
     distance = metric in DISTANCES
-    short, definition = SHORT_NAMES[metric], settings["definitions"][metric]
+    short, definition = _SHORT[metric], settings["definitions"][metric]
     if distance:
         penalised = key == "penalised_mean"
         short += " pen." if penalised else ""

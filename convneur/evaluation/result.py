@@ -14,13 +14,14 @@ from convneur.evaluation.inputs import ClassSource, Inputs, same_images
 from convneur.evaluation.jobs import Failure
 from convneur.evaluation.read_only import plain, read_only
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
-from convneur.evaluation.tables import class_table, flat_row, labels_line, overall_table, presence_line
-from convneur.evaluation.words import all_values, definitions, metric_name, occurs, short_names, shown, value_in
+from convneur.evaluation.tables import labels_line, presence_line, tables_of
+from convneur.evaluation.words import all_values, occurs, short_names, shown, value_in
 from convneur.figures import Scene
 from convneur.files import new_file
 from convneur.formats import grouped, plural
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
+from convneur.metrics.words import definitions, metric_name
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 
@@ -29,11 +30,16 @@ __all__ = ["Evaluation", "Source", "evaluation_of"]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What an evaluation was made of. title: what the predictions are called; scores: of each image, for comparing."""
+    """What an evaluation was made of.
+
+    title: what the predictions are called. summary: of all images, with no row per image. scores: of each image, as
+    far as comparing needs them.
+    """
 
     title: str
     inputs: Inputs
     settings: BoundarySettings
+    summary: BoundarySummary
     scores: ScoreTable
 
 
@@ -105,16 +111,14 @@ class Evaluation(Result):
 
     def tables(self) -> Sequence[Table]:
         """Overall, by class, and the comparison's."""
-        overall = overall_table(self.settings, self.overall)
-        by_class = class_table(self.settings, self.overall, self.per_class)
-        return (overall, by_class, *(self.comparison.tables() if self.comparison else ()))
+        return (*tables_of(self.source.summary), *(self.comparison.tables() if self.comparison else ()))
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         """A row overall and one per class; with a second model also its values, the differences and intervals."""
-        rows: list[Mapping[str, Any]] = [{"class": "", "name": "overall"} | dict(self.overall), *self.per_class]
-        return [
-            flat_row(row) | (self.comparison.added_columns(row["class"]) if self.comparison else {}) for row in rows
-        ]
+        rows = self.source.summary.records()
+        if self.comparison is None:
+            return rows
+        return [{**row, **self.comparison.added_columns(row["class"])} for row in rows]
 
     def paper_table(self) -> Table:
         """Metric and value; with a second model both, the difference and its interval."""
