@@ -1,6 +1,7 @@
 """What `convneur eval-boundary` says: tables for people, a dict for programs, rows for spreadsheets."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import convneur
@@ -40,7 +41,7 @@ _MOST_LABELS = 24
 _NAME_WIDTH = 18
 
 
-def definitions(settings: dict[str, Any]) -> dict[str, str]:
+def definitions(settings: Mapping[str, Any]) -> dict[str, str]:
     """What each metric asked for means under these settings, in a few words."""
     unit = _unit(settings)
     border = f"{settings['connectivity']}-neighbour border"
@@ -146,7 +147,7 @@ def _print_labels(printer: Printer, summary: "BoundarySummary") -> None:
         printer.sentence(f"{words}: {_listed(shares, _MOST_LABELS) or 'none'}.")
 
 
-def _shares(counts: dict[int, int]) -> dict[int, dict[str, Any]]:
+def _shares(counts: Mapping[int, int]) -> dict[int, dict[str, Any]]:
     pixels = sum(counts.values())
     return {label: {"pixels": count, "share": count / pixels} for label, count in counts.items()}
 
@@ -159,7 +160,7 @@ def _print_overall(printer: Printer, summary: "BoundarySummary") -> None:
         if metric in _DISTANCES:
             figures = [_shown(value["finite_mean"]), _shown(value["penalised_mean"])]
             rows.append([METRIC_NAMES[metric], words[metric], *figures])
-        elif isinstance(value, dict):
+        elif isinstance(value, Mapping):
             unit = " px" if metric == "trimap_miou" else ""
             rows += [[f"{METRIC_NAMES[metric]} @ {key}{unit}", words[metric], _shown(value[key]), ""] for key in value]
         else:
@@ -185,7 +186,7 @@ def _print_classes(printer: Printer, summary: "BoundarySummary") -> None:
     heads, notes = [], []
     for metric in metrics:
         value = summary.overall[metric]
-        if metric in _DISTANCES or not isinstance(value, dict):
+        if metric in _DISTANCES or not isinstance(value, Mapping):
             heads.append(_HEADS[metric])
         else:
             heads.append(f"{_HEADS[metric]}@{next(iter(value))}")
@@ -196,7 +197,7 @@ def _print_classes(printer: Printer, summary: "BoundarySummary") -> None:
         figures = []
         for metric in metrics:
             value = row[metric]
-            value = next(iter(value.values())) if isinstance(value, dict) else value
+            value = next(iter(value.values())) if isinstance(value, Mapping) else value
             figures.append(_shown(value, 2 if metric in _DISTANCES else 3))
         counts = [str(row["presence"]["missed"]), str(row["presence"]["spurious"])]
         name = [_short(row["name"])] if named else []
@@ -211,7 +212,7 @@ def _print_classes(printer: Printer, summary: "BoundarySummary") -> None:
         printer.sentence(f"{classes} left out of every mean.")
 
 
-def _unit(settings: dict[str, Any]) -> str:
+def _unit(settings: Mapping[str, Any]) -> str:
     height, width = settings["spacing"]
     return "px" if height == width == 1 else f"pixels of {height:g} x {width:g}"
 
@@ -219,7 +220,7 @@ def _unit(settings: dict[str, Any]) -> str:
 def _flat(figures: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for key, value in figures.items():
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             row |= {f"{key}[{inner}]": figure for inner, figure in value.items()}
         else:
             row[key] = value
