@@ -34,7 +34,7 @@ def announce(trainer: Trainer, model: str, progress: Progress, *, profiled: bool
     ]  # fmt: skip
     if any(chunks):
         few = [f"{what} of stage {', '.join(map(str, stages))}" for what, stages in unreached.items()]
-        learn = f"too few for a gradient of {' and '.join(few)} (see min_chunks)" if few else "all parameters learn"
+        learn = f"too few for a gradient of {' and '.join(few)} (`min_chunks`)" if few else "all parameters learn"
         rows.insert(1, ("chunks", f"{', '.join(map(str, chunks))} in stages 1 to 4 at this size: {learn}"))
     for what, words in rows:
         progress.note(f"{what:8}{words}")

@@ -17,7 +17,7 @@ __all__ = ["study"]
 def study(
     data_set: DataSetOptions,
     model: ModelOptions,
-    recipe: RecipeOptions,
+    hyperparameters: RecipeOptions,
     options: RunOptions,
     common: CommonOptions,
     data: Annotated[
@@ -99,7 +99,7 @@ def study(
         progress=printer,
         **vars(options),
         **vars(data_set),
-        **recipe.typed(),
+        **hyperparameters.typed(),
         **model.settings(),
     )
     printer.show(result)

@@ -16,7 +16,7 @@ __all__ = ["train"]
 def train(
     data_set: DataSetOptions,
     model: ModelOptions,
-    recipe: RecipeOptions,
+    hyperparameters: RecipeOptions,
     options: RunOptions,
     common: CommonOptions,
     data: Annotated[
@@ -72,7 +72,7 @@ def train(
         progress=printer,
         **vars(options),
         **vars(data_set),
-        **recipe.typed(),
+        **hyperparameters.typed(),
         **model.settings(),
     )
     if training.is_main_process():  # of those that a launcher started
