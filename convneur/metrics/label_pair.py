@@ -35,6 +35,9 @@ class Confusion(NamedTuple):
     """What a confusion matrix keeps for IoU and accuracy: pixels by class, (..., K) each.
 
     A pixel of the ground truth that is predicted as no class at all is in `gt` only: a false negative.
+
+    >>> Confusion(gt=np.array([4, 2]), pred=np.array([3, 3]), agreeing=np.array([3, 2])).iou()
+    array([0.75      , 0.66666667])
     """
 
     gt: IntArray
