@@ -1,5 +1,6 @@
 """The only printer: data on stdout, progress, notes and warnings on stderr, JSON that parses."""
 
+import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,11 @@ __all__ = ["Printer"]
 
 # Piped tables are for other programs and for files: nothing is cut at 80 columns.
 _PIPED_WIDTH = 4096
+
+
+def _as_typed(line: str) -> str:
+    """The library names settings in backticks; here they become options, as in `errors.described`."""
+    return re.sub(r"`(\w+)([^`]*)`", lambda named: f"--{named[1].replace('_', '-')}{named[2]}", line)
 
 
 class _RateColumn(ProgressColumn):
@@ -119,15 +125,15 @@ class Printer:
     def note(self, line: str) -> None:
         """Something good to know (what was written where); silent under --quiet."""
         if not self.quiet:
-            self._err.print(line)
+            self._err.print(_as_typed(line))
 
     def warn(self, line: str) -> None:
         """Something the user should not miss, even under --quiet."""
-        self._err.print(f"warning: {line}")
+        self._err.print(f"warning: {_as_typed(line)}")
 
     def error(self, line: str) -> None:
         """One failed item of a batch that goes on."""
-        self._err.print(f"error: {line}")
+        self._err.print(f"error: {_as_typed(line)}")
 
     @contextmanager
     def steps(self, what: str, total: float) -> Iterator[Advance]:

@@ -44,14 +44,21 @@ ALLOWED = {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
         "convneur.variants"},
+    "convneur.evaluation": {
+        "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
+        "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results"},
     "convneur.training": {
         "accelerate", "filelock", "numpy", "safetensors", "torch", "convneur.checkpoints", "convneur.data",
         "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference",
-        "convneur.metrics", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
-        "convneur.variants"},
+        "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants"},
+    "convneur.study": {
+        "accelerate", "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.evaluation",
+        "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics",
+        "convneur.progress", "convneur.published", "convneur.results", "convneur.training", "convneur.variants"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
-        "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.variants"},
+        "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.study",
+        "convneur.variants"},
 }  # fmt: skip
 
 

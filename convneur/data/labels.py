@@ -41,7 +41,7 @@ def read_label_map(path: str | LabelFile) -> LabelMap:
         raise InputError(
             path,
             "holds colours (RGB), not class ids; write one id per pixel as a grey or palette image, or give "
-            "the colour table of the classes (--colours)",
+            "the colour table of the classes (`colours`)",
         )
     return labels
 

@@ -13,7 +13,7 @@ from convneur.data.labels import LABEL_SUFFIXES
 from convneur.data.stacks import STACK_SUFFIXES, Page, pages_of
 from convneur.errors import ConfigError, InputError
 
-__all__ = ["Pair", "Pairing", "find_pairs", "label_files", "listed_pairs", "paged"]
+__all__ = ["Pair", "Pairing", "find_pairs", "label_files", "listed_pairs", "paged", "paired_files"]
 
 Missing = Literal["error", "skip"]
 
@@ -79,7 +79,7 @@ def find_pairs(
     gts, gt_links = _label_files(gt, patterns[1], gt_names)
     without_pred = tuple(name for name in gts if name not in preds)
     if without_pred and (missing == "error" or len(without_pred) == len(gts)):
-        skip = "" if len(without_pred) == len(gts) else ", or --missing skip leaves these out"
+        skip = "" if len(without_pred) == len(gts) else ', or `missing="skip"` leaves these out'
         links = f"; {len(pred_links)} links that lead elsewhere are not followed" if pred_links else ""
         raise InputError(
             pred,
@@ -119,12 +119,31 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
         if made.is_file():
             pairs[name] = Pair(name, made, true)
         elif missing == "error":
-            raise InputError(file, f"line {number}: {made}: no such file; --missing skip leaves it out")
+            raise InputError(file, f'line {number}: {made}: no such file; `missing="skip"` leaves it out')
         else:
             without_pred.append(name)
     if not pairs:
         raise InputError(file, "lists no pair of files that exist; write two paths per line")
     return Pairing(tuple(pairs.values()), tuple(without_pred), (), ())
+
+
+def paired_files(preds: Sequence[Path], gts: Sequence[Path]) -> Pairing:
+    """Predictions and ground truths in the order of two lists.
+
+    Choice: a pair is named by its ground truth's path without suffix, as seen from the folder that holds all of them.
+    Raises: InputError: two pairs of one name. ConfigError: lists of different lengths, or empty ones.
+    """
+    if len(preds) != len(gts) or not gts:
+        raise ConfigError("predictions", f"{len(preds)} files for {len(gts)} ground truths; list as many of both")
+    folders = [gt.absolute().parent for gt in gts]
+    root = Path(os.path.commonpath(folders))
+    pairs: dict[str, Pair] = {}
+    for pred, gt, folder in zip(preds, gts, folders, strict=True):
+        name = _text((folder / gt.name).relative_to(root).with_suffix("").as_posix())
+        if name in pairs:
+            raise InputError(None, f"{pairs[name].gt} and {gt}: both would be named {name}; list each once")
+        pairs[name] = Pair(name, pred, gt)
+    return Pairing(tuple(pairs.values()), (), (), ())
 
 
 def paged(pairing: Pairing) -> Pairing:

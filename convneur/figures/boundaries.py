@@ -1,7 +1,6 @@
 """The paper's Figure 3 for any image: truth and predictions, what they miss of the boundary, B, T and H under each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,12 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from convneur.data.class_colours import IGNORED, coloured
+from convneur.figures.scene import Scene
 from convneur.figures.style import GREY, INK, LARGE, NORMAL, SMALL
-from convneur.metrics.picks import BoundaryErrors, error_hotspots
+from convneur.metrics.picks import BoundaryErrors
 
 __all__ = [
     "ERROR_COLOURS",
-    "Scene",
-    "ScenePrediction",
     "boundary_figure",
     "error_layer",
     "faded",
@@ -34,58 +32,25 @@ _PANEL = 3.1
 _SMALL_PANEL = 2.3  # of `paper_figure`
 _TALLEST = 3.6
 _TITLE, _HEAD, _VALUES, _LEGEND_ROW = 0.5, 0.26, 0.38, 0.22
-_ZOOM = 4  # the second row shows a window of a quarter of each side
-_SMALLEST = 96  # pixels of the shorter side, below which an image needs no second row
 _LINE = 3  # pixels of a printed line of errors, at least
 _MOST_CLASSES = 40
 
 
-@dataclass(frozen=True, eq=False)
-class ScenePrediction:
-    """One model's prediction of a scene. labels: (H, W). values: ("B", "0.912") and so on, as to be printed."""
-
-    title: str
-    labels: NDArray[np.integer[Any]]
-    errors: BoundaryErrors
-    values: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """An image as `boundary_figure` and the report show it.
-
-    heading: why it is shown. photo: (H, W, 3) uint8 or None. truth: (H, W); ignored: (H, W), what does not count.
-    """
-
-    name: str
-    heading: str
-    photo: NDArray[np.uint8] | None
-    truth: NDArray[np.integer[Any]]
-    ignored: NDArray[np.bool_]
-    predictions: Sequence[ScenePrediction]
-
-    def classes(self) -> set[int]:
-        """Labels in the truth or a prediction where it counts."""
-        maps = (self.truth, *(one.labels for one in self.predictions))
-        return {k for labels in maps for k in np.unique(labels[~self.ignored]).tolist()}
-
-
 @style.context("default")
-def boundary_figure(scene: Scene, *, colours: NDArray[np.uint8], names: Sequence[str], notes: Sequence[str]) -> Figure:
-    """Draw an image: photo, truth, each prediction and its boundary errors; below, the place with the most errors.
+def boundary_figure(scene: Scene) -> Figure:
+    """Draw an image: itself, truth, each prediction and its boundary errors; below, the place with the most errors.
 
-    Errors are drawn as lines that can be seen at the picture's size, over the photo or the truth, faded. No pyplot
+    Errors are drawn as lines that can be seen at the figure's size, over the image or the truth, faded. No pyplot
     state and no setting of matplotlib is touched; save with `save_figure`.
 
-    Args:    colours: (C, 3) of the classes; names: of the classes; notes: what B, T and H are, for the last line.
     Returns: a figure a little over 3 inches wide per panel.
     """
-    panels = _panels(scene, colours)
+    panels = _panels(scene)
     height, width = scene.truth.shape
     panel_width = min(_PANEL, _TALLEST * width / height)
     panel_height = panel_width * height / width
-    window = _window(scene)
-    occurring = _occurring(scene, len(colours))
+    window = scene.zoom
+    occurring = _occurring(scene)
     page_width = max(2 * _MARGIN + len(panels) * (panel_width + _GUTTER) - _GUTTER, 7.5)
     per_row = max(int((page_width - 2 * _MARGIN) / 1.3), 1)
     legend_rows = 1 + -(-min(len(occurring), _MOST_CLASSES + 1) // per_row)
@@ -93,7 +58,7 @@ def boundary_figure(scene: Scene, *, colours: NDArray[np.uint8], names: Sequence
     page_height = (
         2 * _MARGIN + _TITLE + _HEAD + rows * (panel_height + _GUTTER) + _VALUES + (legend_rows + 1.4) * _LEGEND_ROW
     )
-    figure = Figure(figsize=(page_width, page_height), facecolor="white")
+    figure = Figure(figsize=(page_width, page_height), dpi=DPI, facecolor="white")
 
     def at(x: float, y: float) -> tuple[float, float]:
         """Inches from the top left as matplotlib's shares from the bottom left."""
@@ -125,22 +90,20 @@ def boundary_figure(scene: Scene, *, colours: NDArray[np.uint8], names: Sequence
         figure.text(*at(x, y + 0.08), words, fontsize=NORMAL, color=INK, va="top", fontweight="bold")
 
     y = top + rows * (panel_height + _GUTTER) + _VALUES
-    _legends(figure, scene, occurring, colours, names, per_row, lambda down: at(_MARGIN, y + down))
-    figure.text(*at(_MARGIN, page_height - _MARGIN), _dollarless("   ".join(notes)), fontsize=SMALL, color=GREY)
+    _legends(figure, scene, occurring, per_row, lambda down: at(_MARGIN, y + down))
+    _last_line(figure, scene, at(_MARGIN, page_height - _MARGIN))
     return figure
 
 
 @style.context("default")
-def paper_figure(
-    scenes: Sequence[Scene], *, colours: NDArray[np.uint8], names: Sequence[str], notes: Sequence[str]
-) -> Figure:
-    """The paper's Figure 3: a row per image of photo, truth and predictions, B, T and H under each of those.
+def paper_figure(scenes: Sequence[Scene]) -> Figure:
+    """The paper's Figure 3: a row per image of itself, truth and predictions, B, T and H under each of those.
 
-    Args:    scenes: with the same predictions, in the same order; colours: (C, 3) of the classes; names: of the
-        classes; notes: what B, T and H are, for the last line.
+    Args:    scenes: of one data set, with the same models in the same order.
     Returns: a figure a little over 2 inches wide per panel.
     """
-    rows = [_plain_panels(scene, colours) for scene in scenes]
+    colours, names = scenes[0].colours, scenes[0].class_names
+    rows = [_plain_panels(scene) for scene in scenes]
     columns = len(rows[0])
     shapes = [scene.truth.shape for scene in scenes]
     heights = [min(_SMALL_PANEL * height / width, _TALLEST) for height, width in shapes]
@@ -151,7 +114,7 @@ def paper_figure(
     under = 2 * _LEGEND_ROW
     body = sum(heights) + len(scenes) * under
     page_height = 2 * _MARGIN + _HEAD + body + (legend_rows + 1.2) * _LEGEND_ROW
-    figure = Figure(figsize=(page_width, page_height), facecolor="white")
+    figure = Figure(figsize=(page_width, page_height), dpi=DPI, facecolor="white")
 
     def at(x: float, y: float) -> tuple[float, float]:
         return x / page_width, 1 - y / page_height
@@ -180,36 +143,40 @@ def paper_figure(
         fontsize=SMALL, labelcolor=INK, handlelength=1.2, handleheight=0.9, borderpad=0, borderaxespad=0,
         loc="upper left",
     )  # fmt: skip
-    figure.text(*at(_MARGIN, page_height - _MARGIN), _dollarless("   ".join(notes)), fontsize=SMALL, color=GREY)
+    _last_line(figure, scenes[0], at(_MARGIN, page_height - _MARGIN))
     return figure
+
+
+def _last_line(figure: Figure, scene: Scene, at: tuple[float, float]) -> None:
+    figure.text(*at, _dollarless("   ".join(scene.notes)), fontsize=SMALL, color=GREY)
 
 
 def _lefts(columns: int) -> list[float]:
     return [_MARGIN + number * (_SMALL_PANEL + _GUTTER) for number in range(columns)]
 
 
-def _plain_panels(
-    scene: Scene, colours: NDArray[np.uint8]
-) -> list[tuple[str, NDArray[np.uint8], Sequence[tuple[str, str]]]]:
+def _plain_panels(scene: Scene) -> list[tuple[str, NDArray[np.uint8], Sequence[tuple[str, str]]]]:
     """(title, picture, values to print under it), from left to right."""
     panels: list[tuple[str, NDArray[np.uint8], Sequence[tuple[str, str]]]] = []
-    if scene.photo is not None:
-        panels.append(("image", scene.photo, ()))
-    panels.append(("ground truth", coloured(scene.truth, colours, scene.ignored), ()))
-    panels += [(each.title, coloured(each.labels, colours, scene.ignored), each.values) for each in scene.predictions]
+    if scene.image is not None:
+        panels.append(("image", scene.image, ()))
+    panels.append(("ground truth", coloured(scene.truth, scene.colours, scene.ignored), ()))
+    panels += [
+        (each.title, coloured(each.labels, scene.colours, scene.ignored), each.values) for each in scene.predictions
+    ]
     return panels
 
 
-def faded(scene: Scene, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What errors are drawn on, (H, W, 3): the photo in grey, or the truth, mixed with white."""
-    if scene.photo is None:
-        return coloured(scene.truth, _pale(colours, 0.3), scene.ignored)
-    # In bytes and by a table: a photo may have 50 million pixels. Luminance by ITU-R BT.601, in 256ths.
-    grey = np.zeros(scene.photo.shape[:2], np.uint16)
+def faded(scene: Scene) -> NDArray[np.uint8]:
+    """What errors are drawn on, (H, W, 3): the image in grey, or the truth, mixed with white."""
+    if scene.image is None:
+        return coloured(scene.truth, _pale(scene.colours, 0.3), scene.ignored)
+    # In bytes and by a table: an image may have 50 million pixels. Luminance by ITU-R BT.601, in 256ths.
+    grey = np.zeros(scene.image.shape[:2], np.uint16)
     for channel, weight in enumerate((77, 150, 29)):
-        grey += scene.photo[..., channel] * np.uint16(weight)
+        grey += scene.image[..., channel] * np.uint16(weight)
     shades = _pale(np.arange(256), 0.4)[grey >> 8]
-    return np.broadcast_to(shades[..., None], scene.photo.shape)
+    return np.broadcast_to(shades[..., None], scene.image.shape)
 
 
 def _pale(colours: NDArray[Any], share: float) -> NDArray[np.uint8]:
@@ -246,16 +213,18 @@ def thickened(mask: NDArray[np.bool_], pixels_per_pixel: float) -> NDArray[np.bo
 
 
 def _panels(
-    scene: Scene, colours: NDArray[np.uint8]
+    scene: Scene,
 ) -> list[tuple[str, NDArray[np.uint8], BoundaryErrors | None, Sequence[tuple[str, str]]]]:
     """(title, picture, errors to draw over it, values to print under it), from left to right."""
     panels: list[tuple[str, NDArray[np.uint8], BoundaryErrors | None, Sequence[tuple[str, str]]]] = []
-    if scene.photo is not None:
-        panels.append(("image", scene.photo, None, ()))
-    panels.append(("ground truth", coloured(scene.truth, colours, scene.ignored), None, ()))
-    ground = faded(scene, colours)
+    if scene.image is not None:
+        panels.append(("image", scene.image, None, ()))
+    panels.append(("ground truth", coloured(scene.truth, scene.colours, scene.ignored), None, ()))
+    ground = faded(scene)
     for prediction in scene.predictions:
-        panels.append((prediction.title, coloured(prediction.labels, colours, scene.ignored), None, prediction.values))
+        panels.append(
+            (prediction.title, coloured(prediction.labels, scene.colours, scene.ignored), None, prediction.values)
+        )
         panels.append((f"boundary errors, {prediction.title}", ground, prediction.errors, ()))
     return panels
 
@@ -296,20 +265,9 @@ def _frame(axes: Axes, window: tuple[int, int, int, int]) -> None:
         )
 
 
-def _window(scene: Scene) -> tuple[int, int, int, int] | None:
-    """Where the first prediction has the most errors, (y, x, height, width); None if there is nothing to enlarge."""
-    height, width = scene.truth.shape
-    if min(height, width) < _SMALLEST:
-        return None
-    size = height // _ZOOM, width // _ZOOM
-    for prediction in scene.predictions:
-        for y, x in error_hotspots(prediction.errors, *size, 1):
-            return y, x, *size
-    return None
-
-
-def _occurring(scene: Scene, count: int) -> list[int]:
+def _occurring(scene: Scene) -> list[int]:
     """Classes in the truth or a prediction, the most frequent of the truth first."""
+    count = len(scene.colours)
     pixels = np.zeros(count, np.int64)
     for weight, labels in ((1 << 20, scene.truth), *((1, one.labels) for one in scene.predictions)):
         counted = labels[~scene.ignored & (labels >= 0) & (labels < count)]
@@ -322,8 +280,6 @@ def _legends(
     figure: Figure,
     scene: Scene,
     occurring: Sequence[int],
-    colours: NDArray[np.uint8],
-    names: Sequence[str],
     per_row: int,
     at: Any,
 ) -> None:
@@ -341,7 +297,7 @@ def _legends(
         ncols=3,
         **look,
     )
-    handles = [_patch(colours[k], _fitted(names[k], 18)) for k in occurring[:_MOST_CLASSES]]
+    handles = [_patch(scene.colours[k], _fitted(scene.class_names[k], 18)) for k in occurring[:_MOST_CLASSES]]
     if scene.ignored.any():
         handles.append(_patch(IGNORED, "ignored"))
     figure.legend(handles=handles, bbox_to_anchor=at(1.15 * _LEGEND_ROW), ncols=min(len(handles), per_row), **look)

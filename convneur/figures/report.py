@@ -1,32 +1,27 @@
 """The boundary report: one HTML file with its tables, plots and pictures inside, which asks nothing of any network."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from convneur.data.class_colours import coloured
-from convneur.figures.boundaries import ERROR_COLOURS, Scene, error_layer
+from convneur.figures.boundaries import ERROR_COLOURS, error_layer
 from convneur.figures.html_page import data_uri, html_page
-from convneur.metrics.picks import error_hotspots, value_at
-from convneur.metrics.tables import Path
+from convneur.figures.scene import Scene
 
-__all__ = ["MOST_PICTURES", "ReportFigure", "boundary_page", "embedded_picture"]
+__all__ = ["BoundaryReport", "ReportColumn", "ReportComparison", "ReportRow", "boundary_page"]
 
 # What bounds the file: pictures, and the longer side of label maps in pixels.
 MOST_PICTURES, _LONGEST_MAP = 12, 2048
 _SHOWN = 400  # pixels across at which a whole picture is first seen, about
-_SPOTS, _SPOT_SHARE = 5, 6  # places to zoom to, each a sixth of either side
 
 
 @dataclass(frozen=True)
-class ReportFigure:
-    """How a figure is shown. short: over a column. lower: less is better. chosen: plots show it first."""
+class ReportColumn:
+    """How a value is shown. short: over a column. lower: less is better. chosen: plots show it first."""
 
-    path: Path
     name: str
     short: str
     definition: str
@@ -35,19 +30,140 @@ class ReportFigure:
     chosen: bool = False
 
 
-def embedded_picture(scene: Scene, colours: NDArray[np.uint8]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ReportRow:
+    """A class or an image, with a value for each column.
+
+    number, missed, spurious: of a class, and in how many images it was so. against: the second model's values of an
+    image, None without them.
+    """
+
+    name: str
+    values: Sequence[float]
+    number: int = 0
+    missed: int = 0
+    spurious: int = 0
+    against: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class ReportComparison:
+    """Two models. words: what the intervals are. For each column: overall, and by class behind its name, the value,
+    against, difference, low and high; moved: the images with the largest differences."""
+
+    level: float
+    words: Sequence[str]
+    overall: Sequence[Mapping[str, float]]
+    classes: Sequence[tuple[str, Sequence[Mapping[str, float]]]]
+    moved: Sequence[Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundaryReport:
+    """What the page shows beside pictures.
+
+    about, notes: lines of text. models: what they are called. classes: those that occur. failed: (name, why) of pairs
+    without scores. class_key: (colour, name) of the classes in the pictures. version: of convneur.
+    """
+
+    title: str
+    version: str
+    about: Sequence[str]
+    notes: Sequence[str]
+    models: Sequence[str]
+    columns: Sequence[ReportColumn]
+    overall: Sequence[float]
+    classes: Sequence[ReportRow]
+    images: Sequence[ReportRow]
+    failed: Sequence[tuple[str, str]] = ()
+    comparison: ReportComparison | None = None
+    class_key: Sequence[tuple[str, str]] = ()
+
+
+def boundary_page(report: BoundaryReport, scenes: Iterable[Scene] = ()) -> str:
+    """The page as HTML, with pictures of the first 12 scenes; they may come one at a time, more are not asked for."""
+    pictures, notes = [], []
+    for scene in islice(scenes, MOST_PICTURES):
+        pictures.append(_embedded(scene))
+        notes = list(scene.notes)
+    radii = {picture["radius"] for picture in pictures}
+    # A tolerance that is a share of the diagonal is another radius in images of another size.
+    reach = f"{radii.pop():g} px" if len(radii) == 1 else "the tolerance"
+    data = {
+        "title": report.title,
+        "about": list(report.about),
+        "notes": list(report.notes),
+        "models": list(report.models),
+        "figures": [
+            {
+                "name": one.name,
+                "short": one.short,
+                "definition": one.definition,
+                "lower": one.lower,
+                "decimals": one.decimals,
+                "chosen": one.chosen,
+            }
+            for one in report.columns
+        ],
+        "overall": _numbers(report.overall),
+        "classes": [
+            {
+                "class": row.number,
+                "name": row.name,
+                "missed": row.missed,
+                "spurious": row.spurious,
+                "values": _numbers(row.values),
+            }
+            for row in report.classes
+        ],
+        "images": [
+            {
+                "name": row.name,
+                "values": _numbers(row.values),
+                "against": None if row.against is None else _numbers(row.against),
+            }
+            for row in report.images
+        ],
+        "failed": [{"name": name, "why": why} for name, why in report.failed],
+        "comparison": None if report.comparison is None else _compared(report.comparison),
+        "pictures": pictures,
+        "pictureNotes": [
+            f"{len(pictures)} of {f'{len(report.images):,}'.replace(',', ' ')} images. {'; '.join(notes)}.",
+            "Click into a picture to enlarge that place in all of its panels, drag to move; or, with a panel "
+            "focused: plus, minus, arrows, 0 for the whole, n for the next place with errors.",
+        ],
+        "errorKey": [
+            {"colour": ERROR_COLOURS[kind], "words": words}
+            for kind, words in (
+                ("missed", f"missed: true boundary, no predicted one of its class within {reach}"),
+                ("spurious", f"spurious: predicted boundary, no true one within {reach}"),
+                ("matched", "matched"),
+            )
+        ],
+        "classKey": [{"colour": colour, "words": name} for colour, name in report.class_key],
+    }
+    return html_page(
+        "report",
+        data,
+        title=report.title,
+        generator=f"convneur {report.version}",
+        without_script="The tables and pictures of this page are made by its own script; nothing is fetched. Allow "
+        "scripts to see them, or read the JSON that convneur eval-boundary -o writes.",
+        charts=True,
+    )
+
+
+def _embedded(scene: Scene) -> dict[str, Any]:
     """A scene as the page takes it: pictures as data URIs, no more than 2048 pixels on a side.
 
-    Choice: label maps and errors losslessly, the nearest pixel where they are shrunk; the photo as WebP of quality 80.
+    Choice: label maps and errors losslessly, the nearest pixel where they are shrunk; the image as WebP of quality 80.
     """
     height, width = scene.truth.shape
     step = -(-max(height, width) // _LONGEST_MAP)
-    spots = error_hotspots(
-        scene.predictions[0].errors, max(height // _SPOT_SHARE, 1), max(width // _SPOT_SHARE, 1), _SPOTS
-    )
+    ignored = scene.ignored[::step, ::step]
     predictions = []
     for one in scene.predictions:
-        labels = coloured(one.labels[::step, ::step], colours, scene.ignored[::step, ::step])
+        labels = coloured(one.labels[::step, ::step], scene.colours, ignored)
         # Lines as thick as the step survive it.
         layers = [error_layer(one.errors, scale)[::step, ::step] for scale in (min(_SHOWN / width, 1), 2.2 / step)]
         thick, fine = (data_uri(layer) for layer in layers)
@@ -58,122 +174,32 @@ def embedded_picture(scene: Scene, colours: NDArray[np.uint8]) -> dict[str, Any]
         "name": scene.name,
         "heading": scene.heading,
         "size": [height, width],
-        "photo": None if scene.photo is None else data_uri(scene.photo, photo=True),
-        "truth": data_uri(coloured(scene.truth[::step, ::step], colours, scene.ignored[::step, ::step])),
+        "photo": None if scene.image is None else data_uri(scene.image, photo=True),
+        "truth": data_uri(coloured(scene.truth[::step, ::step], scene.colours, ignored)),
         "radius": scene.predictions[0].errors.radius,
         "predictions": predictions,
-        "spots": [[y, x, max(height // _SPOT_SHARE, 1), max(width // _SPOT_SHARE, 1)] for y, x in spots],
+        "spots": [list(spot) for spot in scene.hotspots],
     }
 
 
-def boundary_page(
-    result: Mapping[str, Any],
-    figures: Sequence[ReportFigure],
-    *,
-    title: str,
-    about: Sequence[str],
-    notes: Sequence[str],
-    models: Sequence[str],
-    others: Sequence[Mapping[str, Any]] = (),
-    comparison_words: Sequence[str] = (),
-    pictures: Sequence[Mapping[str, Any]] = (),
-    picture_notes: Sequence[str] = (),
-    class_key: Sequence[tuple[str, str]] = (),
-    radii: Sequence[float] = (),
-) -> str:
-    """The page as HTML.
+def _compared(comparison: ReportComparison) -> dict[str, Any]:
+    def parts(values: Sequence[Mapping[str, float]]) -> list[dict[str, float | None]]:
+        keys = ("value", "against", "difference", "low", "high")
+        return [{key: _number(value[key]) for key in keys} for value in values]
 
-    Args:    result: as `eval-boundary --json` gives it, `comparison` included if there is one; figures: to show, in
-        order; about, notes, comparison_words, picture_notes: lines of text; models: what they are called;
-        others: the second model's `per_image`; pictures: from `embedded_picture`, at most `MOST_PICTURES`;
-        class_key: (colour, name) of the classes in them; radii: of the errors in them, pixels.
-    Raises:  ValueError: more pictures.
-    """
-    if len(pictures) > MOST_PICTURES:
-        raise ValueError(f"{len(pictures)} pictures: a page holds at most {MOST_PICTURES}")
-    # A tolerance that is a share of the diagonal is another radius in images of another size.
-    reach = f"{radii[0]:g} px" if len(radii) == 1 else "the tolerance"
-    theirs = {row["name"]: _values(row, figures) for row in others}
-    data = {
-        "title": title,
-        "about": list(about),
-        "notes": list(notes),
-        "models": list(models),
-        "figures": [
-            {
-                "name": one.name,
-                "short": one.short,
-                "definition": one.definition,
-                "lower": one.lower,
-                "decimals": one.decimals,
-                "chosen": one.chosen,
-            }
-            for one in figures
-        ],
-        "overall": _values(result["overall"], figures),
-        "classes": [
-            {
-                "class": row["class"],
-                "name": row["name"],
-                "missed": row["presence"]["missed"],
-                "spurious": row["presence"]["spurious"],
-                "values": _values(row, figures),
-            }
-            for row in result["per_class"]
-            if any(row["presence"][key] for key in ("both", "missed", "spurious"))
-        ],
-        "images": [
-            {"name": row["name"], "values": _values(row, figures), "against": theirs.get(row["name"])}
-            for row in result["per_image"]
-        ],
-        "failed": result["failed"],
-        "comparison": _compared(result.get("comparison"), figures, comparison_words),
-        "pictures": list(pictures),
-        "pictureNotes": list(picture_notes),
-        "errorKey": [
-            {"colour": ERROR_COLOURS[kind], "words": words}
-            for kind, words in (
-                ("missed", f"missed: true boundary, no predicted one of its class within {reach}"),
-                ("spurious", f"spurious: predicted boundary, no true one within {reach}"),
-                ("matched", "matched"),
-            )
-        ],
-        "classKey": [{"colour": colour, "words": name} for colour, name in class_key],
-    }
-    return html_page(
-        "report",
-        data,
-        title=title,
-        generator=f"convneur {result['convneur']}",
-        without_script="The tables and pictures of this page are made by its own script; nothing is fetched. Allow "
-        "scripts to see them, or read the JSON that convneur eval-boundary -o writes.",
-        charts=True,
-    )
-
-
-def _values(row: Mapping[str, Any], figures: Sequence[ReportFigure]) -> list[float | None]:
-    return [_plain(value_at(row, one.path)) for one in figures]
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _compared(
-    comparison: Mapping[str, Any] | None, figures: Sequence[ReportFigure], words: Sequence[str]
-) -> dict[str, Any] | None:
-    if comparison is None:
-        return None
-
-    def leaves(row: Mapping[str, Any]) -> list[dict[str, float | None]]:
-        found = (row[one.path[0]] if len(one.path) == 1 else row[one.path[0]][one.path[1]] for one in figures)
-        return [{key: _plain(leaf[key]) for key in ("value", "against", "difference", "low", "high")} for leaf in found]
-
-    moved = comparison["moved_most"]
     return {
-        "level": f"{comparison['level']:.0%}",
-        "words": list(words),
-        "overall": leaves(comparison["overall"]),
-        "classes": [{"name": row["name"], "values": leaves(row)} for row in comparison["per_class"]],
-        "moved": [moved[one.path[0]] if len(one.path) == 1 else moved[one.path[0]][one.path[1]] for one in figures],
+        "level": f"{comparison.level:.0%}",
+        "words": list(comparison.words),
+        "overall": parts(comparison.overall),
+        "classes": [{"name": name, "values": parts(values)} for name, values in comparison.classes],
+        "moved": [[dict(row) for row in rows] for rows in comparison.moved],
     }
+
+
+def _numbers(values: Sequence[float]) -> list[float | None]:
+    return [_number(value) for value in values]
+
+
+def _number(value: float) -> float | None:
+    """JSON has neither NaN nor infinity."""
+    return value if math.isfinite(value) else None

@@ -13,7 +13,22 @@ __all__ = ["study_page"]
 
 
 def study_page(result: "StudyResult") -> str:
-    """The page as HTML: what `convneur study` writes as study.html."""
+    """The page as HTML: what `convneur study` writes as study.html.
+
+    >>> from convneur import VARIANTS
+    >>> from convneur.study import Finding, RunResult, StudyResult, StudyRun, Twin
+    >>> from convneur.training.settings import recipe_settings
+    >>> local = Twin("none", VARIANTS["m1"].replace(memory="none"), params=3_940_000, macs=518_000_000)
+    >>> result = StudyResult(
+    ...     data="flowers", model="m1", recipe="small", init=None, precision="fp32", steps=400,
+    ...     settings=recipe_settings("small", "classification"), classes=("daisy", "rose"), split="test", folds=None,
+    ...     seeds=(0,), planned=1, failed={},
+    ...     twins=(Finding(local, 1, {"top1": 0.9}, {"top1": float("nan")}, (), None, None),),
+    ...     runs=(RunResult(StudyRun("none", 0), 50, 320, 0.92, {"top1": 0.9}),),
+    ... )
+    >>> "<title>Study of 1 model on flowers</title>" in study_page(result)
+    True
+    """
     plain = result.to_dict()
     settings, tested = plain["settings"], f"split {result.split}"
     data = {
@@ -24,8 +39,8 @@ def study_page(result: "StudyResult") -> str:
         "about": [
             f"{result.model}, {result.precision}, {result.steps} steps of {settings['batch']} views of "
             f"{settings['crop'][0]}x{settings['crop'][1]}; tested on "
-            f"{f'{result.folds} folds' if result.folds else tested}, {result.images} photos; recipe {result.recipe}"
-            + (f", begun from {result.init}" if result.init else "")
+            f"{f'{result.folds} folds' if result.folds else tested}, {result.images} images; recipe {result.recipe}"
+            + (f", initial weights {result.init}" if result.init else "")
         ],
         "reference": result.reference,
         "crop": "x".join(map(str, settings["crop"])),

@@ -120,7 +120,7 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
         distances = SurfaceDistances(*(values[present] for values in reduced))
     if "boundary_iou" in wanted:
         depth = max(1, round(settings.boundary_iou_ratio * math.sqrt(height * height + width * width)))
-        bands = kernels.inner_band_counts(pair.gt, pair.pred, depth, count)
+        bands = kernels.inner_band_counts(pair.pred, pair.gt, depth, count)
         boundary_iou = bands.iou()[present]
     return PairScores(
         shape=(height, width),
@@ -146,7 +146,7 @@ def seeds(settings: BoundarySettings) -> tuple[str, ...]:
 def _trimap(kernels: Kernels, pair: LabelPair, seed: str, settings: BoundarySettings, present: IntArray) -> Confusion:
     """Pixels in the band by width, in the order of the settings, and class, (W, K)."""
     widths = tuple(sorted(settings.trimap_width))
-    bands = kernels.trimap_counts(pair.gt, pair.pred, seed, widths, settings.trimap_shape, len(pair.classes))
+    bands = kernels.trimap_counts(pair.pred, pair.gt, seed, widths, settings.trimap_shape, len(pair.classes))
     order = [widths.index(width) for width in settings.trimap_width]
     return Confusion(*(pixels[order][:, present] for pixels in bands))
 

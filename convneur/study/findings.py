@@ -19,7 +19,12 @@ RESAMPLES, RESAMPLING_SEED, LEVEL = 1000, 0, 0.95  # of the bootstrap, as eval-b
 
 @dataclass(frozen=True)
 class ReportedMetric:
-    """A metric that a study reports. path: where it stands in a summary's `overall`; short: over a column."""
+    """A metric that a study reports. path: where it stands in a summary's `overall`; short: over a column.
+
+    >>> metric = ReportedMetric(("trimap_miou", "3"), "Trimap mIoU @ 3 px", "T", "mIoU within 3 pixels")
+    >>> metric.of({"miou": 0.6, "trimap_miou": {"3": 0.4}})
+    0.4
+    """
 
     path: tuple[str, ...]
     name: str
@@ -36,7 +41,12 @@ class ReportedMetric:
 
 @dataclass(frozen=True)
 class Twin:
-    """A model of a study and its cost. macs: multiply-adds executed for one image of the training views' size."""
+    """A model of a study and its cost. macs: multiply-adds executed for one image of the training views' size.
+
+    >>> from convneur import VARIANTS
+    >>> Twin("none", VARIANTS["m1"].replace(memory="none"), params=3_940_000, macs=518_000_000).printed_top1
+    78.2
+    """
 
     name: str
     config: ConvNeurConfig
@@ -66,6 +76,10 @@ class Difference:
 
     value, against: means over the compared runs of this twin and of the first; spread: standard deviation (n - 1) of
     the runs' differences; low, high: bounds of the interval; resamples: those in which the difference is defined.
+
+    >>> found = Difference(0.43, 0.40, difference=0.03, spread=0.01, low=0.01, high=0.05, resamples=1000)
+    >>> found.low > 0  # the interval leaves out 0
+    True
     """
 
     value: float
@@ -87,6 +101,12 @@ class Finding:
         seeds: those that are compared with the first twin: all runs of both came to their end.
         difference: by metric; None for the first twin, and without such a seed.
         printed_difference: in top-1, in points, that the paper prints for the same change to m3.
+
+    >>> from convneur import VARIANTS
+    >>> twin = Twin("none", VARIANTS["m1"].replace(memory="none"), params=3_940_000, macs=518_000_000)
+    >>> first = Finding(twin, 3, {"miou": 0.36}, {"miou": 0.005}, seeds=(), difference=None, printed_difference=None)
+    >>> first.twin.name, first.mean["miou"]
+    ('none', 0.36)
     """
 
     twin: Twin

@@ -50,13 +50,14 @@ class StudyPlan:
         kept = read_config(folder, _SCHEMA, _FIRST)
         try:
             if kept["schema"] == _FIRST:
-                run, asked = RunPlan.from_dict(kept), kept["asked"]
+                run = RunPlan.from_dict(kept)
+                asked = {option.lstrip("-"): value for option, value in kept["asked"].items()}
                 return cls(
                     run=run,
                     twins=read_twins(kept["twins"], run.config),
                     seeds=tuple(kept["seeds"]),
-                    folds=asked["--folds"],
-                    split=asked["--split"],
+                    folds=asked["folds"],
+                    split=asked["split"],
                     step_times={name: StepTime(*each) for name, each in kept["paces"].items()},
                 )
             return cls(

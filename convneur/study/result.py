@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from convneur.data.examples import Task
-from convneur.formats import csv_table, grouped, markdown_table
+from convneur.formats import csv_table, grouped, markdown_table, plural
 from convneur.published import published
 from convneur.results import Result, Table
 from convneur.study.findings import LEVEL, RESAMPLES, RESAMPLING_SEED, Finding, ReportedMetric
@@ -26,7 +26,7 @@ METRICS: Mapping[Task, Mapping[str, ReportedMetric]] = MappingProxyType(
         "segmentation": MappingProxyType(
             {
                 "miou": ReportedMetric(
-                    ("miou",), "mIoU", "mIoU", "one confusion matrix over the test photos, ignored pixels left out"
+                    ("miou",), "mIoU", "mIoU", "one confusion matrix over the test images, ignored pixels left out"
                 ),
                 "boundary_f1": ReportedMetric(
                     ("boundary_f1", "0.008"),
@@ -46,7 +46,7 @@ METRICS: Mapping[Task, Mapping[str, ReportedMetric]] = MappingProxyType(
             }
         ),
         "classification": MappingProxyType(
-            {"top1": ReportedMetric(("pixel_accuracy",), "Top-1", "top-1", "share of the photos that are right")}
+            {"top1": ReportedMetric(("pixel_accuracy",), "Top-1", "top-1", "share of the images that are right")}
         ),
     }
 )
@@ -59,6 +59,9 @@ class RunResult:
     Args:
         images: that it was tested on. best_step, validation: of the validation that its weights are kept from.
         scores: by metric. iou: by class, None of a classifier.
+
+    >>> RunResult(StudyRun("none", 0), images=233, best_step=320, validation=0.41, scores={"miou": 0.36}).folder
+    'runs/none-seed0'
     """
 
     run: StudyRun
@@ -84,6 +87,22 @@ class StudyResult(Result):
         split: that was tested on, None for folds; folds: how many, None for a split.
         planned: runs; failed: why each of those that did not come to its end did not.
         twins: a finding each, the first of what the others are compared with; runs: those that came to their end.
+
+    >>> from convneur import VARIANTS
+    >>> from convneur.study import Finding, RunResult, StudyResult, StudyRun, Twin
+    >>> from convneur.training.settings import recipe_settings
+    >>> local = Twin("none", VARIANTS["m1"].replace(memory="none"), params=3_940_000, macs=518_000_000)
+    >>> result = StudyResult(
+    ...     data="flowers", model="m1", recipe="small", init=None, precision="fp32", steps=400,
+    ...     settings=recipe_settings("small", "classification"), classes=("daisy", "rose"), split="test", folds=None,
+    ...     seeds=(0,), planned=1, failed={},
+    ...     twins=(Finding(local, 1, {"top1": 0.9}, {"top1": float("nan")}, (), None, None),),
+    ...     runs=(RunResult(StudyRun("none", 0), 50, 320, 0.92, {"top1": 0.9}),),
+    ... )
+    >>> result.twins[0].mean["top1"], result.to_dict()["runs"][0]["best_step"]
+    (0.9, 320)
+    >>> print(result.tables()[0].rows)
+    [['none', '1', '3.94', '0.518', '0.9000']]
     """
 
     data: str
@@ -120,7 +139,7 @@ class StudyResult(Result):
 
     @property
     def title(self) -> str:
-        return f"Study of {len(self.twins)} nets on {self.data}"
+        return f"Study of {plural(len(self.twins), 'model')} on {self.data}"
 
     def to_dict(self) -> dict[str, Any]:
         """The result as `convneur study --json` prints it and study.json holds it."""
@@ -186,32 +205,35 @@ class StudyResult(Result):
         seeds = len(self.seeds)
         definitions = "; ".join(f"{each.short}: {each.definition}" for each in self.metrics.values())
         words = [
-            f"{definitions}. GMACs: all multiply-adds that are executed for one photo of the views' size, in billions.",
-            f"All nets made {grouped(self.steps)} steps on the same photos in the same order for each seed, and are "
-            "tested with the averaged weights of their best validation.",
+            f"{definitions}. GMACs: multiply-adds executed for one image of the training views' size, in billions.",
+            f"For each seed all models were trained for {grouped(self.steps)} steps on the same images in the same "
+            "order; each is tested with the averaged weights of its best validation.",
         ]
         if len(self.twins) > 1:
-            over = "the test photos" if seeds == 1 else "the test photos and the seeds"
+            over = "the test images" if seeds == 1 else "the test images and the seeds"
             words.append(
-                f"Intervals: {LEVEL:.0%}, percentile, {grouped(RESAMPLES)} paired resamples of {over}, each aggregated "
-                "as the whole is. With several figures side by side one in twenty misses by chance."
+                f"Intervals are {LEVEL:.0%} percentile intervals of {grouped(RESAMPLES)} paired resamples of {over}, "
+                "each aggregated like the whole set. With several metrics side by side, one interval in twenty misses "
+                "by chance."
             )
             if seeds == 1:
-                words.append("One seed: nothing here tells how much another start would have changed.")
+                words.append("One seed: nothing here says how much another random start would change.")
             else:
                 words.append(
-                    f"Seeds' deviations are stretched by sqrt({seeds}/{seeds - 1}), since draws of {seeds} vary less "
-                    f"than seeds do; {seeds} still say little of rarer ones."
+                    f"Deviations between seeds are scaled by sqrt({seeds}/{seeds - 1}), since resamples of {seeds} "
+                    f"seeds vary too little; {seeds} seeds still say little about rare ones."
                 )
             if self.images < _FEW:
-                words.append(f"Of {self.images} photos the intervals are too narrow: take them as a lower bound.")
+                words.append(
+                    f"With {self.images} test images the intervals are too narrow; take them as a lower bound."
+                )
             if any(each.printed_difference is not None for each in self.twins):
                 words.append(
-                    f"Printed: the same difference in top-1 of m3 on ImageNet-1K at 224x224, {published().paper}; "
-                    "another task, data and length of training."
+                    f"Printed: the difference in top-1 that the paper ({published().paper}) prints for the same change "
+                    "to m3 on ImageNet-1K at 224x224: another task, other data, another length of training."
                 )
         if self.split == "val":
-            words.append("Tested on the photos that the weights are chosen on: all figures are a little too good.")
+            words.append("Tested on the images that the weights are chosen on: all values are a little too good.")
         if len(self.runs) < self.planned:
             words.append(f"{len(self.runs)} of {self.planned} runs are finished.")
         words += [f"Failed: {run.name}: {why}" for run, why in self.failed.items()]
@@ -246,7 +268,7 @@ class StudyResult(Result):
         return "\n\n".join(parts) + "\n"
 
     def _tested(self) -> str:
-        images = f"{grouped(self.images)} photos"
+        images = f"{grouped(self.images)} images"
         return f"tested on {images} in {self.folds} folds" if self.folds else f"{images} of {self.split}"
 
 

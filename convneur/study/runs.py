@@ -71,7 +71,7 @@ def folds_of(train: Sequence[Example], val: Sequence[Example], count: int) -> tu
         raise ConfigError("folds", "must be at least 2", value=count)
     if len(everything) < count + 2:
         raise ConfigError(
-            "folds", f"{len(everything)} photos are too few to train and validate on the others", value=count
+            "folds", f"{len(everything)} images are too few to train and validate on the others", value=count
         )
     dealt = sorted(everything, key=lambda example: (hash_of(example.name), example.name))
     return tuple(tuple(sorted(dealt[fold::count], key=lambda example: example.name)) for fold in range(count))

@@ -1,19 +1,17 @@
 """What the runs of a study are tested on, and how: labelled as predict does, scored as eval-boundary does."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from convneur.data.examples import Example, Task, find_split, has_split, survey
 from convneur.data.pairs import Pair
-from convneur.errors import ConfigError, InputError
+from convneur.errors import ConfigError
+from convneur.evaluation import score_pairs
 from convneur.files import new_file, new_folder
 from convneur.inference import load
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
@@ -72,17 +70,17 @@ def find_test_images(
         return TestImages(None, folds_of(data.train, data.val, folds))
     name = split or ("test" if has_split(root, task, "test") else "val")
     if name == "val":
-        progress.warn("tested on the photos that the weights are chosen on: all figures are a little too good")
+        progress.warn("tested on the images that the weights are chosen on: all values are a little too good")
         return TestImages(name, (data.val,))
     if name == "train" or not has_split(root, task, name):
         raise ConfigError("split", "no such split beside train; choose test, val, or the name of a folder", value=name)
     examples = find_split(root, task, name, data.reading)
-    with progress.steps("looking through the test photos", len(examples)) as advance:
+    with progress.steps("reading the test images", len(examples)) as advance:
         found = survey(examples, data.reading, len(data.names), threads=max(threads, 1), seen=advance)
     for line in found.failed:
         progress.error(line)
     if found.failed:
-        progress.warn(f"{len(found.failed)} test photos cannot be read and are left out")
+        progress.warn(f"{len(found.failed)} test images cannot be read and are left out")
     return TestImages(name, (found.examples,))
 
 
@@ -166,9 +164,6 @@ def _scored_classes(
 def _scored_maps(
     folder: Path, examples: Sequence[Example], data: TrainingData, settings: BoundarySettings, workers: int
 ) -> Iterator[tuple[str, PairScores]]:
-    from convneur_cli.boundary_work import Scored, engine, scored_pairs
-    from convneur_cli.output import Printer
-
     pairs = []
     for example in examples:
         made = _label_map(folder, example)
@@ -177,32 +172,8 @@ def _scored_maps(
         elif not isinstance(example.target, int):  # inside a shard, which is no file to be known again by its time
             gt = data.reading.ground_truth(example.target)
             yield example.name, score_pair(data.reading.prediction(made), gt, settings)
-    if not pairs:
-        return
-    quiet = Printer(json=True, quiet=True)  # the study has a bar of its own
-    with _kept_scores(folder / _SCORES, settings) as state:
-        known = all(state.has(pair) for pair in pairs)
-        with engine(1 if known else max(workers, 1), None, len(pairs)) as mapped:
-            outcomes = scored_pairs(quiet, mapped, pairs, data.reading, settings, state=state, strict=True)
-            for pair, outcome in outcomes:
-                if isinstance(outcome, Scored):  # what has none was raised
-                    yield pair.name, outcome.scores
-
-
-@contextmanager
-def _kept_scores(path: Path, settings: BoundarySettings) -> Iterator[Any]:
-    """The finished scores beside label maps; those by other settings or another version are made again."""
-    from convneur_cli.boundary_state import State
-
-    about = {"settings": dataclasses.asdict(settings)}
-    try:
-        state = State(path, about, resume=True, force=True)
-    except InputError:
-        state = State(path, about, resume=False, force=True)
-    try:
-        yield state
-    finally:
-        state.close()
+    if pairs:  # silently: the study has a bar of its own
+        yield from score_pairs(pairs, data.reading, settings, kept=folder / _SCORES, workers=max(workers, 1))
 
 
 def _label_map(folder: Path, example: Example) -> Path:

@@ -80,7 +80,7 @@ def _spelled(name: str, base: ConvNeurConfig) -> ConvNeurConfig:
         raise ConfigError(
             "twins",
             f"{kind or 'a name'} is no twin; begin with {', '.join((*_PLACEMENTS, *_BRANCHES))}, then :key=value of "
-            "model options",
+            "model settings",
             value=name,
         )
     for setting in settings:

@@ -154,7 +154,7 @@ class Study:
         if plan.run.images != self._fingerprint():
             raise ConfigError(
                 "data",
-                f"other photos than the study in {self.out} was begun with; begin again with `force`",
+                f"other images than the study in {self.out} was begun with; begin again with `force`",
                 value=self.request.data,
             )
         run = plan.run
@@ -195,7 +195,7 @@ class Study:
         folds = f" x {self.test.folds} folds" if self.test.folds else ""
         rows = [
             ("runs", f"{len(self.twins)} twins x {len(self.seeds)} seeds{folds} = {len(runs)}, {done} are finished"),
-            ("photos", f"{len(data.train)} to train, {len(data.val)} to validate, {self.test.count} to test "
+            ("images", f"{len(data.train)} to train, {len(data.val)} to validate, {self.test.count} to test "
                        f"({f'{self.test.folds} folds' if self.test.folds else f'split {self.test.split}'}), "
                        f"{len(data.names)} classes"),
             ("steps", f"{grouped(self.steps)} in each run, of {settings.batch} views of "
@@ -280,7 +280,7 @@ class Study:
         return self._parts[fold]
 
     def _report(self) -> None:
-        from convneur.figures.study_html import study_page
+        from convneur.figures import study_page
 
         result = self.result()
         for name in REPORTS:

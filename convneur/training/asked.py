@@ -18,7 +18,7 @@ from convneur.variants import ConvNeurConfig, find_config
 __all__ = ["Asked", "check_whole"]
 
 _OF_RECIPES = {field.name for field in dataclasses.fields(TrainSettings)} - {"task", "epochs"}
-_REAL = {field.name for field in dataclasses.fields(TrainSettings) if field.type is float}
+_REAL = {field.name for field in dataclasses.fields(TrainSettings) if field.type is float} | {"minutes"}
 # The classes follow from the data, stochastic depth from the recipe.
 _OF_MODELS = {field.name for field in dataclasses.fields(ConvNeurConfig)} - {"num_classes", "drop_path_rate"}
 _OF_MODELS |= {"model_preset"}
@@ -32,7 +32,7 @@ class Asked:
     Args:
         given: fields of `RunRequest`; model: as it was given; values: settings of the recipe and of the model.
 
-    >>> Asked.of(data=".", learning_rate=0.1)
+    >>> Asked.of(data="camvid", learning_rate=0.1)
     Traceback (most recent call last):
     convneur.errors.ConfigError: learning_rate: is no setting of a recipe or a model
     """
@@ -61,6 +61,7 @@ class Asked:
         """
         names = {field.name for field in dataclasses.fields(RunRequest)}
         values = {name: value for name, value in more.items() if name not in names}
+        _check_names(values)
         if isinstance(values.get("crop"), int):
             values["crop"] = (values["crop"], values["crop"])
         asked: dict[str, Any] = {
@@ -73,10 +74,7 @@ class Asked:
             **{name: value for name, value in more.items() if name in names},
         }
         given = {name: value for name, value in asked.items() if value is not None}
-        # As the command line gives them: a run's folder and its results tell 8 and 8.0 apart.
-        given |= {name: float(given[name]) for name in ("epochs", "minutes") if type(given.get(name)) is int}
-        values |= {name: float(values[name]) for name in _REAL & values.keys() if type(values[name]) is int}
-        _check(given, values)
+        _check(given)
         check_whole(0, workers=workers)
         if importlib.util.find_spec("accelerate") is None:
             raise ConfigError("train", "needs Hugging Face Accelerate; pip install 'convneur[train]'")
@@ -84,9 +82,9 @@ class Asked:
 
     def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:
         """What a run is begun with. Args: defaults: of fields of `RunRequest`, where they are not its own."""
-        request = RunRequest(**{**defaults, **self.given})
+        request = RunRequest(**_real({**defaults, **self.given}))
         reading_of(request.task, request.preset, request.ignore_index)  # refused before anything is written
-        of_recipe = {name: value for name, value in self.values.items() if name in _OF_RECIPES}
+        of_recipe = _real({name: value for name, value in self.values.items() if name in _OF_RECIPES})
         if request.epochs is not None:
             of_recipe["epochs"] = request.epochs
         settings = recipe_settings(request.recipe, request.task, **of_recipe)
@@ -119,13 +117,21 @@ def check_whole(lowest: int, **values: Any) -> None:
             raise ConfigError(name, f"must be whole and at least {lowest}", value=value)
 
 
-def _check(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def _real(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers as the command line gives them: what is written of a run tells 8 and 8.0 apart."""
+    return {name: float(value) if name in _REAL and type(value) is int else value for name, value in values.items()}
+
+
+def _check_names(values: Mapping[str, Any]) -> None:
     for name in values:
         if name in ("num_classes", "drop_path_rate"):
             instead = "the data say it; leave it out" if name == "num_classes" else "give `drop_path`"
             raise ConfigError(name, instead)
         if name not in _OF_RECIPES | _OF_MODELS:
             raise ConfigError(name, "is no setting of a recipe or a model")
+
+
+def _check(given: Mapping[str, Any]) -> None:
     for name, choices in {"task": get_args(Task), "precision": ("auto", "fp32", "bf16")}.items():
         if name in given and given[name] not in choices:
             raise ConfigError(name, f"choose {', '.join(choices)}", value=given[name])

@@ -31,8 +31,8 @@ def study_file(
 
 def test_tables_and_plots_show_what_the_json_holds(opened: Callable[..., Any], study_file: Path) -> None:
     page = opened(study_file, 1200)
-    assert page.title == "Study of 3 nets on camvid"
-    means = [row.text for row in page.find_elements(By.CSS_SELECTOR, "#figures tbody tr")]
+    assert page.title == "Study of 3 models on camvid"
+    means = [row.text for row in page.find_elements(By.CSS_SELECTOR, "#scores tbody tr")]
     assert means[1] == "self-attention 2 4.00 1.50 0.4300 ± 0.0100 0.2150 0.1075 ± 0.0100 0.7500 ± 0.0100"
     rows = [" ".join(row.text.split()) for row in page.find_elements(By.CSS_SELECTOR, "#differences tbody tr")]
     assert rows[0] == "self-attention 2 +0.0300 [+0.0100, +0.0500] +0.0010 +0.0010 +0.0010 +1.6 points"
@@ -40,7 +40,7 @@ def test_tables_and_plots_show_what_the_json_holds(opened: Callable[..., Any], s
     assert rows[1].endswith("−0.0100 [−0.0300, +0.0100] +0.0010 +0.0010 +0.0010 –")
     sure = page.find_elements(By.CSS_SELECTOR, "#differences .sure-text")
     assert [each.text for each in sure] == ["+0.0300\n[+0.0100, +0.0500]"]
-    assert len(page.find_elements(By.CSS_SELECTOR, "#figures svg circle.run")) == 6 + 3 + 6 + 6
+    assert len(page.find_elements(By.CSS_SELECTOR, "#scores svg circle.run")) == 6 + 3 + 6 + 6
     plot = page.find_elements(By.CSS_SELECTOR, "#differences svg")[0]
     assert len(plot.find_elements(By.CSS_SELECTOR, "line.interval")) == 2
     dots = {each.get_attribute("class"): float(each.get_attribute("cx"))

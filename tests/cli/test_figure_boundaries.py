@@ -45,8 +45,8 @@ def test_it_draws_the_worst_median_and_best_with_their_figures(
     drawn: dict[str, Any] = {}
     draw = convneur.figures.boundaries.paper_figure
 
-    def noting(scenes: Any, **more: Any) -> Any:
-        drawn["scenes"], drawn["figure"] = scenes, draw(scenes, **more)
+    def noting(scenes: Any) -> Any:
+        drawn["scenes"], drawn["figure"] = scenes, draw(scenes)
         return drawn["figure"]
 
     monkeypatch.setattr(convneur.figures.boundaries, "paper_figure", noting)
@@ -111,4 +111,4 @@ def test_what_is_wrong_is_a_line(
 def test_a_photo_that_is_missing_stops_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "images" / "day" / "s4.png").unlink()
     assert run("figure", "boundaries", "convneur", "gt", "--preset", "camvid", "--images", "images", "-q") == 1
-    assert "images: no photo of the same name and shape for day/s4" in capsys.readouterr().err
+    assert "images: no image of the same name and shape for day/s4" in capsys.readouterr().err

@@ -91,7 +91,7 @@ def test_a_study_is_runs_of_train_by_turns_scored_as_eval_boundary_does(
     assert float(table[0]["iou[1]"]) == result["runs"][0]["iou"]["1"]
     words = (place / "out" / "study.md").read_text()
     assert "| self-attention | 2 |" in words
-    assert "Of 3 photos the intervals are too narrow" in words
+    assert "With 3 test images the intervals are too narrow" in words
     page = (place / "out" / "study.html").read_text()
     assert "self-attention-seed1" in page
     assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
@@ -234,8 +234,10 @@ def test_python_goes_on_with_the_commands_study_and_the_command_with_pythons(
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_study_of_version_0_1_0_goes_on_to_its_end(study: Any, working_folder: Callable[..., Path]) -> None:
-    place = working_folder({"train": 6, "val": 2, "test": 2})
+def test_a_study_of_version_0_1_0_goes_on_to_its_end(
+    command: Callable[[str], Any], working_folder: Callable[..., Path]
+) -> None:
+    study, place = command("study"), working_folder({"train": 6, "val": 2, "test": 2})
     shutil.copytree(LEGACY / "study", place / "study")
     for path in place.glob("study/**/config.json"):
         path.write_text(path.read_text().replace("FOLDER", str(place)))
@@ -317,7 +319,7 @@ def test_minutes_become_steps_of_the_mean_twin(study: Any, place: Path) -> None:
     steps = study.json["steps"]
     assert f"0.01 min are {steps} steps of" in study.err
     assert "the mean of the twins" in study.err
-    assert "warning: tested on the photos that the weights are chosen on" in study.err
+    assert "warning: tested on the images that the weights are chosen on" in study.err
     plans = [json.loads((place / "out" / "runs" / f"{twin}-seed0" / "config.json").read_text())
              for twin in ("none", "per-stage")]  # fmt: skip
     assert [plan["steps"] for plan in plans] == [steps, steps]
@@ -362,7 +364,7 @@ def test_bf16_is_taken_if_it_is_a_tenth_quicker(
         (["--seeds", "0"], 2, "--seeds 0: give how many"),
         (["--seed", "1"], 2, "--seed 1: a study has several; name them with --seeds"),
         (["--folds", "1"], 2, "--folds 1: must be at least 2"),
-        (["--folds", "5"], 2, "--folds 5: 6 photos are too few"),
+        (["--folds", "5"], 2, "--folds 5: 6 images are too few"),
         (["--folds", "2", "--split", "val"], 2, "--split val: with --folds each fold is tested on"),
         (["--split", "holdout"], 2, "--split holdout: no such split beside train"),
         (["--minutes", "1"], 2, "--minutes: is another way to say --epochs"),

@@ -41,7 +41,7 @@ def test_a_ground_truth_without_a_prediction(folders: tuple[Path, Path]) -> None
     pred, gt = folders
     touch(pred, "a.png")
     touch(gt, "a.png", "b.png", "c.png", "d.png", "e.png")
-    with pytest.raises(InputError, match=r"4 of 5 ground truths \(b, c, d, \.\.\.\).*--missing skip"):
+    with pytest.raises(InputError, match=r"4 of 5 ground truths \(b, c, d, \.\.\.\).*`missing=\"skip\"`"):
         find_pairs(pred, gt)
     pairing = find_pairs(pred, gt, missing="skip")
     assert [pair.name for pair in pairing.pairs] == ["a"]
@@ -179,7 +179,7 @@ def test_a_list_of_pairs(folders: tuple[Path, Path], tmp_path: Path) -> None:
         ("one.png,\n", "line 1: give"),
         ("one.png\ta.png\none.png\ta.png\n", "line 2: a is listed before"),
         ("one.png,none.png\n", "line 1: .*none.png: no such file"),
-        ("none.png,a.png\n", "line 1: .*none.png: no such file; --missing skip"),
+        ("none.png,a.png\n", 'line 1: .*none.png: no such file; `missing="skip"`'),
     ],
 )
 def test_wrong_lists(text: str, said: str, folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -12,17 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from convneur.data.class_colours import class_colours, coloured
-from convneur.figures.boundaries import (
-    ERROR_COLOURS,
-    Scene,
-    ScenePrediction,
-    boundary_figure,
-    error_layer,
-    thickened,
-)
+from convneur.figures.boundaries import ERROR_COLOURS, boundary_figure, error_layer, thickened
+from convneur.figures.scene import Scene, ScenePrediction
 from convneur.figures.style import save_figure
 from convneur.metrics import BoundarySettings
-from convneur.metrics.picks import boundary_errors
+from convneur.metrics.picks import boundary_errors, error_hotspots
 
 NAMES = ("background", "horse", "sky")
 COLOURS = class_colours(3)
@@ -39,11 +33,24 @@ def scene(models: int = 1, *, photo: bool = True, height: int = 120, width: int 
         errors = boundary_errors(labels, truth, BoundarySettings(num_classes=3), "2px")
         predictions.append(ScenePrediction(f"model {number}", labels, errors, [("B", "0.5"), ("H", "8.0")]))
     pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8) if photo else None
-    return Scene(name, "worst 1 of 9", pixels, truth, truth == 255, predictions)
+    size = height // 4, width // 4
+    zooms = [(y, x, *size) for y, x in error_hotspots(predictions[0].errors, *size, 1)]
+    return Scene(
+        name=name,
+        heading="worst 1 of 9",
+        image=pixels,
+        truth=truth,
+        ignored=truth == 255,
+        predictions=predictions,
+        colours=COLOURS,
+        class_names=NAMES,
+        notes=["B: boundary F1", "H: Hausdorff"],
+        zoom=zooms[0] if min(height, width) >= 96 else None,
+    )
 
 
 def draw(of: Scene) -> Figure:
-    return boundary_figure(of, colours=COLOURS, names=NAMES, notes=["B: boundary F1", "H: Hausdorff"])
+    return boundary_figure(of)
 
 
 def panel(figure: Figure, label: str) -> Axes:
@@ -67,7 +74,7 @@ def test_panels_hold_the_maps_in_the_colours_of_their_classes() -> None:
     np.testing.assert_array_equal(truth.get_array(), coloured(of.truth, COLOURS, of.ignored))
     assert tuple(np.asarray(truth.get_array())[0, 0]) == (255, 255, 255)  # ignored
     (photo,) = panel(figure, "image whole").get_images()
-    np.testing.assert_array_equal(photo.get_array(), of.photo)
+    np.testing.assert_array_equal(photo.get_array(), of.image)
     _, errors = panel(figure, "boundary errors, model 0 whole").get_images()
     layer = np.asarray(errors.get_array())
     for kind in ("missed", "spurious"):

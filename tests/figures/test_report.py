@@ -4,6 +4,7 @@ import base64
 import html.parser
 import io
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,29 +12,34 @@ import pytest
 from PIL import Image
 
 from convneur.data.class_colours import class_colours
-from convneur.figures.boundaries import ERROR_COLOURS, Scene, ScenePrediction
-from convneur.figures.report import MOST_PICTURES, ReportFigure, boundary_page, embedded_picture
+from convneur.figures.boundaries import ERROR_COLOURS
+from convneur.figures.report import MOST_PICTURES, BoundaryReport, ReportColumn, ReportRow, boundary_page
+from convneur.figures.scene import Scene, ScenePrediction
 from convneur.metrics import BoundarySettings
-from convneur.metrics.picks import boundary_errors
+from convneur.metrics.picks import boundary_errors, error_hotspots
 
 EVIL = "</script><script>alert(1)</script><!-- & \u2028 \udcff"
-MIOU = ReportFigure(("miou",), "mIoU", "IoU", "one matrix", lower=False, decimals=4, chosen=True)
+MIOU = ReportColumn("mIoU", "IoU", "one matrix", lower=False, decimals=4, chosen=True)
 
 
-def result(name: str) -> dict[str, Any]:
-    presence = {"both": 1, "missed": 0, "spurious": 0, "both_empty": 0}
-    figures = {"name": name, "miou": 0.5, "presence": presence}
-    return {
-        "convneur": "0",
-        "overall": figures,
-        "per_class": [{"class": 0, **figures}, {"class": 1, **figures, "presence": dict.fromkeys(presence, 0)}],
-        "per_image": [figures, {**figures, "miou": float("nan")}],
-        "failed": [{"name": name, "why": name}],
-    }
+def page(name: str = "a", scenes: Iterable[Scene] = ()) -> str:
+    report = BoundaryReport(
+        title=name,
+        version="0",
+        about=[name],
+        notes=[],
+        models=[name],
+        columns=[MIOU],
+        overall=[0.5],
+        classes=[ReportRow(name, [0.5])],
+        images=[ReportRow(name, [0.5]), ReportRow(name, [float("nan")], against=[0.25])],
+        failed=[(name, name)],
+    )
+    return boundary_page(report, scenes)
 
 
-def page(name: str = "a", **more: Any) -> str:
-    return boundary_page(result(name), [MIOU], title=name, about=[name], notes=[], models=[name], **more)
+def data_of(text: str) -> Any:
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
 
 
 class Reader(html.parser.HTMLParser):
@@ -55,15 +61,16 @@ def test_no_name_becomes_markup() -> None:
     text = page(EVIL)
     text.encode("utf-8")  # a lone surrogate, of a file name that is no text, would not
     assert tags(text) == tags(page())
-    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    data = data_of(text)
     assert data["images"][0]["name"] == EVIL
     assert data["failed"] == [{"name": EVIL, "why": EVIL}]
 
 
-def test_only_what_occurs_is_listed_and_undefined_is_null() -> None:
-    data = json.loads(page().partition('id="data">')[2].partition("</script>")[0])
+def test_undefined_is_null() -> None:
+    data = data_of(page())
     assert [row["class"] for row in data["classes"]] == [0]
     assert [row["values"] for row in data["images"]] == [[0.5], [None]]
+    assert [row["against"] for row in data["images"]] == [None, [0.25]]
     assert data["comparison"] is None
 
 
@@ -72,8 +79,19 @@ def scene(height: int, width: int) -> Scene:
     truth[height // 3 : height // 2, width // 3 : width // 2] = 1
     labels = np.roll(truth, 20, 1)
     errors = boundary_errors(labels, truth, BoundarySettings(num_classes=2), "2px")
-    photo = np.zeros((height, width, 3), np.uint8)
-    return Scene("a", "worst", photo, truth, truth == 255, [ScenePrediction("p", labels, errors, [("B", "1")])])
+    size = height // 6, width // 6
+    return Scene(
+        name="a",
+        heading="worst",
+        image=np.zeros((height, width, 3), np.uint8),
+        truth=truth,
+        ignored=truth == 255,
+        predictions=[ScenePrediction("p", labels, errors, [("B", "1")])],
+        colours=class_colours(2),
+        class_names=["0", "1"],
+        notes=["B: boundary F1"],
+        hotspots=[(y, x, *size) for y, x in error_hotspots(errors, *size, 5)],
+    )
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -85,8 +103,8 @@ def decoded(uri: str) -> np.ndarray:
 @pytest.mark.parametrize(("shape", "embedded"), [((90, 130), (90, 130)), ((1500, 4500), (500, 1500))])
 def test_pictures_keep_their_pixels_up_to_a_bound(shape: tuple[int, int], embedded: tuple[int, int]) -> None:
     of = scene(*shape)
-    colours = class_colours(2)
-    found = embedded_picture(of, colours)
+    colours = of.colours
+    (found,) = data_of(page(scenes=[of]))["pictures"]
     step = shape[0] // embedded[0]
     np.testing.assert_array_equal(decoded(found["truth"]), colours[of.truth[::step, ::step]])
     assert max(decoded(found["photo"]).shape) <= 1280
@@ -107,7 +125,13 @@ def test_pictures_keep_their_pixels_up_to_a_bound(shape: tuple[int, int], embedd
 
 
 def test_the_number_of_pictures_is_bounded() -> None:
-    picture = embedded_picture(scene(30, 40), class_colours(2))
-    assert len(page(pictures=[picture] * MOST_PICTURES)) > len(page(pictures=[picture]))
-    with pytest.raises(ValueError, match=f"{MOST_PICTURES + 1} pictures"):
-        page(pictures=[picture] * (MOST_PICTURES + 1))
+    asked = []
+
+    def scenes() -> Iterator[Scene]:
+        for number in range(MOST_PICTURES + 3):
+            asked.append(number)
+            yield scene(30, 40)
+
+    data = data_of(page(scenes=scenes()))
+    assert len(data["pictures"]) == len(asked) == MOST_PICTURES
+    assert data["pictureNotes"][0] == f"{MOST_PICTURES} of 2 images. B: boundary F1."

@@ -1,4 +1,4 @@
-const ROW = 26; // pixels of a net's line in a plot
+const ROW = 26; // pixels of a twin's line in a plot
 
 // --- tables ---
 
@@ -12,7 +12,7 @@ function table(caption, heads, rows) {
 }
 
 function meanTable() {
-  const heads = ["net", "runs", "M params", `GMACs ${data.crop}`, ...data.metrics.map((metric) => metric.short)];
+  const heads = ["twin", "runs", "M params", `GMACs ${data.crop}`, ...data.metrics.map((metric) => metric.short)];
   return table("Mean of the runs ± standard deviation", heads, data.twins.map((twin) => [
     twin.twin, String(twin.runs), fixed(twin.params / 1e6, 2), (twin.macs / 1e9).toPrecision(3),
     ...data.metrics.map(({ key }) => fixed(twin.mean[key])
@@ -28,7 +28,7 @@ function differenceCell(found) {
 }
 
 function differenceTable(others) {
-  const heads = ["net", "seeds", ...data.metrics.map((metric) => metric.short), "printed, top-1"];
+  const heads = ["twin", "seeds", ...data.metrics.map((metric) => metric.short), "printed, top-1"];
   return table(`Minus ${data.reference}, ${data.level} intervals`, heads, others.map((twin) => [
     twin.twin, String(twin.seeds.length),
     ...data.metrics.map(({ key }) => differenceCell(twin.difference && twin.difference[key])),
@@ -38,7 +38,7 @@ function differenceTable(others) {
 
 function runTable() {
   const folds = data.runs.some((run) => run.fold !== null);
-  const heads = ["net", "seed", ...(folds ? ["fold"] : []), "photos", "best step", "validation",
+  const heads = ["twin", "seed", ...(folds ? ["fold"] : []), "images", "best step", "validation",
     ...data.metrics.map((metric) => metric.short)];
   return table("Each run", heads, data.runs.map((run) => [
     run.twin, String(run.seed), ...(folds ? [String(run.fold)] : []), String(run.images), String(run.best_step),
@@ -48,7 +48,7 @@ function runTable() {
 
 // --- plots ---
 
-// A line per net; marks(net, x, y) gives what stands on it. values: all that must be in view.
+// A line per twin; marks(twin, x, y) gives what stands on it. values: all that must be in view.
 function plot(label, twins, values, write, marks) {
   const width = 430, left = 172, right = 16, top = 6, height = top + ROW * twins.length + 24;
   let low = Math.min(...values), high = Math.max(...values);
@@ -118,7 +118,7 @@ function panels(figures) {
 // --- the page ---
 
 page.append(element("h1", {}, data.title), ...data.about.map((line) => element("p", { class: "quiet" }, line)));
-section("figures", "Figures").append(meanTable(),
+section("scores", "Scores").append(meanTable(),
   element("p", { class: "note" }, "Below: a dot is a run, the line the mean."), panels(data.metrics.map(runPlot)));
 const others = data.twins.filter((twin) => twin.twin !== data.reference);
 if (others.length) {
@@ -126,5 +126,5 @@ if (others.length) {
     element("p", { class: "note" }, `Below: the difference and its ${data.level} interval; coloured where that leaves `
       + "out 0."), panels(data.metrics.map((metric) => differencePlot(metric, others))));
 }
-section("meaning", "What these are").append(...data.words.map((line) => element("p", {}, line)));
+section("meaning", "What the values are").append(...data.words.map((line) => element("p", {}, line)));
 section("runs", "Runs").append(runTable());

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-import convneur_cli.boundary_work as work
+import convneur.evaluation.scoring as scoring
 from convneur_cli.app import main
 
 
@@ -78,7 +78,7 @@ def stopped_after_three() -> Callable[[pytest.MonkeyPatch], list[str]]:
     """As long as the patch holds, Ctrl-C comes with the fourth pair; returns the names that were begun."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        score, begun = work._score, []
+        score, begun = scoring._score, []
 
         def interrupted(pair: Any, **more: Any) -> Any:
             begun.append(pair.name)
@@ -86,7 +86,7 @@ def stopped_after_three() -> Callable[[pytest.MonkeyPatch], list[str]]:
                 raise KeyboardInterrupt
             return score(pair, **more)
 
-        monkeypatch.setattr(work, "_score", interrupted)
+        monkeypatch.setattr(scoring, "_score", interrupted)
         return begun
 
     return patch

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import convneur_cli.commands.eval_boundary
+import convneur.evaluation.run
 from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, score_pair
 from convneur_cli.app import main
 
@@ -149,7 +149,7 @@ def test_the_report_names_definitions_labels_and_counts(evaluate: Any, place: Pa
     (place / "names.txt").write_text("sky\nroad\na rather long name of a class\n")
     ran = evaluate("--classes", "names.txt", "--tolerance", "1px,3px", "--num-classes", "3")
     assert (ran.code, ran.err) == (0, "")
-    assert "5 pairs scored; 3 classes (--classes); 255 ignored." in ran.out
+    assert "5 pairs scored; 3 classes (as named); 255 ignored." in ran.out
     assert "Labels in the ground truth: 0 " in ran.out
     assert "255 (ignored) 4." in ran.out
     assert "Boundary F1 @ 1px" in ran.out
@@ -346,10 +346,10 @@ def test_broken_pairs_are_named_and_the_rest_is_scored(evaluate: Any, place: Pat
     assert ran.code == 1
     assert "Traceback" not in ran.err
     lines = ran.err.splitlines()
-    assert lines[-1] == "error: 4 of 5 pairs could not be scored and are in none of the figures"
+    assert lines[-1] == "error: 4 of 5 pairs could not be scored and are in none of the values"
     assert [item["name"] for item in ran.json["failed"]] == list(said)
     for line, item, (name, why) in zip(lines, ran.json["failed"], said.items(), strict=False):
-        assert line == f"error: {name}: {item['why']}"
+        assert line == f"error: {name}: {item['why']}".replace("`colours`", "--colours")
         assert item["why"].startswith(why)
     assert ran.json["images"] == 1
     assert [row["name"] for row in ran.json["per_image"]] == ["e"]
@@ -379,7 +379,7 @@ def test_missing_predictions_fail_before_any_work(evaluate: Any, place: Path, mo
     (place / "pred" / "b.npy").unlink()
     save(place / "pred" / "more.png", np.zeros((3, 3), np.uint8))
     with monkeypatch.context() as patched:
-        patched.setattr(convneur_cli.commands.eval_boundary, "engine", lambda *_: pytest.fail("began to work"))
+        patched.setattr(convneur.evaluation.run, "worker_map", lambda *_: pytest.fail("began to work"))
         ran = evaluate("-o", "out.json")
     assert ran.code == 1
     assert "no prediction for 1 of 5 ground truths (b)" in ran.line
@@ -410,7 +410,7 @@ def test_missing_predictions_fail_before_any_work(evaluate: Any, place: Path, mo
         (["--connectivity", "6"], "'6' is not one of '4', '8'"),
         (["--workers", "-1"], "greater than or equal to 0"),
         (["--preset", "imagenet"], "'imagenet' is not one of 'ade20k', 'cityscapes', 'voc', 'camvid', 'coco-stuff'"),
-        (["-o", "out.txt"], "--output out.txt: must end in .json or .csv"),
+        (["-o", "out.txt"], "--output out.txt: must end in .json, .csv, .md, .tex"),
         (["--per-image", "out.json"], "--per-image out.json: must end in .csv"),
         (["-o", "x.csv", "--per-image", "./x.csv"], "is --output too"),
         (["--classes", "none.txt"], "none.txt: no such file or folder"),

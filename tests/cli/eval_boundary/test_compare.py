@@ -101,6 +101,29 @@ def test_the_comparison_in_csv(evaluate: Callable[..., Any], place: Path, other:
     assert rows[4]["difference_miou"] == ""  # class 3 occurs nowhere
 
 
+def test_an_image_may_be_named_as_failures_of_the_second_model_are(
+    evaluate: Callable[..., Any], place: Path, other: Path
+) -> None:
+    """With images `a` and `a (against)` both are scored, of either model."""
+    for folder in ("gt", "pred", "other"):
+        for path in (place / folder).rglob("*.*"):
+            path.unlink()
+        for name in ("a", "a (against)"):
+            labels = np.zeros((20, 30), np.uint8)
+            labels[5:12, 5 : 20 + 5 * (folder == "pred" and name == "a")] = 1
+            Image.fromarray(labels).save(place / folder / f"{name}.png")
+    alone = evaluate("--json").json
+    ran = evaluate("--json", "--against", "other", "--workers", 2)
+    assert (ran.code, ran.err) == (0, "")
+    comparison = ran.json.pop("comparison")
+    result = {key: value for key, value in ran.json.items() if key != "comparison"}
+    assert result == alone
+    assert [row["name"] for row in result["per_image"]] == ["a", "a (against)"]
+    assert result["overall"]["miou"] < 0.95
+    assert comparison["images"] == 2
+    assert comparison["overall"]["miou"]["against"] == 1
+
+
 def test_other_images_are_refused_by_name(evaluate: Callable[..., Any], place: Path, other: Path) -> None:
     (other / "b.png").unlink()
     ran = evaluate("--against", "other", "-o", "out.json")
@@ -158,10 +181,10 @@ def test_wrong_usage(evaluate: Callable[..., Any], arguments: list[str], said: s
 def test_a_stopped_comparison_goes_on(
     evaluate: Callable[..., Any], place: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import convneur_cli.boundary_work
+    import convneur.evaluation.scoring as scoring
 
     expected = evaluate("--json", "--against", "other", "--num-classes", "3").json
-    score, seen = convneur_cli.boundary_work._score, []
+    score, seen = scoring._score, []
 
     def interrupted(pair: Any, **how: Any) -> Any:
         seen.append(pair.name)
@@ -170,13 +193,11 @@ def test_a_stopped_comparison_goes_on(
         return score(pair, **how)
 
     with monkeypatch.context() as patched:
-        patched.setattr(convneur_cli.boundary_work, "_score", interrupted)
+        patched.setattr(scoring, "_score", interrupted)
         ran = evaluate("--against", "other", "--num-classes", "3", "-o", "out.json")
     assert ran.code == 130
     assert "7 of 10 pairs are scored and kept" in ran.err
-    monkeypatch.setattr(
-        convneur_cli.boundary_work, "_score", lambda pair, **how: (seen.append(pair), score(pair, **how))[1]
-    )
+    monkeypatch.setattr(scoring, "_score", lambda pair, **how: (seen.append(pair), score(pair, **how))[1])
     seen.clear()
     assert evaluate("--against", "other", "--num-classes", "3", "-o", "out.json", "--resume").code == 0
     assert len(seen) == 3

@@ -195,7 +195,7 @@ def test_lists(evaluate: Any, place: Path) -> None:
     for arguments, paths, said in (
         (("--list", "pairs.txt", "--gt-name", "{stem}"), (), "--list: names both files of a pair"),
         (("--list", "none.txt"), (), "none.txt: no such file or folder"),
-        ((), ("pred",), "PREDS GT: give the predictions and the ground truth, or pairs of them with --list"),
+        ((), ("pred",), "PREDS: give the predictions and the ground truth, or pairs of them with --list"),
     ):
         ran = evaluate(*arguments, paths=paths)
         assert ran.code == 2
@@ -361,7 +361,7 @@ def test_a_bad_file_is_named_and_the_rest_scored(evaluate: Any, place: Path, kin
     assert failed["name"] == "bad"
     assert failed["why"].startswith(f"in/{side}/bad.")
     assert said in failed["why"]
-    assert ran.err.splitlines()[0] == f"error: bad: {failed['why']}"
+    assert ran.err.splitlines()[0] == f"error: bad: {failed['why'].replace('`colours`', '--colours')}"
     alone = evaluate("--json", "-q", paths=("in/pred/good.png", "in/gt/good.png")).json
     assert (ran.json["images"], ran.json["overall"]) == (1, alone["overall"])
 

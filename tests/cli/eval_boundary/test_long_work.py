@@ -21,10 +21,11 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image
 
-import convneur_cli.boundary_work as work
+import convneur.evaluation.scoring as scoring
+import convneur.evaluation.workers as work
 from convneur.errors import InputError
+from convneur.evaluation.partial import _decoded, _encoded
 from convneur.metrics import METRICS, BoundarySettings, score_pair
-from convneur_cli.boundary_state import _decoded, _encoded
 
 COMMAND = [sys.executable, "-c", "from convneur_cli.app import main; main()", "eval-boundary", "pred", "gt"]
 BOTH = ("-o", "out.json", "--per-image", "rows.csv", "--num-classes", "3")
@@ -33,9 +34,9 @@ import time
 from pathlib import Path
 
 from convneur_cli.app import main
-from convneur_cli.boundary_state import State
+from convneur.evaluation.partial import FinishedPairs
 
-add = State.add
+add = FinishedPairs.add
 
 def held(state, *finished):
     add(state, *finished)
@@ -44,7 +45,7 @@ def held(state, *finished):
         while Path("held").exists():
             time.sleep(0.01)
 
-State.add = held
+FinishedPairs.add = held
 main()
 """
 
@@ -75,7 +76,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_as_if_it_had_not_been(
         ran = evaluate(*BOTH)
     assert (ran.code, ran.out) == (130, "")
     assert ran.err == (
-        "interrupted: 3 of 5 pairs are scored and kept in out.json.partial; the same command with --resume goes on\n"
+        "interrupted: 3 of 5 pairs are scored and kept in out.json.partial; --resume goes on with them\n"
     )
     assert outputs() == {"out.json.partial"}
 
@@ -106,7 +107,7 @@ def test_nothing_to_resume_from(
     assert evaluate("--resume").code == 2
     stopped_after_three(monkeypatch)
     ran = evaluate()
-    assert (ran.code, ran.err) == (130, "interrupted: nothing is kept; with -o FILE finished pairs would be\n")
+    assert (ran.code, ran.err) == (130, "interrupted: nothing is kept; with --output finished pairs would be\n")
     assert outputs() == set()
 
 
@@ -116,7 +117,7 @@ def test_a_run_stopped_before_its_first_pair_leaves_nothing(
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(work, "_score", interrupted)
+    monkeypatch.setattr(scoring, "_score", interrupted)
     assert evaluate(*BOTH).err == "interrupted: no pair was finished\n"
     assert outputs() == set()
 
@@ -182,7 +183,7 @@ def test_pairs_that_failed_are_tried_again(
     ran = evaluate(*BOTH, "--resume", "--strict")
     assert ran.code == 1
     assert ran.err.splitlines()[-2:] == [
-        "warning: 2 of 5 pairs are scored and kept in out.json.partial; the same command with --resume goes on",
+        "warning: 2 of 5 pairs are scored and kept in out.json.partial; --resume goes on with them",
         "error: a: gt/a.png: is empty (0 bytes); write it again",
     ]
     (place / "gt" / "a.png").write_bytes(good)
@@ -302,8 +303,7 @@ def test_processes_can_be_stopped_at_any_moment(evaluate: Any, place: Path, stop
         out, err = started.communicate(timeout=60)
         assert (started.returncode, out) == (130, "")
         assert err == (
-            "interrupted: 6 of 205 pairs are scored and kept in out.json.partial; "
-            "the same command with --resume goes on\n"
+            "interrupted: 6 of 205 pairs are scored and kept in out.json.partial; --resume goes on with them\n"
         )
     else:
         os.kill(started.pid, stop)
@@ -386,7 +386,7 @@ def test_a_cluster_that_is_lost_leaves_what_was_finished(evaluate: Any, place: P
     _, err = started.communicate(timeout=120)
     assert started.returncode == 1
     kept, lost = err.splitlines()
-    assert kept.endswith("pairs are scored and kept in out.json.partial; the same command with --resume goes on")
+    assert kept.endswith("pairs are scored and kept in out.json.partial; --resume goes on with them")
     assert lost == f"error: --scheduler {address}: the connection was lost"
     assert evaluate(*BOTH, "--resume").code == 0
 
@@ -416,7 +416,7 @@ def test_whatever_dask_raises_of_a_lost_connection_is_named() -> None:
     from distributed.comm.core import CommClosedError
     from distributed.scheduler import KilledWorker
 
-    lost = "--scheduler tcp://here:1: the connection was lost"
+    lost = "`scheduler` tcp://here:1: the connection was lost"
     for raised, said in (
         (FutureCancelledError("_score-1", "scheduler-connection-lost"), lost),
         (ClosedClientError("Client is closed. Can't send update-graph message."), lost),

@@ -18,9 +18,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The scenes that are drawn, without the seconds that matplotlib takes."""
     scenes: list[Any] = []
 
-    def draw(scene: Any, **how: Any) -> Any:
-        scenes.append((scene, how))
-        return type("Figure", (), {"clear": lambda self: None})()
+    def draw(scene: Any) -> Any:
+        scenes.append(scene)
+        return type("Figure", (), {"dpi": 150, "clear": lambda self: None})()
 
     monkeypatch.setattr("convneur.figures.boundaries.boundary_figure", draw)
     monkeypatch.setattr("convneur.figures.style.save_figure", lambda figure, path, **how: path.write_bytes(b"\x89PNG"))
@@ -53,23 +53,23 @@ def test_real_pictures_and_a_real_page(evaluate: Callable[..., Any], place: Path
 def test_the_images_that_are_drawn(evaluate: Callable[..., Any], place: Path, drawn: list[Any]) -> None:
     result = evaluate("--json", "--figures", "out", "--figures-by", "miou", "--figures-count", "2", *SMALL).json
     ranked = sorted(result["per_image"], key=lambda row: row["miou"])
-    assert [scene.name for scene, _ in drawn] == [ranked[k]["name"] for k in (0, 1, 2, 4, 3)]
-    assert drawn[0][0].heading == f"worst 1 of 5 by mIoU: {ranked[0]['miou']:.4f}"
+    assert [scene.name for scene in drawn] == [ranked[k]["name"] for k in (0, 1, 2, 4, 3)]
+    assert drawn[0].heading == f"worst 1 of 5 by mIoU: {ranked[0]['miou']:.4f}"
     assert sorted(path.name for path in (place / "out").iterdir()) == sorted(
         f"{group}-{ranked[k]['name'].replace('/', '_')}.png"
         for group, k in (("worst-1", 0), ("worst-2", 1), ("median-1", 2), ("best-1", 4), ("best-2", 3))
     )
-    (scene, how) = drawn[0]
+    scene = drawn[0]
     row = ranked[0]
     assert scene.predictions[0].values == [("B", f"{row['boundary_f1']['1px']:.3f}")]
-    assert how["notes"] == ["B: boundary F1 at 1px"]
+    assert scene.notes == ["B: boundary F1 at 1px"]
     assert scene.predictions[0].errors.radius == 1
     assert (scene.ignored == (scene.truth == 255)).all()
 
 
 def test_errors_take_the_tolerance_that_images_are_ranked_by(evaluate: Callable[..., Any], drawn: list[Any]) -> None:
     assert evaluate("--figures", "out", "--figures-by", "boundary_f1@3px", *SMALL).code == 0
-    assert {scene.predictions[0].errors.radius for scene, _ in drawn} == {3}
+    assert {scene.predictions[0].errors.radius for scene in drawn} == {3}
 
 
 def test_with_another_model_the_images_that_moved_are_drawn_too(
@@ -82,7 +82,7 @@ def test_with_another_model_the_images_that_moved_are_drawn_too(
         np.save(target, np.roll(labels, 9, 0) if name == "city/d" else labels)
     ran = evaluate("--figures", "out", "--figures-count", "1", "--against", "other", "--report", "r.html", *SMALL)
     assert ran.code == 0
-    scenes = {scene.name: scene for scene, _ in drawn}
+    scenes = {scene.name: scene for scene in drawn}
     assert "moved 1 by Boundary F1 @ 1px: +" in scenes["city/d"].heading
     assert [one.title for one in scenes["city/d"].predictions] == ["pred", "other"]
     data = embedded(place / "r.html")
@@ -99,13 +99,13 @@ def test_photos_are_found_by_name(evaluate: Callable[..., Any], place: Path, dra
         Image.new("RGB", size, (number, 0, 0)).save(place / "photos" / f"{name}.png")
     ran = evaluate("--figures", "out", "--images", "photos", *SMALL)
     assert ran.code == 0
-    photos = {scene.name: scene.photo for scene, _ in drawn}
+    photos = {scene.name: scene.image for scene in drawn}
     assert photos["a"].shape == (40, 62, 3)
     assert photos["b"].shape == (41, 59, 3)  # brought to the size of the label map
     assert [name for name, photo in photos.items() if photo is None] == [
         name for name in photos if name in ("city/c", "city/d", "e")
     ]
-    assert "warning: --images photos: no photo of the same name and shape for " in ran.err
+    assert "warning: --images photos: no image of the same name and shape for " in ran.err
 
 
 def test_colours_come_from_a_palette_image(evaluate: Callable[..., Any], place: Path, drawn: list[Any]) -> None:
@@ -115,7 +115,7 @@ def test_colours_come_from_a_palette_image(evaluate: Callable[..., Any], place: 
         labels.putpalette(palette + [0] * (768 - len(palette)))  # the same ids, now with colours
         labels.save(path)
     assert evaluate("--figures", "out", *SMALL).code == 0
-    np.testing.assert_array_equal(drawn[0][1]["colours"], [[9, 8, 7], [200, 0, 0], [0, 0, 250]])
+    np.testing.assert_array_equal(drawn[0].colours, [[9, 8, 7], [200, 0, 0], [0, 0, 250]])
 
 
 def test_more_pictures_than_a_page_holds(
@@ -135,7 +135,7 @@ def test_outputs_are_not_overwritten(evaluate: Callable[..., Any], place: Path, 
     before = len(drawn)
     ran = evaluate("--figures", "out", *SMALL)
     assert (ran.code, len(drawn)) == (1, before)
-    assert ran.line == "error: out: exists already and is not empty; choose another folder or --force"
+    assert ran.line == "error: out: exists already and is not empty; choose another folder or add --force"
     assert evaluate("--figures", "out", "--force", *SMALL).code == 0
     (place / "r.html").write_text("precious")
     ran = evaluate("--report", "r.html", *SMALL)
@@ -154,7 +154,7 @@ def test_outputs_are_not_overwritten(evaluate: Callable[..., Any], place: Path, 
         (["--figures", "out", "--images", "nowhere"], 2, "nowhere: no such file or folder"),
         (["--figures", "out", "--images", "notes.txt"], 2, "--images notes.txt: is a file"),
         (["--figures", "out", "--images", "gt/city/../../empty"], 1, "no photo in it"),
-        (["--images", "gt"], 2, "--images: says what is drawn; add --figures DIR or --report FILE.html"),
+        (["--images", "gt"], 2, "--images: says what is drawn; give --figures or --report too"),
         (["--figures-by", "miou"], 2, "--figures-by: says what is drawn"),
         (["--figures", "out", "--figures-count", "0"], 2, "--figures-count"),
     ],

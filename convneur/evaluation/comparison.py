@@ -1,0 +1,199 @@
+"""Two models on the same images: by how much they differ, and how surely."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from convneur.evaluation.read_only import plain, read_only
+from convneur.evaluation.words import DISTANCES, all_values, metric_name, short_names, shown, value_in
+from convneur.formats import plural
+from convneur.metrics.comparison import Comparison as Differences
+from convneur.results import Result, Table
+
+__all__ = ["PARTS", "Comparison", "comparison_of"]
+
+PARTS = ("against", "difference", "low", "high")
+"""What a comparison adds to a model's own value."""
+
+_FEW = 20  # images, below which a bootstrap interval is too narrow to trust
+_NAME_WIDTH = 18
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison(Result):
+    """Differences between two models, the first minus the second, with paired bootstrap intervals over the images.
+
+    overall, per_class (classes that occur): the keys of `Evaluation.overall`; each value is {"value", "against",
+    "difference", "low", "high", "resamples"}: the first model's, the second's, the bounds of the interval (NaN of one
+    image), and the resamples in which the difference is defined. per_image: each value is the difference. moved_most:
+    each value lists the images with the largest differences. first, second: what the models are called; metrics: in
+    order; images: scored by both; level, seed: of the intervals.
+
+    >>> from importlib.resources import files
+    >>> from convneur.evaluation import evaluate
+    >>> horse = files("convneur") / "data" / "samples" / "horse"
+    >>> a, b = (evaluate(horse / name, horse / "gt", metrics="miou") for name in ("predictions", "gt"))
+    >>> found = a.compare(b)
+    >>> round(found.overall["miou"]["difference"], 4), found.images
+    (-0.0714, 3)
+    >>> found.paper_table().columns
+    ['metric', 'predictions', 'gt', 'difference', '95% interval']
+    """
+
+    first: str
+    second: str
+    metrics: tuple[str, ...]
+    images: int
+    level: float
+    resamples: int
+    seed: int
+    overall: Mapping[str, Any]
+    per_class: tuple[Mapping[str, Any], ...]
+    per_image: tuple[Mapping[str, Any], ...]
+    moved_most: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        option = "--{}"  # the schema is older than this class and speaks of the command's options
+        return {
+            "against": self.second,
+            "difference": f"PREDS minus {option.format('against')}",
+            "interval": "percentile",
+            "images": self.images,
+            "level": self.level,
+            "resamples": self.resamples,
+            "seed": self.seed,
+            "overall": plain(self.overall),
+            "per_class": plain(self.per_class),
+            "per_image": plain(self.per_image),
+            "moved_most": plain(self.moved_most),
+        }
+
+    def tables(self) -> Sequence[Table]:
+        """All values overall, then the classes' and the images that moved most by the first metric."""
+        columns = [*map(_cut, short_names(self.first, self.second)), "difference", "low", "high", ""]
+        overall = [[metric_name(metric, key), *_cells(metric, value)] for metric, key, value in self._main_values()]
+        metric, key = self._first_value
+        classes = [
+            [str(row["class"]), _cut(row["name"]), *_cells(metric, value_in(row, metric, key))]
+            for row in self.per_class
+        ]
+        moved = [f"{row['name']} {signed(row['difference'])}" for row in value_in(self.moved_most, metric, key)]
+        by = metric_name(metric, key)
+        return (
+            Table("Compared with the second model", ["metric", *columns], overall, dense=True, notes=self.about()),
+            Table(
+                f"{by} by class",
+                ["class", "name", *columns],
+                classes,
+                left=2,
+                dense=True,
+                notes=[f"Moved most by {by}: {', '.join(moved) or 'none'}."],
+            ),
+        )
+
+    def about(self) -> list[str]:
+        """What the differences and intervals are, and what they are not."""
+        first, second = short_names(self.first, self.second)
+        words = [
+            f"Differences are {first} minus {second}, over {plural(self.images, 'image')} scored in both. Intervals: "
+            f"{self.level:.0%}, percentile, {plural(self.resamples, 'paired resample')} of the images, "
+            f"seed {self.seed}."
+        ]
+        if self.images < 2:
+            words.append("One image allows no interval.")
+        elif self.images < _FEW:
+            words.append(f"Of {self.images} images the intervals are too narrow: take them as a lower bound.")
+        return words
+
+    def paper_table(self) -> Table:
+        """Both models, the difference and its interval."""
+        columns = ["metric", *short_names(self.first, self.second), "difference", f"{self.level:.0%} interval"]
+        rows = [
+            [
+                metric_name(metric, key),
+                *(shown(value[part]) for part in ("value", "against")),
+                signed(value["difference"]),
+                "-" if math.isnan(value["low"]) else f"[{signed(value['low'])}, {signed(value['high'])}]",
+            ]
+            for metric, key, value in self._main_values()
+        ]
+        return Table("", columns, rows)
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """A row overall and one per class: of each value both models', the difference and its interval."""
+        rows: list[dict[str, Any]] = [{"class": "", "name": "overall", **self._columns(self.overall, own=True)}]
+        rows += [{"class": row["class"], "name": row["name"], **self._columns(row, own=True)} for row in self.per_class]
+        return rows
+
+    def added_columns(self, label: object) -> dict[str, Any]:
+        """What the comparison adds to the row of a class, or overall under ""; empty where it has none."""
+        rows = {"": self.overall} | {row["class"]: row for row in self.per_class}
+        row = rows.get(label)
+        return self._columns(self.overall if row is None else row, own=False, empty=row is None)
+
+    def _columns(self, row: Mapping[str, Any], *, own: bool, empty: bool = False) -> dict[str, Any]:
+        found = {}
+        for metric, key, value in all_values(row, self.metrics):
+            name = metric if key is None else f"{metric}[{key}]"
+            if own:
+                found[name] = _cell(value["value"])
+            for part in PARTS:
+                found[f"{part}_{name}"] = "" if empty else _cell(value[part])
+        return found
+
+    @property
+    def _first_value(self) -> tuple[str, str | None]:
+        return all_values(self.overall, self.metrics)[0][:2]
+
+    def _main_values(self) -> list[tuple[str, str | None, Any]]:
+        """Without counts, whose differences say little."""
+        return [each for each in all_values(self.overall, self.metrics) if each[1] not in ("missed", "spurious")]
+
+
+def comparison_of(found: Differences, *, first: str, second: str, metrics: Sequence[str]) -> Comparison:
+    """The result for differences that were computed. first, second: what the models are called."""
+    return Comparison(
+        first=first,
+        second=second,
+        metrics=tuple(metrics),
+        images=found.images,
+        level=found.level,
+        resamples=found.resamples,
+        seed=found.seed,
+        overall=read_only(found.overall),
+        per_class=read_only(found.per_class),
+        per_image=read_only(found.per_image),
+        moved_most=read_only(found.moved_most),
+    )
+
+
+def signed(value: float) -> str:
+    """A difference, with its sign."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:+.4f}" if abs(value) < 100 else f"{value:+.1f}"
+
+
+def _cells(metric: str, value: Mapping[str, float]) -> list[str]:
+    own = [shown(value[part]) for part in ("value", "against")]
+    return [*own, *(signed(value[part]) for part in ("difference", "low", "high")), _verdict(metric, value)]
+
+
+def _verdict(metric: str, value: Mapping[str, float]) -> str:
+    """Whether the interval leaves 0 out; nothing where there is none."""
+    low, high = value["low"], value["high"]
+    if math.isnan(low) or low == high == 0:
+        return ""
+    if low <= 0 <= high:
+        return "open"
+    return "better" if (low > 0) != (metric in DISTANCES) else "worse"
+
+
+def _cut(name: str) -> str:
+    """The end of a name, which tells folders apart."""
+    return name if len(name) <= _NAME_WIDTH else f"…{name[-_NAME_WIDTH + 1 :]}"
+
+
+def _cell(value: float) -> Any:
+    return "" if math.isnan(value) else value

@@ -1,0 +1,324 @@
+"""An evaluation: the values of a data set overall, by class and by image, and what can be made of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from convneur.errors import InputError
+from convneur.evaluation.comparison import Comparison, comparison_of
+from convneur.evaluation.drawing import Drawing, drawn
+from convneur.evaluation.inputs import ClassSource, Inputs, same_images
+from convneur.evaluation.jobs import Failure
+from convneur.evaluation.read_only import plain, read_only
+from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
+from convneur.evaluation.tables import class_table, flat_row, labels_line, overall_table, presence_line
+from convneur.evaluation.words import all_values, definitions, metric_name, occurs, short_names, shown, value_in
+from convneur.figures import Scene
+from convneur.files import new_file
+from convneur.formats import grouped, plural
+from convneur.metrics import BoundarySettings, BoundarySummary
+from convneur.metrics.comparison import ScoreTable, compare
+from convneur.progress import Progress, silent
+from convneur.results import Result, Table
+
+__all__ = ["Evaluation", "Source", "evaluation_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What an evaluation was made of. title: what the predictions are called; scores: of each image, for comparing."""
+
+    title: str
+    inputs: Inputs
+    settings: BoundarySettings
+    scores: ScoreTable
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Evaluation(Result):
+    """Boundary metrics of one model's predictions; made by `evaluate`.
+
+    overall: metric -> value, or -> key -> value for metrics with several settings (`overall["boundary_f1"]["3px"]`);
+    per_class, per_image: one such mapping per class, and per image in the order of their names. NaN is undefined.
+    images: pairs scored. failed: pairs that were not. labels: map -> label -> pixels. settings: as used, with the
+    definition of each metric. warnings: what should not be missed. against: the second model's evaluation, if there
+    was one; comparison: with it, None if no image was scored in both.
+
+    >>> from importlib.resources import files
+    >>> from convneur.evaluation import evaluate
+    >>> horse = files("convneur") / "data" / "samples" / "horse"
+    >>> found = evaluate(horse / "predictions", horse / "gt", metrics="miou")
+    >>> found
+    <Evaluation of 3 images in predictions>
+    >>> print(str(found).splitlines()[0])
+    3 pairs scored; 2 classes (highest ground-truth label + 1); 255 ignored.
+    >>> [pick.name for pick in found.picks(figures_count=1)]
+    ['dilated', 'shifted', 'smoothed']
+    """
+
+    settings: Mapping[str, Any]
+    images: int
+    overall: Mapping[str, Any]
+    per_class: tuple[Mapping[str, Any], ...]
+    per_image: tuple[Mapping[str, Any], ...]
+    labels: Mapping[str, Mapping[int, int]]
+    failed: tuple[Failure, ...] = ()
+    warnings: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+    against: "Evaluation | None" = None
+    source: Source = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Evaluation of {plural(self.images, 'image')} in {short_names(self.source.title)[0]}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        shares = {}
+        for name, counts in self.labels.items():
+            pixels = sum(counts.values())
+            shares[name] = {label: {"pixels": count, "share": count / pixels} for label, count in counts.items()}
+        found = {
+            "schema": "convneur.boundary/1",
+            "convneur": version("convneur"),
+            "settings": plain(self.settings),
+            "images": self.images,
+            "overall": plain(self.overall),
+            "per_class": plain(self.per_class),
+            "per_image": plain(self.per_image),
+            "labels": shares,
+            "failed": [{"name": failure.title, "why": failure.why} for failure in self.failed],
+        }
+        if self.against is not None:
+            found["comparison"] = self.comparison and self.comparison.to_dict()
+        return found
+
+    def headlines(self) -> Sequence[str]:
+        """How much was scored, and the labels there were."""
+        ignored = self.settings["ignore_index"]
+        return (
+            self._scored_line(),
+            labels_line("Labels in the ground truth", self.labels["ground_truth"], ignored),
+            labels_line("Labels predicted there", self.labels["prediction"], None),
+        )
+
+    def tables(self) -> Sequence[Table]:
+        """Overall, by class, and the comparison's."""
+        overall = overall_table(self.settings, self.overall)
+        by_class = class_table(self.settings, self.overall, self.per_class)
+        return (overall, by_class, *(self.comparison.tables() if self.comparison else ()))
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """A row overall and one per class; with a second model also its values, the differences and intervals."""
+        rows: list[Mapping[str, Any]] = [{"class": "", "name": "overall"} | dict(self.overall), *self.per_class]
+        return [
+            flat_row(row) | (self.comparison.added_columns(row["class"]) if self.comparison else {}) for row in rows
+        ]
+
+    def paper_table(self) -> Table:
+        """Metric and value; with a second model both, the difference and its interval."""
+        if self.comparison:
+            return self.comparison.paper_table()
+        rows = [
+            [metric_name(metric, key), shown(value)]
+            for metric, key, value in all_values(self.overall, self.settings["metrics"])
+            if key not in ("missed", "spurious")
+        ]
+        return Table("", ["metric", short_names(self.source.title)[0]], rows)
+
+    def compare(self, other: "Evaluation", *, resamples: int = 1000, seed: int = 0) -> Comparison:
+        """This model minus another one, on the images that both were scored on, with paired bootstrap intervals.
+
+        Args:   other: of the same images by the same settings; resamples, seed: of the bootstrap.
+        Raises: InputError: an image that only one of them has, or none scored in both. ConfigError: other settings.
+        """
+        ours, theirs = self.source, other.source
+        same_images(ours.inputs.pairing, theirs.inputs.pairing, theirs.title)
+        both = set(ours.scores.images) & set(theirs.scores.images)
+        if not both:
+            raise InputError(None, "nothing to compare: no image was scored in both sets")
+        found = compare(ours.scores.only(both), theirs.scores.only(both), resamples=resamples, seed=seed)
+        return comparison_of(found, first=ours.title, second=theirs.title, metrics=self.settings["metrics"])
+
+    def picks(self, *, figures_by: str | None = None, figures_count: int = 3) -> Sequence[ImagePick]:
+        """The images to look at: the worst, median and best, and those that moved most if models were compared.
+
+        Args:   figures_by: what makes an image good, such as miou, boundary_f1@3px or hd95@finite_mean; the first
+                    metric for None. figures_count: how many of each.
+        Raises: ConfigError: a metric that was not computed.
+        """
+        ranking = ranking_by("figures_by", figures_by, self.source.settings)
+        moved = value_in(self.comparison.moved_most, ranking.metric, ranking.key) if self.comparison else ()
+        return picked(self.per_image, ranking, figures_count, moved)
+
+    def scene(
+        self, name: str, heading: str = "", *, images: str | Path | None = None, figures_by: str | None = None
+    ) -> Scene:
+        """One image with its maps and errors, for `convneur.figures.boundary_figure`.
+
+        Args:   name: as in `per_image`; images: the folder of images; figures_by: whose tolerance errors take.
+        Raises: InputError: no such image was scored, or a file that cannot be read any more.
+        """
+        if not any(row["name"] == name for row in self.per_image):
+            raise InputError(None, f"no image {name} was scored")
+        return self._scenes(figures_by, images).scene(name, heading)
+
+    def save_figures(
+        self,
+        folder: str | Path,
+        *,
+        images: str | Path | None = None,
+        figures_by: str | None = None,
+        figures_count: int = 3,
+        force: bool = False,
+        progress: Progress = silent,
+    ) -> None:
+        """Draw the images of `picks` as PNG files in a folder.
+
+        Args:   images: the folder of images, drawn beside the label maps of the same names.
+        Raises: ConfigError: see `picks`. InputError: the folder is not empty and `force` is off.
+        """
+        self.draw(Drawing(Path(folder), None, _path(images), figures_by, figures_count), force=force, progress=progress)
+
+    def save_report(
+        self,
+        path: str | Path,
+        *,
+        images: str | Path | None = None,
+        figures_by: str | None = None,
+        figures_count: int = 3,
+        force: bool = False,
+        progress: Progress = silent,
+    ) -> None:
+        """Write one self-contained HTML page: all tables, the spread of the images, the first 12 of `picks`.
+
+        Args:   images: the folder of images, shown beside the label maps of the same names.
+        Raises: ConfigError: see `picks`, or another suffix. InputError: the file exists and `force` is off.
+        """
+        self.draw(Drawing(None, Path(path), _path(images), figures_by, figures_count), force=force, progress=progress)
+
+    def draw(self, drawing: Drawing, *, force: bool = False, progress: Progress = silent) -> list[str]:
+        """Write figures and report in one go, each image read once. Returns: what was written, for people."""
+        drawing.check(self.source.settings, force=force)
+        scenes = self._scenes(drawing.figures_by, drawing.images)
+        picks = self.picks(figures_by=drawing.figures_by, figures_count=drawing.figures_count)
+        written, page = [], None
+        with closing(drawn(scenes, picks, drawing, force=force, progress=progress)) as made:
+            if drawing.report is not None:
+                page = self._page(scenes, made, drawing.figures_by)
+            if drawing.figures is not None:
+                for _ in made:  # those that the page has no room for are drawn all the same
+                    pass
+                written.append(f"{drawing.figures} ({plural(len(picks), 'picture')})")
+        if scenes.without_image:
+            names = ", ".join(scenes.without_image[:3]) + (", ..." if len(scenes.without_image) > 3 else "")
+            progress.warn(f"`images {drawing.images}`: no image of the same name and shape for {names}")
+        if drawing.report is not None and page is not None:
+            with new_file(drawing.report, force=force) as temporary:
+                temporary.write_text(page, encoding="utf-8")
+            written.append(str(drawing.report))
+        return written
+
+    def _scored_line(self) -> str:
+        failed = sum(failure.model == 0 for failure in self.failed)
+        classes, ignored = self.settings["num_classes"], self.settings["ignore_index"]
+        return (
+            f"{plural(self.images, 'pair')} scored{f', {grouped(failed)} failed' if failed else ''}; "
+            f"{plural(classes, 'class', 'classes')} "
+            f"({_class_words(self.source.inputs.class_source, self.settings['preset'])}); "
+            f"{'nothing' if ignored is None else ignored} ignored."
+        )
+
+    def _scenes(self, figures_by: str | None, images: str | Path | None) -> Scenes:
+        models = [self, self.against] if self.against and self.comparison else [self]
+        titles = short_names(*(model.source.title for model in models))
+        return Scenes(
+            [
+                SceneModel(
+                    title,
+                    {pair.name: pair for pair in model.source.inputs.pairing.pairs},
+                    {row["name"]: row for row in model.per_image},
+                )
+                for title, model in zip(titles, models, strict=True)
+            ],
+            self.source.inputs,
+            self.source.settings,
+            ranking_by("figures_by", figures_by, self.source.settings),
+            [row["name"] for row in self.per_class],
+            image_folder(images),
+        )
+
+    def _page(self, scenes: Scenes, made: Iterator[Scene], figures_by: str | None) -> str:
+        from convneur.evaluation.report import ReportColumns
+        from convneur.figures import BoundaryReport, boundary_page
+
+        columns = ReportColumns.of(self.settings, ranking_by("figures_by", figures_by, self.source.settings))
+        compared = f" Compared with {self.comparison.second}." if self.comparison else ""
+        others = self.against.per_image if self.against and self.comparison else ()
+        report = BoundaryReport(
+            title=f"Boundaries of {self.source.title}",
+            version=version("convneur"),
+            about=[f"{self._scored_line()}{compared} Made by convneur {version('convneur')}."],
+            notes=[presence_line(self.overall)],
+            models=[model.title for model in scenes.models],
+            columns=columns.columns,
+            overall=columns.of_row(self.overall),
+            classes=columns.classes(self.per_class),
+            images=columns.images(self.per_image, others),
+            failed=[(failure.title, failure.why) for failure in self.failed],
+            comparison=columns.comparison(self.comparison) if self.comparison else None,
+            class_key=[
+                ("#" + bytes(scenes.colours[row["class"]]).hex(), row["name"]) for row in self.per_class if occurs(row)
+            ],
+        )
+        return boundary_page(report, made)
+
+
+def evaluation_of(
+    summary: BoundarySummary,
+    source: Source,
+    *,
+    asked: Mapping[str, Any],
+    failed: Sequence[Failure],
+    warnings: Sequence[str],
+    comparison: Comparison | None = None,
+    against: Evaluation | None = None,
+) -> Evaluation:
+    """The result of scores that were added up. asked: what else the settings are to hold."""
+    class_source = _class_source(source.inputs.class_source, asked["preset"])
+    settings = summary.settings | {"num_classes_from": class_source, **asked}
+    return Evaluation(
+        settings=read_only(settings | {"definitions": definitions(settings)}),
+        images=summary.images,
+        overall=read_only(summary.overall),
+        per_class=read_only(summary.per_class),
+        per_image=read_only(summary.per_image),
+        labels=read_only(summary.labels),
+        failed=tuple(failed),
+        warnings=tuple(warnings),
+        comparison=comparison,
+        against=against,
+        source=source,
+    )
+
+
+def _class_source(source: ClassSource, preset: str | None) -> str:
+    """What says how many classes there are, as the JSON has it, whose words are older than the library's."""
+    if source == "labels":
+        return "highest ground-truth label + 1"
+    return f"--{source.replace('_', '-')}" + (f" {preset}" if source == "preset" else "")
+
+
+def _class_words(source: ClassSource, preset: str | None) -> str:
+    return {
+        "labels": "highest ground-truth label + 1",
+        "num_classes": "as given",
+        "classes": "as named",
+        "colours": "of the colour table",
+        "preset": str(preset),
+    }[source]
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

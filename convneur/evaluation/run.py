@@ -1,0 +1,310 @@
+"""`evaluate`: predictions and ground truth to an `Evaluation`."""
+
+import csv
+import dataclasses
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal
+
+from convneur.data.colours import ColourTable
+from convneur.errors import ConfigError
+from convneur.evaluation.drawing import Drawing
+from convneur.evaluation.inputs import (
+    Inputs,
+    InputSettings,
+    Maps,
+    Missing,
+    file_list,
+    found_inputs,
+    same_images,
+    unpaired,
+)
+from convneur.evaluation.jobs import Failure, Job, Scored
+from convneur.evaluation.partial import finished_pairs, partial_path, refuse_unfinished
+from convneur.evaluation.result import Evaluation, Source, evaluation_of
+from convneur.evaluation.scoring import count_classes, scored_jobs
+from convneur.evaluation.tables import summary_warnings
+from convneur.evaluation.workers import worker_map
+from convneur.files import new_file, refuse_existing
+from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, record_columns, records
+from convneur.metrics.comparison import ScoreTable
+from convneur.progress import Progress, silent
+from convneur.results import SUFFIXES
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    predictions: Maps | None = None,
+    ground_truth: Maps | None = None,
+    *,
+    num_classes: int | None = None,
+    classes: str | Path | Sequence[str] | None = None,
+    ignore_index: int | str | None = None,
+    preset: str | None = None,
+    colours: str | Path | ColourTable | None = None,
+    pred_name: str | None = None,
+    gt_name: str | None = None,
+    listed: str | Path | None = None,
+    missing: Missing = "error",
+    resize: Literal["nearest"] | None = None,
+    metrics: str | Sequence[str] = "all",
+    tolerance: str | float | Sequence[str | float] = ("0.008",),
+    count_absent: bool = False,
+    trimap_width: int | Sequence[int] = (1, 3, 5, 10),
+    trimap_seed: Literal["auto", "class", "void"] = "auto",
+    trimap_shape: Literal["square", "disk"] = "square",
+    hd95: Literal["directed", "pooled"] = "directed",
+    connectivity: int = 4,
+    surface_dice_tau: str | float | Sequence[str | float] = ("1", "2", "3"),
+    spacing: tuple[float, float] = (1.0, 1.0),
+    boundary_iou_ratio: float = 0.02,
+    aggregate: Literal["mean", "pooled"] = "mean",
+    against: Maps | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    figures: str | Path | None = None,
+    report: str | Path | None = None,
+    images: str | Path | None = None,
+    figures_by: str | None = None,
+    figures_count: int = 3,
+    output: str | Path | None = None,
+    per_image: str | Path | None = None,
+    resume: bool = False,
+    strict: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Score predicted label maps along their boundaries, overall, by class and by image.
+
+    Definitions: `convneur.metrics`. What data sets, colours, names and lists mean: docs/boundary.md.
+
+    Args:
+        predictions, ground_truth: two label maps, two folders (paired by relative path without suffix), or two lists
+            of files in the same order. Label maps are PNG, TIFF, NPY or NPZ of one class number per pixel.
+        num_classes: classes are 0 to this - 1; None: the preset's, or the highest ground-truth label + 1.
+        classes: names of the classes, or a file of them, one per line.
+        ignore_index: ground-truth label that does not count, "none" for none; None: the preset's, or 255.
+        preset: a data set: ade20k, cityscapes, voc, camvid or coco-stuff.
+        colours: what the colours of RGB maps mean, a `ColourTable` or the file of one.
+        pred_name, gt_name: templates of file names, such as "{stem}_leftImg8bit"; "**/" in front: in any folder.
+        listed: a file that lists the pairs, one per line: prediction, tab or comma, ground truth.
+        missing: what a ground truth without a prediction is: "error", or "skip".
+        resize: "nearest" brings predictions of another size to that of the ground truth; None: an error.
+        metrics: "all", or some of `convneur.metrics.METRICS`.
+        tolerance, count_absent, trimap_width, trimap_seed, trimap_shape, hd95, connectivity, surface_dice_tau,
+            spacing, boundary_iou_ratio, aggregate: see `convneur.metrics.BoundarySettings`.
+        against: a second model's predictions of the same images; the result then holds a comparison.
+        resamples, seed: of its bootstrap.
+        figures, report: draw the images of `Evaluation.picks` into a folder, write an HTML page with all of it.
+        images: the folder of images to draw beside the label maps; figures_by, figures_count: see `Evaluation.picks`.
+        output: where to save the result: .json, .csv, .md or .tex. per_image: a CSV file, a row per image and class.
+        resume: go on with an interrupted run: score only what the .partial file beside `output` lacks.
+        strict: raise at the first pair that cannot be scored, instead of leaving it out.
+        workers: processes, 0 for one per core; scheduler: address of a Dask cluster instead. The result is the same.
+        force: replace outputs that exist.
+    Returns: the result; it holds no label map, and some fifty numbers per image and class that occurs there.
+    Raises:  ConfigError: a setting. InputError: a file, an output that exists, or with `strict` a pair.
+
+    >>> from importlib.resources import files
+    >>> horse = files("convneur") / "data" / "samples" / "horse"
+    >>> found = evaluate(horse / "predictions", horse / "gt", metrics=("boundary_f1", "miou"), tolerance="3px")
+    >>> round(found.overall["boundary_f1"]["3px"], 3), round(found.overall["miou"], 3)
+    (0.907, 0.929)
+    >>> [(row["name"], round(row["miou"], 3)) for row in found.per_image]
+    [('dilated', 0.903), ('shifted', 0.907), ('smoothed', 0.978)]
+    """
+    asked = InputSettings(
+        num_classes=num_classes, classes=classes, ignore_index=ignore_index, preset=preset, colours=colours,
+        pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize,
+    )  # fmt: skip
+    settings = BoundarySettings(
+        num_classes=num_classes, ignore_index=asked.ignored(),
+        metrics=METRICS if metrics == "all" else _several(metrics),
+        tolerance=_several(tolerance), count_absent=count_absent, trimap_width=_several(trimap_width),
+        trimap_seed=trimap_seed, trimap_shape=trimap_shape, hd95=hd95, connectivity=connectivity,
+        surface_dice_tau=_several(surface_dice_tau), spacing=spacing, boundary_iou_ratio=boundary_iou_ratio,
+        aggregate=aggregate,
+    )  # fmt: skip
+    outputs = _Outputs(_path(output), _path(per_image))
+    outputs.check(resume=resume, force=force)
+    _check_bootstrap(resamples, seed)
+    drawing = Drawing(_path(figures), _path(report), _path(images), figures_by, figures_count)
+    drawing.check(settings, force=force)
+
+    inputs = found_inputs(asked, predictions, ground_truth)
+    models = [_Model(_title(predictions, listed), inputs)]
+    if against is not None:
+        if listed is not None and ground_truth is None:
+            raise ConfigError(
+                "against",
+                "with `listed` give `predictions` and `ground_truth` too, so that relative paths lead elsewhere",
+            )
+        models.append(_Model(_title(against), found_inputs(asked, against, ground_truth, setting="against")))
+        same_images(inputs.pairing, models[1].inputs.pairing, models[1].title)
+    warnings = unpaired(inputs.pairing)
+    for line in warnings:
+        progress.warn(line)
+
+    jobs = [Job(pair, number) for number, model in enumerate(models) for pair in model.inputs.pairing.pairs]
+    with worker_map(workers, scheduler, len(jobs)) as mapped, ExitStack() as files:
+        if inputs.names:
+            settings = dataclasses.replace(settings, num_classes=len(inputs.names))
+        elif settings.num_classes is None:
+            seen = count_classes(inputs.pairing.pairs, mapped, inputs.reading, progress=progress)
+            settings = dataclasses.replace(settings, num_classes=seen)
+        for model in models:
+            model.begin(settings)
+        about = {
+            "predictions": _resolved(predictions),
+            "ground truth": _resolved(ground_truth),
+            "against": _resolved(against),
+            **dataclasses.asdict(settings),
+            "names": models[0].total.names,
+            "preset": preset,
+            "colours": _colour_list(inputs),
+            "resize": resize,
+        }
+        finished = files.enter_context(
+            finished_pairs(outputs.partial, about, jobs, resume=resume, force=force, progress=progress)
+        )
+        rows = None
+        if outputs.per_image:
+            temporary = files.enter_context(new_file(outputs.per_image, force=force))
+            rows = csv.writer(files.enter_context(temporary.open("w", newline="", encoding="utf-8")))
+            rows.writerow(record_columns(settings))
+        outcomes = scored_jobs(
+            jobs, mapped, inputs.reading, settings, finished=finished, strict=strict, progress=progress
+        )
+        for job, outcome in outcomes:
+            models[job.model].add(job, outcome)
+            if rows and job.model == 0 and isinstance(outcome, Scored):
+                rows.writerows(records(job.pair.name, outcome.scores, settings, models[0].total.names))
+        found = _result(models, warnings, asked, resamples=resamples, seed=seed)
+        written = found.draw(drawing, force=force, progress=progress) if drawing.asked and found.images else []
+        if outputs.output:
+            found.save(outputs.output, force=force)
+    for path in (outputs.output, outputs.per_image, *written):
+        if path:
+            progress.note(f"written: {path}")
+    for line in found.warnings[len(warnings) :]:
+        progress.warn(line)
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Outputs:
+    """The files that scores go to."""
+
+    output: Path | None
+    per_image: Path | None
+
+    @property
+    def partial(self) -> Path | None:
+        kept = self.output or self.per_image
+        return partial_path(kept) if kept else None
+
+    def check(self, *, resume: bool, force: bool) -> None:
+        """Refuse before any work what cannot be written."""
+        output, per_image = self.output, self.per_image
+        if output and output.suffix.lower() not in SUFFIXES:
+            raise ConfigError("output", f"must end in {', '.join(SUFFIXES)}", value=output)
+        if per_image and per_image.suffix.lower() != ".csv":
+            raise ConfigError("per_image", "must end in .csv", value=per_image)
+        if output and per_image and output.resolve() == per_image.resolve():
+            raise ConfigError("per_image", "is `output` too; name two files", value=per_image)
+        refuse_existing(*(path for path in (output, per_image) if path), force=force)
+        if self.partial is not None:
+            refuse_unfinished(self.partial, resume=resume, force=force)
+        elif resume:
+            raise ConfigError("resume", "needs `output` or `per_image`, beside which finished pairs are kept")
+
+
+class _Model:
+    """One model's pairs, and what its scores add up to as they come."""
+
+    def __init__(self, title: str, inputs: Inputs) -> None:
+        self.title, self.inputs = title, inputs
+        self.failed: list[Failure] = []
+        self.resized = 0
+
+    def begin(self, settings: BoundarySettings) -> None:
+        """Before the first score."""
+        self.settings = settings
+        self.total = BoundaryAccumulator(settings, self.inputs.names)
+        self.scores = ScoreTable(settings, self.inputs.names)
+
+    def add(self, job: Job, outcome: Scored | Failure) -> None:
+        if isinstance(outcome, Failure):
+            self.failed.append(outcome)
+            return
+        self.resized += outcome.resized
+        self.total.add(job.pair.name, outcome.scores)
+        self.scores.add(job.pair.name, outcome.scores)
+
+    @property
+    def source(self) -> Source:
+        return Source(self.title, self.inputs, self.settings, self.scores)
+
+
+def _result(
+    models: Sequence[_Model], warnings: Sequence[str], asked: InputSettings, *, resamples: int, seed: int
+) -> Evaluation:
+    own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize}
+    first, *others = models
+    summary = first.total.summary()
+    said = summary_warnings(
+        summary,
+        inferred=first.inputs.class_source == "labels",
+        resized=sum(model.resized for model in models),
+        preset=asked.preset,
+    )
+    failed = [failure for model in models for failure in model.failed]
+    alone = evaluation_of(summary, first.source, asked=own, failed=failed, warnings=[*warnings, *said])
+    if not others:
+        return alone
+    (second,) = others
+    own_failures = [dataclasses.replace(failure, model=0) for failure in second.failed]
+    against = evaluation_of(second.total.summary(), second.source, asked=own, failed=own_failures, warnings=())
+    both = set(first.scores.images) & set(second.scores.images)
+    comparison = alone.compare(against, resamples=resamples, seed=seed) if both else None
+    return dataclasses.replace(alone, against=against, comparison=comparison)
+
+
+def _check_bootstrap(resamples: int, seed: int) -> None:
+    for setting, value, least in (("resamples", resamples, 1), ("seed", seed, 0)):
+        if value < least:
+            raise ConfigError(setting, f"must be at least {least}", value=value)
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    """One value or several as a tuple."""
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+
+
+def _title(maps: Maps | None, listed: str | Path | None = None) -> str:
+    """What a model's predictions are called: the path that was given, of a list of files their folder."""
+    files = file_list(maps)
+    if files:
+        return str(files[0].parent)
+    return str(listed if maps is None else maps)
+
+
+def _resolved(maps: Maps | None) -> Any:
+    """Paths as they can be found again from another folder."""
+    files = file_list(maps)
+    if files is not None:
+        return [str(path.resolve()) for path in files]
+    return None if maps is None else str(Path(maps).resolve())  # type: ignore[arg-type]
+
+
+def _colour_list(inputs: Inputs) -> list[str] | None:
+    table = inputs.reading.colours
+    return sorted(map(str, table.classes.items())) if table else None
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -1,0 +1,157 @@
+"""Runs that were stopped: gone on with by typed keys, and from files that version 0.1.0 left behind."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convneur.data.pairs import Pair
+from convneur.errors import InputError
+from convneur.evaluation import evaluate, scoring
+from convneur.evaluation.jobs import stamp
+
+LEGACY = Path(__file__).parents[1] / "legacy"
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the pairs that are scored from here on, with the folder of their predictions."""
+    score, names = scoring._score, []
+
+    def noting(pair: Any, **more: Any) -> Any:
+        names.append(f"{pair.pred.parent.name}/{pair.name}")
+        return score(pair, **more)
+
+    monkeypatch.setattr(scoring, "_score", noting)
+    return names
+
+
+def stopped(monkeypatch: pytest.MonkeyPatch, after: int, **settings: Any) -> None:
+    """Run `evaluate` and stop it behind so many pairs."""
+    score, done = scoring._score, []
+
+    def interrupted(pair: Any, **more: Any) -> Any:
+        if len(done) == after:
+            raise KeyboardInterrupt
+        done.append(pair)
+        return score(pair, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring, "_score", interrupted)
+        with pytest.raises(KeyboardInterrupt, match=f"{after} of .* `resume` goes on with them"):
+            evaluate("pred", "gt", **settings)
+
+
+def save(path: Path, labels: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(labels).save(path)
+
+
+def test_a_stopped_run_goes_on_and_gives_what_it_would_have(
+    place: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
+) -> None:
+    expected = evaluate("pred", "gt", against="other").to_dict()
+    begun.clear()
+    stopped(monkeypatch, 7, against="other", num_classes=3, output="out.json")
+    with pytest.raises(InputError, match="`resume` goes on with it, `force` begins again"):
+        evaluate("pred", "gt", against="other", num_classes=3, output="out.json")
+    begun.clear()
+    found = evaluate("pred", "gt", against="other", num_classes=3, output="out.json", resume=True)
+    assert begun == ["city/city/c", "city/city/d", "other/e"]
+    expected["settings"]["num_classes_from"] = found.settings["num_classes_from"]
+    assert json.dumps(found.to_dict()) == json.dumps(expected)
+    assert not (place / "out.json.partial").exists()
+
+
+def test_names_that_look_alike_stay_two_pairs(place: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]) -> None:
+    """The second model's `a` is not the first one's `a (against)`, in the file as in the result."""
+    for folder in ("gt", "pred", "other"):
+        (place / folder / "a (against).png").write_bytes((place / folder / "b.png").read_bytes())
+    alone = evaluate("pred", "gt")
+    stopped(monkeypatch, 9, against="other", num_classes=3, output="out.json")
+    begun.clear()
+    found = evaluate("pred", "gt", against="other", num_classes=3, output="out.json", resume=True)
+    assert begun == ["city/city/c", "city/city/d", "other/e"]
+    assert found.images == 6
+    assert found.overall == alone.overall
+    assert found.comparison is not None
+    assert found.comparison.images == 6
+
+
+@pytest.fixture
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the legacy files were made in, see their README."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        for folder, shift in (("gt", 0), ("preds", 1), ("others", 2)):
+            labels = np.zeros((20, 24), np.uint8)
+            labels[5:15, 6 + number + shift : 18 + shift] = 1
+            save(tmp_path / folder / f"{number}.png", labels)
+    return tmp_path
+
+
+def put(place: Path, name: str) -> Path:
+    """A legacy file in its place, with the sizes and times that the files have here."""
+    header, *lines = (LEGACY / name).read_text().replace("FOLDER", str(place)).splitlines()
+    made = [header]
+    for line in map(json.loads, lines):
+        number, _, mark = line["name"].partition(" ")
+        folder = "others" if mark else "preds"
+        line["files"] = stamp(Pair(number, place / folder / f"{number}.png", place / "gt" / f"{number}.png"))
+        made.append(json.dumps(line))
+    path = place / name
+    path.write_text("\n".join(made) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "left"),
+    [
+        ("one.json", {}, ["preds/2", "preds/3"]),
+        ("two.json", {"against": "others"}, ["others/2", "others/3"]),
+    ],
+)
+def test_files_of_the_first_version_are_gone_on_with(
+    old: Path, name: str, settings: dict[str, Any], left: list[str], begun: list[str]
+) -> None:
+    expected = evaluate("preds", "gt", num_classes=2, **settings).to_dict()
+    path = put(old, f"{name}.partial")
+    begun.clear()
+    found = evaluate("preds", "gt", num_classes=2, output=name, resume=True, **settings)
+    assert begun == left
+    assert json.dumps(found.to_dict()) == json.dumps(expected)
+    assert not path.exists()
+
+
+def test_a_file_of_the_first_version_that_is_stopped_again(
+    old: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
+) -> None:
+    put(old, "one.json.partial")
+    score = scoring._score
+
+    def interrupted(pair: Any, **more: Any) -> Any:
+        if pair.name == "3":
+            raise KeyboardInterrupt
+        return score(pair, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring, "_score", interrupted)
+        with pytest.raises(KeyboardInterrupt, match="3 of 4 pairs"):
+            evaluate("preds", "gt", num_classes=2, output="one.json", resume=True)
+    begun.clear()
+    assert evaluate("preds", "gt", num_classes=2, output="one.json", resume=True).images == 4
+    assert begun == ["preds/3"]
+
+
+def test_a_name_of_the_first_version_that_means_two_pairs_is_scored_again(old: Path, begun: list[str]) -> None:
+    for folder in ("gt", "preds", "others"):
+        (old / folder / "0 (against).png").write_bytes((old / folder / "1.png").read_bytes())
+    expected = evaluate("preds", "gt", num_classes=2, against="others").to_dict()
+    put(old, "two.json.partial")
+    begun.clear()
+    found = evaluate("preds", "gt", num_classes=2, against="others", output="two.json", resume=True)
+    assert {"preds/0 (against)", "others/0", "others/0 (against)"} <= set(begun)
+    assert json.dumps(found.to_dict()) == json.dumps(expected)
