@@ -5,13 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from convneur.errors import ConfigError
 from convneur.files import new_file
 from convneur.formats import csv_table, html_table, latex_table, markdown_table, text_table, to_json
 
-__all__ = ["SUFFIXES", "Result", "Table"]
+__all__ = ["SUFFIXES", "Result", "Table", "plain", "read_only"]
 
 SUFFIXES = (".json", ".csv", ".md", ".tex")
 
@@ -30,6 +31,24 @@ class Table:
     left: int | Collection[int] = 1
     dense: bool = False
     notes: Sequence[str] = ()
+
+
+def read_only(value: Any) -> Any:
+    """Mappings and lists, nested, as read-only mappings and tuples: values that a result gives out by key."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: read_only(item) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(map(read_only, value))
+    return value
+
+
+def plain(value: Any) -> Any:
+    """Read-only mappings and tuples, nested, as dicts and lists of their own."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
 
 
 class Result(ABC):

@@ -44,19 +44,17 @@ ALLOWED = {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
         "convneur.variants"},
+    "convneur.evaluation": {
+        "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
+        "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results"},
     "convneur.training": {
         "accelerate", "filelock", "numpy", "safetensors", "torch", "convneur.checkpoints", "convneur.data",
         "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference",
-        "convneur.metrics", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
-        "convneur.variants"},
-    # figures takes a study's result, by its type alone; the study writes the page that figures makes of it.
+        "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants"},
     "convneur.study": {
         "accelerate", "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.evaluation",
         "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics",
         "convneur.progress", "convneur.published", "convneur.results", "convneur.training", "convneur.variants"},
-    "convneur.evaluation": {
-        "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
-        "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
         "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.study",

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from convneur.evaluation.read_only import plain, read_only
-from convneur.evaluation.words import DISTANCES, all_values, metric_name, short_names, shown, value_in
+from convneur.evaluation.words import all_values, short_names, shown, value_in
 from convneur.formats import plural
 from convneur.metrics.comparison import Comparison as Differences
+from convneur.metrics.scores import DISTANCES
+from convneur.metrics.words import metric_name
 from convneur.results import Result, Table
 
 __all__ = ["PARTS", "Comparison", "comparison_of"]

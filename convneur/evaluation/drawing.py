@@ -1,18 +1,15 @@
 """Figures of picked images as files, and the same images for the report, each scene made once."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.evaluation.scenes import ImagePick, Scenes, image_folder, ranking_by
+from convneur.figures import Scene
 from convneur.files import new_file, new_folder, refuse_existing
 from convneur.metrics import BoundarySettings
 from convneur.progress import Progress
-
-if TYPE_CHECKING:
-    from convneur.figures.report import ReportPicture
 
 __all__ = ["Drawing", "drawn"]
 
@@ -55,30 +52,22 @@ class Drawing:
 
 def drawn(
     scenes: Scenes, picks: Sequence[ImagePick], drawing: Drawing, *, force: bool, progress: Progress
-) -> "list[ReportPicture]":
-    """Write a figure of each pick if asked. Returns: the first of them for the report, if that is asked for.
+) -> Generator[Scene, None, None]:
+    """The scene of each pick, one at a time, behind its figure if those are asked for.
 
     Raises: InputError: a figure that exists, or cannot be written.
     """
     from convneur.figures import boundary_figure, save_figure
-    from convneur.figures.boundaries import DPI
-    from convneur.figures.report import MOST_PICTURES, embedded_picture
 
     if drawing.figures is not None:
         new_folder(drawing.figures)
-    pictures: list[ReportPicture] = []
     with progress.steps("drawing", len(picks)) as advance:
         for pick in picks:
             scene = scenes.scene(pick.name, pick.heading)
             if drawing.figures is not None:
                 figure = boundary_figure(scene)
                 with new_file(drawing.figures / f"{pick.stem}.png", force=force) as temporary:
-                    save_figure(figure, temporary, dpi=DPI)
+                    save_figure(figure, temporary, dpi=int(figure.dpi))
                 figure.clear()  # its parts hold each other, and the pictures, until a collection happens to come
-            if drawing.report is not None and len(pictures) < MOST_PICTURES:
-                pictures.append(embedded_picture(scene))
+            yield scene
             advance(pick.name)
-    if scenes.without_image:
-        names = ", ".join(scenes.without_image[:3]) + (", ..." if len(scenes.without_image) > 3 else "")
-        progress.warn(f"`images {drawing.images}`: no image of the same name and shape for {names}")
-    return pictures

@@ -6,18 +6,22 @@ from typing import Any
 
 from convneur.evaluation.comparison import Comparison
 from convneur.evaluation.scenes import Ranking
-from convneur.evaluation.words import DISTANCES, SHORT_NAMES, metric_name, occurs, value_in
-from convneur.figures.report import ReportClass, ReportComparison, ReportImage, ReportValue
+from convneur.evaluation.words import occurs, value_in
+from convneur.figures import ReportColumn, ReportComparison, ReportRow
+from convneur.metrics.scores import DISTANCES
+from convneur.metrics.words import SHORT_NAMES, metric_name
 
 __all__ = ["ReportColumns"]
+
+_SHORT = SHORT_NAMES | {"masd": "MASD", "pixel_accuracy": "accuracy"}
 
 
 @dataclass(frozen=True)
 class ReportColumns:
-    """The values that the report shows, and how. paths: (metric, key or None) of each."""
+    """The values that the report shows. paths: (metric, key or None) of each; columns: how it is shown."""
 
     paths: Sequence[tuple[str, str | None]]
-    values: Sequence[ReportValue]
+    columns: Sequence[ReportColumn]
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], ranking: Ranking) -> "ReportColumns":
@@ -40,19 +44,23 @@ class ReportColumns:
         """The values of a class, an image or a data set."""
         return [value_in(row, *path) for path in self.paths]
 
-    def classes(self, per_class: Sequence[Mapping[str, Any]]) -> list[ReportClass]:
+    def classes(self, per_class: Sequence[Mapping[str, Any]]) -> list[ReportRow]:
         return [
-            ReportClass(
-                row["class"], row["name"], row["presence"]["missed"], row["presence"]["spurious"], self.of_row(row)
+            ReportRow(
+                row["name"],
+                self.of_row(row),
+                number=row["class"],
+                missed=row["presence"]["missed"],
+                spurious=row["presence"]["spurious"],
             )
             for row in per_class
             if occurs(row)
         ]
 
-    def images(self, per_image: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[ReportImage]:
+    def images(self, per_image: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[ReportRow]:
         """others: the second model's rows."""
         theirs = {row["name"]: self.of_row(row) for row in others}
-        return [ReportImage(row["name"], self.of_row(row), theirs.get(row["name"])) for row in per_image]
+        return [ReportRow(row["name"], self.of_row(row), against=theirs.get(row["name"])) for row in per_image]
 
     def comparison(self, found: Comparison) -> ReportComparison:
         return ReportComparison(
@@ -64,13 +72,13 @@ class ReportColumns:
         )
 
 
-def _column(metric: str, key: str | None, settings: Mapping[str, Any], *, chosen: bool) -> ReportValue:
+def _column(metric: str, key: str | None, settings: Mapping[str, Any], *, chosen: bool) -> ReportColumn:
     distance = metric in DISTANCES
-    short, definition = SHORT_NAMES[metric], settings["definitions"][metric]
+    short, definition = _SHORT[metric], settings["definitions"][metric]
     if distance:
         penalised = key == "penalised_mean"
         short += " pen." if penalised else ""
         definition += f"; a missed or spurious class {'counts as the image diagonal' if penalised else 'is left out'}"
     elif key is not None:
         short += f"@{key}"
-    return ReportValue(metric_name(metric, key), short, definition, distance, 2 if distance else 4, chosen)
+    return ReportColumn(metric_name(metric, key), short, definition, distance, 2 if distance else 4, chosen)

@@ -1,6 +1,7 @@
 """An evaluation: the values of a data set overall, by class and by image, and what can be made of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +14,14 @@ from convneur.evaluation.inputs import ClassSource, Inputs, same_images
 from convneur.evaluation.jobs import Failure
 from convneur.evaluation.read_only import plain, read_only
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
-from convneur.evaluation.tables import class_table, flat_row, labels_line, overall_table, presence_line
-from convneur.evaluation.words import all_values, definitions, metric_name, occurs, short_names, shown, value_in
-from convneur.figures.scene import Scene
+from convneur.evaluation.tables import labels_line, presence_line, tables_of
+from convneur.evaluation.words import all_values, occurs, short_names, shown, value_in
+from convneur.figures import Scene
 from convneur.files import new_file
 from convneur.formats import grouped, plural
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
+from convneur.metrics.words import definitions, metric_name
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 
@@ -28,11 +30,16 @@ __all__ = ["Evaluation", "Source", "evaluation_of"]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What an evaluation was made of. title: what the predictions are called; scores: of each image, for comparing."""
+    """What an evaluation was made of.
+
+    title: what the predictions are called. summary: of all images, with no row per image. scores: of each image, as
+    far as comparing needs them.
+    """
 
     title: str
     inputs: Inputs
     settings: BoundarySettings
+    summary: BoundarySummary
     scores: ScoreTable
 
 
@@ -104,16 +111,14 @@ class Evaluation(Result):
 
     def tables(self) -> Sequence[Table]:
         """Overall, by class, and the comparison's."""
-        overall = overall_table(self.settings, self.overall)
-        by_class = class_table(self.settings, self.overall, self.per_class)
-        return (overall, by_class, *(self.comparison.tables() if self.comparison else ()))
+        return (*tables_of(self.source.summary), *(self.comparison.tables() if self.comparison else ()))
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         """A row overall and one per class; with a second model also its values, the differences and intervals."""
-        rows: list[Mapping[str, Any]] = [{"class": "", "name": "overall"} | dict(self.overall), *self.per_class]
-        return [
-            flat_row(row) | (self.comparison.added_columns(row["class"]) if self.comparison else {}) for row in rows
-        ]
+        rows = self.source.summary.records()
+        if self.comparison is None:
+            return rows
+        return [{**row, **self.comparison.added_columns(row["class"])} for row in rows]
 
     def paper_table(self) -> Table:
         """Metric and value; with a second model both, the difference and its interval."""
@@ -202,12 +207,18 @@ class Evaluation(Result):
         drawing.check(self.source.settings, force=force)
         scenes = self._scenes(drawing.figures_by, drawing.images)
         picks = self.picks(figures_by=drawing.figures_by, figures_count=drawing.figures_count)
-        pictures = drawn(scenes, picks, drawing, force=force, progress=progress)
-        written = []
-        if drawing.figures is not None:
-            written.append(f"{drawing.figures} ({plural(len(picks), 'picture')})")
-        if drawing.report is not None:
-            page = self._page(scenes, pictures, drawing.figures_by)
+        written, page = [], None
+        with closing(drawn(scenes, picks, drawing, force=force, progress=progress)) as made:
+            if drawing.report is not None:
+                page = self._page(scenes, made, drawing.figures_by)
+            if drawing.figures is not None:
+                for _ in made:  # those that the page has no room for are drawn all the same
+                    pass
+                written.append(f"{drawing.figures} ({plural(len(picks), 'picture')})")
+        if scenes.without_image:
+            names = ", ".join(scenes.without_image[:3]) + (", ..." if len(scenes.without_image) > 3 else "")
+            progress.warn(f"`images {drawing.images}`: no image of the same name and shape for {names}")
+        if drawing.report is not None and page is not None:
             with new_file(drawing.report, force=force) as temporary:
                 temporary.write_text(page, encoding="utf-8")
             written.append(str(drawing.report))
@@ -242,9 +253,9 @@ class Evaluation(Result):
             image_folder(images),
         )
 
-    def _page(self, scenes: Scenes, pictures: Sequence[Any], figures_by: str | None) -> str:
+    def _page(self, scenes: Scenes, made: Iterator[Scene], figures_by: str | None) -> str:
         from convneur.evaluation.report import ReportColumns
-        from convneur.figures.report import BoundaryReport, boundary_page
+        from convneur.figures import BoundaryReport, boundary_page
 
         columns = ReportColumns.of(self.settings, ranking_by("figures_by", figures_by, self.source.settings))
         compared = f" Compared with {self.comparison.second}." if self.comparison else ""
@@ -255,23 +266,17 @@ class Evaluation(Result):
             about=[f"{self._scored_line()}{compared} Made by convneur {version('convneur')}."],
             notes=[presence_line(self.overall)],
             models=[model.title for model in scenes.models],
-            values=columns.values,
+            columns=columns.columns,
             overall=columns.of_row(self.overall),
             classes=columns.classes(self.per_class),
             images=columns.images(self.per_image, others),
             failed=[(failure.title, failure.why) for failure in self.failed],
             comparison=columns.comparison(self.comparison) if self.comparison else None,
-            pictures=pictures,
-            picture_notes=[
-                f"{len(pictures)} of {plural(self.images, 'image')}. {'; '.join(scenes.notes())}.",
-                "Click into a picture to enlarge that place in all of its panels, drag to move; or, with a panel "
-                "focused: plus, minus, arrows, 0 for the whole, n for the next place with errors.",
-            ],
             class_key=[
                 ("#" + bytes(scenes.colours[row["class"]]).hex(), row["name"]) for row in self.per_class if occurs(row)
             ],
         )
-        return boundary_page(report)
+        return boundary_page(report, made)
 
 
 def evaluation_of(

@@ -27,7 +27,7 @@ from convneur.evaluation.scoring import count_classes, scored_jobs
 from convneur.evaluation.tables import summary_warnings
 from convneur.evaluation.workers import worker_map
 from convneur.files import new_file, refuse_existing
-from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, record_columns, records
+from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, BoundarySummary, record_columns, records
 from convneur.metrics.comparison import ScoreTable
 from convneur.progress import Progress, silent
 from convneur.results import SUFFIXES
@@ -245,9 +245,10 @@ class _Model:
         self.total.add(job.pair.name, outcome.scores)
         self.scores.add(job.pair.name, outcome.scores)
 
-    @property
-    def source(self) -> Source:
-        return Source(self.title, self.inputs, self.settings, self.scores)
+    def source(self, summary: BoundarySummary) -> Source:
+        """What the result is made of. summary: of `total`."""
+        alone = dataclasses.replace(summary, per_image=[])  # the result has them
+        return Source(self.title, self.inputs, self.settings, alone, self.scores)
 
 
 def _result(
@@ -263,12 +264,13 @@ def _result(
         preset=asked.preset,
     )
     failed = [failure for model in models for failure in model.failed]
-    alone = evaluation_of(summary, first.source, asked=own, failed=failed, warnings=[*warnings, *said])
+    alone = evaluation_of(summary, first.source(summary), asked=own, failed=failed, warnings=[*warnings, *said])
     if not others:
         return alone
     (second,) = others
     own_failures = [dataclasses.replace(failure, model=0) for failure in second.failed]
-    against = evaluation_of(second.total.summary(), second.source, asked=own, failed=own_failures, warnings=())
+    theirs = second.total.summary()
+    against = evaluation_of(theirs, second.source(theirs), asked=own, failed=own_failures, warnings=())
     both = set(first.scores.images) & set(second.scores.images)
     comparison = alone.compare(against, resamples=resamples, seed=seed) if both else None
     return dataclasses.replace(alone, against=against, comparison=comparison)
@@ -290,7 +292,7 @@ def _title(maps: Maps | None, listed: str | Path | None = None) -> str:
     files = file_list(maps)
     if files:
         return str(files[0].parent)
-    return str(listed if maps is None else maps)
+    return str(Path(listed if maps is None else maps))  # type: ignore[arg-type]
 
 
 def _resolved(maps: Maps | None) -> Any:

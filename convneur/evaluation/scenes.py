@@ -17,11 +17,12 @@ from convneur.data.palettes import palette_of
 from convneur.data.photo_folder import PhotoFolder
 from convneur.errors import ConfigError
 from convneur.evaluation.inputs import Inputs, existing
-from convneur.evaluation.words import DISTANCES, metric_name
-from convneur.figures.scene import Scene, ScenePrediction
+from convneur.figures import Scene, ScenePrediction
 from convneur.formats import grouped, significant
 from convneur.metrics import BoundarySettings
 from convneur.metrics.picks import Pick, boundary_errors, error_hotspots, metric_path, pick_images
+from convneur.metrics.scores import DISTANCES
+from convneur.metrics.words import metric_name
 
 __all__ = ["ImagePick", "Ranking", "SceneModel", "Scenes", "image_folder", "picked", "ranking_by"]
 

@@ -12,7 +12,7 @@ from convneur.evaluation.result import Evaluation
 from convneur.evaluation.run import evaluate
 from convneur.evaluation.scenes import ImagePick, Ranking, SceneModel, Scenes, image_folder, picked, ranking_by
 from convneur.evaluation.words import short_names
-from convneur.figures.scene import Scene
+from convneur.figures import Scene
 from convneur.files import new_file, refuse_existing
 from convneur.formats import significant
 from convneur.metrics import METRICS, BoundarySettings
@@ -145,10 +145,10 @@ def select_scenes(
         raise InputError(images, f"no image of the same name and shape for {scenes.without_image[0]}")
     if output is not None:
         from convneur.figures import paper_figure, save_figure
-        from convneur.figures.boundaries import DPI
 
+        figure = paper_figure(drawn)
         with new_file(output, force=force) as temporary:
-            save_figure(paper_figure(drawn), temporary, dpi=DPI)
+            save_figure(figure, temporary, dpi=int(figure.dpi))
         progress.note(f"written: {output}")
     values = [
         {model.title: {key: value for key, value in model.values[scene.name].items() if key in (*_METRICS, "miou")}

@@ -1,4 +1,4 @@
-"""What metrics, models and settings are called where people read them."""
+"""Values, models and lists as people read them."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -7,80 +7,7 @@ from typing import Any
 
 from convneur.formats import significant
 
-__all__ = [
-    "DISTANCES",
-    "METRIC_NAMES",
-    "SHORT_NAMES",
-    "all_values",
-    "cut",
-    "definitions",
-    "listed",
-    "metric_name",
-    "occurs",
-    "short_names",
-    "shown",
-    "value_in",
-]
-
-DISTANCES = ("hausdorff", "hd95", "assd", "masd")
-
-METRIC_NAMES = {
-    "boundary_f1": "Boundary F1",
-    "trimap_miou": "Trimap mIoU",
-    "hausdorff": "Hausdorff distance (HD)",
-    "hd95": "HD95",
-    "assd": "ASSD",
-    "masd": "MASD",
-    "surface_dice": "Surface dice (NSD)",
-    "boundary_iou": "Boundary IoU",
-    "miou": "mIoU",
-    "pixel_accuracy": "Pixel accuracy",
-}
-
-SHORT_NAMES = {
-    "boundary_f1": "F1", "trimap_miou": "trimap", "hausdorff": "HD", "hd95": "HD95", "assd": "ASSD", "masd": "MASD",
-    "surface_dice": "NSD", "boundary_iou": "B-IoU", "miou": "IoU", "pixel_accuracy": "accuracy",
-}  # fmt: skip
-"""Over columns of classes and images."""
-
-
-def definitions(settings: Mapping[str, Any]) -> dict[str, str]:
-    """What each metric asked for means under these settings, in a few words."""
-    height, width = settings["spacing"]
-    unit = "px" if height == width == 1 else f"pixels of {height:g} x {width:g}"
-    border = f"{settings['connectivity']}-neighbour border"
-    pooled = ", pooled counts" if settings["aggregate"] == "pooled" else ""
-    band = "class changes" if settings["trimap_seed"] == "class" else "ignored areas"
-    chosen = " (auto)" if settings["trimap_seed_asked"] == "auto" else ""
-    words = {
-        "boundary_f1": f"DAVIS boundary, matched within tolerance{pooled}",
-        "trimap_miou": f"near {band}{chosen}, {settings['trimap_shape']}, one matrix",
-        "hausdorff": f"larger direction, {border}, {unit}",
-        "hd95": {
-            "directed": f"directed: larger 95th percentile, {unit}",
-            "pooled": f"pooled: 95th percentile of both, {unit}",
-        }[settings["hd95"]],
-        "assd": f"mean of both directions together, {unit}",
-        "masd": f"mean of the two directions' means, {unit}",
-        "surface_dice": f"border within tau, {unit}{pooled}",
-        "boundary_iou": f"inner bands, {settings['boundary_iou_ratio']:g} of the diagonal",
-        "miou": "one matrix over all images",
-        "pixel_accuracy": "all pixels not ignored",
-    }
-    return {metric: words[metric] for metric in settings["metrics"]}
-
-
-def metric_name(metric: str, key: str | None = None) -> str:
-    """What people call one value.
-
-    >>> metric_name("boundary_f1", "3px"), metric_name("hd95", "finite_mean")
-    ('Boundary F1 @ 3px', 'HD95, finite mean')
-    """
-    if key is None:
-        return METRIC_NAMES[metric]
-    if metric in DISTANCES:
-        return f"{METRIC_NAMES[metric]}, {key.replace('_', ' ')}"
-    return f"{METRIC_NAMES[metric]} @ {key}{' px' if metric == 'trimap_miou' else ''}"
+__all__ = ["all_values", "listed", "occurs", "short_names", "shown", "value_in"]
 
 
 def all_values(row: Mapping[str, Any], metrics: Sequence[str]) -> list[tuple[str, str | None, Any]]:
@@ -116,16 +43,9 @@ def short_names(*paths: str) -> list[str]:
     return list(paths)
 
 
-def shown(value: float, decimals: int | None = None) -> str:
+def shown(value: float) -> str:
     """A value in a table; a dash where it is undefined."""
-    if math.isnan(value):
-        return "-"
-    return significant(value) if decimals is None else f"{value:.{decimals}f}"
-
-
-def cut(name: str, most: int = 18) -> str:
-    """A name short enough for a column."""
-    return name if len(name) <= most else name[: most - 1] + "…"
+    return "-" if math.isnan(value) else significant(value)
 
 
 def listed(items: Collection[str], most: int) -> str:

@@ -58,7 +58,7 @@ def boundary_figure(scene: Scene) -> Figure:
     page_height = (
         2 * _MARGIN + _TITLE + _HEAD + rows * (panel_height + _GUTTER) + _VALUES + (legend_rows + 1.4) * _LEGEND_ROW
     )
-    figure = Figure(figsize=(page_width, page_height), facecolor="white")
+    figure = Figure(figsize=(page_width, page_height), dpi=DPI, facecolor="white")
 
     def at(x: float, y: float) -> tuple[float, float]:
         """Inches from the top left as matplotlib's shares from the bottom left."""
@@ -114,7 +114,7 @@ def paper_figure(scenes: Sequence[Scene]) -> Figure:
     under = 2 * _LEGEND_ROW
     body = sum(heights) + len(scenes) * under
     page_height = 2 * _MARGIN + _HEAD + body + (legend_rows + 1.2) * _LEGEND_ROW
-    figure = Figure(figsize=(page_width, page_height), facecolor="white")
+    figure = Figure(figsize=(page_width, page_height), dpi=DPI, facecolor="white")
 
     def at(x: float, y: float) -> tuple[float, float]:
         return x / page_width, 1 - y / page_height

@@ -1,8 +1,9 @@
 """The boundary report: one HTML file with its tables, plots and pictures inside, which asks nothing of any network."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from convneur.data.class_colours import coloured
@@ -10,17 +11,7 @@ from convneur.figures.boundaries import ERROR_COLOURS, error_layer
 from convneur.figures.html_page import data_uri, html_page
 from convneur.figures.scene import Scene
 
-__all__ = [
-    "MOST_PICTURES",
-    "BoundaryReport",
-    "ReportClass",
-    "ReportComparison",
-    "ReportImage",
-    "ReportPicture",
-    "ReportValue",
-    "boundary_page",
-    "embedded_picture",
-]
+__all__ = ["BoundaryReport", "ReportColumn", "ReportComparison", "ReportRow", "boundary_page"]
 
 # What bounds the file: pictures, and the longer side of label maps in pixels.
 MOST_PICTURES, _LONGEST_MAP = 12, 2048
@@ -28,7 +19,7 @@ _SHOWN = 400  # pixels across at which a whole picture is first seen, about
 
 
 @dataclass(frozen=True)
-class ReportValue:
+class ReportColumn:
     """How a value is shown. short: over a column. lower: less is better. chosen: plots show it first."""
 
     name: str
@@ -40,29 +31,25 @@ class ReportValue:
 
 
 @dataclass(frozen=True)
-class ReportClass:
-    """A class that occurs. missed, spurious: in how many images; values: one for each `ReportValue`."""
+class ReportRow:
+    """A class or an image, with a value for each column.
 
-    number: int
-    name: str
-    missed: int
-    spurious: int
-    values: Sequence[float]
-
-
-@dataclass(frozen=True)
-class ReportImage:
-    """An image. values: one for each `ReportValue`; against: the second model's, None without them."""
+    number, missed, spurious: of a class, and in how many images it was so. against: the second model's values of an
+    image, None without them.
+    """
 
     name: str
     values: Sequence[float]
+    number: int = 0
+    missed: int = 0
+    spurious: int = 0
     against: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
 class ReportComparison:
-    """Two models. words: what the intervals are. For each `ReportValue`: overall, and by class behind its name, the
-    value, against, difference, low and high; moved: the images with the largest differences."""
+    """Two models. words: what the intervals are. For each column: overall, and by class behind its name, the value,
+    against, difference, low and high; moved: the images with the largest differences."""
 
     level: float
     words: Sequence[str]
@@ -71,74 +58,35 @@ class ReportComparison:
     moved: Sequence[Sequence[Mapping[str, Any]]]
 
 
-@dataclass(frozen=True, eq=False)
-class ReportPicture:
-    """A scene as the page holds it, from `embedded_picture`. radius: of its errors, pixels."""
-
-    data: Mapping[str, Any]
-    radius: float
-
-
 @dataclass(frozen=True, kw_only=True)
 class BoundaryReport:
-    """What the page shows. about, notes, picture_notes: lines of text. models: what they are called. failed: (name,
-    why) of pairs without scores. class_key: (colour, name) of the classes in the pictures. version: of convneur."""
+    """What the page shows beside pictures.
+
+    about, notes: lines of text. models: what they are called. classes: those that occur. failed: (name, why) of pairs
+    without scores. class_key: (colour, name) of the classes in the pictures. version: of convneur.
+    """
 
     title: str
     version: str
     about: Sequence[str]
     notes: Sequence[str]
     models: Sequence[str]
-    values: Sequence[ReportValue]
+    columns: Sequence[ReportColumn]
     overall: Sequence[float]
-    classes: Sequence[ReportClass]
-    images: Sequence[ReportImage]
+    classes: Sequence[ReportRow]
+    images: Sequence[ReportRow]
     failed: Sequence[tuple[str, str]] = ()
     comparison: ReportComparison | None = None
-    pictures: Sequence[ReportPicture] = ()
-    picture_notes: Sequence[str] = ()
     class_key: Sequence[tuple[str, str]] = ()
 
 
-def embedded_picture(scene: Scene) -> ReportPicture:
-    """A scene as the page takes it: pictures as data URIs, no more than 2048 pixels on a side.
-
-    Choice: label maps and errors losslessly, the nearest pixel where they are shrunk; the image as WebP of quality 80.
-    """
-    height, width = scene.truth.shape
-    step = -(-max(height, width) // _LONGEST_MAP)
-    ignored = scene.ignored[::step, ::step]
-    predictions = []
-    for one in scene.predictions:
-        labels = coloured(one.labels[::step, ::step], scene.colours, ignored)
-        # Lines as thick as the step survive it.
-        layers = [error_layer(one.errors, scale)[::step, ::step] for scale in (min(_SHOWN / width, 1), 2.2 / step)]
-        thick, fine = (data_uri(layer) for layer in layers)
-        predictions.append(
-            {"title": one.title, "labels": data_uri(labels), "thick": thick, "fine": fine, "values": list(one.values)}
-        )
-    radius = scene.predictions[0].errors.radius
-    data = {
-        "name": scene.name,
-        "heading": scene.heading,
-        "size": [height, width],
-        "photo": None if scene.image is None else data_uri(scene.image, photo=True),
-        "truth": data_uri(coloured(scene.truth[::step, ::step], scene.colours, ignored)),
-        "radius": radius,
-        "predictions": predictions,
-        "spots": [list(spot) for spot in scene.hotspots],
-    }
-    return ReportPicture(data, radius)
-
-
-def boundary_page(report: BoundaryReport) -> str:
-    """The page as HTML.
-
-    Raises: ValueError: more than `MOST_PICTURES` pictures.
-    """
-    if len(report.pictures) > MOST_PICTURES:
-        raise ValueError(f"{len(report.pictures)} pictures: a page holds at most {MOST_PICTURES}")
-    radii = {picture.radius for picture in report.pictures}
+def boundary_page(report: BoundaryReport, scenes: Iterable[Scene] = ()) -> str:
+    """The page as HTML, with pictures of the first 12 scenes; they may come one at a time, more are not asked for."""
+    pictures, notes = [], []
+    for scene in islice(scenes, MOST_PICTURES):
+        pictures.append(_embedded(scene))
+        notes = list(scene.notes)
+    radii = {picture["radius"] for picture in pictures}
     # A tolerance that is a share of the diagonal is another radius in images of another size.
     reach = f"{radii.pop():g} px" if len(radii) == 1 else "the tolerance"
     data = {
@@ -155,7 +103,7 @@ def boundary_page(report: BoundaryReport) -> str:
                 "decimals": one.decimals,
                 "chosen": one.chosen,
             }
-            for one in report.values
+            for one in report.columns
         ],
         "overall": _numbers(report.overall),
         "classes": [
@@ -178,8 +126,12 @@ def boundary_page(report: BoundaryReport) -> str:
         ],
         "failed": [{"name": name, "why": why} for name, why in report.failed],
         "comparison": None if report.comparison is None else _compared(report.comparison),
-        "pictures": [picture.data for picture in report.pictures],
-        "pictureNotes": list(report.picture_notes),
+        "pictures": pictures,
+        "pictureNotes": [
+            f"{len(pictures)} of {f'{len(report.images):,}'.replace(',', ' ')} images. {'; '.join(notes)}.",
+            "Click into a picture to enlarge that place in all of its panels, drag to move; or, with a panel "
+            "focused: plus, minus, arrows, 0 for the whole, n for the next place with errors.",
+        ],
         "errorKey": [
             {"colour": ERROR_COLOURS[kind], "words": words}
             for kind, words in (
@@ -199,6 +151,35 @@ def boundary_page(report: BoundaryReport) -> str:
         "scripts to see them, or read the JSON that convneur eval-boundary -o writes.",
         charts=True,
     )
+
+
+def _embedded(scene: Scene) -> dict[str, Any]:
+    """A scene as the page takes it: pictures as data URIs, no more than 2048 pixels on a side.
+
+    Choice: label maps and errors losslessly, the nearest pixel where they are shrunk; the image as WebP of quality 80.
+    """
+    height, width = scene.truth.shape
+    step = -(-max(height, width) // _LONGEST_MAP)
+    ignored = scene.ignored[::step, ::step]
+    predictions = []
+    for one in scene.predictions:
+        labels = coloured(one.labels[::step, ::step], scene.colours, ignored)
+        # Lines as thick as the step survive it.
+        layers = [error_layer(one.errors, scale)[::step, ::step] for scale in (min(_SHOWN / width, 1), 2.2 / step)]
+        thick, fine = (data_uri(layer) for layer in layers)
+        predictions.append(
+            {"title": one.title, "labels": data_uri(labels), "thick": thick, "fine": fine, "values": list(one.values)}
+        )
+    return {
+        "name": scene.name,
+        "heading": scene.heading,
+        "size": [height, width],
+        "photo": None if scene.image is None else data_uri(scene.image, photo=True),
+        "truth": data_uri(coloured(scene.truth[::step, ::step], scene.colours, ignored)),
+        "radius": scene.predictions[0].errors.radius,
+        "predictions": predictions,
+        "spots": [list(spot) for spot in scene.hotspots],
+    }
 
 
 def _compared(comparison: ReportComparison) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from convneur.metrics.masks import (
 from convneur.metrics.picks import BoundaryErrors, Pick, boundary_errors, error_hotspots, pick_images
 from convneur.metrics.record_rows import record_columns, records
 from convneur.metrics.scores import Matches, PairScores, score_pair
-from convneur.metrics.settings import METRICS, BoundarySettings, tolerance_radius
+from convneur.metrics.settings import METRICS, BoundarySettings
 from convneur.metrics.summary import BoundaryAccumulator, BoundarySummary
 
 __all__ = [
@@ -66,6 +66,5 @@ __all__ = [
     "records",
     "score_pair",
     "surface_dice",
-    "tolerance_radius",
     "trimap_miou",
 ]

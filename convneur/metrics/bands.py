@@ -15,10 +15,10 @@ BoolMap = npt.NDArray[np.bool_]
 RankMap = npt.NDArray[np.unsignedinteger[Any]]
 
 
-def trimap_counts(gt: RankMap, pred: RankMap, seed: str, widths: tuple[int, ...], shape: str, count: int) -> Confusion:
+def trimap_counts(pred: RankMap, gt: RankMap, seed: str, widths: tuple[int, ...], shape: str, count: int) -> Confusion:
     """Pixels in the trimap band by width and class, (W, K): within the width of the seed and not ignored.
 
-    Args: gt, pred: (H, W) ranks; seed: `class`, pixels with a 4-neighbour of a different class, or `void`, the
+    Args: pred, gt: (H, W) ranks; seed: `class`, pixels with a 4-neighbour of a different class, or `void`, the
         ignored ones; widths: ascending, pixels; shape: `square` Chebyshev, `disk` Euclidean distance; count: K, the
         rank of what is no class, in the ground truth that of ignored pixels.
     """
@@ -79,10 +79,10 @@ def _disks(seed: BoolMap, widths: tuple[int, ...]) -> Iterator[BoolMap]:
         yield distance <= width
 
 
-def inner_band_counts(gt: RankMap, pred: RankMap, depth: int, count: int) -> Confusion:
+def inner_band_counts(pred: RankMap, gt: RankMap, depth: int, count: int) -> Confusion:
     """Pixels in the inner bands of either map by class, (K,); agreeing are those in both bands of one class.
 
-    Args: gt, pred: (H, W) ranks; depth: pixels, at least 1; count: K, ranks from there on are no class.
+    Args: pred, gt: (H, W) ranks; depth: pixels, at least 1; count: K, ranks from there on are no class.
     """
     gt_band, pred_band = _inner_band(gt, depth), _inner_band(pred, depth)
     both = gt_band & pred_band & (gt == pred)

@@ -89,8 +89,14 @@ class Comparison:
     overall, per_class (classes that have one): each value is {"value", "against", "difference", "low", "high",
     "resamples"}; low and high bound the interval, NaN without two images; resamples are those in which the difference
     is defined. per_image: each value is the difference. moved_most: each value lists the images with the largest
-    differences, {"name", "value", "against", "difference"}. images: compared. level, seed: of the intervals. `compare`
-    gives it.
+    differences, {"name", "value", "against", "difference"}. images: compared. level, seed: of the intervals.
+
+    >>> from convneur.metrics import BoundarySettings, score_pair
+    >>> settings = BoundarySettings(num_classes=2, metrics="miou")
+    >>> table = ScoreTable(settings)
+    >>> table.add("a", score_pair(np.array([[0, 1]]), np.array([[0, 1]]), settings))
+    >>> compare(table, table).moved_most["miou"]  # nothing did
+    []
     """
 
     images: int

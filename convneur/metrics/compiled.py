@@ -70,14 +70,14 @@ def _occurrences(codes: npt.NDArray[np.uint8], length: int) -> IntArray:
 
 
 @_compiled
-def disagreements(gt: RankMap, pred: RankMap, length: int) -> tuple[IntArray, IntArray]:
-    in_gt, in_pred = np.zeros(length, np.int64), np.zeros(length, np.int64)
+def disagreements(pred: RankMap, gt: RankMap, length: int) -> tuple[IntArray, IntArray]:
+    in_pred, in_gt = np.zeros(length, np.int64), np.zeros(length, np.int64)
     for y in range(gt.shape[0]):
         for x in range(gt.shape[1]):
             if gt[y, x] != pred[y, x]:
-                in_gt[gt[y, x]] += 1
                 in_pred[pred[y, x]] += 1
-    return in_gt, in_pred
+                in_gt[gt[y, x]] += 1
+    return in_pred, in_gt
 
 
 def f1_points(ranks: RankMap, count: int) -> Points:
@@ -325,14 +325,14 @@ def _rows(points: Points) -> tuple[IntArray, IntArray, IntArray]:
     return row_y[:rows], row_start[: rows + 1], rows_of_class
 
 
-def trimap_counts(gt: RankMap, pred: RankMap, seed: str, widths: tuple[int, ...], shape: str, count: int) -> Confusion:
+def trimap_counts(pred: RankMap, gt: RankMap, seed: str, widths: tuple[int, ...], shape: str, count: int) -> Confusion:
     if widths[-1] > _WIDEST:
-        return bands.trimap_counts(gt, pred, seed, widths, shape, count)
+        return bands.trimap_counts(pred, gt, seed, widths, shape, count)
     edges, disk = np.array(widths), shape == "disk"
     edges = edges * edges if disk else edges
     ring = np.searchsorted(edges, np.arange(edges[-1] + 2))
     start = _class_seed(gt, count) if seed == "class" else gt == count
-    counts = _ring_counts(gt, pred, start, widths[-1], disk, ring, len(widths), count)
+    counts = _ring_counts(pred, gt, start, widths[-1], disk, ring, len(widths), count)
     only_gt, only_pred, agreeing = counts.cumsum(axis=1)[:, :, :count]
     return Confusion(only_gt + agreeing, only_pred + agreeing, agreeing)
 
@@ -357,7 +357,7 @@ def _class_seed(gt: RankMap, count: int) -> BoolMap:
 
 @_compiled
 def _ring_counts(
-    gt: RankMap, pred: RankMap, seed: BoolMap, reach: int, disk: bool, ring: IntArray, rings: int, count: int
+    pred: RankMap, gt: RankMap, seed: BoolMap, reach: int, disk: bool, ring: IntArray, rings: int, count: int
 ) -> IntArray:
     """Pixels not ignored, by what they are (gt only, pred only, agreeing), ring and class, (3, rings, count + 1).
 
@@ -421,8 +421,8 @@ def _nearest_in_disk(line: Line, distances: Line, reach: int) -> None:
             distances[x] = min(distances[x], np.int16(min(left[x], right[x]) + offset))
 
 
-def inner_band_counts(gt: RankMap, pred: RankMap, depth: int, count: int) -> Confusion:
-    only_gt, only_pred, both = _band_counts(gt, pred, _inside(gt, depth), _inside(pred, depth), count)[:, :count]
+def inner_band_counts(pred: RankMap, gt: RankMap, depth: int, count: int) -> Confusion:
+    only_gt, only_pred, both = _band_counts(pred, gt, _inside(pred, depth), _inside(gt, depth), count)[:, :count]
     return Confusion(only_gt + both, only_pred + both, both)
 
 
@@ -459,7 +459,7 @@ def _inside(ranks: RankMap, depth: int) -> BoolMap:
 
 
 @_compiled
-def _band_counts(gt: RankMap, pred: RankMap, gt_inside: BoolMap, pred_inside: BoolMap, count: int) -> IntArray:
+def _band_counts(pred: RankMap, gt: RankMap, pred_inside: BoolMap, gt_inside: BoolMap, count: int) -> IntArray:
     """Pixels by what they are, (3, count + 1): in the gt's band only, in the prediction's only, in both of a class."""
     counts = np.zeros((3, count + 1), np.int64)
     for y in range(gt.shape[0]):

@@ -1,4 +1,4 @@
-"""The loops that take the time, in two forms that give the same bits: NumPy and SciPy, or compiled by Numba."""
+"""Hot loops in two bit-identical implementations: NumPy and SciPy, or compiled by Numba."""
 
 import sys
 from collections.abc import Callable

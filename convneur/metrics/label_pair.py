@@ -35,6 +35,9 @@ class Confusion(NamedTuple):
     """What a confusion matrix keeps for IoU and accuracy: pixels by class, (..., K) each.
 
     A pixel of the ground truth that is predicted as no class at all is in `gt` only: a false negative.
+
+    >>> Confusion(gt=np.array([4, 2]), pred=np.array([3, 3]), agreeing=np.array([3, 2])).iou()
+    array([0.75      , 0.66666667])
     """
 
     gt: IntArray
@@ -77,10 +80,10 @@ def occurrences(codes: npt.NDArray[Any], length: int) -> IntArray:
     return np.bincount(codes.ravel(), minlength=length)
 
 
-def disagreements(gt: RankMap, pred: RankMap, length: int) -> tuple[IntArray, IntArray]:
+def disagreements(pred: RankMap, gt: RankMap, length: int) -> tuple[IntArray, IntArray]:
     """Where two maps differ: how often each rank below `length` occurs there in either, (length,) each."""
-    differ = gt != pred
-    return occurrences(gt[differ], length), occurrences(pred[differ], length)
+    differ = pred != gt
+    return occurrences(pred[differ], length), occurrences(gt[differ], length)
 
 
 def comparable(
@@ -145,7 +148,7 @@ def comparable(
     # By label they are counted already; floats hold counts of pixels exactly.
     gt_pixels = np.bincount(gt_rank, weights=gt_counts, minlength=none + 1)[:none].astype(np.int64)
     # Only where the maps differ is there anything to count twice.
-    only_gt, only_pred = (counts[:none] for counts in disagreements(gt_map, pred_map, none + 1))
+    only_pred, only_gt = (counts[:none] for counts in disagreements(pred_map, gt_map, none + 1))
     agreeing = gt_pixels - only_gt
     pred_pixels = agreeing + only_pred
     return LabelPair(gt_map, pred_map, void, classes, Confusion(gt_pixels, pred_pixels, agreeing), invalid_labels)

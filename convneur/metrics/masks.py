@@ -1,7 +1,7 @@
 """The metrics as plain functions: boundary metrics of two masks, region metrics of two label maps.
 
-Masks and label maps are NumPy arrays or tensors on any device, of one image. For many images, where it matters in which
-order means are taken, see `BoundaryMetrics`.
+Masks and label maps are NumPy arrays or tensors on any device, of one image. `BoundaryMetrics` combines many images;
+under "Images" stands in which order.
 """
 
 import math
@@ -51,6 +51,7 @@ def boundary_f1(pred: Any, gt: Any, tolerance: str | float = 0.008) -> float:
     Args:    pred, gt: (H, W) booleans, ignored pixels False in both; tolerance: pixels from 1, `3px`, or a share of
         the image diagonal below 1.
     Returns: 0 to 1, more is better. Both masks empty: NaN; one empty: 0; neither has a boundary: 1; one has none: 0.
+    Images:  per class the mean over those that have it, then over the classes; or from summed counts (`aggregate`).
     Raises:  InputError: not two masks of one size. ConfigError: the tolerance.
 
     >>> pred, gt = np.zeros((2, 20, 20), bool)
@@ -70,6 +71,7 @@ def hausdorff(pred: Any, gt: Any, *, spacing: Spacing = (1.0, 1.0), connectivity
     Args:    pred, gt: (H, W) booleans, ignored pixels False in both; spacing: height and width of a pixel, or one
         number for both.
     Returns: 0 to the image diagonal, less is better, in units of spacing. Both empty: NaN; one empty: inf.
+    Images:  per class two means, of the finite distances and with the diagonal for inf, then over the classes.
     Raises:  InputError: not two masks of one size. ConfigError: spacing or connectivity.
 
     >>> pred, gt = np.zeros((2, 20, 20), bool)
@@ -91,6 +93,7 @@ def hd95(
     Args:    pred, gt: (H, W) booleans, ignored pixels False in both; spacing: height and width of a pixel, or one
         number for both.
     Returns: 0 to the image diagonal, less is better, in units of spacing. Both empty: NaN; one empty: inf.
+    Images:  per class two means, of the finite distances and with the diagonal for inf, then over the classes.
     Raises:  InputError: not two masks of one size. ConfigError: spacing, connectivity or method.
 
     >>> pred, gt = np.zeros((2, 20, 40), bool)
@@ -110,6 +113,7 @@ def assd(pred: Any, gt: Any, *, spacing: Spacing = (1.0, 1.0), connectivity: int
     Args:    pred, gt: (H, W) booleans, ignored pixels False in both; spacing: height and width of a pixel, or one
         number for both.
     Returns: 0 to the image diagonal, less is better, in units of spacing. Both empty: NaN; one empty: inf.
+    Images:  per class two means, of the finite distances and with the diagonal for inf, then over the classes.
     Raises:  InputError: not two masks of one size. ConfigError: spacing or connectivity.
 
     >>> pred, gt = np.zeros((2, 20, 20), bool)
@@ -127,6 +131,7 @@ def masd(pred: Any, gt: Any, *, spacing: Spacing = (1.0, 1.0), connectivity: int
     Args:    pred, gt: (H, W) booleans, ignored pixels False in both; spacing: height and width of a pixel, or one
         number for both.
     Returns: 0 to the image diagonal, less is better, in units of spacing. Both empty: NaN; one empty: inf.
+    Images:  per class two means, of the finite distances and with the diagonal for inf, then over the classes.
     Raises:  InputError: not two masks of one size. ConfigError: spacing or connectivity.
 
     >>> pred, gt = np.zeros((2, 20, 20), bool)
@@ -148,6 +153,7 @@ def surface_dice(
     Args:    pred, gt: (H, W) booleans, ignored pixels False in both; tau: in units of spacing; spacing: height and
         width of a pixel, or one number for both.
     Returns: 0 to 1, more is better. Both empty: NaN; one empty: 0.
+    Images:  per class the mean over those that have it, then over the classes; or from summed counts (`aggregate`).
     Raises:  InputError: not two masks of one size. ConfigError: tau, spacing or connectivity.
 
     >>> pred, gt = np.zeros((2, 20, 20), bool)
@@ -166,6 +172,7 @@ def boundary_iou(pred: Any, gt: Any, ratio: float = 0.02) -> float:
     Args:    pred, gt: (H, W) booleans, ignored pixels False in both; ratio: width of the band as a share of the image
         diagonal.
     Returns: 0 to 1, more is better. Both empty: NaN; one empty: 0.
+    Images:  per class the mean over those that have it, then over the classes.
     Raises:  InputError: not two masks of one size. ConfigError: ratio.
 
     >>> pred, gt = np.zeros((2, 20, 20), bool)
@@ -190,10 +197,11 @@ def trimap_miou(
     """Mean IoU of two label maps inside a band along the ground truth's boundaries.
 
     Choice:  seed and shape as in `BoundarySettings`; ignored pixels are not in the band; a prediction that is no
-        class is a false negative. For several images use `BoundaryMetrics`: one confusion matrix over all.
+        class is a false negative.
     Args:    pred, gt: (H, W) integers; num_classes: None takes the highest gt label + 1; width: of the band on either
         side, pixels.
     Returns: 0 to 1, more is better: the mean over classes with a pixel in the band. Empty band: NaN.
+    Images:  one confusion matrix over all, then the mean over the classes.
     Raises:  InputError: not two label maps of one size, or a gt label that is no class. ConfigError: a setting.
 
     >>> gt = np.zeros((8, 20), int)
@@ -217,10 +225,10 @@ def trimap_miou(
 def mean_iou(pred: Any, gt: Any, *, num_classes: int | None = None, ignore_index: int | None = 255) -> float:
     """Mean intersection over union of two label maps, over the classes in either.
 
-    Choice:  ignored pixels leave both maps; a prediction that is no class is a false negative. For several images use
-        `BoundaryMetrics`: one confusion matrix over all.
+    Choice:  ignored pixels leave both maps; a prediction that is no class is a false negative.
     Args:    pred, gt: (H, W) integers; num_classes: None takes the highest gt label + 1.
     Returns: 0 to 1, more is better. Nothing to score: NaN.
+    Images:  one confusion matrix over all, then the mean over the classes.
     Raises:  InputError: not two label maps of one size, or a gt label that is no class.
 
     >>> mean_iou(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 255]]))
@@ -230,10 +238,11 @@ def mean_iou(pred: Any, gt: Any, *, num_classes: int | None = None, ignore_index
 
 
 def pixel_accuracy(pred: Any, gt: Any, *, num_classes: int | None = None, ignore_index: int | None = 255) -> float:
-    """Share of the pixels, ignored ones left out, whose label is right; of several images all pixels count alike.
+    """Share of the pixels, ignored ones left out, whose label is right.
 
     Args:    pred, gt: (H, W) integers; num_classes: None takes the highest gt label + 1.
     Returns: 0 to 1, more is better. Nothing to score: NaN.
+    Images:  all their pixels count alike.
     Raises:  InputError: not two label maps of one size, or a gt label that is no class.
 
     >>> pixel_accuracy(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 255]]))

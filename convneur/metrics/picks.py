@@ -40,8 +40,11 @@ class BoundaryErrors(NamedTuple):
     """Boundary pixels of all classes by the definition of boundary F1, (H, W) each.
 
     missed: of the ground truth, without a predicted partner in some class. spurious: of the prediction, likewise.
-    matched: of either, neither missed nor spurious. radius: within which partners lie, pixels. `boundary_errors` gives
-    it.
+    matched: of either, neither missed nor spurious. radius: within which partners lie, pixels.
+
+    >>> gt = np.array([[0, 0, 1, 1]])
+    >>> boundary_errors(gt, gt, BoundarySettings(), tolerance="1px").matched
+    array([[False,  True, False, False]])
     """
 
     missed: BoolMap

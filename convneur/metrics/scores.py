@@ -28,6 +28,11 @@ class Matches(NamedTuple):
     """Boundary pixels and how many of them have a partner in the other map, by tolerance and class.
 
     gt, pred: (K,) boundary pixels. matched_gt, matched_pred: (T, K). score: (T, K), the metric made of them.
+
+    >>> pred, gt = np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 1]])
+    >>> matches = score_pair(pred, gt, BoundarySettings(tolerance="0px")).boundary_f1
+    >>> matches.gt, matches.matched_gt
+    (array([1, 1]), array([[0, 0]]))
     """
 
     gt: IntArray
@@ -47,6 +52,10 @@ class PairScores:
     width, widths as in the settings. boundary_f1, surface_dice: matches, as in the settings. too_thin: (T, K),
     the ground-truth class is so thin that each of its pixels is within the F1 tolerance of its boundary.
     distances: inf where one mask is empty. boundary_iou: (K,). What was not asked for is None.
+
+    >>> scores = score_pair(np.array([[0, 7, 2]]), np.array([[0, 0, 2]]), BoundarySettings(num_classes=3))
+    >>> scores.classes, scores.invalid_labels, scores.distances.hausdorff
+    (array([0, 2]), {7: 1}, array([1., 0.]))
     """
 
     shape: tuple[int, int]
@@ -120,7 +129,7 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
         distances = SurfaceDistances(*(values[present] for values in reduced))
     if "boundary_iou" in wanted:
         depth = max(1, round(settings.boundary_iou_ratio * math.sqrt(height * height + width * width)))
-        bands = kernels.inner_band_counts(pair.gt, pair.pred, depth, count)
+        bands = kernels.inner_band_counts(pair.pred, pair.gt, depth, count)
         boundary_iou = bands.iou()[present]
     return PairScores(
         shape=(height, width),
@@ -146,7 +155,7 @@ def seeds(settings: BoundarySettings) -> tuple[str, ...]:
 def _trimap(kernels: Kernels, pair: LabelPair, seed: str, settings: BoundarySettings, present: IntArray) -> Confusion:
     """Pixels in the band by width, in the order of the settings, and class, (W, K)."""
     widths = tuple(sorted(settings.trimap_width))
-    bands = kernels.trimap_counts(pair.gt, pair.pred, seed, widths, settings.trimap_shape, len(pair.classes))
+    bands = kernels.trimap_counts(pair.pred, pair.gt, seed, widths, settings.trimap_shape, len(pair.classes))
     order = [widths.index(width) for width in settings.trimap_width]
     return Confusion(*(pixels[order][:, present] for pixels in bands))
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,12 +25,12 @@ from convneur.metrics.tables import (
 )
 from convneur.metrics.totals import Totals, presence_of
 from convneur.metrics.words import definitions
-from convneur.results import Result, Table
+from convneur.results import Result, Table, plain, read_only
 
 __all__ = ["BoundaryAccumulator", "BoundarySummary", "class_names", "summary_of"]
 
 IntArray = npt.NDArray[np.int64]
-Values = dict[str, Any]
+Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,7 +38,7 @@ class BoundarySummary(Result):
     """Boundary metrics of a data set. Two summaries are equal if all their values are, NaN among them.
 
     settings: as used; `trimap_seed` is what `auto` came to. images: pairs scored. overall, per_class, per_image: one
-    dict, one per class, one per image in the order of their names (none where images have no names), with the same
+    mapping, one per class, one per image in the order of their names (none where images have no names), with the same
     keys for the metrics; NaN is undefined. presence: images where a class is in both maps, missed, spurious, in
     neither (images with nothing to score left out). labels: map -> label -> pixels; the prediction's where the ground
     truth is not ignored. unscored: images without a pixel to score; all_ignored: their names. invalid_labels:
@@ -63,22 +64,31 @@ class BoundarySummary(Result):
     Class in both maps 2 times, missed 0, spurious 0, in neither 0 (left out).
     """
 
-    settings: Values
+    settings: MappingProxyType[str, Any]
     images: int
     overall: Values
-    per_class: list[Values]
-    per_image: list[Values]
-    labels: dict[str, dict[int, int]]
+    per_class: Sequence[Values]
+    per_image: Sequence[Values]
+    labels: Mapping[str, Mapping[int, int]]
     unscored: int
     all_ignored: tuple[str, ...]
-    invalid_labels: dict[int, int]
-    too_thin: dict[str, tuple[int, int, str]]
+    invalid_labels: Mapping[int, int]
+    too_thin: Mapping[str, tuple[int, int, str]]
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, read_only(value))
 
     def __eq__(self, other: object) -> bool:
         # As text, which tells apart any two floats but not one undefined value from another.
         return isinstance(other, BoundarySummary) and repr(vars(self)) == repr(vars(other))
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (
+            {name: plain(value) for name, value in vars(self).items()} | {"settings": dict(self.settings)},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         labels = {
@@ -88,11 +98,11 @@ class BoundarySummary(Result):
             for name, counts in self.labels.items()
         }
         return {
-            "settings": self.settings | {"definitions": definitions(self.settings)},
+            "settings": {**self.settings, "definitions": definitions(self.settings)},
             "images": self.images,
-            "overall": self.overall,
-            "per_class": self.per_class,
-            "per_image": self.per_image,
+            "overall": plain(self.overall),
+            "per_class": plain(self.per_class),
+            "per_image": plain(self.per_image),
             "labels": labels,
         }
 
@@ -104,6 +114,11 @@ class BoundarySummary(Result):
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         return class_records(self)
+
+
+def _unpickled(fields: Mapping[str, Any]) -> BoundarySummary:
+    # Read-only mappings do not pickle.
+    return BoundarySummary(**fields)
 
 
 def class_names(settings: BoundarySettings, names: Sequence[str] | None) -> list[str]:
@@ -244,7 +259,9 @@ def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
         for key, counts in zip(keys("boundary_f1", settings), totals.too_thin, strict=True)
     }
     return BoundarySummary(
-        settings=dataclasses.asdict(settings) | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed},
+        settings=MappingProxyType(
+            dataclasses.asdict(settings) | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed}
+        ),
         images=totals.images,
         overall=overall,
         per_class=per_class,

@@ -88,7 +88,7 @@ def summary_sentences(summary: "BoundarySummary") -> list[str]:
 
 def class_records(summary: "BoundarySummary") -> list[dict[str, Any]]:
     """A row of the overall values, then one per class; undefined cells are empty."""
-    rows = [{"class": "", "name": "overall"} | summary.overall, *summary.per_class]
+    rows = [{"class": "", "name": "overall", **summary.overall}, *summary.per_class]
     return [{key: _cell(value) for key, value in _flat(row)} for row in rows]
 
 

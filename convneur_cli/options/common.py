@@ -135,9 +135,11 @@ def register(app: typer.Typer, name: str, body: Callable[..., int | None], layou
 
     @functools.wraps(body)
     def run(**values: Any) -> None:
-        for parameter_name, kind in groups.items():
-            fields = dataclasses.fields(kind)
-            values[parameter_name] = kind(**{field.name: values.pop(field.name) for field in fields})
+        # All taken before any is put: a group may bear the name of another one's field.
+        values |= {
+            name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
+            for name, kind in groups.items()
+        }
         with reported(debug=values["common"].debug, options=names):
             code = body(**values)
             if code:

@@ -16,6 +16,7 @@ import torch
 import webdataset
 from PIL import Image
 from safetensors.torch import load_file
+from typer.main import get_command
 
 from convneur.checkpoints import load_checkpoint, save_checkpoint
 from convneur.errors import InputError
@@ -24,6 +25,7 @@ from convneur.training.state import read_progress
 from convneur.training.stopping import asked_to_stop
 from convneur.training.trainer import Trainer
 from convneur.variants import VARIANTS, ConvNeurConfig
+from convneur_cli.app import app
 
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32"]
 
@@ -51,6 +53,22 @@ def same(one: Path, other: Path) -> None:
         for key, tensor in ours.items():
             assert torch.equal(tensor, theirs[key]), key
     assert records(one) == records(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("train", "out task model recipe init preset epochs minutes resume"),
+        ("study", "out twins seeds task model recipe preset epochs minutes resume"),
+    ],
+)
+def test_the_options_that_matter_come_first_in_a_panel_of_their_own(name: str, first: str) -> None:
+    options = [each for each in get_command(app).commands[name].params if each.param_type_name == "option"]
+    panels = {each.name: each.rich_help_panel for each in options}
+    assert [option for option, panel in panels.items() if panel is None] == first.split()
+    assert list(dict.fromkeys(panels.values())) == [
+        None, "Data", "Model", "Augmentation", "Optimisation", "Run", "Output",
+    ]  # fmt: skip
 
 
 def test_segmentation_from_folder_to_label_maps(train: Any, place: Path, command: Callable[[str], Any]) -> None:

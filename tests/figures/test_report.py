@@ -4,6 +4,7 @@ import base64
 import html.parser
 import io
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,38 +13,33 @@ from PIL import Image
 
 from convneur.data.class_colours import class_colours
 from convneur.figures.boundaries import ERROR_COLOURS
-from convneur.figures.report import (
-    MOST_PICTURES,
-    BoundaryReport,
-    ReportClass,
-    ReportImage,
-    ReportValue,
-    boundary_page,
-    embedded_picture,
-)
+from convneur.figures.report import MOST_PICTURES, BoundaryReport, ReportColumn, ReportRow, boundary_page
 from convneur.figures.scene import Scene, ScenePrediction
 from convneur.metrics import BoundarySettings
 from convneur.metrics.picks import boundary_errors, error_hotspots
 
 EVIL = "</script><script>alert(1)</script><!-- & \u2028 \udcff"
-MIOU = ReportValue("mIoU", "IoU", "one matrix", lower=False, decimals=4, chosen=True)
+MIOU = ReportColumn("mIoU", "IoU", "one matrix", lower=False, decimals=4, chosen=True)
 
 
-def page(name: str = "a", **more: Any) -> str:
+def page(name: str = "a", scenes: Iterable[Scene] = ()) -> str:
     report = BoundaryReport(
         title=name,
         version="0",
         about=[name],
         notes=[],
         models=[name],
-        values=[MIOU],
+        columns=[MIOU],
         overall=[0.5],
-        classes=[ReportClass(0, name, 0, 0, [0.5])],
-        images=[ReportImage(name, [0.5]), ReportImage(name, [float("nan")], [0.25])],
+        classes=[ReportRow(name, [0.5])],
+        images=[ReportRow(name, [0.5]), ReportRow(name, [float("nan")], against=[0.25])],
         failed=[(name, name)],
-        **more,
     )
-    return boundary_page(report)
+    return boundary_page(report, scenes)
+
+
+def data_of(text: str) -> Any:
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
 
 
 class Reader(html.parser.HTMLParser):
@@ -65,13 +61,13 @@ def test_no_name_becomes_markup() -> None:
     text = page(EVIL)
     text.encode("utf-8")  # a lone surrogate, of a file name that is no text, would not
     assert tags(text) == tags(page())
-    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    data = data_of(text)
     assert data["images"][0]["name"] == EVIL
     assert data["failed"] == [{"name": EVIL, "why": EVIL}]
 
 
 def test_undefined_is_null() -> None:
-    data = json.loads(page().partition('id="data">')[2].partition("</script>")[0])
+    data = data_of(page())
     assert [row["class"] for row in data["classes"]] == [0]
     assert [row["values"] for row in data["images"]] == [[0.5], [None]]
     assert [row["against"] for row in data["images"]] == [None, [0.25]]
@@ -93,6 +89,7 @@ def scene(height: int, width: int) -> Scene:
         predictions=[ScenePrediction("p", labels, errors, [("B", "1")])],
         colours=class_colours(2),
         class_names=["0", "1"],
+        notes=["B: boundary F1"],
         hotspots=[(y, x, *size) for y, x in error_hotspots(errors, *size, 5)],
     )
 
@@ -107,7 +104,7 @@ def decoded(uri: str) -> np.ndarray:
 def test_pictures_keep_their_pixels_up_to_a_bound(shape: tuple[int, int], embedded: tuple[int, int]) -> None:
     of = scene(*shape)
     colours = of.colours
-    found = embedded_picture(of).data
+    (found,) = data_of(page(scenes=[of]))["pictures"]
     step = shape[0] // embedded[0]
     np.testing.assert_array_equal(decoded(found["truth"]), colours[of.truth[::step, ::step]])
     assert max(decoded(found["photo"]).shape) <= 1280
@@ -128,7 +125,13 @@ def test_pictures_keep_their_pixels_up_to_a_bound(shape: tuple[int, int], embedd
 
 
 def test_the_number_of_pictures_is_bounded() -> None:
-    picture = embedded_picture(scene(30, 40))
-    assert len(page(pictures=[picture] * MOST_PICTURES)) > len(page(pictures=[picture]))
-    with pytest.raises(ValueError, match=f"{MOST_PICTURES + 1} pictures"):
-        page(pictures=[picture] * (MOST_PICTURES + 1))
+    asked = []
+
+    def scenes() -> Iterator[Scene]:
+        for number in range(MOST_PICTURES + 3):
+            asked.append(number)
+            yield scene(30, 40)
+
+    data = data_of(page(scenes=scenes()))
+    assert len(data["pictures"]) == len(asked) == MOST_PICTURES
+    assert data["pictureNotes"][0] == f"{MOST_PICTURES} of 2 images. B: boundary F1."

@@ -65,7 +65,7 @@ def test_values_are_those_of_named_pairs_and_no_image_is_named(pairs: Pairs) -> 
     for name, value in vars(found).items():
         if name not in ("per_image", "all_ignored", "too_thin"):
             np.testing.assert_equal(value, getattr(expected, name), err_msg=name)
-    assert (found.per_image, found.all_ignored, found.unscored) == ([], (), 1)
+    assert (found.per_image, found.all_ignored, found.unscored) == ((), (), 1)
     assert found.too_thin.keys() == expected.too_thin.keys() == {"1px", "0.01"}
     assert all(thin[:2] == expected.too_thin[key][:2] for key, thin in found.too_thin.items())
     assert "pair" not in str(found)
@@ -75,6 +75,9 @@ def test_values_are_those_of_named_pairs_and_no_image_is_named(pairs: Pairs) -> 
 def test_a_summary_tells_any_two_values_apart_but_not_nan_from_nan(pairs: Pairs) -> None:
     whole = counted(pairs)
     assert whole.compute() == pickle.loads(pickle.dumps(whole)).compute() == whole.compute()
+    assert pickle.loads(pickle.dumps(whole.compute())) == whole.compute()
+    with pytest.raises(TypeError):
+        whole.compute().overall["miou"] = 1.0
     assert whole.compute() != counted(pairs[1:]).compute()
     assert whole.compute() != counted(pairs, trimap_width=2).compute()
 

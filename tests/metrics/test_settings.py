@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from convneur.errors import ConfigError
-from convneur.metrics import METRICS, BoundarySettings, tolerance_radius
+from convneur.metrics import METRICS, BoundarySettings
+from convneur.metrics.settings import tolerance_radius
 
 
 @pytest.mark.parametrize(

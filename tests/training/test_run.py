@@ -141,7 +141,7 @@ def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
         ({"task": "detection"}, "task detection: choose segmentation, classification"),
         ({"precision": "fp16"}, "precision fp16: choose auto, fp32, bf16"),
         ({"device": "tpu"}, "device tpu: choose auto, cpu"),
-        ({"minutes": 0}, "minutes 0: must be above 0"),
+        ({"minutes": 0}, "minutes 0.0: must be above 0"),
         ({"minutes": 1, "epochs": 1}, "minutes: is another way to say `epochs`"),
         ({"save_every": 0}, "save_every 0: must be whole and at least 1"),
         ({"workers": -1}, "workers -1: must be whole and at least 0"),
@@ -202,7 +202,7 @@ def test_a_run_of_the_first_version_goes_on(place: Path) -> None:
     folder = legacy("run", place)
     plan = RunPlan.read(folder)
     assert (plan.request.task, plan.request.model, plan.request.data) == ("classification", "tiny.json", f"{place}/cls")
-    with pytest.raises(ConfigError, match=r"epochs 9: the run in run was begun with 40.0"):
+    with pytest.raises(ConfigError, match=r"epochs 9.0: the run in run was begun with 40.0"):
         train("cls", out="run", resume=True, epochs=9)
     before = read_progress(folder / STATE)
     result = train("cls", out="run", resume=True, **QUICK, epochs=40)

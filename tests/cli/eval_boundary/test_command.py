@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def save(path: Path, labels: np.ndarray) -> None:
 
 def same(ours: Any, theirs: Any) -> None:
     """JSON against figures: null is NaN, numbers equal to the last bit."""
-    if isinstance(theirs, dict):
+    if isinstance(theirs, Mapping):
         assert ours.keys() == {str(key) for key in theirs}
         for key, value in theirs.items():
             same(ours[str(key)], value)

@@ -20,7 +20,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def draw(scene: Any) -> Any:
         scenes.append(scene)
-        return type("Figure", (), {"clear": lambda self: None})()
+        return type("Figure", (), {"dpi": 150, "clear": lambda self: None})()
 
     monkeypatch.setattr("convneur.figures.boundaries.boundary_figure", draw)
     monkeypatch.setattr("convneur.figures.style.save_figure", lambda figure, path, **how: path.write_bytes(b"\x89PNG"))
