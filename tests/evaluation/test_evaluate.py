@@ -33,8 +33,8 @@ def test_the_values_are_those_of_the_metrics(place: Path) -> None:
     expected = total.summary()
     found = evaluate("pred", "gt", tolerance=("1px", 3))
     assert found.overall == expected.overall
-    assert list(found.per_class) == expected.per_class
-    assert list(found.per_image) == expected.per_image
+    assert found.per_class == expected.per_class
+    assert found.per_image == expected.per_image
     assert (found.images, found.failed, found.warnings, found.comparison) == (5, (), (), None)
     assert found.settings["tolerance"] == ("1px", 3)
 
