@@ -2,17 +2,16 @@
 
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from convneur.errors import ConfigError
 from convneur.files import new_file
 from convneur.formats import csv_table, html_table, latex_table, markdown_table, text_table, to_json
 
-__all__ = ["SUFFIXES", "Result", "Table", "plain", "read_only"]
+__all__ = ["SUFFIXES", "ReadOnly", "Result", "Table", "plain", "read_only"]
 
 SUFFIXES = (".json", ".csv", ".md", ".tex")
 
@@ -33,10 +32,45 @@ class Table:
     notes: Sequence[str] = ()
 
 
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class ReadOnly(Mapping[_Key, _Value]):
+    """A mapping that nobody changes; unlike `types.MappingProxyType` it pickles and copies.
+
+    >>> ReadOnly({"miou": 0.5})
+    {'miou': 0.5}
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[_Key, _Value]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, key: _Key) -> _Value:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[_Key]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __or__(self, other: Mapping[Any, Any]) -> dict[Any, Any]:
+        return {**self, **other}
+
+    def __ror__(self, other: Mapping[Any, Any]) -> dict[Any, Any]:
+        return {**other, **self}
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
 def read_only(value: Any) -> Any:
     """Mappings and lists, nested, as read-only mappings and tuples: values that a result gives out by key."""
     if isinstance(value, Mapping):
-        return MappingProxyType({key: read_only(item) for key, item in value.items()})
+        return ReadOnly({key: read_only(item) for key, item in value.items()})
     if isinstance(value, list | tuple):
         return tuple(map(read_only, value))
     return value

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 
 from convneur.bench.memory import kilobytes
+from convneur.results import ReadOnly
 
 __all__ = ["Machine", "describe_machine"]
 
@@ -84,7 +84,7 @@ def describe_machine(device: str = "cpu") -> Machine:
         memory_bytes=memory,
         bfloat16=bfloat16,
         float32_precision=torch.get_float32_matmul_precision(),
-        versions=MappingProxyType(versions),
+        versions=ReadOnly(versions),
     )
 
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from convneur.cost import ExternalModel, Models, find_models
 from convneur.errors import ConfigError
 from convneur.model.folding import folds
 from convneur.progress import Progress, silent
+from convneur.results import ReadOnly
 from convneur.sizes import Size, find_sizes
 from convneur.variants import ConvNeurConfig
 
@@ -113,7 +113,7 @@ def _times_of(entry: BenchEntry, params: int | None, rows: list[Timing | Refused
         batch: time_slope([row.case.pixels for row in its], [row.samples for row in its], seed=seed)
         for batch, its in timed.items()
     }
-    return ModelTimes(entry.name, params, entry.folded_from, tuple(rows), MappingProxyType(slopes))
+    return ModelTimes(entry.name, params, entry.folded_from, tuple(rows), ReadOnly(slopes))
 
 
 def _find_batches(batch: int | str | Iterable[int]) -> list[int]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from convneur.formats import significant
 from convneur.progress import Progress, silent
 from convneur.published import ClassifierRow, published
-from convneur.results import Result, Table
+from convneur.results import ReadOnly, Result, Table
 
 __all__ = ["AccuracyPoints", "accuracy_points"]
 
@@ -75,4 +74,4 @@ def accuracy_points(*, full: bool = False, progress: Progress = silent) -> Accur
             for printed in variants:
                 counted[printed.model] = compare_printed(printed).full_gmacs
                 advance(f"counting {printed.model}")
-    return AccuracyPoints(paper.imagenet, paper.others, None if counted is None else MappingProxyType(counted))
+    return AccuracyPoints(paper.imagenet, paper.others, None if counted is None else ReadOnly(counted))

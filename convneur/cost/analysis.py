@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
 from convneur.cost.conventions import Convention
@@ -23,6 +22,7 @@ from convneur.cost.model_counter import (
 from convneur.cost.report import CostReport, CounterName
 from convneur.errors import ConfigError, InputError
 from convneur.progress import Advance, Progress, silent
+from convneur.results import ReadOnly
 from convneur.sizes import Size, find_sizes, size_name
 from convneur.variants import ConvNeurConfig
 
@@ -161,10 +161,10 @@ def _count(
         ran_on_zeros=isinstance(dispatch, ExternalCounter) and dispatch.ran_on_zeros,
         built_per_size=isinstance(model, ExternalModel) and model.takes_size,
         reads_before_write=own is not None and own.first_chunk_reads_start,
-        sizes=MappingProxyType(costs),
-        probes=MappingProxyType(probes),
+        sizes=ReadOnly(costs),
+        probes=ReadOnly(probes),
         scaling=join_scaling(list(probes.values()), list(costs.values()), complete=list(complete.values())),
-        training=None if training is None else MappingProxyType(training),
+        training=None if training is None else ReadOnly(training),
         counters=counters,
         problems=tuple(problems),
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from convneur.cost import checks, cost_text
@@ -10,7 +9,7 @@ from convneur.cost.conventions import Convention
 from convneur.cost.model_cost import By, ModelCost, split_by
 from convneur.cost.model_counter import ImageCost, TwinName
 from convneur.cost.scaling import ScalingVerdict, VerdictName
-from convneur.results import Result, Table
+from convneur.results import ReadOnly, Result, Table
 
 __all__ = ["CostLine", "CostPoint", "CostReport", "CounterName"]
 
@@ -65,7 +64,7 @@ class CostReport(Result):
     @property
     def verdicts(self) -> Mapping[str, ScalingVerdict]:
         """How each model's cost grows, by its name; a twin's name is such as "m1's self-attention twin"."""
-        return MappingProxyType({model.shown: model.scaling.verdict for model in self.with_twins})
+        return ReadOnly({model.shown: model.scaling.verdict for model in self.with_twins})
 
     @property
     def with_twins(self) -> tuple[ModelCost, ...]:

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convneur.evaluation.read_only import plain, read_only
 from convneur.evaluation.words import all_values, short_names, shown, value_in
 from convneur.formats import plural
 from convneur.metrics.comparison import Comparison as Differences
 from convneur.metrics.scores import DISTANCES
 from convneur.metrics.words import metric_name
-from convneur.results import Result, Table
+from convneur.results import Result, Table, plain, read_only
 
 __all__ = ["PARTS", "Comparison", "comparison_of"]
 

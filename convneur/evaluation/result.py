@@ -12,7 +12,6 @@ from convneur.evaluation.comparison import Comparison, comparison_of
 from convneur.evaluation.drawing import Drawing, drawn
 from convneur.evaluation.inputs import ClassSource, Inputs, same_images
 from convneur.evaluation.jobs import Failure
-from convneur.evaluation.read_only import plain, read_only
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
 from convneur.evaluation.tables import labels_line, presence_line, tables_of
 from convneur.evaluation.words import all_values, occurs, short_names, shown, value_in
@@ -23,7 +22,7 @@ from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
 from convneur.metrics.words import definitions, metric_name
 from convneur.progress import Progress, silent
-from convneur.results import Result, Table
+from convneur.results import Result, Table, plain, read_only
 
 __all__ = ["Evaluation", "Source", "evaluation_of"]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from convneur.errors import ConfigError, InputError
 from convneur.evaluation.inputs import existing
-from convneur.evaluation.read_only import plain, read_only
 from convneur.evaluation.result import Evaluation
 from convneur.evaluation.run import evaluate
 from convneur.evaluation.scenes import ImagePick, Ranking, SceneModel, Scenes, image_folder, picked, ranking_by
@@ -18,7 +17,7 @@ from convneur.formats import significant
 from convneur.metrics import METRICS, BoundarySettings
 from convneur.metrics.picks import value_at
 from convneur.progress import Progress, silent
-from convneur.results import Result, Table
+from convneur.results import Result, Table, plain, read_only
 
 __all__ = ["SceneSelection", "select_scenes"]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from convneur.errors import ConfigError
 from convneur.gates.measures import StageMeasures
 from convneur.gates.reduce import Reduction, check_features, principal_axis, reduce_channels
+from convneur.results import ReadOnly
 
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
     from convneur.gates.capture import GateCapture, StageCapture
@@ -136,7 +136,7 @@ class StageGates:
     @property
     def maps(self) -> Mapping[Row, StageMap]:
         """The maps by row, in drawing order."""
-        return MappingProxyType(dict(self.rows))
+        return ReadOnly(dict(self.rows))
 
     @property
     def saturated(self) -> bool:

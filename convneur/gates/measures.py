@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from convneur.gates.reduce import check_features
 from convneur.gates.regions import Against, Regions, gradient_regions, mask_regions
+from convneur.results import ReadOnly
 
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
     from convneur.gates.capture import GateCapture
@@ -95,7 +95,7 @@ class StageMeasures:
         flat: dict[str, float | None] = {name: record[name] for name in SHARES}
         for name in ("background_suppression", "edge_contrast"):
             flat |= {f"{name}_{when}": value for when, value in record[name].items()}
-        return MappingProxyType(flat)
+        return ReadOnly(flat)
 
 
 def measure_stage(stage: int, f_loc: NDArray[np.float32], gate: NDArray[np.float32], regions: Regions) -> StageMeasures:

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from types import MappingProxyType
 from typing import Any
 
+from convneur.results import ReadOnly
 from convneur.variants import VARIANTS, ConvNeurConfig
 
 __all__ = ["VARIANT_FIELDS", "ImageSource", "MaskSource", "WeightsSource", "model_name", "sha256_of"]
@@ -74,7 +74,7 @@ class WeightsSource:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        object.__setattr__(self, "provenance", ReadOnly(dict(self.provenance)))
 
     @property
     def model(self) -> str:
@@ -93,12 +93,6 @@ class WeightsSource:
         if self.file is None:
             return {"source": "module"}
         return {"source": "file", "file": self.file, "sha256": self.sha256, "provenance": dict(self.provenance)}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "provenance": dict(self.provenance)}  # a read-only mapping cannot be pickled
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state | {"provenance": MappingProxyType(state["provenance"])})
 
 
 def model_name(config: ConvNeurConfig) -> str:

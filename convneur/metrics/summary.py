@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ from convneur.metrics.tables import (
 )
 from convneur.metrics.totals import Totals, presence_of
 from convneur.metrics.words import definitions
-from convneur.results import Result, Table, plain, read_only
+from convneur.results import ReadOnly, Result, Table, plain, read_only
 
 __all__ = ["BoundaryAccumulator", "BoundarySummary", "class_names", "summary_of"]
 
@@ -64,7 +63,7 @@ class BoundarySummary(Result):
     Class in both maps 2 times, missed 0, spurious 0, in neither 0 (left out).
     """
 
-    settings: MappingProxyType[str, Any]
+    settings: ReadOnly[str, Any]
     images: int
     overall: Values
     per_class: Sequence[Values]
@@ -84,11 +83,6 @@ class BoundarySummary(Result):
         return isinstance(other, BoundarySummary) and repr(vars(self)) == repr(vars(other))
 
     __hash__ = None  # type: ignore[assignment]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (
-            {name: plain(value) for name, value in vars(self).items()} | {"settings": dict(self.settings)},
-        )
 
     def to_dict(self) -> dict[str, Any]:
         labels = {
@@ -114,11 +108,6 @@ class BoundarySummary(Result):
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         return class_records(self)
-
-
-def _unpickled(fields: Mapping[str, Any]) -> BoundarySummary:
-    # Read-only mappings do not pickle.
-    return BoundarySummary(**fields)
 
 
 def class_names(settings: BoundarySettings, names: Sequence[str] | None) -> list[str]:
@@ -259,7 +248,7 @@ def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
         for key, counts in zip(keys("boundary_f1", settings), totals.too_thin, strict=True)
     }
     return BoundarySummary(
-        settings=MappingProxyType(
+        settings=ReadOnly(
             dataclasses.asdict(settings) | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed}
         ),
         images=totals.images,

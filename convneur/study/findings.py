@@ -3,12 +3,12 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from convneur.metrics import ScoreTable
 from convneur.metrics.replicates import compare_runs, spread
 from convneur.published import published
+from convneur.results import ReadOnly
 from convneur.study.runs import StudyRun
 from convneur.variants import PRESETS, ConvNeurConfig
 
@@ -141,17 +141,17 @@ def findings(
         if pairs:
             ours, theirs = zip(*pairs.values(), strict=True)
             compared = compare_runs(ours, theirs, resamples=RESAMPLES, seed=RESAMPLING_SEED, level=LEVEL).overall
-            difference = MappingProxyType({name: Difference(**metric.of(compared)) for name, metric in metrics.items()})
+            difference = ReadOnly({name: Difference(**metric.of(compared)) for name, metric in metrics.items()})
         printed, reference = twin.printed_top1, first.printed_top1
         known = twin is not first and printed is not None and reference is not None
         found.append(
             Finding(
                 twin=twin,
                 runs=len(done),
-                mean=MappingProxyType(
+                mean=ReadOnly(
                     {name: statistics.fmean(each) if each else float("nan") for name, each in values.items()}
                 ),
-                spread=MappingProxyType({name: spread(each) for name, each in values.items()}),
+                spread=ReadOnly({name: spread(each) for name, each in values.items()}),
                 seeds=tuple(pairs),
                 difference=difference,
                 printed_difference=round(printed - reference, 1) if known else None,  # type: ignore[operator]

@@ -5,13 +5,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from types import MappingProxyType
 from typing import Any
 
 from convneur.data.examples import Task
 from convneur.formats import csv_table, grouped, markdown_table, plural
 from convneur.published import published
-from convneur.results import Result, Table
+from convneur.results import ReadOnly, Result, Table
 from convneur.study.findings import LEVEL, RESAMPLES, RESAMPLING_SEED, Finding, ReportedMetric
 from convneur.study.runs import StudyRun
 from convneur.training import TrainSettings
@@ -21,9 +20,9 @@ __all__ = ["METRICS", "RunResult", "StudyResult"]
 _SCHEMA = "convneur.study/1"
 _FEW = 20  # images, below which a bootstrap interval is too narrow to trust
 
-METRICS: Mapping[Task, Mapping[str, ReportedMetric]] = MappingProxyType(
+METRICS: Mapping[Task, Mapping[str, ReportedMetric]] = ReadOnly(
     {
-        "segmentation": MappingProxyType(
+        "segmentation": ReadOnly(
             {
                 "miou": ReportedMetric(
                     ("miou",), "mIoU", "mIoU", "one confusion matrix over the test images, ignored pixels left out"
@@ -45,7 +44,7 @@ METRICS: Mapping[Task, Mapping[str, ReportedMetric]] = MappingProxyType(
                 ),
             }
         ),
-        "classification": MappingProxyType(
+        "classification": ReadOnly(
             {"top1": ReportedMetric(("pixel_accuracy",), "Top-1", "top-1", "share of the images that are right")}
         ),
     }

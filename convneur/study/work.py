@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from accelerate import Accelerator
@@ -18,6 +17,7 @@ from convneur.errors import ConfigError, InputError
 from convneur.files import new_file, refuse_existing
 from convneur.formats import grouped
 from convneur.progress import Advance, Progress, ProgressLines
+from convneur.results import ReadOnly
 from convneur.study.findings import Twin, findings
 from convneur.study.plan import StudyPlan
 from convneur.study.result import METRICS, RunResult, StudyResult
@@ -236,14 +236,14 @@ class Study:
             summary, best = self.scores[run].summary, read_result(self.folder(run)).best
             iou = None
             if self.settings.task == "segmentation":
-                iou = MappingProxyType({each["name"]: each["miou"] for each in summary.per_class})
+                iou = ReadOnly({each["name"]: each["miou"] for each in summary.per_class})
             runs.append(
                 RunResult(
                     run=run,
                     images=summary.images,
                     best_step=best["step"],
                     validation=best["score"],
-                    scores=MappingProxyType({name: metric.of(summary.overall) for name, metric in metrics.items()}),
+                    scores=ReadOnly({name: metric.of(summary.overall) for name, metric in metrics.items()}),
                     iou=iou,
                 )
             )
@@ -262,7 +262,7 @@ class Study:
             planned=len(self.runs),
             twins=tuple(findings(list(self.twins.values()), self.groups, tables, metrics, overall)),
             runs=tuple(runs),
-            failed=MappingProxyType(dict(self.failed)),
+            failed=ReadOnly(dict(self.failed)),
         )
 
     def folder(self, run: StudyRun) -> Path:

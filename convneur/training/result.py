@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from convneur.data.examples import Task
 from convneur.errors import InputError
 from convneur.files import new_file
-from convneur.results import Result, Table
+from convneur.results import ReadOnly, Result, Table
 from convneur.training.folder import FIGURE, METRICS, STATE, WEIGHTS
 from convneur.training.plan import RunPlan
 from convneur.training.state import read_progress
@@ -70,7 +69,7 @@ class TrainResult(Result):
             task=plan.settings.task,
             steps=plan.steps,
             precision=plan.precision,
-            validations=tuple(MappingProxyType(dict(record)) for record in validations),
+            validations=tuple(ReadOnly(dict(record)) for record in validations),
             losses=tuple(losses),
         )
 
