@@ -22,7 +22,8 @@ __all__ = ["accuracy", "architecture"]
 def accuracy(
     common: CommonOptions,
     full: Annotated[
-        bool, typer.Option("--full", help="Place ConvNeur's points at their full count, arrows from the printed ones.")
+        bool,
+        typer.Option("--full", help="Place ConvNeur's points at their full count, with arrows from the printed ones."),
     ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The figure: .png, .svg, .pdf.", metavar="FILE")
