@@ -57,7 +57,8 @@ def boundaries(
 ) -> None:
     """Draw Figure 3: image, ground truth, local-only twin and ConvNeur, with their boundary scores.
 
-    Boundary F1, trimap mIoU and Hausdorff distance of that image, as eval-boundary defines them; the trimap is 3 pixels wide to each side (Choice).
+    Boundary F1, trimap mIoU and Hausdorff distance of that image, as eval-boundary defines them; the trimap is 3
+    pixels wide to each side (Choice).
 
     Example: `convneur figure boundaries predictions/ labels/ --twin others/ --images nuclei/images/val
     --classes classes.txt -o boundaries.png`
