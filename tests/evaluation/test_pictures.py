@@ -55,7 +55,7 @@ def test_a_scene_is_what_the_figure_takes(place: Path) -> None:
     errors = scene.predictions[0].errors
     assert (errors.missed | errors.spurious)[y : y + height, x : x + width].any()
     assert boundary_figure(scene).axes
-    with pytest.raises(InputError, match="no image z was scored"):
+    with pytest.raises(InputError, match="z: no image of this name was scored"):
         found.scene("z")
 
 
