@@ -130,7 +130,7 @@ def test_sizes_in_every_form() -> None:
         ({"compare": "local-only", "models": Plain}, "compare: `models Plain` has no paper"),
         ({"models": Plain, "chunks": 4}, "chunks: is a setting of ConvNeur, which `models Plain` is not"),
         ({"mem_dim": 0}, "mem_dim 0: must be whole"),
-        ({"colour": 3}, "colour: is no setting"),
+        ({"colour": 3}, "colour: is not a setting"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments: dict[str, Any], says: str) -> None:
