@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from convneur.formats import grouped, plural, significant
 from convneur.metrics.scores import DISTANCES
-from convneur.metrics.words import SHORT_NAMES, definitions, metric_name
+from convneur.metrics.words import CLASS_COLUMNS, SHORT_NAMES, definitions, metric_name
 from convneur.results import Table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def class_table(summary: "BoundarySummary") -> Table:
     """A row per class that occurs; of a metric with several values the first."""
     present = [row for row in summary.per_class if _occurs(row)]
     named = any(row["name"] != str(row["class"]) for row in present)
-    metrics = [metric for metric in SHORT_NAMES if metric in summary.settings["metrics"]]
+    metrics = [metric for metric in CLASS_COLUMNS if metric in summary.settings["metrics"]]
     heads = []
     for metric in metrics:
         value = summary.overall[metric]
