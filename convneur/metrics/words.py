@@ -5,7 +5,7 @@ from typing import Any
 
 from convneur.metrics.scores import DISTANCES
 
-__all__ = ["CLASS_COLUMNS", "METRIC_NAMES", "SHORT_NAMES", "definitions", "metric_name"]
+__all__ = ["METRIC_NAMES", "SHORT_NAMES", "definitions", "metric_name"]
 
 _NAMES = {
     "miou": ("mIoU", "IoU"),
@@ -22,8 +22,6 @@ _NAMES = {
 METRIC_NAMES = {metric: name for metric, (name, _) in _NAMES.items()}
 SHORT_NAMES = {metric: short for metric, (_, short) in _NAMES.items()}
 """Over columns, in this order."""
-CLASS_COLUMNS = [metric for metric in SHORT_NAMES if metric not in ("masd", "pixel_accuracy")]
-"""Of a row per class: not every metric, so that it fits in 100 columns."""
 
 
 def definitions(settings: Mapping[str, Any]) -> dict[str, str]:
