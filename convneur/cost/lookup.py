@@ -59,7 +59,7 @@ package.module:factory or timm/NAME
     if typed and len(external) == len(asked):
         known = {"model_preset", *(field.name for field in dataclasses.fields(ConvNeurConfig))}
         for name in (name for name in typed if name not in known):
-            raise ConfigError(name, "is no setting of a ConvNeur")
+            raise ConfigError(name, "is not a setting of a ConvNeur")
         problem = f"is a setting of ConvNeur, and {next(iter(asked))} is another model; leave it out"
         raise ConfigError(next(iter(typed)), problem)
     found: dict[str, AnyModel] = {

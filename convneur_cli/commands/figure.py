@@ -9,7 +9,7 @@ from convneur.files import new_file
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
-from convneur_cli.results import FIGURES, check_outputs
+from convneur_cli.outputs import FIGURES, check_outputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
