@@ -77,7 +77,10 @@ class ConvNeurConfig:
         max_state_norm: cap on ||M||_F; None leaves it out.
         drop_path_rate: of the last block; earlier blocks rise to it linearly from 0.
 
-    Raises: ConfigError: a value that no net can have.
+    Raises: ConfigError: a value that no model can have.
+
+    >>> ConvNeurConfig(dims=(40, 80, 160, 320), mem_dim=80, chunks=4).chunks_of(1)
+    4
     """
 
     dims: tuple[int, int, int, int]
