@@ -243,4 +243,5 @@ def test_a_script_without_a_main_guard_is_told_of_it(place: Path) -> None:
     )
     ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert ran.returncode == 1
-    assert ran.stderr.rstrip().endswith('must call it below `if __name__ == "__main__":`.')
+    # Somewhere in it: the workers' own words may come later.
+    assert 'must call it below `if __name__ == "__main__":`.' in ran.stderr
