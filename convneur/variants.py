@@ -174,7 +174,7 @@ class ConvNeurConfig:
         """The same net with other values; ConfigError for a name that is none of the fields."""
         unknown = changes.keys() - {field.name for field in dataclasses.fields(self)}
         if unknown:
-            raise ConfigError(sorted(unknown)[0], "is no setting of a ConvNeur")
+            raise ConfigError(sorted(unknown)[0], "is not a setting of a ConvNeur")
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class ConvNeurConfig:
             raise ConfigError("settings", "must be given by name")
         unknown = values.keys() - {field.name for field in dataclasses.fields(cls)}
         if unknown:
-            raise ConfigError(sorted(unknown)[0], "is no setting of a ConvNeur")
+            raise ConfigError(sorted(unknown)[0], "is not a setting of a ConvNeur")
         if "dims" not in values:
             raise ConfigError("dims", "is missing; give the channels of the four stages")
         try:

@@ -5,12 +5,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from convneur.errors import InputError
+
+if TYPE_CHECKING:  # the command line lists the presets, which hold colour tables, before NumPy is needed
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["Colour", "ColourTable", "read_colour_table"]
 
@@ -49,12 +50,14 @@ class ColourTable:
         classes = {colour: None if k is None else moved[k] for colour, k in self.classes.items()}
         return ColourTable(tuple(names), classes)
 
-    def labels(self, pixels: NDArray[np.uint8], ignore_index: int | None) -> NDArray[np.integer[Any]]:
+    def labels(self, pixels: "NDArray[np.uint8]", ignore_index: int | None) -> "NDArray[np.integer[Any]]":
         """The label map that an RGB picture means, (H, W).
 
         Args:   pixels: (H, W, 3); ignore_index: the label of colours that are ignored.
         Raises: InputError: a colour that is not in the table, or an ignored one without a label for it.
         """
+        import numpy as np
+
         codes, labels = self._codes(ignore_index)
         height, width = pixels.shape[:2]
         found = np.empty(height * width, labels.dtype)
@@ -77,8 +80,10 @@ class ColourTable:
             raise InputError(None, _unknown_colours(unknown, width))
         return found.reshape(height, width)
 
-    def _codes(self, ignore_index: int | None) -> tuple[NDArray[np.uint32], NDArray[np.integer[Any]]]:
+    def _codes(self, ignore_index: int | None) -> "tuple[NDArray[np.uint32], NDArray[np.integer[Any]]]":
         """Ascending colours as R << 16 | G << 8 | B, and the label of each."""
+        import numpy as np
+
         kept = {c: ignore_index if k is None else k for c, k in self.classes.items()}
         pairs = sorted((r << 16 | g << 8 | b, k) for (r, g, b), k in kept.items() if k is not None)
         codes, labels = zip(*pairs, strict=True)

@@ -6,14 +6,12 @@ from typing import Any
 
 from convneur.evaluation.comparison import Comparison
 from convneur.evaluation.scenes import Ranking
-from convneur.evaluation.words import occurs, value_in
+from convneur.evaluation.words import all_values, occurs, value_in
 from convneur.figures import ReportColumn, ReportComparison, ReportRow
 from convneur.metrics.scores import DISTANCES
 from convneur.metrics.words import SHORT_NAMES, metric_name
 
 __all__ = ["ReportColumns"]
-
-_SHORT = SHORT_NAMES | {"masd": "MASD", "pixel_accuracy": "accuracy"}
 
 
 @dataclass(frozen=True)
@@ -24,19 +22,10 @@ class ReportColumns:
     columns: Sequence[ReportColumn]
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], ranking: Ranking) -> "ReportColumns":
-        """All values under the settings of a result; plots show the one that images are ranked by first."""
-        several = {
-            "boundary_f1": settings["tolerance"],
-            "trimap_miou": settings["trimap_width"],
-            "surface_dice": settings["surface_dice_tau"],
-            **dict.fromkeys(DISTANCES, ("finite_mean", "penalised_mean")),
-        }
-        paths: list[tuple[str, str | None]] = [
-            (metric, key if key is None else str(key))
-            for metric in settings["metrics"]
-            for key in several.get(metric, (None,))
-        ]
+    def of(cls, overall: Mapping[str, Any], settings: Mapping[str, Any], ranking: Ranking) -> "ReportColumns":
+        """All values of a result but counts; plots show the one that images are ranked by first."""
+        values = all_values(overall, settings["metrics"])
+        paths = [(metric, key) for metric, key, _ in values if key not in ("missed", "spurious")]
         chosen = (ranking.metric, ranking.key)
         return cls(paths, [_column(*path, settings, chosen=path == chosen) for path in paths])
 
@@ -74,7 +63,7 @@ class ReportColumns:
 
 def _column(metric: str, key: str | None, settings: Mapping[str, Any], *, chosen: bool) -> ReportColumn:
     distance = metric in DISTANCES
-    short, definition = _SHORT[metric], settings["definitions"][metric]
+    short, definition = SHORT_NAMES[metric], settings["definitions"][metric]
     if distance:
         penalised = key == "penalised_mean"
         short += " pen." if penalised else ""

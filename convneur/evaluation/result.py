@@ -262,7 +262,9 @@ class Evaluation(Result):
         from convneur.evaluation.report import ReportColumns
         from convneur.figures import BoundaryReport, boundary_page
 
-        columns = ReportColumns.of(self.settings, ranking_by("figures_by", figures_by, self.source.settings))
+        columns = ReportColumns.of(
+            self.overall, self.settings, ranking_by("figures_by", figures_by, self.source.settings)
+        )
         compared = f" Compared with {self.comparison.second}." if self.comparison else ""
         others = self.against.per_image if self.against and self.comparison else ()
         report = BoundaryReport(

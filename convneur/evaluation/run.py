@@ -89,7 +89,7 @@ def evaluate(
         num_classes: classes are 0 to this - 1; None: the preset's, or the highest ground-truth label + 1.
         classes: names of the classes, or a file of them, one per line.
         ignore_index: ground-truth label that does not count, "none" for none; None: the preset's, or 255.
-        preset: a data set: ade20k, cityscapes, voc, camvid or coco-stuff.
+        preset: a data set of `convneur.data.presets.PRESETS`, such as "cityscapes".
         colours: what the colours of RGB maps mean, a `ColourTable` or the file of one.
         pred_name, gt_name: templates of file names, such as "{stem}_leftImg8bit"; "**/" in front: in any folder.
         listed: a file that lists the pairs, one per line: prediction, tab or comma, ground truth.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["class_records", "class_table", "overall_table", "summary_sentences"]
 
 _NAME_WIDTH = 18
+_MOST_METRICS = 8  # in a row per class, so that it fits in 100 columns
 
 
 def overall_table(summary: "BoundarySummary") -> Table:
@@ -35,10 +36,10 @@ def overall_table(summary: "BoundarySummary") -> Table:
 
 
 def class_table(summary: "BoundarySummary") -> Table:
-    """A row per class that occurs; of a metric with several values the first."""
+    """A row per class that occurs, with as many metrics as fit; of a metric with several values the first."""
     present = [row for row in summary.per_class if _occurs(row)]
     named = any(row["name"] != str(row["class"]) for row in present)
-    metrics = [metric for metric in SHORT_NAMES if metric in summary.settings["metrics"]]
+    metrics = [metric for metric in SHORT_NAMES if metric in summary.settings["metrics"]][:_MOST_METRICS]
     heads = []
     for metric in metrics:
         value = summary.overall[metric]

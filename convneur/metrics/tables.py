@@ -26,6 +26,8 @@ __all__ = [
 Path = tuple[str, ...]
 ClassValues = dict[Path, npt.NDArray[Any]]
 
+_OF_COUNTS = ("trimap_miou", "miou", "pixel_accuracy")  # of one matrix; every other metric is a mean over images
+
 
 def keys(metric: str, settings: BoundarySettings) -> tuple[str, ...]:
     """The keys under which a metric has several values; () if it has one."""
@@ -43,14 +45,9 @@ def mean_paths(settings: BoundarySettings) -> list[Path]:
     """The paths of `image_values` under these settings."""
     paths: list[Path] = []
     for metric in METRICS:
-        if metric not in settings.metrics:
-            continue
-        if metric in DISTANCES:
-            paths += [(metric, "finite_mean"), (metric, "penalised_mean")]
-        elif metric in ("boundary_f1", "surface_dice"):
-            paths += [(metric, key) for key in keys(metric, settings)]
-        elif metric == "boundary_iou":
-            paths.append((metric,))
+        if metric in settings.metrics and metric not in _OF_COUNTS:
+            several = [key for key in keys(metric, settings) if key not in ("missed", "spurious")]
+            paths += [(metric, key) for key in several] or [(metric,)]
     return paths
 
 

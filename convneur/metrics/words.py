@@ -7,31 +7,21 @@ from convneur.metrics.scores import DISTANCES
 
 __all__ = ["METRIC_NAMES", "SHORT_NAMES", "definitions", "metric_name"]
 
-METRIC_NAMES = {
-    "boundary_f1": "Boundary F1",
-    "trimap_miou": "Trimap mIoU",
-    "hausdorff": "Hausdorff distance (HD)",
-    "hd95": "HD95",
-    "assd": "ASSD",
-    "masd": "MASD",
-    "surface_dice": "Surface dice (NSD)",
-    "boundary_iou": "Boundary IoU",
-    "miou": "mIoU",
-    "pixel_accuracy": "Pixel accuracy",
+_NAMES = {
+    "miou": ("mIoU", "IoU"),
+    "boundary_f1": ("Boundary F1", "F1"),
+    "trimap_miou": ("Trimap mIoU", "trimap"),
+    "boundary_iou": ("Boundary IoU", "B-IoU"),
+    "surface_dice": ("Surface dice (NSD)", "NSD"),
+    "hausdorff": ("Hausdorff distance (HD)", "HD"),
+    "hd95": ("HD95", "HD95"),
+    "assd": ("ASSD", "ASSD"),
+    "masd": ("MASD", "MASD"),
+    "pixel_accuracy": ("Pixel accuracy", "accuracy"),
 }
-
-# Not every metric, so that a row fits in 100 columns.
-SHORT_NAMES = {
-    "miou": "IoU",
-    "boundary_f1": "F1",
-    "trimap_miou": "trimap",
-    "boundary_iou": "B-IoU",
-    "surface_dice": "NSD",
-    "hausdorff": "HD",
-    "hd95": "HD95",
-    "assd": "ASSD",
-}
-"""Over columns of a row per class, in this order."""
+METRIC_NAMES = {metric: name for metric, (name, _) in _NAMES.items()}
+SHORT_NAMES = {metric: short for metric, (_, short) in _NAMES.items()}
+"""Over columns, in this order."""
 
 
 def definitions(settings: Mapping[str, Any]) -> dict[str, str]:

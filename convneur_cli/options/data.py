@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from convneur.data.presets import PRESETS
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
 
-if TYPE_CHECKING:
-    from convneur.data.presets import Preset
-
 __all__ = ["DataSetOptions", "whole"]
+
+if TYPE_CHECKING:
+    PresetName = str
+else:
+    PresetName = Literal[tuple(PRESETS)]  # typer refuses other names and lists these
 
 
 @option_group
@@ -21,7 +24,7 @@ class DataSetOptions:
     """Which classes there are, and which label is ignored; what is typed overrides what a preset says."""
 
     preset: Annotated[
-        Literal["ade20k", "cityscapes", "voc", "camvid", "coco-stuff"] | None,
+        PresetName | None,
         typer.Option(help="Data set: classes, ignored label, what stored ids and colours mean, names of files."),
     ] = None
     # readable=False: a file without permission to read it is a failure of that file, not wrong usage.
@@ -34,19 +37,6 @@ class DataSetOptions:
             help="Ground-truth label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"
         ),
     ] = None
-
-    def known(self) -> "Preset | None":
-        """What the preset says."""
-        from convneur.data.presets import PRESETS
-
-        return PRESETS[self.preset] if self.preset else None
-
-    def ignored(self) -> int | None:
-        """The label that is ignored, None for none. Raises: UsageError."""
-        if self.ignore_index is None:
-            preset = self.known()
-            return preset.ignore_index if preset else 255
-        return None if self.ignore_index == "none" else whole("--ignore-index", self.ignore_index)
 
 
 def whole(option: str, typed: str) -> int:

@@ -70,7 +70,7 @@ def test_colours_of_the_table_or_of_the_data_set(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Reading(255, None, own).ground_truth(opaque), [[1, 0]])
     with pytest.raises(InputError, match=r"x\.png: colour 128 0 0 at row 0, column 1"):
         Reading(255, None, ColourTable(("a",), {(0, 0, 0): 0})).ground_truth(path)
-    with pytest.raises(InputError, match=r"x\.png: holds colours \(RGB\), not class ids; .*--colours"):
+    with pytest.raises(InputError, match=r"x\.png: holds colours \(RGB\), not class ids; .*`colours`"):
         Reading(255, PRESETS["ade20k"]).ground_truth(path)
     clear = saved(tmp_path / "clear.png", [[(0, 0, 0, 9)]])
     with pytest.raises(InputError, match=r"holds colours \(RGBA\)"):

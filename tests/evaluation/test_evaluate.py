@@ -18,6 +18,7 @@ from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.evaluation import Evaluation, evaluate, score_pairs
 from convneur.evaluation.inputs import InputSettings, found_inputs
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, score_pair
+from convneur.results import ReadOnly
 
 
 def read(path: Path) -> np.ndarray:
@@ -44,6 +45,7 @@ def test_the_values_are_those_of_the_metrics(place: Path) -> None:
 
 def test_it_is_frozen_and_prints_itself(place: Path) -> None:
     found = evaluate("pred", "gt", metrics=["miou", "hd95"])
+    assert isinstance(found.overall, ReadOnly)
     with pytest.raises(TypeError):
         found.overall["hd95"]["finite_mean"] = 0  # type: ignore[index]
     with pytest.raises(AttributeError):

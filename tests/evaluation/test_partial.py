@@ -14,6 +14,8 @@ from convneur.evaluation import evaluate, scoring
 from convneur.evaluation.jobs import stamp
 
 LEGACY = Path(__file__).parents[1] / "legacy"
+# All that there were in the first version; one that joined since is another setting.
+FIRST_METRICS = json.loads((LEGACY / "one.json.partial").read_text().splitlines()[0])["metrics"]
 
 
 @pytest.fixture
@@ -117,10 +119,10 @@ def put(place: Path, name: str) -> Path:
 def test_files_of_the_first_version_are_gone_on_with(
     old: Path, name: str, settings: dict[str, Any], left: list[str], begun: list[str]
 ) -> None:
-    expected = evaluate("preds", "gt", num_classes=2, **settings).to_dict()
+    expected = evaluate("preds", "gt", num_classes=2, metrics=FIRST_METRICS, **settings).to_dict()
     path = put(old, f"{name}.partial")
     begun.clear()
-    found = evaluate("preds", "gt", num_classes=2, output=name, resume=True, **settings)
+    found = evaluate("preds", "gt", num_classes=2, metrics=FIRST_METRICS, output=name, resume=True, **settings)
     assert begun == left
     assert json.dumps(found.to_dict()) == json.dumps(expected)
     assert not path.exists()
@@ -140,18 +142,20 @@ def test_a_file_of_the_first_version_that_is_stopped_again(
     with monkeypatch.context() as patched:
         patched.setattr(scoring, "_score", interrupted)
         with pytest.raises(KeyboardInterrupt, match="3 of 4 pairs"):
-            evaluate("preds", "gt", num_classes=2, output="one.json", resume=True)
+            evaluate("preds", "gt", num_classes=2, metrics=FIRST_METRICS, output="one.json", resume=True)
     begun.clear()
-    assert evaluate("preds", "gt", num_classes=2, output="one.json", resume=True).images == 4
+    assert evaluate("preds", "gt", num_classes=2, metrics=FIRST_METRICS, output="one.json", resume=True).images == 4
     assert begun == ["preds/3"]
 
 
 def test_a_name_of_the_first_version_that_means_two_pairs_is_scored_again(old: Path, begun: list[str]) -> None:
     for folder in ("gt", "preds", "others"):
         (old / folder / "0 (against).png").write_bytes((old / folder / "1.png").read_bytes())
-    expected = evaluate("preds", "gt", num_classes=2, against="others").to_dict()
+    expected = evaluate("preds", "gt", num_classes=2, metrics=FIRST_METRICS, against="others").to_dict()
     put(old, "two.json.partial")
     begun.clear()
-    found = evaluate("preds", "gt", num_classes=2, against="others", output="two.json", resume=True)
+    found = evaluate(
+        "preds", "gt", num_classes=2, metrics=FIRST_METRICS, against="others", output="two.json", resume=True
+    )
     assert {"preds/0 (against)", "others/0", "others/0 (against)"} <= set(begun)
     assert json.dumps(found.to_dict()) == json.dumps(expected)

@@ -151,6 +151,8 @@ def test_an_output_that_exists_stops_before_any_work(images: Path, dense_file: P
         ({"out": "a", "batch": 0}, "batch", "at least 1"),
         ({"out": "a", "scale": -1.0}, "scale", "above 0"),
         ({"out": "a", "window": 0}, "window", "at least 1 pixel"),
+        ({"out": "a", "window": "large"}, "window", "give a side in pixels"),
+        ({"out": "a", "window": (64, 64, 3)}, "window", "give a side in pixels"),
     ],
 )
 def test_a_setting_that_cannot_be_writes_nothing(

@@ -10,6 +10,7 @@ import pytest
 from convneur.errors import ConfigError, InputError
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, PairScores, score_pair
 from convneur.metrics.comparison import ScoreTable, compare
+from convneur.metrics.tables import keys
 
 Scored = dict[str, tuple[PairScores, PairScores]]
 COUNT = 7  # images; one is ignored altogether, one lacks a class in one prediction
@@ -46,6 +47,11 @@ def leaves(figures: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             yield (*at, key), value
 
 
+def count(settings: BoundarySettings) -> int:
+    """How many values there are of a class."""
+    return sum(len(keys(metric, settings)) or 1 for metric in settings.metrics)
+
+
 def inside(figures: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         figures = figures[key]
@@ -72,7 +78,7 @@ def test_values_equal_the_summaries_to_the_last_bit(blobs: Callable[..., Any], o
             np.testing.assert_equal(figure["against"], inside(theirs, path))
             np.testing.assert_equal(figure["difference"], inside(ours, path) - inside(theirs, path))
             checked += 1
-    assert checked == (7 if options.get("count_absent") else 6) * (2 + 4 + 4 * 4 + 3 + 3)
+    assert checked == (7 if options.get("count_absent") else 6) * count(settings)
     for row, ours, theirs in zip(found.per_image, first.per_image, second.per_image, strict=True):
         assert row["name"] == ours["name"]
         for path, difference in leaves(row):
@@ -121,7 +127,7 @@ def test_a_model_against_itself_differs_by_exactly_nothing(blobs: Callable[..., 
         for path, figure in leaves(figures):
             assert figure["difference"] == figure["low"] == figure["high"] == 0, path
             checked += 1
-    assert checked == 6 * (2 + 4 + 4 * 4 + 3 + 3)
+    assert checked == 6 * count(settings)
     for row in found.per_image:
         for _, difference in leaves(row):
             assert difference == 0 or math.isnan(difference)

@@ -86,7 +86,11 @@ EVERY_NET = [
     SMALL.replace(read="final", order="strided"),
     SMALL.replace(memory_layers=2),
     SMALL.replace(global_branch="cbam", mem_dim=64),  # of few channels its reduction leaves one unit, often dead
-    *(SMALL.replace(global_branch=branch) for branch in ("non-local", "ir-rwkv", "titans")),
+    *(
+        SMALL.replace(global_branch=branch)
+        for branch in get_args(GlobalBranchName)
+        if branch not in ("neural-memory", "self-attention", "cbam")  # which stand above
+    ),
 ]
 
 

@@ -1,0 +1,29 @@
+"""Every metric is called something wherever people read of it."""
+
+import re
+from dataclasses import asdict
+from typing import get_type_hints
+
+import pytest
+
+from convneur.metrics import METRICS, BoundarySettings, score_pair
+from convneur.metrics.tables import image_values, mean_paths
+from convneur.metrics.words import METRIC_NAMES, SHORT_NAMES, definitions
+from convneur_cli.options.evaluation import MetricOptions
+
+
+def test_every_metric_has_its_words() -> None:
+    settings = asdict(BoundarySettings()) | {"trimap_seed_asked": "auto"}
+    assert set(METRIC_NAMES) == set(SHORT_NAMES) == set(definitions(settings)) == set(METRICS)
+
+
+def test_the_help_names_every_metric() -> None:
+    (option,) = get_type_hints(MetricOptions, include_extras=True)["metrics"].__metadata__
+    assert set(re.findall(r"\w+", option.help)) - {"all", "or", "some", "of"} == set(METRICS)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_images_values_are_those_that_a_data_set_averages(metric: str) -> None:
+    settings = BoundarySettings(num_classes=2, metrics=metric)
+    scores = score_pair([[0, 1]], [[1, 1]], settings)
+    assert list(image_values(scores, settings)) == mean_paths(settings)
