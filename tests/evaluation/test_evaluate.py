@@ -4,6 +4,8 @@ import copy
 import csv
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +236,14 @@ def test_the_result_is_one_type_from_the_door() -> None:
     for name in convneur.evaluation.__all__:
         assert getattr(convneur.evaluation, name) is not None
     assert convneur.evaluation.Evaluation is Evaluation
+
+
+def test_a_script_without_a_main_guard_is_told_of_it(place: Path) -> None:
+    script = place / "script.py"
+    script.write_text(
+        'from convneur.evaluation import evaluate\nevaluate("pred", "gt", metrics="miou", num_classes=3, workers=2)\n'
+    )
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    # Somewhere in it: the workers' own words may come later.
+    assert 'must call it below `if __name__ == "__main__":`.' in ran.stderr

@@ -69,3 +69,9 @@ def test_the_images_of_figure_3(place: Path) -> None:
     assert len(paper_figure(found.scenes).axes) == 6
     assert found.to_dict()["file"] is None
     assert "e      twin" in str(found)
+
+
+def test_a_report_is_a_page(place: Path) -> None:
+    found = evaluate("pred", "gt", metrics="miou")
+    with pytest.raises(ConfigError, match=r"^path report\.txt: the name must end in \.html$"):
+        found.save_report("report.txt")
