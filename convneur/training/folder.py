@@ -56,14 +56,16 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool, kind: st
         lock.release()
 
 
-def read_config(folder: Path, *schemas: str) -> dict[str, Any]:
-    """What was kept of how the work in a folder was begun. Raises: InputError: none, damaged, or of no such schema.
+def read_config(folder: Path, *schemas: str, kind: str = "run") -> dict[str, Any]:
+    """What was kept of how the work in a folder was begun. Args: kind: what errors call the work.
+
+    Raises: InputError: none, damaged, or of no such schema.
 
     >>> read_config(Path("runs/none"), "convneur.run/2")
     Traceback (most recent call last):
     convneur.errors.InputError: runs/none: holds no run to go on with; leave out `resume`
     """
-    path, kind = folder / CONFIG, schemas[0].partition("/")[0].rpartition(".")[2]
+    path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
