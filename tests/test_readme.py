@@ -33,6 +33,7 @@ def test_the_readme_shows_python() -> None:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_a_block_of_the_readme_runs(block: str, demo_folder: Path) -> None:
-    command = [sys.executable, "-W", "error::UserWarning:convneur", "-c", fitted(block)]
+    (demo_folder / "program.py").write_text(fitted(block), encoding="utf-8")
+    command = [sys.executable, "program.py"]
     done = subprocess.run(command, cwd=demo_folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -15,9 +15,13 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Protocol
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from convneur.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 __all__ = ["Map", "worker_map"]
 
@@ -60,23 +64,33 @@ def worker_map(workers: int, scheduler: str | None, jobs: int) -> Iterator[Map]:
 
     # Not forked from here: a progress bar has a thread. Forked from a server, workers share what it has imported.
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    context.set_forkserver_preload([*_PRELOADED, *_console_script()])
+    context.set_forkserver_preload(list(_PRELOADED))
     pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker)
     try:
-        yield _windowed(pool.submit, _AHEAD * workers)
+        yield _windowed(_submitting(pool), _AHEAD * workers)
     except BrokenProcessPool:
-        ended = InputError(None, "a worker process ended early, perhaps for lack of memory; use fewer `workers`")
-        # Only a traceback shows it, which the command line, whose script has the line, never does.
-        ended.add_note('A script whose work has workers must call it below `if __name__ == "__main__":`.')
-        raise ended from None
+        raise InputError(
+            None, "a worker process ended early, perhaps for lack of memory; use fewer `workers`"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _console_script() -> list[str]:
-    """The module that a console script takes its `main` from: each worker runs the script's imports once more."""
-    module = getattr(getattr(sys.modules["__main__"], "main", None), "__module__", None)
-    return [module] if isinstance(module, str) else []
+def _submitting(pool: "ProcessPoolExecutor") -> Callable[..., Any]:
+    """`pool.submit`, whose new processes import nothing of the caller's script.
+
+    They need nothing of it, and a script without `if __name__ == "__main__":` would start itself again in each.
+    """
+
+    def submit(*call: Any) -> Any:
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")  # what multiprocessing looks at when it starts a process
+        try:
+            return pool.submit(*call)
+        finally:
+            sys.modules["__main__"] = script
+
+    return submit
 
 
 def _begin_worker() -> None:
