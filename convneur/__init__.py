@@ -43,7 +43,7 @@ _HOME = {
     "save_checkpoint": "convneur.checkpoints",
 }
 
-_ROOMS = ("bench", "cost", "evaluation", "figures", "gates", "inference", "metrics", "study", "training")
+_ROOMS = ("bench", "cost", "evaluation", "figures", "gates", "inference", "metrics", "progress", "study", "training")
 
 __all__ = [
     "PRESETS",

@@ -37,6 +37,14 @@ def save_checkpoint(
     """Write a model's weights with its config and provenance (data, recipe, seed, scores: plain JSON data).
 
     Raises: InputError: the file exists and `force` is off, or it cannot be written; ValueError: the model is folded.
+
+    >>> import tempfile
+    >>> import convneur
+    >>> model = convneur.create(ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_checkpoint(model, Path(folder) / "tiny.safetensors", provenance={"seed": 0})
+    ...     load_checkpoint(Path(folder) / "tiny.safetensors").provenance["seed"]
+    0
     """
     if any(isinstance(module, FoldedGlobalBranch) for module in model.modules()):
         raise ValueError("a folded model cannot be saved: save the one it was folded from, and fold what is loaded")

@@ -45,7 +45,7 @@ class Progress(Protocol):
 
 
 class _Silent:
-    """Shows nothing but warnings, which Python's own filters rule."""
+    """Shows nothing but warnings and failed items, both as Python's warnings, whose filters rule them."""
 
     @contextmanager
     def steps(self, what: str, total: float) -> Iterator[Advance]:
@@ -61,7 +61,7 @@ class _Silent:
         warnings.warn(line, UserWarning, stacklevel=3)
 
     def error(self, line: str) -> None:
-        pass
+        warnings.warn(line, UserWarning, stacklevel=3)
 
 
 silent: Progress = _Silent()

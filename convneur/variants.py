@@ -77,7 +77,10 @@ class ConvNeurConfig:
         max_state_norm: cap on ||M||_F; None leaves it out.
         drop_path_rate: of the last block; earlier blocks rise to it linearly from 0.
 
-    Raises: ConfigError: a value that no net can have.
+    Raises: ConfigError: a value that no model can have.
+
+    >>> ConvNeurConfig(dims=(40, 80, 160, 320), mem_dim=80, chunks=4).chunks_of(1)
+    4
     """
 
     dims: tuple[int, int, int, int]
@@ -174,7 +177,7 @@ class ConvNeurConfig:
         """The same net with other values; ConfigError for a name that is none of the fields."""
         unknown = changes.keys() - {field.name for field in dataclasses.fields(self)}
         if unknown:
-            raise ConfigError(sorted(unknown)[0], "is no setting of a ConvNeur")
+            raise ConfigError(sorted(unknown)[0], "is not a setting of a ConvNeur")
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,7 +191,7 @@ class ConvNeurConfig:
             raise ConfigError("settings", "must be given by name")
         unknown = values.keys() - {field.name for field in dataclasses.fields(cls)}
         if unknown:
-            raise ConfigError(sorted(unknown)[0], "is no setting of a ConvNeur")
+            raise ConfigError(sorted(unknown)[0], "is not a setting of a ConvNeur")
         if "dims" not in values:
             raise ConfigError("dims", "is missing; give the channels of the four stages")
         try:

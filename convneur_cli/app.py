@@ -68,9 +68,7 @@ for _name, _body in (
     ("demo", demo.demo),
 ):
     register(app, _name, _body, LAYOUTS.get(_name))
-_figures = typer.Typer(
-    name="figure", cls=Group, help="Draw the paper's Figures 1, 2 and 3 again.", no_args_is_help=True
-)
+_figures = typer.Typer(name="figure", cls=Group, help="Redraw the paper's Figures 1, 2 and 3.", no_args_is_help=True)
 register(_figures, "accuracy", figure.accuracy)
 register(_figures, "architecture", figure.architecture)
 register(_figures, "boundaries", figure_boundaries.boundaries)

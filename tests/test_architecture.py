@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from inspect import isclass, isroutine
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,17 @@ def test_a_door_is_small_and_no_file_hides_a_name_at_it(package: Path) -> None:
     counted = [name for name in names if package.name != "metrics" or not name.islower()]
     assert len(counted) <= MOST_NAMES
     assert not {path.stem for path in package.glob("*.py")} & set(names)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_every_name_at_a_door_has_an_example(package: Path) -> None:
+    """`tests/test_doctests.py` runs them."""
+    from importlib import import_module
+
+    room = import_module(f"convneur.{package.name}")
+    named = {name: getattr(room, name) for name in door_of(package)}
+    described = {name: each for name, each in named.items() if isclass(each) or isroutine(each)}
+    assert [name for name, each in described.items() if ">>> " not in (each.__doc__ or "")] == []
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)

@@ -18,6 +18,10 @@ def test_a_room_is_an_attribute(room: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_progress_is_an_attribute() -> None:
+    subprocess.run([sys.executable, "-c", "import convneur; convneur.progress.ProgressLines()"], check=True)
+
+
 def test_importing_convneur_loads_no_room() -> None:
     code = "import sys, convneur; assert not [name for name in sys.modules if name.startswith('convneur.')]"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -164,7 +164,7 @@ class BenchResult(Result):
     def tables(self) -> tuple[Table, ...]:
         columns = [
             *("model", "size", "batch", "p50\nms", "p90\nms", "images\n/s", "ns\n/px", "GMACs\n/s"),
-            *("peak\nMB", "of the\ncount", "time to\nthe first"),
+            *("peak\nMB", "of the\ncount", "time vs\nthe first"),
         ]
         several = len(self.models) > 1
         columns = columns if several else columns[:-1]
@@ -196,6 +196,7 @@ class BenchResult(Result):
 
     def sentences(self) -> tuple[str, ...]:
         return (
+            *self._refusals(),
             *self._growth(),
             *self._folding(),
             *self._launches(),
@@ -204,13 +205,17 @@ class BenchResult(Result):
             *self._terms(),
         )
 
+    def _refusals(self) -> Iterator[str]:
+        for row in self.refused:
+            yield f"Refused: {row.model} on {row.case}: {row.error}."
+
     def _growth(self) -> Iterator[str]:
         for model in self.models:
             for batch, slope in model.slopes.items():
                 if slope is not None:
                     yield (
-                        f"{model.name}, batch {batch}: time grows as the pixels to the power {slope.slope:.2f} "
-                        f"(Theil-Sen; 95 % bootstrap interval {slope.low:.2f} to {slope.high:.2f})."
+                        f"{model.name}, batch {batch}: time grows as the pixels to the power {slope.slope:z.2f} "
+                        f"(Theil-Sen; 95 % bootstrap interval {slope.low:z.2f} to {slope.high:z.2f})."
                     )
 
     def _folding(self) -> Iterator[str]:

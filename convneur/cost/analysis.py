@@ -78,10 +78,13 @@ def analyze(
     wanted = find_sizes(sizes)
     twins = _twins(compare)
     found = find_models(models, progress=progress, **settings)
-    for name in (name for name, model in found.items() if isinstance(model, ExternalModel)):
-        for setting, given in (("convention", convention == "paper"), ("by", by == "branch"), ("compare", twins)):
-            if given:
-                raise ConfigError(setting, f"`models {name}` has no paper, no branches and no twins; leave it out")
+    external = [name for name, model in found.items() if isinstance(model, ExternalModel)]
+    if external and convention == "paper":
+        raise ConfigError("convention", f"the paper's is for ConvNeur alone, and {external[0]} is another model")
+    if external and by == "branch":
+        raise ConfigError("by", f"only a ConvNeur has branches, and {external[0]} is another model")
+    if twins and len(external) == len(found):
+        raise ConfigError("compare", f"only a ConvNeur has twins, and {external[0]} is another model; leave it out")
     twins_of: dict[str, dict[TwinName, ConvNeurConfig]] = {}  # before any work, since a model may have no such twin
     for name, model in found.items():
         with blaming(name, "models", settings):
@@ -130,13 +133,12 @@ def _count(
     shown = model_name(name, twin)
     dispatch = _counter(model)
     costs = complete = _at(_by(dispatch, convention), sizes, shown, advance)
-    problems = [f"{shown} at {size}: {cost.error}" for size, cost in complete.items() if isinstance(cost, RefusedSize)]
+    problems = _refusals(shown, complete)
 
     def told(how: str, others: Mapping[str, Any]) -> None:
         """What was refused that the first count took."""
-        for size, cost in others.items():
-            if isinstance(cost, RefusedSize) and isinstance(complete[size], ImageCost):
-                problems.append(f"{shown}{how} at {size}: {cost.error}")
+        taken = {size: cost for size, cost in others.items() if isinstance(complete[size], ImageCost)}
+        problems.extend(_refusals(f"{shown}{how}", taken))
 
     counters = None
     if counter != "dispatch":
@@ -168,6 +170,15 @@ def _count(
         counters=counters,
         problems=tuple(problems),
     )
+
+
+def _refusals(what: str, costs: Mapping[str, Any]) -> list[str]:
+    """A line for each reason, since a factory that fails does so at every size."""
+    sizes_of: dict[str, list[str]] = {}
+    for size, cost in costs.items():
+        if isinstance(cost, RefusedSize):
+            sizes_of.setdefault(cost.error, []).append(size)
+    return [f"{what} at {', '.join(sizes)}: {error}" for error, sizes in sizes_of.items()]
 
 
 def _counter(model: AnyModel, counter: Literal["dispatch", "fvcore"] = "dispatch") -> ModelCounter | ExternalCounter:

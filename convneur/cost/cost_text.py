@@ -61,7 +61,8 @@ def short_sentences(models: Sequence[ModelCost], convention: Convention) -> list
         found = [*_elementwise_sentence(model), *_zeros_sentence(model), *_formula_sentences(model)]
         found += _counter_sentences(model)
         caveats += [f"{model.shown}: {sentence}" for sentence in found] if len(models) > 1 else found
-    return [*caveats, _units(models, convention)]
+    refused = [sentence for model in models for sentence in _refused_sentences(model)]
+    return [*refused, *caveats, _units(models, convention)]
 
 
 def _growth(model: ModelCost) -> str:
@@ -154,7 +155,9 @@ def _split_table(model: ModelCost, by: By) -> Table:
     split = {size: split_by(cost, by) for size, cost in model.counted.items()}
     columns = [by, *[column for size in split for column in (size, "share")]]
     rows = []
-    for name in dict.fromkeys(name for macs in split.values() for name in macs):
+    # The size with the most names first: what a smaller one leaves out stands in its place, not at the end.
+    fullest_first = sorted(split.values(), key=len, reverse=True)
+    for name in dict.fromkeys(name for macs in fullest_first for name in macs):
         row = [name or f"({_NOWHERE})"]
         for size, macs in split.items():
             value = macs.get(name, 0)
@@ -184,7 +187,7 @@ def terms(models: Sequence[ModelCost], convention: Convention) -> list[str]:
 
 
 def _findings(model: ModelCost) -> list[str]:
-    sentences = [_verdict_sentence(model), *_elementwise_sentence(model)]
+    sentences = [_verdict_sentence(model), *_refused_sentences(model), *_elementwise_sentence(model)]
     if model.source is not None:
         how = "one model for all sizes"
         if model.built_per_size:
@@ -255,6 +258,10 @@ def _verdict_sentence(model: ModelCost) -> str:
 
 
 # In both
+
+
+def _refused_sentences(model: ModelCost) -> list[str]:
+    return [f"Refused: {problem}." for problem in model.problems]
 
 
 def _elementwise_sentence(model: ModelCost) -> list[str]:

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convneur.cost.operators import Operator, WorkKind, describe_operator, has_floats
-from convneur.errors import InputError
+from convneur.errors import ConfigError, InputError
 
 __all__ = [
     "CostCount",
@@ -148,6 +148,7 @@ def count(model: nn.Module, *inputs: Any) -> CostCount:
 
     Args:    model, inputs: all on one device; meta unless a result must be computed.
     Raises:  CountingError: the model refused the inputs or failed on them. InputError: it has lazy parameters.
+        ConfigError: it is no module.
 
     >>> count(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 10, 3, device="meta")).macs
     1200
@@ -197,6 +198,8 @@ def count_training(model: nn.Module, *inputs: Any) -> TrainingCount:
 @contextmanager
 def _counting(model: nn.Module, inputs: tuple[Any, ...]) -> "Iterator[_Counting]":
     """Count what runs inside, with the model in eval mode; whatever is raised there names module and input."""
+    if not isinstance(model, nn.Module):
+        raise ConfigError("model", "give a torch.nn.Module", value=repr(model))
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in model.parameters()):
         raise InputError(None, "the model has lazy parameters; run it once on an input first")
     counting = _Counting()

@@ -87,7 +87,7 @@ def wrap_external(model: nn.Module | Callable[..., Any], name: str | None = None
     """
     if isinstance(model, nn.Module):
         own = type(model).__name__
-        return ExternalModel(name or own, partial(copy.deepcopy, model), f"a {own} in memory", takes_size=False)
+        return ExternalModel(name or own, partial(copy.deepcopy, model), f"an object of class {own}", takes_size=False)
     own = getattr(model, "__name__", None) or type(model).__name__
     return ExternalModel(name or own, model, getattr(model, "__module__", None) or "memory", _has_img_size(model))
 

@@ -1,5 +1,6 @@
 """The models that a job is asked for: by name, by file, or as they are."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,8 +57,11 @@ package.module:factory or timm/NAME
     typed = settings if model_preset is None else {"model_preset": model_preset, **settings}
     external = {name: model for name, model in asked.items() if _is_external(model)}
     if typed and len(external) == len(asked):
-        said = f"`{setting} {','.join(asked)}`"
-        raise ConfigError(next(iter(typed)), f"is a setting of ConvNeur, which {said} is not; leave it out")
+        known = {"model_preset", *(field.name for field in dataclasses.fields(ConvNeurConfig))}
+        for name in (name for name in typed if name not in known):
+            raise ConfigError(name, "is not a setting of a ConvNeur")
+        problem = f"is a setting of ConvNeur, and {next(iter(asked))} is another model; leave it out"
+        raise ConfigError(next(iter(typed)), problem)
     found: dict[str, AnyModel] = {
         name: _own(name, model, setting, _ANY, typed) for name, model in asked.items() if name not in external
     }

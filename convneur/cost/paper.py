@@ -14,9 +14,9 @@ __all__ = ["PaperTables", "paper_tables"]
 
 _TITLES: dict[TableName, str] = {
     "imagenet": "ImageNet-1K, the variants",
-    "placement": "Where the memory stands, m3",
-    "branch": "What the global branch holds, m3",
-    "fusion": "How it meets the local features, m3",
+    "placement": "Which blocks have a memory, m3",
+    "branch": "What the global branch computes, m3",
+    "fusion": "How global and local features are combined, m3",
     "mem-dim": "The memory's width C_m, m3",
     "segmentation": "ADE20K, with a dense head",
 }

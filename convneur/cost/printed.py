@@ -194,8 +194,8 @@ def _titans(printed: PrintedCost, cost: SizeCost) -> str:
     products = _own_macs(printed.config, cost, SegmentAttention)
     complete = _giga(cost.macs_paper + products)
     return (
-        f"its segments' attention products are out; with them {complete:.3f}, {_judge(complete, printed.gmacs).words}; "
-        "built whole, as its source describes it with a feed-forward of ratio 4, and not bent to fit"
+        f"without its segments' attention products; with them {complete:.3f}, {_judge(complete, printed.gmacs).words}; "
+        "built whole, as its source describes it, with a feed-forward of ratio 4, and not tuned to the printed value"
     )
 
 

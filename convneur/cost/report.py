@@ -73,7 +73,7 @@ class CostReport(Result):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """A line for each size that a model refused."""
+        """A line for each reason for which a model refused sizes."""
         return tuple(line for model in self.with_twins for line in model.problems)
 
     @property

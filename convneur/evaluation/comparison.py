@@ -21,7 +21,7 @@ _FEW = 20  # images, below which a bootstrap interval is too narrow to trust
 _NAME_WIDTH = 18
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Result):
     """Differences between two models, the first minus the second, with paired bootstrap intervals over the images.
 
@@ -53,6 +53,10 @@ class Comparison(Result):
     per_class: tuple[Mapping[str, Any], ...]
     per_image: tuple[Mapping[str, Any], ...]
     moved_most: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        first, second = short_names(self.first, self.second)
+        return f"<Comparison of {first} with {second}, {plural(self.images, 'image')}>"
 
     def to_dict(self) -> dict[str, Any]:
         option = "--{}"  # the schema is older than this class and speaks of the command's options
@@ -104,7 +108,7 @@ class Comparison(Result):
         if self.images < 2:
             words.append("One image allows no interval.")
         elif self.images < _FEW:
-            words.append(f"Of {self.images} images the intervals are too narrow: take them as a lower bound.")
+            words.append(f"With {self.images} images the intervals are too narrow: the true ones are at least as wide.")
         return words
 
     def paper_table(self) -> Table:

@@ -11,7 +11,9 @@ from convneur.files import new_file, new_folder, refuse_existing
 from convneur.metrics import BoundarySettings
 from convneur.progress import Progress
 
-__all__ = ["Drawing", "drawn"]
+__all__ = ["PAGE_SUFFIXES", "Drawing", "drawn"]
+
+PAGE_SUFFIXES = (".html", ".htm")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Drawing:
             if self.figures.is_dir() and any(self.figures.iterdir()) and not force:
                 raise OutputExistsError(self.figures, "exists already and is not empty", "folder")
         if self.report is not None:
-            if self.report.suffix.lower() not in (".html", ".htm"):
+            if self.report.suffix.lower() not in PAGE_SUFFIXES:
                 raise ConfigError("report", "must end in .html", value=self.report)
             refuse_existing(self.report, force=force)
         ranking_by("figures_by", self.figures_by, settings)

@@ -109,8 +109,12 @@ def found_inputs(
 
 
 def file_list(maps: Maps | None) -> list[Path] | None:
-    """The files of a list; None for a single path or nothing."""
-    return None if maps is None or isinstance(maps, (str, Path)) else [Path(path) for path in maps]
+    """The files of a list; None for a single path or nothing. Raises: ConfigError: arrays instead of files."""
+    if maps is None or isinstance(maps, (str, Path)):
+        return None
+    if hasattr(maps, "ndim") or any(hasattr(each, "ndim") for each in maps):
+        raise ConfigError("predictions", "evaluate reads files; for arrays there is convneur.metrics.BoundaryMetrics")
+    return [Path(path) for path in maps]
 
 
 def existing(setting: str, path: str | Path) -> Path:
@@ -172,6 +176,8 @@ def _pairing(asked: InputSettings, predictions: Maps | None, ground_truth: Maps 
         preds, gts = files
         if preds is None or gts is None or asked.listed is not None:
             raise ConfigError(setting, "lists of files go in pairs; give both, and no `listed`")
+        if not preds and not gts:
+            raise ConfigError(setting, "the list is empty; name a file for each ground truth")
         return paired_files(preds, gts)
     pred, gt = (
         None if each is None else existing(name, each)  # type: ignore[arg-type]

@@ -7,9 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convneur.errors import InputError
+from convneur.errors import ConfigError, InputError
 from convneur.evaluation.comparison import Comparison, comparison_of
-from convneur.evaluation.drawing import Drawing, drawn
+from convneur.evaluation.drawing import PAGE_SUFFIXES, Drawing, drawn
 from convneur.evaluation.inputs import ClassSource, Inputs, same_images
 from convneur.evaluation.jobs import Failure
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
@@ -20,6 +20,7 @@ from convneur.files import new_file
 from convneur.formats import grouped, plural
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
+from convneur.metrics.settings import check_alike
 from convneur.metrics.words import definitions, metric_name
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table, plain, read_only
@@ -136,8 +137,11 @@ class Evaluation(Result):
         Args:   other: of the same images by the same settings; resamples, seed: of the bootstrap.
         Raises: InputError: an image that only one of them has, or none scored in both. ConfigError: other settings.
         """
+        if not isinstance(other, Evaluation):
+            raise ConfigError("other", f"must be an Evaluation, not a {type(other).__name__}")
         ours, theirs = self.source, other.source
         same_images(ours.inputs.pairing, theirs.inputs.pairing, theirs.title)
+        check_alike("other", ours.scores, theirs.scores)
         both = set(ours.scores.images) & set(theirs.scores.images)
         if not both:
             raise InputError(None, "nothing to compare: no image was scored in both sets")
@@ -164,7 +168,7 @@ class Evaluation(Result):
         Raises: InputError: no such image was scored, or a file that cannot be read any more.
         """
         if not any(row["name"] == name for row in self.per_image):
-            raise InputError(None, f"no image {name} was scored")
+            raise InputError(name, "no image of this name was scored; `per_image` names them")
         return self._scenes(figures_by, images).scene(name, heading)
 
     def save_figures(
@@ -199,6 +203,8 @@ class Evaluation(Result):
         Args:   images: the folder of images, shown beside the label maps of the same names.
         Raises: ConfigError: see `picks`, or another suffix. InputError: the file exists and `force` is off.
         """
+        if Path(path).suffix.lower() not in PAGE_SUFFIXES:
+            raise ConfigError("path", "the name must end in .html", value=path)
         self.draw(Drawing(None, Path(path), _path(images), figures_by, figures_count), force=force, progress=progress)
 
     def draw(self, drawing: Drawing, *, force: bool = False, progress: Progress = silent) -> list[str]:

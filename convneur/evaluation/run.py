@@ -29,6 +29,7 @@ from convneur.evaluation.workers import worker_map
 from convneur.files import new_file, refuse_existing
 from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, BoundarySummary, record_columns, records
 from convneur.metrics.comparison import ScoreTable
+from convneur.metrics.settings import Spacing
 from convneur.progress import Progress, silent
 from convneur.results import SUFFIXES
 
@@ -58,7 +59,7 @@ def evaluate(
     hd95: Literal["directed", "pooled"] = "directed",
     connectivity: int = 4,
     surface_dice_tau: str | float | Sequence[str | float] = ("1", "2", "3"),
-    spacing: tuple[float, float] = (1.0, 1.0),
+    spacing: Spacing = (1.0, 1.0),
     boundary_iou_ratio: float = 0.02,
     aggregate: Literal["mean", "pooled"] = "mean",
     against: Maps | None = None,
@@ -126,7 +127,8 @@ def evaluate(
         metrics=METRICS if metrics == "all" else _several(metrics),
         tolerance=_several(tolerance), count_absent=count_absent, trimap_width=_several(trimap_width),
         trimap_seed=trimap_seed, trimap_shape=trimap_shape, hd95=hd95, connectivity=connectivity,
-        surface_dice_tau=_several(surface_dice_tau), spacing=spacing, boundary_iou_ratio=boundary_iou_ratio,
+        surface_dice_tau=_several(surface_dice_tau), spacing=spacing,  # type: ignore[arg-type]  # made two numbers there
+        boundary_iou_ratio=boundary_iou_ratio,
         aggregate=aggregate,
     )  # fmt: skip
     outputs = _Outputs(_path(output), _path(per_image))

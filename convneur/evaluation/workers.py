@@ -65,9 +65,10 @@ def worker_map(workers: int, scheduler: str | None, jobs: int) -> Iterator[Map]:
     try:
         yield _windowed(pool.submit, _AHEAD * workers)
     except BrokenProcessPool:
-        raise InputError(
-            None, "a worker process ended early, perhaps for lack of memory; use fewer `workers`"
-        ) from None
+        ended = InputError(None, "a worker process ended early, perhaps for lack of memory; use fewer `workers`")
+        # Only a traceback shows it, which the command line, whose script has the line, never does.
+        ended.add_note('A script whose work has workers must call it below `if __name__ == "__main__":`.')
+        raise ended from None
     finally:
         pool.shutdown(cancel_futures=True)
 

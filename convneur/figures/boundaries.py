@@ -44,6 +44,13 @@ def boundary_figure(scene: Scene) -> Figure:
     state and no setting of matplotlib is touched; save with `save_figure`.
 
     Returns: a figure a little over 3 inches wide per panel.
+
+    >>> from pathlib import Path
+    >>> import convneur
+    >>> samples = Path(convneur.__file__).parent / "data" / "samples"
+    >>> found = convneur.evaluation.evaluate(samples / "predictions", samples / "labels", metrics="boundary_f1")
+    >>> boundary_figure(found.scene("21")).texts[0].get_text()
+    '21'
     """
     panels = _panels(scene)
     height, width = scene.truth.shape
@@ -101,6 +108,13 @@ def paper_figure(scenes: Sequence[Scene]) -> Figure:
 
     Args:    scenes: of one data set, with the same models in the same order.
     Returns: a figure a little over 2 inches wide per panel.
+
+    >>> from pathlib import Path
+    >>> import convneur
+    >>> samples = Path(convneur.__file__).parent / "data" / "samples"
+    >>> found = convneur.evaluation.evaluate(samples / "predictions", samples / "labels", metrics="boundary_f1")
+    >>> len(paper_figure([found.scene("21"), found.scene("23")]).axes)
+    4
     """
     colours, names = scenes[0].colours, scenes[0].class_names
     rows = [_plain_panels(scene) for scene in scenes]

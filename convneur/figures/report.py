@@ -20,7 +20,11 @@ _SHOWN = 400  # pixels across at which a whole picture is first seen, about
 
 @dataclass(frozen=True)
 class ReportColumn:
-    """How a value is shown. short: over a column. lower: less is better. chosen: plots show it first."""
+    """How a value is shown. short: over a column. lower: less is better. chosen: plots show it first.
+
+    >>> ReportColumn("mIoU", "mIoU", "one matrix over all images", lower=False, decimals=3).chosen
+    False
+    """
 
     name: str
     short: str
@@ -36,6 +40,9 @@ class ReportRow:
 
     number, missed, spurious: of a class, and in how many images it was so. against: the second model's values of an
     image, None without them.
+
+    >>> ReportRow("road", [0.93], number=0, missed=1).spurious
+    0
     """
 
     name: str
@@ -49,7 +56,11 @@ class ReportRow:
 @dataclass(frozen=True)
 class ReportComparison:
     """Two models. words: what the intervals are. For each column: overall, and by class behind its name, the value,
-    against, difference, low and high; moved: the images with the largest differences."""
+    against, difference, low and high; moved: the images with the largest differences.
+
+    >>> ReportComparison(level=0.95, words=["paired bootstrap"], overall=[], classes=[], moved=[]).level
+    0.95
+    """
 
     level: float
     words: Sequence[str]
@@ -64,6 +75,10 @@ class BoundaryReport:
 
     about, notes: lines of text. models: what they are called. classes: those that occur. failed: (name, why) of pairs
     without scores. class_key: (colour, name) of the classes in the pictures. version: of convneur.
+
+    >>> BoundaryReport(title="Boundaries", version="0.1.0", about=[], notes=[], models=["mine"], columns=[], overall=[],
+    ...                classes=[], images=[]).comparison is None
+    True
     """
 
     title: str
@@ -81,7 +96,14 @@ class BoundaryReport:
 
 
 def boundary_page(report: BoundaryReport, scenes: Iterable[Scene] = ()) -> str:
-    """The page as HTML, with pictures of the first 12 scenes; they may come one at a time, more are not asked for."""
+    """The page as HTML, with pictures of the first 12 scenes; they may come one at a time, more are not asked for.
+
+    >>> column = ReportColumn("mIoU", "mIoU", "one matrix over all images", lower=False, decimals=3)
+    >>> report = BoundaryReport(title="Boundaries", version="0.1.0", about=[], notes=[], models=["mine"],
+    ...                         columns=[column], overall=[0.5], classes=[], images=[])
+    >>> boundary_page(report).startswith("<!DOCTYPE html>")
+    True
+    """
     pictures, notes = [], []
     for scene in islice(scenes, MOST_PICTURES):
         pictures.append(_embedded(scene))

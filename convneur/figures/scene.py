@@ -17,7 +17,14 @@ Window = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class ScenePrediction:
-    """One model's prediction of a scene. labels: (H, W). values: ("B", "0.912") and so on, as to be printed."""
+    """One model's prediction of a scene. labels: (H, W). values: ("B", "0.912") and so on, as to be printed.
+
+    >>> from convneur.metrics import BoundarySettings, boundary_errors
+    >>> labels = np.eye(32, dtype=np.uint8)
+    >>> errors = boundary_errors(labels, labels, BoundarySettings(num_classes=2), "1px")
+    >>> ScenePrediction("mine", labels, errors, [("B", "1.000")]).title
+    'mine'
+    """
 
     title: str
     labels: NDArray[np.integer[Any]]
@@ -32,6 +39,12 @@ class Scene:
     heading: why it is shown. image: (H, W, 3) uint8 or None. truth: (H, W); ignored: (H, W), what does not count.
     colours: (C, 3) uint8 and class_names: of the classes. notes: what the predictions' values are. zoom: the place
     with the most errors, None where nothing need be enlarged; hotspots: places with many errors, the worst first.
+
+    >>> truth = np.eye(32, dtype=np.uint8)
+    >>> ignored = np.zeros((32, 32), bool)
+    >>> colours = np.array([[0, 0, 0], [255, 0, 0]], np.uint8)
+    >>> sorted(Scene("a", "worst of 3", None, truth, ignored, [], colours, ["ground", "line"]).classes())
+    [0, 1]
     """
 
     name: str

@@ -38,12 +38,20 @@ DPI = 200
 _CHARACTER = 0.018  # the width of a tick's character as a share of the axis; labels that would meet are written slanted
 
 
-def save_figure(figure: Figure, path: Path, *, dpi: int = DPI) -> None:
+def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> None:
     """Write a figure in the format of the path's suffix; the same figure gives the same bytes.
 
     Args: dpi: of .png, and of the panels' pixels in .svg and .pdf.
+
+    >>> import tempfile
+    >>> from matplotlib.figure import Figure
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_figure(Figure(), Path(folder) / "empty.svg")
+    ...     (Path(folder) / "empty.svg").stat().st_size > 0
+    True
     """
     undated: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    path = Path(path)
     kind = path.suffix.lower().removeprefix(".")
     # Ids in an SVG are random without a salt, which only a setting can give; the context puts all settings back.
     with style.context(["default", {"svg.hashsalt": "convneur"}]):

@@ -34,7 +34,7 @@ class FailedImage:
     why: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GateBatch(Result):
     """Many images' gates in numbers, as `convneur.gates.inspect_batch` finds them.
 
@@ -59,10 +59,14 @@ class GateBatch(Result):
     block: int
     against: Literal["masks", "gradients"]
     stages: tuple[StageEstimates, ...]
-    names: tuple[str, ...] = field(repr=False)
-    values: NDArray[np.float64] = field(repr=False)
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
     failed: tuple[FailedImage, ...]
     convneur: str = field(default_factory=lambda: version("convneur"))
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"<GateBatch of {plural(len(self.names), 'image')} by {self.weights.model}{failed}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Means, bounds and counts; the values of each image are in `records`."""
@@ -103,6 +107,7 @@ class GateBatch(Result):
         return (
             f"Background suppression: energy of {first} after the gate, over the same before it; edge contrast: of "
             "edges over the rest. ×1: the gate treats both alike.",
+            *([f"{plural(len(self.failed), 'image')} could not be measured."] if self.failed else []),
         )
 
     def records(self) -> list[dict[str, Any]]:

@@ -45,11 +45,13 @@ def image_of(image: ImageInput, name: str = "image") -> NamedImage:
 def images_of(images: "ImageInput | Sequence[ImageInput]") -> list[NamedImage]:
     """Every image, those under folders included, whose key is the relative path without suffix.
 
-    Raises: InputError: a folder without any.
+    Raises: InputError: a path that is not there, a folder without any. ConfigError: an empty list.
     """
     found: list[NamedImage] = []
     given = images if isinstance(images, (list, tuple)) else [images]
     for number, each in enumerate(given, start=1):
+        if isinstance(each, (str, Path)) and not Path(each).exists():
+            raise InputError(Path(each), "no such file or folder")
         if not isinstance(each, (str, Path)) or not Path(each).is_dir():
             found.append(image_of(each, f"image {number}"))
             continue
@@ -61,6 +63,8 @@ def images_of(images: "ImageInput | Sequence[ImageInput]") -> list[NamedImage]:
         if not under:
             raise InputError(folder, "no image in it; name a folder of JPEG, PNG, TIFF or WebP files")
         found += under
+    if not found:
+        raise ConfigError("images", "is empty; name an image or a folder of them")
     return found
 
 

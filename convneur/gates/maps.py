@@ -119,6 +119,11 @@ class StageGates:
 
     saturation: the share of gate values within 1e-3 of 0 or 1; None without a gate. first: nothing global acts before
     this block, so with the memory switched off its F_loc stays what it is. measures: None without a gate.
+
+    >>> stage = StageGates(stage=1, stride=4, channels=40, height=56, width=56, chunks=4, chunk_length=784,
+    ...                    saturation=0.0, first=True, rows=())
+    >>> stage.saturated
+    False
     """
 
     stage: int

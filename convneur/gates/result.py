@@ -49,7 +49,7 @@ class Versions:
         return cls(platform.python_version(), *(version(name) for name in names))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GateResult(Result):
     """One image's gates, as `convneur.gates.inspect` finds them; `convneur.figures.gates_figure` draws them.
 
@@ -73,15 +73,19 @@ class GateResult(Result):
     """
 
     image: ImageSource
-    pixels: NDArray[np.uint8] = field(repr=False)
+    pixels: NDArray[np.uint8]
     weights: WeightsSource
     local_only: WeightsSource | None
     options: MapOptions
     size: int | None
     mask: MaskSource | None
-    stages: tuple[StageGates, ...] = field(repr=False)
-    capture: "GateCapture" = field(repr=False)
+    stages: tuple[StageGates, ...]
+    capture: "GateCapture"
     versions: Versions = field(default_factory=Versions.here)
+
+    def __repr__(self) -> str:
+        stages = ", ".join(str(stage.stage) for stage in self.stages)
+        return f"<GateResult of {self.image.name} by {self.weights.model}: stages {stages}>"
 
     @property
     def config(self) -> ConvNeurConfig:

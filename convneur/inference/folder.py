@@ -84,7 +84,7 @@ class FailedImage:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PredictionReport(Result):
     """What became of each image of a job.
 
@@ -105,6 +105,10 @@ class PredictionReport(Result):
     images: tuple[LabelledImage, ...] | tuple[ClassifiedImage, ...]
     failed: tuple[FailedImage, ...]
     out: Path | None = None
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"<PredictionReport of {plural(len(self.images), 'image')}: {self.task}{failed}>"
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -307,6 +311,8 @@ def _asked(images: Sequence[str | Path]) -> list[_Asked]:
             found.append(_Asked(path, path.stem))
         else:
             raise InputError(path, "no such file or folder")
+    if not found:
+        raise ConfigError("images", "is empty; name an image or a folder of them")
     names: dict[str, Path] = {}
     for each in found:
         if names.setdefault(each.name, each.path) != each.path:

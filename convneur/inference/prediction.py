@@ -70,6 +70,10 @@ class Prediction(Result):
     top: tuple[ClassProbability, ...] | None = None
     probabilities: NDArray[np.float32] | None = None
 
+    def __repr__(self) -> str:
+        of = "an image" if self.name is None else self.name
+        return f"<Prediction of {of}: {self.task}>"
+
     @property
     def shares(self) -> tuple[ClassShare, ...]:
         """The classes that the label map holds, by number, and their shares of the pixels. Empty for a classifier."""
@@ -108,7 +112,7 @@ class Prediction(Result):
         if self.labels is None:
             return ()
         height, width = self.labels.shape
-        return (f"A label map of {height}x{width} pixels.",)
+        return (f"A label map of {height}x{width} pixels (height x width).",)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the label map, or what `tables` shows.

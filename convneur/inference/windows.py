@@ -12,10 +12,13 @@ STRIDE = 32
 
 
 def window_size(window: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """Height and width of a window, given as a side or as both. Raises: ConfigError: a side below 1."""
+    """Height and width of a window, given as a side or as both. Raises: ConfigError: neither, or a side below 1."""
     if window is None:
         return None
-    height, width = (window, window) if isinstance(window, int) else window
+    sides = (window, window) if isinstance(window, int) else window
+    if isinstance(sides, str) or len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+        raise ConfigError("window", "give a side in pixels, or (height, width); None shows images whole", value=window)
+    height, width = sides
     if min(height, width) < 1:
         raise ConfigError("window", "needs sides of at least 1 pixel", value=f"{height}x{width}")
     return height, width

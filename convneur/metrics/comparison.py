@@ -11,7 +11,7 @@ import numpy.typing as npt
 from convneur.errors import ConfigError, InputError
 from convneur.metrics.label_pair import Confusion, ratio
 from convneur.metrics.scores import Matches, PairScores, f1_score, seeds, surface_dice_score
-from convneur.metrics.settings import BoundarySettings
+from convneur.metrics.settings import BoundarySettings, check_alike
 from convneur.metrics.summary import class_names
 from convneur.metrics.tables import Path, image_values, keys, nested
 from convneur.resampling import percentile_interval, resample_counts
@@ -141,8 +141,7 @@ def compare(
     >>> round(value["difference"], 3), value["low"], value["high"]
     (0.667, 0.0, 1.0)
     """
-    if table.settings != against.settings or table.names != against.names:
-        raise ConfigError("settings", "scores of different settings or classes cannot be compared")
+    check_alike("against", table, against)
     if resamples < 1:
         raise ConfigError("resamples", "must be at least 1", value=resamples)
     if not 0 < level < 1:

@@ -212,4 +212,4 @@ def _foreign_labels(
     share = f"{counts.sum() / pixels:.2%} of the pixels"
     found = f"label {listed} ({share}) is no class" if len(values) == 1 else f"labels {listed} ({share}) are no classes"
     ignore = "no label is ignored" if ignore_index is None else f"{ignore_index} is ignored"
-    return f"ground-truth {found}: classes are 0..{num_classes - 1}, {ignore}; correct num_classes or ignore_index"
+    return f"ground-truth {found}: classes are 0..{num_classes - 1}, {ignore}; correct `num_classes` or `ignore_index`"

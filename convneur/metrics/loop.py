@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.errors import ConfigError, InputError
+from convneur.formats import plural
 from convneur.metrics.arrays import as_array
 from convneur.metrics.label_pair import describe
 from convneur.metrics.scores import score_pair
-from convneur.metrics.settings import BoundarySettings
+from convneur.metrics.settings import BoundarySettings, check_alike
 from convneur.metrics.summary import BoundarySummary, class_names, summary_of
 from convneur.metrics.tables import image_values
 from convneur.metrics.totals import Totals
@@ -57,6 +58,13 @@ class BoundaryMetrics:
         self.names = class_names(self.settings, names)
         self.reset()
 
+    def __repr__(self) -> str:
+        settings = self.settings
+        return (
+            f"<BoundaryMetrics of {plural(self._totals.images, 'image')}: "
+            f"{plural(len(self.names), 'class', 'classes')}; {', '.join(settings.metrics)}>"
+        )
+
     def update(self, preds: Any, target: Any) -> None:
         """Count one pair or a batch of pairs.
 
@@ -79,10 +87,11 @@ class BoundaryMetrics:
     def merge_state(self, other: "BoundaryMetrics") -> None:
         """Count every pair that other metrics, of another process or another part of the data, have counted.
 
-        Raises: ConfigError: the settings or the class names differ.
+        Raises: ConfigError: the settings or the class names differ, or it is something else.
         """
-        if other.settings != self.settings or other.names != self.names:
-            raise ConfigError("other", "metrics of different settings or classes cannot be merged")
+        if not isinstance(other, BoundaryMetrics):
+            raise ConfigError("other", f"must be one BoundaryMetrics, not a {type(other).__name__}")
+        check_alike("other", self, other)
         self._totals.merge(other._totals)
 
     def state_arrays(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

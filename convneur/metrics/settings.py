@@ -4,9 +4,9 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from convneur.errors import ConfigError
 from convneur.metrics.arrays import as_array
 
-__all__ = ["METRICS", "BoundarySettings", "tolerance_radius"]
+__all__ = ["METRICS", "BoundarySettings", "Spacing", "check_alike", "tolerance_radius"]
 
 METRICS = (
     "boundary_f1",
@@ -168,6 +168,28 @@ class BoundarySettings:
         }
         for name, value in plain.items():
             object.__setattr__(self, name, value)
+
+
+class Settled(Protocol):
+    """What was counted by settings, of classes by name."""
+
+    @property
+    def settings(self) -> BoundarySettings: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+
+
+def check_alike(argument: str, own: Settled, other: Settled) -> None:
+    """Raise ConfigError for two that cannot be brought together, saying in what they differ. argument: the other's."""
+    differing = [
+        field.name
+        for field in fields(BoundarySettings)
+        if getattr(own.settings, field.name) != getattr(other.settings, field.name)
+    ]
+    if list(own.names) != list(other.names):
+        differing.append("names of the classes")
+    if differing:
+        raise ConfigError(argument, f"was made with other settings; make both with the same {', '.join(differing)}")
 
 
 def _several(value: Any) -> tuple[Any, ...]:

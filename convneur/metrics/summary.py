@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.errors import ConfigError
+from convneur.formats import plural
 from convneur.metrics.scores import PairScores
 from convneur.metrics.settings import BoundarySettings
 from convneur.metrics.summary_tables import class_records, class_table, overall_table, summary_sentences
@@ -32,7 +33,7 @@ IntArray = npt.NDArray[np.int64]
 Values = Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BoundarySummary(Result):
     """Boundary metrics of a data set. Two summaries are equal if all their values are, NaN among them.
 
@@ -78,6 +79,10 @@ class BoundarySummary(Result):
         for name, value in vars(self).items():
             object.__setattr__(self, name, read_only(value))
 
+    def __repr__(self) -> str:
+        classes = plural(self.settings["num_classes"], "class", "classes")
+        return f"<BoundarySummary of {plural(self.images, 'image')}, {classes}>"
+
     def __eq__(self, other: object) -> bool:
         # As text, which tells apart any two floats but not one undefined value from another.
         return isinstance(other, BoundarySummary) and repr(vars(self)) == repr(vars(other))
@@ -120,7 +125,9 @@ def class_names(settings: BoundarySettings, names: Sequence[str] | None) -> list
     if names is None:
         return [str(k) for k in range(settings.num_classes)]
     if len(names) != settings.num_classes:
-        raise ConfigError("names", f"{len(names)} names for {settings.num_classes} classes")
+        raise ConfigError(
+            "names", f"{plural(len(names), 'name')} for {plural(settings.num_classes, 'class', 'classes')}"
+        )
     return list(names)
 
 

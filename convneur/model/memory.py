@@ -209,6 +209,10 @@ class NeuralMemory(nn.Module):
         max_state_norm: cap on ||M||_F; None leaves it out.
         layers: 1, the paper's as derived from its figures: M(x) = x M. 2: M(x) = gelu(x W_1) W_2 of hidden width m,
             the deeper memory of Titans; for it no bound is proven, `max_state_norm` is at hand.
+
+    >>> memory = NeuralMemory(16, chunk_length=8)
+    >>> tuple(memory(torch.zeros(2, 20, 16)).shape)
+    (2, 20, 16)
     """
 
     def __init__(

@@ -47,7 +47,7 @@ class StudyPlan:
     @classmethod
     def read(cls, folder: Path) -> "StudyPlan":
         """What the study in a folder was begun with. Raises: InputError: no study, or a damaged config."""
-        kept = read_config(folder, _SCHEMA, _FIRST)
+        kept = read_config(folder, _SCHEMA, _FIRST, kind="study")
         try:
             if kept["schema"] == _FIRST:
                 run = RunPlan.from_dict(kept)

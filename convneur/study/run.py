@@ -102,7 +102,7 @@ def run_study(
         configs = read_twins(TWINS if twins is None else twins, base)
         drawn = read_seeds(_SEEDS if seeds is None else seeds)
     else:
-        asked.refuse_changes(folder, begun.run, folds=(folds, begun.folds), split=(split, begun.split))
+        asked.refuse_changes(folder, begun.run, "study", folds=(folds, begun.folds), split=(split, begun.split))
         request, base, settings = begun.run.request, begun.run.config, begun.run.settings
         folds, split = begun.folds, begun.split
         configs = _more_twins(begun, twins, base)
@@ -118,8 +118,8 @@ def run_study(
     if accelerator.num_processes > 1:
         raise ConfigError("study", "runs in one process; start it without the launcher")
     if settings.batch % settings.accumulate:
-        raise ConfigError("batch", f"must be a multiple of `accumulate`, {settings.accumulate}", value=settings.batch)
-    with run_folder(folder, resume=resume, force=force, alone=True):
+        raise ConfigError("batch", f"must be a multiple of {settings.accumulate} (`accumulate`)", value=settings.batch)
+    with run_folder(folder, resume=resume, force=force, alone=True, kind="study"):
         found = prepare_data(
             Path(data),
             request.task,

@@ -79,7 +79,7 @@ def _spelled(name: str, base: ConvNeurConfig) -> ConvNeurConfig:
     else:
         raise ConfigError(
             "twins",
-            f"{kind or 'a name'} is no twin; begin with {', '.join((*_PLACEMENTS, *_BRANCHES))}, then :key=value of "
+            f"{kind or 'a name'} is not a twin; begin with {', '.join((*_PLACEMENTS, *_BRANCHES))}, then :key=value of "
             "model settings",
             value=name,
         )

@@ -15,7 +15,7 @@ from convneur.cost import CountingError, ModelCounter
 from convneur.data.examples import survey
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file, refuse_existing
-from convneur.formats import grouped
+from convneur.formats import grouped, plural
 from convneur.progress import Advance, Progress, ProgressLines
 from convneur.results import ReadOnly
 from convneur.study.findings import Twin, findings
@@ -135,11 +135,15 @@ class Study:
         self.steps = self.settings.steps(len(data.train))
         self.precision = "bf16" if request.precision == "bf16" else "fp32"
         if request.precision == "auto":
-            full = self._profiled("fp32", _FEW)
-            short = self._profiled("bf16", _FEW, limits=full)
-            mean_full, mean_short = (mean_step_time(times.values()).step for times in (full, short))
-            self.precision = faster_precision(mean_full, mean_short, self.progress)
-        self.step_times = self._profiled(self.precision, None if minutes else _FEW)
+            full: dict[str, StepTime] = {}
+
+            def step_time(precision: Literal["fp32", "bf16"]) -> float:
+                times = self._profiled(precision, _FEW, limits=full)
+                full.update(times)
+                return mean_step_time(times.values()).step
+
+            self.precision = faster_precision(self.accelerator, step_time, self.progress)
+        self.step_times = self._profiled(self.precision, None if minutes else _FEW, minutes=minutes)
         self.validate_every = request.steps_between_validations(self.steps)
         if minutes:
             mean = mean_step_time(self.step_times.values())
@@ -194,7 +198,8 @@ class Study:
         done = sum(steps_done(self.folder(run)) >= self.steps for run in runs)
         folds = f" x {self.test.folds} folds" if self.test.folds else ""
         rows = [
-            ("runs", f"{len(self.twins)} twins x {len(self.seeds)} seeds{folds} = {len(runs)}, {done} are finished"),
+            ("runs", f"{len(runs)}: {plural(len(self.twins), 'twin')} x {plural(len(self.seeds), 'seed')}{folds}; "
+                     f"{done} finished"),
             ("images", f"{len(data.train)} to train, {len(data.val)} to validate, {self.test.count} to test "
                        f"({f'{self.test.folds} folds' if self.test.folds else f'split {self.test.split}'}), "
                        f"{len(data.names)} classes"),
@@ -311,6 +316,7 @@ class Study:
         steps: int | None,
         *,
         limits: Mapping[str, StepTime] | None = None,
+        minutes: float | None = None,
         only: Sequence[str] | None = None,
     ) -> dict[str, StepTime]:
         fold = 0 if self.test.folds else None
@@ -318,7 +324,13 @@ class Study:
         for name in self.twins if only is None else only:
             limit = 2 * limits[name].step if limits else math.inf
             trainer = self._trainer(StudyRun(name, self.seeds[0], fold))
-            found[name] = trainer.profile(precision, *([] if steps is None else [steps]), limit=limit)
+            found[name] = trainer.profile(
+                precision,
+                *([] if steps is None else [steps]),
+                limit=limit,
+                minutes=minutes,
+                progress=self.progress,
+            )
         return found
 
     def _trainer(self, run: StudyRun, *, init: bool = False) -> Trainer:

@@ -34,7 +34,7 @@ class Asked:
 
     >>> Asked.of(data="camvid", learning_rate=0.1)
     Traceback (most recent call last):
-    convneur.errors.ConfigError: learning_rate: is no setting of a recipe or a model
+    convneur.errors.ConfigError: learning_rate: is not a setting of the recipe or the model
     """
 
     given: Mapping[str, Any]
@@ -93,18 +93,18 @@ class Asked:
         )
         return request, task_config(config, settings, head=self.values.get("head")), settings
 
-    def refuse_changes(self, folder: Path, begun: RunPlan, **more: tuple[Any, Any]) -> None:
+    def refuse_changes(self, folder: Path, begun: RunPlan, kind: str = "run", **more: tuple[Any, Any]) -> None:
         """Raise ConfigError for what is given with another value than the run in a folder was begun with.
 
-        Args: more: what is no part of a run's plan: what is given or None, what it was begun with.
+        Args: kind: run or study. more: what is no part of a run's plan: what is given or None, what it was begun with.
         """
         also = {name: value for name, (value, _) in more.items() if value is not None}
         known = {name: value for name, (_, value) in more.items()}
-        refuse_changes(folder, {**self.given, **self.values, **also}, {**begun.by_name(), **known})
+        refuse_changes(folder, {**self.given, **self.values, **also}, {**begun.by_name(), **known}, kind)
         if isinstance(self.model, ConvNeurConfig):
             config = task_config(find_config(self.model, **self._of_model()), begun.settings)
             if config.replace(num_classes=begun.config.num_classes) != begun.config:
-                raise ConfigError("model", f"the run in {folder} was begun with another; leave it out")
+                raise ConfigError("model", f"the {kind} in {folder} was begun with another; leave it out")
 
     def _of_model(self) -> dict[str, Any]:
         return {name: value for name, value in self.values.items() if name in _OF_MODELS}
@@ -128,7 +128,7 @@ def _check_names(values: Mapping[str, Any]) -> None:
             instead = "the data say it; leave it out" if name == "num_classes" else "give `drop_path`"
             raise ConfigError(name, instead)
         if name not in _OF_RECIPES | _OF_MODELS:
-            raise ConfigError(name, "is no setting of a recipe or a model")
+            raise ConfigError(name, "is not a setting of the recipe or the model")
 
 
 def _check(given: Mapping[str, Any]) -> None:
@@ -136,7 +136,7 @@ def _check(given: Mapping[str, Any]) -> None:
         if name in given and given[name] not in choices:
             raise ConfigError(name, f"choose {', '.join(choices)}", value=given[name])
     if "epochs" in given and "minutes" in given:
-        raise ConfigError("minutes", "is another way to say `epochs`; leave one of them out")
+        raise ConfigError("minutes", "cannot be combined with `epochs`; leave one of them out")
     if not isinstance(given.get("minutes", 1), (int, float)) or not given.get("minutes", 1) > 0:
         raise ConfigError("minutes", "must be above 0", value=given["minutes"])
     check_whole(1, validate_every=given.get("validate_every"))

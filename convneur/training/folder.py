@@ -18,8 +18,8 @@ WEIGHTS, FIGURE = "weights.safetensors", "training.png"
 
 
 @contextmanager
-def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool) -> Iterator[None]:
-    """Hold a folder for one run. Args: alone: this process is the one that writes.
+def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool, kind: str = "run") -> Iterator[None]:
+    """Hold a folder for one run. Args: alone: this process is the one that writes; kind: what errors call the work.
 
     Raises: InputError: it holds a run already, or none to go on with, or another process is at work in it.
 
@@ -35,9 +35,9 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool) -> Itera
         yield
         return
     if resume and not (folder / CONFIG).exists():
-        raise InputError(folder, "holds no run to go on with; leave out `resume`")
+        raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
     if (folder / CONFIG).exists() and not (resume or force):
-        raise InputError(folder, "holds a run already; `resume` goes on with it, `force` begins again")
+        raise InputError(folder, f"holds a {kind} already; `resume` goes on with it, `force` begins again")
     new_folder(folder)
     lock = FileLock(folder / ".lock", timeout=0)
     try:
@@ -56,8 +56,10 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool) -> Itera
         lock.release()
 
 
-def read_config(folder: Path, *schemas: str) -> dict[str, Any]:
-    """What was kept of how the work in a folder was begun. Raises: InputError: none, damaged, or of no such schema.
+def read_config(folder: Path, *schemas: str, kind: str = "run") -> dict[str, Any]:
+    """What was kept of how the work in a folder was begun. Args: kind: what errors call the work.
+
+    Raises: InputError: none, damaged, or of no such schema.
 
     >>> read_config(Path("runs/none"), "convneur.run/2")
     Traceback (most recent call last):
@@ -67,11 +69,11 @@ def read_config(folder: Path, *schemas: str) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(folder, "holds no run to go on with; leave out `resume`") from None
+        raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`") from None
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be read ({error}); begin again with `force`") from None
     if not isinstance(config, dict) or config.get("schema") not in schemas:
-        raise InputError(path, f"describes no {schemas[0].partition('/')[0]}; begin again with `force`")
+        raise InputError(path, f"does not describe a {kind}; begin again with `force`")
     return config
 
 

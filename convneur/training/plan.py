@@ -180,8 +180,10 @@ class RunPlan:
         return {**self.config.to_dict(), **self.settings.to_dict(), **dataclasses.asdict(self.request)}
 
 
-def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, Any]) -> None:
+def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, Any], kind: str = "run") -> None:
     """Raise for a setting that is given with another value than a run or a study was begun with. Both by name.
+
+    Args: kind: which of the two it is.
 
     Raises: ConfigError: names the first of them.
     """
@@ -189,7 +191,7 @@ def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, A
         if _plain(value) != _plain(begun.get(name)):
             raise ConfigError(
                 name,
-                f"the run in {folder} was begun with {_shown(begun.get(name))}; leave it out, or begin again with "
+                f"the {kind} in {folder} was begun with {_shown(begun.get(name))}; leave it out, or begin again with "
                 "`force`",
                 value=_shown(value),
             )

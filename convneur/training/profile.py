@@ -4,14 +4,16 @@ import copy
 import math
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from accelerate import Accelerator
 
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.training.data import TrainingData
-from convneur.training.engine import anyone
+from convneur.training.engine import anyone, shared
 from convneur.training.plan import VALIDATIONS
 from convneur.training.settings import TrainSettings
 from convneur.training.step import Learner, Precision, autocast, enough_memory
@@ -19,9 +21,12 @@ from convneur.training.validation import confusion_matrix
 
 __all__ = ["TIMED", "StepTime", "faster_precision", "profile_steps"]
 
-TIMED = 20  # steps that a duration is judged by
+TIMED = 20  # steps that a duration is judged by, at most
 _WARM = 3  # steps before any is timed
+_ENOUGH = 3  # timed steps, at the least, where they may not take longer than a given time
+_PROFILING = 0.1  # of a duration, about, for the steps that it is judged by (Choice)
 _VALIDATING = 0.2  # of the time, at most, where a run has a duration
+_HOPELESS = 4.0  # times fp32's time of a product, from which no step is tried in bf16 (Choice)
 _FASTER = 0.9  # of fp32's time, from which bf16 is worth its rounding and no chance (Choice)
 
 
@@ -50,12 +55,41 @@ class StepTime:
         return steps, math.ceil(steps / validations)
 
 
-def faster_precision(full: float, short: float, progress: Progress = silent) -> Precision:
-    """fp32, or bf16 if that is a tenth faster; says so. Args: full, short: seconds of a step in fp32 and in bf16.
+def _bf16_may_pay(device: torch.device) -> bool:
+    """Whether a step is worth timing in bf16.
 
-    >>> faster_precision(full=0.5, short=0.3), faster_precision(full=0.5, short=0.49)
-    ('bf16', 'fp32')
+    A CPU without bf16 instructions multiplies 15 or more times slower in it: a step could take minutes, a small product
+    tells in milliseconds.
     """
+    if device.type != "cpu":
+        return True
+    seconds = {}
+    for kind in (torch.float32, torch.bfloat16):
+        x = torch.ones(192, 192, dtype=kind)
+        times = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            torch.mm(x, x)
+            times.append(time.perf_counter() - begun)
+        seconds[kind] = min(times)
+    return seconds[torch.bfloat16] < _HOPELESS * seconds[torch.float32]
+
+
+def faster_precision(
+    accelerator: Accelerator, step_time: Callable[[Precision], float], progress: Progress = silent
+) -> Precision:
+    """fp32, or bf16 if that is a tenth faster; says so.
+
+    Args: step_time: the seconds of a step in a precision, asked for fp32 first; not at all where bf16 is hopeless.
+
+    >>> seconds = {"fp32": 0.5, "bf16": 0.49}
+    >>> faster_precision(Accelerator(cpu=True), seconds.__getitem__)
+    'fp32'
+    """
+    if not shared(accelerator, _bf16_may_pay(accelerator.device)):
+        progress.note("precision fp32: this processor is far slower in bf16")
+        return "fp32"
+    full, short = step_time("fp32"), step_time("bf16")
     precision: Precision = "bf16" if short < _FASTER * full else "fp32"
     progress.note(f"precision {precision}: a step takes {full:.3g} s in fp32, {short:.3g} s in bf16")
     return precision
@@ -72,11 +106,14 @@ def profile_steps(
     run: int,
     workers: int,
     limit: float = math.inf,
+    minutes: float | None = None,
+    progress: Progress = silent,
 ) -> StepTime:
     """Time a few steps and the validation of an image on a copy of a model, which is then forgotten.
 
     Args:
         steps: how many; run: steps of the run that they are of.
+        minutes: how long the run shall take: about a tenth of that is enough, with fewer steps than `steps`.
         limit: seconds; a step that takes longer is the last and the only one that counts.
     Raises: InputError: as `Trainer.run`.
     """
@@ -84,14 +121,19 @@ def profile_steps(
         learner = Learner(copy.deepcopy(model), settings, data, accelerator, precision)
         total = _WARM + steps
         loader = learner.loader(range(total), workers)
-        times = []
-        for step in range(total):
-            begun = time.perf_counter()
-            learner.step(step, max(run, total), loader)
-            times.append(time.perf_counter() - begun)
-            if anyone(accelerator, times[-1] > limit):  # bf16 on a CPU without its instructions: 15 times as long
-                times = [math.inf] * _WARM + times[-1:]
-                break
+        enough = math.inf if minutes is None else _PROFILING * 60 * minutes
+        times: list[float] = []
+        with progress.steps(f"timing steps in {precision}", total) as advance:
+            for step in range(total):
+                begun = time.perf_counter()
+                learner.step(step, max(run, total), loader)
+                times.append(time.perf_counter() - begun)
+                advance()
+                if anyone(accelerator, times[-1] > limit):
+                    times = [math.inf] * _WARM + times[-1:]
+                    break
+                if anyone(accelerator, step + 1 >= _WARM + _ENOUGH and sum(times) > enough):
+                    break
         images = data.val[:2]
         begun = time.perf_counter()
         with autocast(accelerator.device, precision):

@@ -2,7 +2,7 @@
 
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,8 +16,8 @@ from convneur.training.trainer import Trainer
 __all__ = ["RecordReport", "announce"]
 
 
-def announce(trainer: Trainer, model: str, progress: Progress, *, profiled: bool) -> None:
-    """Say the plan, before the first step. Args: profiled: steps were timed, so that the peak memory is known."""
+def announce(trainer: Trainer, model: str, progress: Progress) -> None:
+    """Say the plan, before the first step."""
     settings, config, data = trainer.settings, trainer.model.config, trainer.data
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     chunks, unreached = trainer.model.chunks(*settings.crop), trainer.model.unreached(*settings.crop)
@@ -29,12 +29,12 @@ def announce(trainer: Trainer, model: str, progress: Progress, *, profiled: bool
                   f"{settings.epochs:.3g} epochs, validated every {trainer.validate_every}"),
         ("on", f"{accelerator.num_processes} x {accelerator.device.type}, {trainer.precision}"),
         # Weights, their average, gradients and two moments; what activations take shows once steps have been made.
-        ("memory", f"{_peak(trainer)} in use after the timed steps" if profiled else
-                   f"{5 * 4 * parameters / 2**20:.0f} MiB for weights and optimizer; with activations after 20 steps"),
+        ("memory", f"{_peak(trainer)} in use after the timed steps" if trainer.profiled else
+                   f"{5 * 4 * parameters / 2**20:.0f} MiB for weights and optimizer; activations not counted yet"),
     ]  # fmt: skip
     if any(chunks):
-        few = [f"{what} of stage {', '.join(map(str, stages))}" for what, stages in unreached.items()]
-        learn = f"too few for a gradient of {' and '.join(few)} (`min_chunks`)" if few else "all parameters learn"
+        few = [f"{what} in {_stages(stages)}" for what, stages in unreached.items()]
+        learn = f"too few to train {', and '.join(few)}; see `min_chunks`" if few else "all parameters learn"
         rows.insert(1, ("chunks", f"{', '.join(map(str, chunks))} in stages 1 to 4 at this size: {learn}"))
     for what, words in rows:
         progress.note(f"{what:8}{words}")
@@ -63,8 +63,13 @@ class RecordReport:
             self._timed = True
             left = (trainer.steps - step) * trainer.settings.batch / rate
             self._progress.note(
-                f"step {step}: {rate:.3g} images/s, {left / 60:.3g} min of steps, {_peak(trainer)} in use"
+                f"step {step}: {rate:.3g} images/s, about {left / 60:.3g} min of steps left, {_peak(trainer)} in use"
             )
+
+
+def _stages(stages: Sequence[int]) -> str:
+    *first, last = map(str, stages)
+    return f"stages {', '.join(first)} and {last}" if first else f"stage {last}"
 
 
 def _peak(trainer: Trainer) -> str:

@@ -136,9 +136,11 @@ def read_result(folder: str | Path) -> TrainResult:
 
     >>> read_result("runs/none")
     Traceback (most recent call last):
-    convneur.errors.InputError: runs/none: holds no run to go on with; leave out `resume`
+    convneur.errors.InputError: runs/none: holds no run
     """
     folder = Path(folder)
+    if not RunPlan.is_in(folder):
+        raise InputError(folder, "holds no run")
     plan = RunPlan.read(folder)
     progress = read_progress(folder / STATE)
     if progress["step"] < plan.steps:

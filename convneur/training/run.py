@@ -88,7 +88,7 @@ def train(
 
     >>> train(".", out="runs/new", learning_rate=0.1)
     Traceback (most recent call last):
-    convneur.errors.ConfigError: learning_rate: is no setting of a recipe or a model
+    convneur.errors.ConfigError: learning_rate: is not a setting of the recipe or the model
     """
     check_whole(1, save_every=save_every)
     asked = Asked.of(
@@ -131,7 +131,7 @@ def train(
         progress = silent  # one process speaks for all
     parts = accelerator.num_processes * settings.accumulate
     if settings.batch % parts:
-        raise ConfigError("batch", f"must be a multiple of processes x accumulate, {parts}", value=settings.batch)
+        raise ConfigError("batch", f"must be a multiple of {parts} (processes x `accumulate`)", value=settings.batch)
     with run_folder(folder, resume=resume, force=force, alone=main):
         found = shared(accelerator, _found(data, request, workers, begun, progress) if main else None)
         if begun is not None and begun.images != found.fingerprint:
@@ -158,8 +158,7 @@ def train(
             plan.write(folder)
         trainer.settings, trainer.precision = plan.settings, plan.precision
         trainer.steps, trainer.validate_every = plan.steps, plan.validate_every
-        profiled = begun is None and (request.minutes is not None or request.precision == "auto")
-        announce(trainer, request.model, progress, profiled=profiled)
+        announce(trainer, request.model, progress)
         first = read_progress(folder / STATE)["step"] if going_on else 0
         with (
             progress.steps("training", plan.steps) as advance,
@@ -195,15 +194,22 @@ def _decided(trainer: "Trainer", request: RunRequest, progress: Progress) -> Run
     from convneur.training.engine import shared
     from convneur.training.profile import StepTime, faster_precision
 
+    times: dict[Precision, float] = {}
+
+    def step_time(precision: "Precision") -> float:
+        limit = 2 * times.get("fp32", math.inf)
+        profile = trainer.profile(precision, 3, limit=limit, progress=progress)
+        times[precision] = shared(trainer.accelerator, profile).step
+        return times[precision]
+
     precision: Precision = "bf16" if request.precision == "bf16" else "fp32"
     if request.precision == "auto":
-        full = shared(trainer.accelerator, trainer.profile("fp32", 3)).step
-        short = shared(trainer.accelerator, trainer.profile("bf16", 3, limit=2 * full)).step
-        precision = faster_precision(full, short, progress)
+        precision = faster_precision(trainer.accelerator, step_time, progress)
     settings, steps = trainer.settings, trainer.steps
     validate_every = request.steps_between_validations(steps)
     if request.minutes is not None:
-        time: StepTime = shared(trainer.accelerator, trainer.profile(precision))
+        profile = trainer.profile(precision, minutes=request.minutes, progress=progress)
+        time: StepTime = shared(trainer.accelerator, profile)
         images = math.ceil(len(trainer.data.val) / trainer.accelerator.num_processes)
         steps, validate_every = time.plan(60 * request.minutes, images, request.validate_every)
         settings = dataclasses.replace(settings, epochs=steps * settings.batch / len(trainer.data.train))

@@ -85,7 +85,7 @@ class TrainSettings:
         for name in ("crop", "scale"):
             value = getattr(self, name)
             if not isinstance(value, (list, tuple)) or len(value) != 2:
-                raise ConfigError(name, "give two values", value=value)
+                raise ConfigError(name, "give two numbers", value=value)
             object.__setattr__(self, name, tuple(value))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

@@ -44,7 +44,9 @@ class Learner:
         self.shard = BatchShard(accelerator.process_index, accelerator.num_processes, settings.accumulate)
         parts = self.shard.parts
         if settings.batch % parts:
-            raise ConfigError("batch", f"must be a multiple of processes x accumulate, {parts}", value=settings.batch)
+            raise ConfigError(
+                "batch", f"must be a multiple of {parts} (processes x `accumulate`)", value=settings.batch
+            )
         self.optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.lr)
         self.weights = class_weights(settings.class_weights, data.counts).to(device)
         self.wrapped = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model

@@ -20,6 +20,7 @@ from convneur.checkpoints import save_checkpoint
 from convneur.data.images import MEAN, STD
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
+from convneur.progress import Progress, silent
 from convneur.training.data import TrainingData
 from convneur.training.diagnostics import LARGEST, SATURATED, read_diagnostics
 from convneur.training.engine import anyone
@@ -43,7 +44,7 @@ class Trainer:
         precision: of the matrix products; workers: processes that decode.
         listeners: called with the record of each tenth step and each validation, as in metrics.jsonl.
         stop: asked after each step whether to end early, the state saved.
-        about: kept in the weights' provenance.
+        about: kept in the weights' provenance. profiled: whether steps were timed, on a copy of the model.
 
     What `train` does with a recipe, a plan in the folder and a report, by hand:
 
@@ -78,6 +79,7 @@ class Trainer:
     warn: Callable[[str], object] = lambda line: None
     stop: Callable[[], bool] = lambda: False
     about: Mapping[str, Any] = field(default_factory=dict)
+    profiled: bool = False
 
     def run(self, *, resume: bool = False) -> tuple[Mapping[str, Any], ...]:
         """Train from the start, or from the state in the folder; the record of each validation.
@@ -136,11 +138,20 @@ class Trainer:
                 raise KeyboardInterrupt(f"saved at step {done} of {self.steps}; `resume` goes on from there")
         return progress
 
-    def profile(self, precision: Precision, steps: int = TIMED, *, limit: float = math.inf) -> StepTime:
+    def profile(
+        self,
+        precision: Precision,
+        steps: int = TIMED,
+        *,
+        limit: float = math.inf,
+        minutes: float | None = None,
+        progress: Progress = silent,
+    ) -> StepTime:
         """Time a few steps of the run and the validation of an image on a copy of the model; see `profile_steps`."""
+        self.profiled = True
         return profile_steps(
             self.model, self.settings, self.data, self.accelerator, precision, steps=steps, run=self.steps,
-            workers=self.workers, limit=limit,
+            workers=self.workers, limit=limit, minutes=minutes, progress=progress,
         )  # fmt: skip
 
     def _tell(self, record: Mapping[str, Any]) -> None:
@@ -177,7 +188,7 @@ class Trainer:
     def _diverged(self, step: int, why: str) -> InputError:
         state = self.folder / STATE
         kept = f"the last good state is kept in {state}" if state.exists() else "no state was saved before it"
-        return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller `lr` or `precision fp32`")
+        return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller `lr`, or with `precision` fp32")
 
     def _validate(self, model: ConvNeur) -> dict[str, Any]:
         accelerator, data = self.accelerator, self.data

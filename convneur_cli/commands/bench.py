@@ -12,7 +12,7 @@ from convneur.results import SUFFIXES
 from convneur_cli.errors import FAILED
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.model import AnyModelOptions
-from convneur_cli.results import FIGURES, check_outputs
+from convneur_cli.outputs import FIGURES, check_outputs
 
 __all__ = ["bench"]
 

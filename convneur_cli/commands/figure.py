@@ -9,7 +9,7 @@ from convneur.files import new_file
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
-from convneur_cli.results import FIGURES, check_outputs
+from convneur_cli.outputs import FIGURES, check_outputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,8 @@ __all__ = ["accuracy", "architecture"]
 def accuracy(
     common: CommonOptions,
     full: Annotated[
-        bool, typer.Option("--full", help="Place ConvNeur's points at their full count, arrows from the printed ones.")
+        bool,
+        typer.Option("--full", help="Place ConvNeur's points at their full count, with arrows from the printed ones."),
     ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The figure: .png, .svg, .pdf.", metavar="FILE")

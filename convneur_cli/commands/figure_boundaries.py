@@ -55,9 +55,10 @@ def boundaries(
         Path, typer.Option("--output", "-o", help="The figure: .png, .svg, .pdf.", metavar="FILE")
     ] = Path("boundaries.png"),
 ) -> None:
-    """Draw Figure 3: image, truth, local-only twin and ConvNeur, with boundary F1, trimap mIoU and Hausdorff distance.
+    """Draw Figure 3: image, ground truth, local-only twin and ConvNeur, with their boundary scores.
 
-    Each value is the image's own, by eval-boundary's definitions; the trimap is 3 pixels wide to each side (Choice).
+    Boundary F1, trimap mIoU and Hausdorff distance of that image, as eval-boundary defines them; the trimap is 3
+    pixels wide to each side (Choice).
 
     Example: `convneur figure boundaries predictions/ labels/ --twin others/ --images nuclei/images/val
     --classes classes.txt -o boundaries.png`

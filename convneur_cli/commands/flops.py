@@ -12,7 +12,7 @@ from convneur.results import SUFFIXES
 from convneur_cli.errors import CHECK_FAILED, FAILED
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.model import AnyModelOptions
-from convneur_cli.results import FIGURES, check_outputs
+from convneur_cli.outputs import FIGURES, check_outputs
 
 __all__ = ["flops"]
 
@@ -63,15 +63,15 @@ def flops(
         typer.Option(
             "--output",
             "-o",
-            help="Write the result: .json, .csv (the list of --by), .md, .tex.",
+            help="Write the result: .json, .csv (the split, with --by), .md, .tex.",
             metavar="FILE",
         ),
     ] = None,
 ) -> int | None:
     """Count what a model costs, and find whether its cost grows with the pixels or with their square.
 
-    Models are counted on torch's meta device, at any size in no memory: nothing is computed, but by fvcore, and for an
-    external model that cannot run so.
+    Models are counted on torch's meta device, where nothing is computed and no size needs memory. Two things do run:
+    the fvcore counter, and an external model that the meta device cannot run.
 
     Any model of three image channels can be counted: `--model package.module:factory` imports the module, which runs
     its code, and calls the factory, with `img_size` where it takes that; `--model timm/NAME` needs `convneur[timm]`.

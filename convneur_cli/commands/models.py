@@ -9,7 +9,7 @@ from convneur.results import SUFFIXES
 from convneur_cli.errors import FAILED
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.model import ModelsOptions
-from convneur_cli.results import check_outputs
+from convneur_cli.outputs import check_outputs
 
 __all__ = ["models"]
 

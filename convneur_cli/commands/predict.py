@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from convneur.sizes import find_size
 from convneur_cli.errors import FAILED, existing_path
 from convneur_cli.options.common import CommonOptions
-from convneur_cli.sizes import parse_size
 
 __all__ = ["predict"]
 
@@ -77,7 +77,7 @@ def predict(
         weights=weights,
         out=out,
         scale=scale,
-        window=None if window == "none" else parse_size("--window", window),
+        window=None if window == "none" else find_size(window, setting="window"),
         batch=batch,
         probabilities=probabilities,
         overlays=overlays,

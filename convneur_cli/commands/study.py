@@ -62,8 +62,8 @@ def study(
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Time of a run, averaged over the twins; becomes a number of steps, equal for all, after 20 timed "
-            "steps of each.",
+            help="Time of a run, averaged over the twins; becomes a number of steps, equal for all, after up to 20 "
+            "timed steps of each.",
             show_default="20",
         ),
     ] = None,

@@ -7,7 +7,7 @@ import typer
 
 from convneur.results import SUFFIXES
 from convneur_cli.options.common import CommonOptions
-from convneur_cli.results import check_outputs
+from convneur_cli.outputs import check_outputs
 
 __all__ = ["tables"]
 

@@ -34,11 +34,11 @@ def train(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Training time in place of --epochs; becomes a number of steps after 20 timed ones."),
+        typer.Option(help="Training time in place of --epochs; becomes a number of steps after up to 20 timed ones."),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the run in --out; no option may differ from what it was begun with."),
+        typer.Option("--resume", help="Go on with the run in --out; options may be left out, but not changed."),
     ] = False,
     save_every: Annotated[
         int, typer.Option(min=1, help="Steps between saved training states.", rich_help_panel=RUN)

@@ -13,7 +13,7 @@ from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
-from convneur_cli.results import check_outputs
+from convneur_cli.outputs import check_outputs
 
 if TYPE_CHECKING:
     from convneur.gates import GateResult

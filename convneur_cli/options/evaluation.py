@@ -25,7 +25,7 @@ class InputOptions(DataSetOptions):
     num_classes: Annotated[
         int | None,
         typer.Option(
-            help="Number of classes: they are 0 to this - 1.",
+            help="Number of classes, which are numbered from 0.",
             metavar="N",
             show_default="the preset's, or highest label of GT + 1",
         ),
@@ -61,8 +61,8 @@ class InputOptions(DataSetOptions):
         Path | None,
         typer.Option(
             "--list",
-            help="A file of the pairs, one per line: prediction, tab or comma, ground truth. Relative paths lead from "
-            "PREDS and GT if given.",
+            help="A file of the pairs, one per line: prediction, tab or comma, ground truth. Relative paths start at "
+            "PREDS and GT where those are given.",
             metavar="FILE",
             readable=False,
             rich_help_panel=_FILES,
@@ -75,7 +75,7 @@ class InputOptions(DataSetOptions):
     resize: Annotated[
         Literal["nearest"] | None,
         typer.Option(
-            help="Resize predictions of another size to the ground truth's.",
+            help="Resize predictions whose size differs from the ground truth's.",
             show_default="an error",
             rich_help_panel=_FILES,
         ),
@@ -143,7 +143,10 @@ class MetricOptions:
     ] = "directed"
     connectivity: Annotated[
         Literal["4", "8"],
-        typer.Option(help="Distances: how many neighbours decide on border pixels.", rich_help_panel=_METRICS),
+        typer.Option(
+            help="Distances: a pixel is on the border if one of this many neighbours is outside the mask.",
+            rich_help_panel=_METRICS,
+        ),
     ] = "4"
     surface_dice_tau: Annotated[
         str,
@@ -218,7 +221,7 @@ class PictureOptions:
     ] = None
     report: Annotated[
         Path | None,
-        typer.Option(help="Write one self-contained HTML page with all of it.", metavar="FILE.html"),
+        typer.Option(help="Write tables and figures as one HTML page that needs no network.", metavar="FILE.html"),
     ] = None
     images: Annotated[
         Path | None,
@@ -240,7 +243,10 @@ class PictureOptions:
     figures_count: Annotated[
         int,
         typer.Option(
-            min=1, max=1000, help="How many of the worst, median and best images each.", rich_help_panel=_PICTURES
+            min=1,
+            max=1000,
+            help="How many images to draw of each kind: worst, median, best.",
+            rich_help_panel=_PICTURES,
         ),
     ] = 3
 

@@ -141,8 +141,8 @@ class _Settings:
     head: Annotated[
         Head | None,
         typer.Option(
-            help="What follows the backbone; dense heads have ADE20K's 150 classes.",
-            show_default="classifier",
+            help="What follows the backbone. A dense head has ADE20K's 150 classes; in training, those of the data.",
+            show_default="classifier; light-fpn to train segmentation",
             rich_help_panel=_PANEL,
         ),
     ] = None

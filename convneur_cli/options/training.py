@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from convneur.sizes import find_size
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import Layout, option_group
-from convneur_cli.sizes import parse_size
 
 __all__ = ["LAYOUTS", "RUN", "RecipeOptions", "RunOptions"]
 
@@ -134,7 +134,7 @@ class RecipeOptions:
         """The values that were typed, by their names in TrainSettings."""
         values = {name: value for name, value in vars(self).items() if value is not None}
         if self.crop is not None:
-            values["crop"] = parse_size("--crop", self.crop)
+            values["crop"] = find_size(self.crop, setting="crop")
         if self.scale is not None:
             try:
                 low, high = map(float, self.scale.split(","))

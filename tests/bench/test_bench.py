@@ -453,6 +453,7 @@ def test_what_fails_is_told_and_in_the_result() -> None:
     result = run_bench({"picky": Recording("picky", [])}, sizes=["31"], progress=lines, **QUICK)  # type: ignore[arg-type]
     assert result.refused == (RefusedCase("picky", BenchCase(31, 31, 1), "31 is no size (input 1x3x31x31)"),)
     assert lines.errors == ["picky on 1 image of 31: 31 is no size (input 1x3x31x31)"]
+    assert "Refused: picky on 1 image of 31: 31 is no size (input 1x3x31x31)." in str(result)
     assert lines.notes[0].startswith("picky cannot be counted on 1 image of 31")
 
 

@@ -119,7 +119,7 @@ def test_the_table_and_what_is_said_of_it(run: Any, quiet_machine: None, monkeyp
     lines = run.out.splitlines()
     assert lines[0].strip() == "Forward pass: cpu, bfloat16, 1 thread, 2 repeats"
     assert [" ".join(line.split()) for line in lines[1:3]] == [
-        "p50 p90 images ns GMACs peak of the time to",
+        "p50 p90 images ns GMACs peak of the time vs",
         "model size batch ms ms /s /px /s MB count the first",
     ]
     rows = [line.split() for line in lines[4:8]]

@@ -154,7 +154,7 @@ def test_a_killed_study_ends_with_the_same_table(study: Any, place: Path) -> Non
     assert study(*arguments, "--out", "killed") == 1
     assert "--resume goes on" in study.line
     assert study("seg", "--out", "killed", "--resume", "--workers", "0") == 0, study.err
-    assert "2 twins x 2 seeds = 4, 2 are finished" in study.err
+    assert "4: 2 twins x 2 seeds; 2 finished" in study.err
     for name in ("study.json", "study.md", "study.html", "study.csv"):
         assert (place / "killed" / name).read_bytes() == (place / "whole" / name).read_bytes()
     assert finished.stat().st_mtime_ns == before
@@ -181,12 +181,12 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
     assert (place / "out" / "study.md").read_bytes() == (place / "whole" / "study.md").read_bytes()
 
     for changed, words in {
-        ("--epochs", "9"): "--epochs 9.0: the run in out was begun with 8",
-        ("--mem-dim", "16"): "--mem-dim 16: the run in out was begun with 8",
-        ("--lr", "0.5"): "--lr 0.5: the run in out was begun with 0.01",
-        ("--folds", "2"): "--folds 2: the run in out was begun with none",
-        ("--split", "val"): "--split val: the run in out was begun with none",
-        ("--minutes", "3"): "--minutes 3.0: the run in out was begun with none",
+        ("--epochs", "9"): "--epochs 9.0: the study in out was begun with 8",
+        ("--mem-dim", "16"): "--mem-dim 16: the study in out was begun with 8",
+        ("--lr", "0.5"): "--lr 0.5: the study in out was begun with 0.01",
+        ("--folds", "2"): "--folds 2: the study in out was begun with none",
+        ("--split", "val"): "--split val: the study in out was begun with none",
+        ("--minutes", "3"): "--minutes 3.0: the study in out was begun with none",
     }.items():
         assert study("cls", "--out", "out", "--resume", *changed) == 2
         assert words in study.line
@@ -227,9 +227,9 @@ def test_python_goes_on_with_the_commands_study_and_the_command_with_pythons(
             assert (place / out / name).read_bytes() == (place / "whole" / name).read_bytes()
     with pytest.raises(ConfigError, match="twins none: the study was begun with another model of this name"):
         run_study("cls", out="typed", resume=True, twins={"none": {"mem_dim": 16}})
-    with pytest.raises(ConfigError, match=r"lr 0.5: the run in typed was begun with 0.01"):
+    with pytest.raises(ConfigError, match=r"lr 0.5: the study in typed was begun with 0.01"):
         run_study("cls", out="typed", resume=True, lr=0.5)
-    with pytest.raises(ConfigError, match="folds 2: the run in typed was begun with none"):
+    with pytest.raises(ConfigError, match="folds 2: the study in typed was begun with none"):
         run_study("cls", out="typed", resume=True, folds=2)
 
 
@@ -249,9 +249,9 @@ def test_a_study_of_version_0_1_0_goes_on_to_its_end(
         assert path.read_text().startswith(records)  # gone on with, not begun again
     assert json.loads((place / "study" / "config.json").read_text())["schema"] == "convneur.study-plan/2"
     assert study("cls", "--out", "study", "--resume", "--workers", "0", "--seeds", "2,", "--epochs", "12") == 0
-    assert "2 twins x 2 seeds = 4, 2 are finished" in study.err
+    assert "4: 2 twins x 2 seeds; 2 finished" in study.err
     assert study("cls", "--out", "study", "--resume", "--epochs", "11") == 2
-    assert "--epochs 11.0: the run in study was begun with 12" in study.line
+    assert "--epochs 11.0: the study in study was begun with 12" in study.line
 
 
 @pytest.mark.slow
@@ -265,7 +265,7 @@ def test_seeds_trained_apart_are_one_study(study: Any, place: Path) -> None:
     shutil.copytree(place / "there" / "runs", place / "here" / "runs", dirs_exist_ok=True)
     assert study("seg", "--out", "here", "--resume", "--seeds", "2", "--json") == 0, study.err
     assert study.json == whole
-    assert "2 twins x 2 seeds = 4, 4 are finished" in study.err
+    assert "4: 2 twins x 2 seeds; 4 finished" in study.err
 
 
 @pytest.mark.slow
@@ -335,6 +335,7 @@ def test_bf16_is_taken_if_it_is_a_tenth_quicker(
     command: Callable[[str], Any], place: Path, monkeypatch: pytest.MonkeyPatch, name: str, short: float, precision: str
 ) -> None:
     seconds = {"fp32": 1.0, "bf16": short}
+    monkeypatch.setattr("convneur.training.profile._bf16_may_pay", lambda device: True)
     monkeypatch.setattr(Trainer, "profile", lambda self, precision, *_, **how: StepTime(seconds[precision], 0.1))
     monkeypatch.setattr(Trainer, "run", decided)
     monkeypatch.setattr(Study, "go", decided)
@@ -346,9 +347,9 @@ def test_bf16_is_taken_if_it_is_a_tenth_quicker(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--twins", "sometimes"], 2, "--twins sometimes: sometimes is no twin; begin with none, per-stage"),
+        (["--twins", "sometimes"], 2, "--twins sometimes: sometimes is not a twin; begin with none, per-stage"),
         (["--twins", "none,none"], 2, "--twins none: is there twice"),
-        (["--twins", "none,"], 2, "--twins : a name is no twin"),
+        (["--twins", "none,"], 2, "--twins : a name is not a twin"),
         (["--twins", "none:min_chunks=4"], 2, "--twins none:min_chunks=4: without a memory min_chunks does nothing"),
         (["--twins", "per-stage:min_chunks"], 2, "per-stage:min_chunks: min_chunks: write key=value"),
         (["--twins", "per-stage:depths=1"], 2, "per-stage:depths=1: depths=1: write key=value"),
@@ -367,8 +368,8 @@ def test_bf16_is_taken_if_it_is_a_tenth_quicker(
         (["--folds", "5"], 2, "--folds 5: 6 images are too few"),
         (["--folds", "2", "--split", "val"], 2, "--split val: with --folds each fold is tested on"),
         (["--split", "holdout"], 2, "--split holdout: no such split beside train"),
-        (["--minutes", "1"], 2, "--minutes: is another way to say --epochs"),
-        (["--resume"], 1, "out: holds no run to go on with"),
+        (["--minutes", "1"], 2, "--minutes: cannot be combined with --epochs"),
+        (["--resume"], 1, "out: holds no study to go on with"),
         (["--init", "none.safetensors"], 2, "none.safetensors: no such file"),
     ],
 )

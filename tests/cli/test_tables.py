@@ -81,8 +81,8 @@ def test_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = target.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("## ")] == [
         "## ImageNet-1K, the variants",
-        "## What the global branch holds, m3",
-        "## How it meets the local features, m3",
+        "## What the global branch computes, m3",
+        "## How global and local features are combined, m3",
         "## ADE20K, with a dense head",
     ]
     of_tables = [cells(line) for line in lines if line.startswith("|")]

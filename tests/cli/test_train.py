@@ -407,7 +407,7 @@ def leave_one(place: Path) -> None:
         (None, ["--mixup", "0.5"], 2, "--mixup 0.5: is for classification"),
         (None, ["--recipe", "imagenet"], 2, "recipe imagenet: is not for segmentation"),
         (None, ["--recipe", "none.json"], 1, "none.json: cannot be read"),
-        (None, ["--minutes", "1", "--epochs", "2"], 2, "--minutes: is another way to say --epochs"),
+        (None, ["--minutes", "1", "--epochs", "2"], 2, "--minutes: cannot be combined with --epochs"),
         (None, ["--head", "classifier"], 2, "--head classifier: labels no pixels"),
         (None, ["--init", "none.safetensors"], 2, "none.safetensors: no such file"),
         (None, ["--resume"], 1, "run: holds no run to go on with"),

@@ -112,7 +112,7 @@ def test_ctrl_c_saves_and_resume_goes_on_as_if_nothing_had_happened(place: Path)
 def test_what_is_wrong_ends_all_processes(place: Path) -> None:
     done = run(2, *CLASSIFY, "--batch", "3", "--out", "run")
     assert done.returncode != 0
-    assert "error: --batch 3: must be a multiple of processes x accumulate, 2" in done.stderr
+    assert "error: --batch 3: must be a multiple of 2 (processes x --accumulate)" in done.stderr
     done = run(2, *CLASSIFY, "--lr", "1e30", "--warmup", "0", "--out", "run", "--force")
     assert done.returncode != 0
     assert "is no number" in done.stderr

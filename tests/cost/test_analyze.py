@@ -127,10 +127,16 @@ def test_sizes_in_every_form() -> None:
         ({"counter": "eyes"}, "counter 'eyes': choose dispatch, fvcore, both"),
         ({"by": "layer"}, "by 'layer': choose branch, module, operator"),
         ({"compare": ["self-attention", "cnn"]}, "compare 'cnn': choose self-attention, local-only"),
-        ({"compare": "local-only", "models": Plain}, "compare: `models Plain` has no paper"),
-        ({"models": Plain, "chunks": 4}, "chunks: is a setting of ConvNeur, which `models Plain` is not"),
+        (
+            {"compare": "local-only", "models": Plain},
+            "compare: only a ConvNeur has twins, and Plain is another model",
+        ),
+        ({"models": Plain, "chunks": 4}, "chunks: is a setting of ConvNeur, and Plain is another model; leave it out"),
         ({"mem_dim": 0}, "mem_dim 0: must be whole"),
-        ({"colour": 3}, "colour: is no setting"),
+        ({"colour": 3}, "colour: is not a setting"),
+        ({"models": Plain, "colour": 3}, "colour: is not a setting"),
+        ({"models": Plain, "by": "branch"}, "by: only a ConvNeur has branches, and Plain is"),
+        ({"models": Plain, "convention": "paper"}, "convention: the paper's is for ConvNeur alone, and Plain is"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments: dict[str, Any], says: str) -> None:
@@ -190,6 +196,30 @@ def test_checks(both: CostReport) -> None:
     assert refused.problems == (
         "ConvNeur at 16: image of 16x16: ConvNeur needs at least 32x32 pixels (input 1x3x16x16)",
     )
+    for text in (str(refused), str(refused.verbose())):
+        assert "Refused: ConvNeur at 16: image of 16x16: ConvNeur needs at least 32x32 pixels" in text
+
+
+def test_a_factory_that_fails_is_one_problem() -> None:
+    def broken() -> Plain:
+        raise RuntimeError("no weights here")
+
+    report = analyze(broken, sizes=[64, 96])
+    assert report.problems == ("broken at 64, 96: the factory failed: RuntimeError: no weights here",)
+    assert "Refused: broken at 64, 96: the factory failed" in str(report)
+
+
+def test_twins_stand_beside_the_convneur_when_other_models_are_counted_too() -> None:
+    report = analyze({"own": SMALL, "plain": Plain}, sizes=64, compare="local-only")
+    assert [model.shown for model in report.with_twins] == ["own", "own's local-only twin", "plain"]
+
+
+def test_modules_stand_in_the_order_in_which_they_run() -> None:
+    # At 32 px no stage has a second chunk, so nothing is written there.
+    report = analyze("m1", sizes=[32, 512], by="module")
+    names = [row[0] for row in report.tables()[1].rows]
+    assert names[-2:] == ["head.linear", "total"]
+    assert "stages.2.0.global_branch.mixer.write" in names[: names.index("stages.2.1.local_branch.dw_conv")]
 
 
 def test_it_is_frozen(both: CostReport) -> None:

@@ -103,7 +103,7 @@ def test_titans_misses_both_without_and_with_its_attention_products() -> None:
     assert complete < row.full_gmacs  # which has the memory's updates too
     assert row.why.startswith("7.5% under 3.1; ")
     assert f"with them {complete:.3f}, {complete / 3.1 - 1:.1%} over 3.1" in row.why
-    assert "not bent to fit" in row.why
+    assert "not tuned to the printed value" in row.why
 
 
 def test_titans_numbers_are_counted() -> None:

@@ -73,19 +73,25 @@ def test_one_image_has_no_interval(place: Path) -> None:
 
 def test_only_images_that_both_scored_count(place: Path) -> None:
     (place / "other" / "a.png").write_bytes(b"")
-    a, b = (evaluate(folder, "gt", num_classes=3, metrics="miou") for folder in ("pred", "other"))
+    a = evaluate("pred", "gt", num_classes=3, metrics="miou")
+    with pytest.warns(UserWarning, match=r"^a: "):
+        b = evaluate("other", "gt", num_classes=3, metrics="miou")
     assert (b.images, len(b.failed)) == (4, 1)
     assert a.compare(b).images == 4
     for name in ("b", "city/c", "city/d", "e"):
         (place / "other" / f"{name}.png").write_bytes(b"")
-    nothing = evaluate("other", "gt", num_classes=3, metrics="miou")
+    with pytest.warns(UserWarning, match=r"^(a|b|city/c|city/d|e): "):
+        nothing = evaluate("other", "gt", num_classes=3, metrics="miou")
     with pytest.raises(InputError, match="no image was scored in both"):
         a.compare(nothing)
 
 
 def test_other_images_or_settings_are_refused(place: Path) -> None:
     a = evaluate("pred", "gt", metrics="miou")
-    with pytest.raises(ConfigError, match="different settings"):
+    with pytest.raises(ConfigError, match=r"^other: .* make both with the same metrics$"):
         a.compare(evaluate("pred", "gt", metrics="hd95"))
+    with pytest.raises(ConfigError, match=r"^other: must be an Evaluation, not a str$"):
+        a.compare("other")  # type: ignore[arg-type]
+    assert repr(a.compare(a)) == "<Comparison of pred with pred, 5 images>"
     with pytest.raises(InputError, match=r"other images than `predictions` \(b, city/c, city/d and 1 more"):
         a.compare(evaluate("pred/a.png", "gt/a.png", metrics="miou", num_classes=3))

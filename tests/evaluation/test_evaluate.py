@@ -1,7 +1,11 @@
 """`evaluate` from Python: what it takes, what it gives, what it refuses, and that nothing half made is left."""
 
+import copy
 import csv
 import json
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +57,15 @@ def test_it_is_frozen_and_prints_itself(place: Path) -> None:
     plain = found.to_dict()
     plain["overall"]["miou"] = 0
     assert found.overall["miou"] > 0
+
+
+def test_it_pickles_and_copies(place: Path) -> None:
+    found = evaluate("pred", "gt", metrics=["miou", "hd95"], against="other")
+    for twin in (pickle.loads(pickle.dumps(found)), copy.deepcopy(found)):
+        assert str(twin) == str(found)
+        assert twin.to_dict() == found.to_dict()
+        assert twin.compare(found).overall["miou"]["high"] == 0
+        assert twin.scene("a").name == "a"
 
 
 def test_it_is_saved_by_suffix(place: Path) -> None:
@@ -171,7 +184,8 @@ def test_no_message_speaks_of_options(place: Path) -> None:
 def test_a_pair_that_fails_is_typed_and_left_out(place: Path) -> None:
     (place / "other" / "b.png").write_bytes(b"")
     Image.fromarray(np.full((41, 59), 9, np.uint8)).save("gt/b.png")
-    found = evaluate("pred", "gt", num_classes=3, against="other")
+    with pytest.warns(UserWarning, match=r"^b( \(against\))?: "):
+        found = evaluate("pred", "gt", num_classes=3, against="other")
     assert [(failure.name, failure.model) for failure in found.failed] == [("b", 0), ("b", 1)]
     assert found.failed[0].why.startswith("ground-truth label 9")
     assert [row["name"] for row in found.to_dict()["failed"]] == ["b", "b (against)"]
@@ -187,6 +201,15 @@ def test_warnings_are_python_warnings_and_kept(place: Path) -> None:
     with pytest.warns(UserWarning, match="1 prediction without a ground truth, ignored: more"):
         found = evaluate("pred", "gt")
     assert found.warnings == ("1 prediction without a ground truth, ignored: more",)
+
+
+def test_arrays_and_empty_lists_are_refused(place: Path) -> None:
+    maps = np.zeros((2, 4, 4), int)
+    for given in (maps, list(maps)):
+        with pytest.raises(ConfigError, match=r"^predictions: evaluate reads files; for arrays there is"):
+            evaluate(given, given)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"^predictions: the list is empty"):
+        evaluate([], [])
 
 
 # --- pairs alone ---
@@ -213,3 +236,14 @@ def test_the_result_is_one_type_from_the_door() -> None:
     for name in convneur.evaluation.__all__:
         assert getattr(convneur.evaluation, name) is not None
     assert convneur.evaluation.Evaluation is Evaluation
+
+
+def test_a_script_without_a_main_guard_is_told_of_it(place: Path) -> None:
+    script = place / "script.py"
+    script.write_text(
+        'from convneur.evaluation import evaluate\nevaluate("pred", "gt", metrics="miou", num_classes=3, workers=2)\n'
+    )
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    # Somewhere in it: the workers' own words may come later.
+    assert 'must call it below `if __name__ == "__main__":`.' in ran.stderr

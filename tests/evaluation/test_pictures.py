@@ -55,7 +55,7 @@ def test_a_scene_is_what_the_figure_takes(place: Path) -> None:
     errors = scene.predictions[0].errors
     assert (errors.missed | errors.spurious)[y : y + height, x : x + width].any()
     assert boundary_figure(scene).axes
-    with pytest.raises(InputError, match="no image z was scored"):
+    with pytest.raises(InputError, match="z: no image of this name was scored"):
         found.scene("z")
 
 
@@ -69,3 +69,9 @@ def test_the_images_of_figure_3(place: Path) -> None:
     assert len(paper_figure(found.scenes).axes) == 6
     assert found.to_dict()["file"] is None
     assert "e      twin" in str(found)
+
+
+def test_a_report_is_a_page(place: Path) -> None:
+    found = evaluate("pred", "gt", metrics="miou")
+    with pytest.raises(ConfigError, match=r"^path report\.txt: the name must end in \.html$"):
+        found.save_report("report.txt")

@@ -118,7 +118,10 @@ def test_a_batch_is_each_image(tiny: dict[str, Any], tmp_path: Path) -> None:
     Image.fromarray(PIXELS).save(tmp_path / "photos" / "a.png")
     Image.fromarray(PIXELS[::-1]).save(tmp_path / "photos" / "more" / "b.png")
     (tmp_path / "photos" / "bad.png").write_text("no image")
-    batch = inspect_batch(tmp_path / "photos", size="native", **tiny)
+    with pytest.warns(UserWarning, match=r"bad\.png: not an image"):
+        batch = inspect_batch(tmp_path / "photos", size="native", **tiny)
+    assert "1 image could not be measured." in str(batch)
+    assert repr(batch).startswith("<GateBatch of 2 images by ")
     assert [Path(name).name for name in batch.names] == ["a.png", "b.png"]
     assert [(Path(one.name).name, "not an image" in one.why) for one in batch.failed] == [("bad.png", True)]
     assert batch.values.shape == (2, 4, 10)
@@ -133,6 +136,13 @@ def test_a_batch_is_each_image(tiny: dict[str, Any], tmp_path: Path) -> None:
     assert str(objects).startswith("Gates of 2 images, measured against masks: mean [95% interval]")
     batch.save(tmp_path / "gates.csv")
     assert len((tmp_path / "gates.csv").read_text().splitlines()) == 9
+
+
+def test_no_image_is_an_error_not_an_empty_result(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="none: no such file or folder"):
+        inspect_batch(tmp_path / "none")
+    with pytest.raises(ConfigError, match="images: is empty"):
+        inspect_batch([])
 
 
 def test_what_should_not_be_missed_is_a_warning(config: ConvNeurConfig) -> None:
@@ -162,7 +172,7 @@ def test_what_should_not_be_missed_is_a_warning(config: ConvNeurConfig) -> None:
         ({"seed": -1}, "seed", "must be 0 to"),
         ({"model": torch.nn.Identity()}, "model", "pass it as `weights`"),
         ({"model": "m9"}, "model", "choose m1"),
-        ({"mem_dimension": 3}, "mem_dimension", "is no setting"),
+        ({"mem_dimension": 3}, "mem_dimension", "is not a setting"),
         ({"fusion": "addition"}, "fusion", "choose fusion gating"),
         ({"global_branch": "self-attention", "surprise": True}, "surprise", "has none"),
         ({"in_channels": 4}, "model", "takes 4 channels"),

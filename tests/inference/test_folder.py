@@ -88,7 +88,9 @@ def test_each_image_gets_its_files_and_a_failed_one_is_told(
 
 
 def test_the_report_reads_as_table_json_and_rows(images: Path, dense_file: Path, tmp_path: Path) -> None:
-    report = predict_folder([images], weights=dense_file, out=tmp_path / "labels")
+    with pytest.warns(UserWarning, match=r"broken\.jpg"):
+        report = predict_folder([images], weights=dense_file, out=tmp_path / "labels")
+    assert repr(report) == "<PredictionReport of 3 images: segmentation, 1 failed>"
     assert "Share of the pixels" in str(report)
     assert f"3 label maps in {tmp_path / 'labels'}" in str(report)
     assert "1 image could not be read" in str(report)
@@ -103,7 +105,8 @@ def test_the_report_reads_as_table_json_and_rows(images: Path, dense_file: Path,
 
 
 def test_a_classifier_writes_a_table(images: Path, classifier_file: Path, tmp_path: Path) -> None:
-    report = predict_folder(images, weights=load(classifier_file), out=tmp_path / "out", top=2)
+    with pytest.warns(UserWarning, match=r"broken\.jpg"):
+        report = predict_folder(images, weights=load(classifier_file), out=tmp_path / "out", top=2)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["predictions.csv"]
     lines = (tmp_path / "out" / "predictions.csv").read_text().splitlines()
     assert lines[0] == "name,rank,class,probability"
@@ -120,7 +123,8 @@ def test_weights_without_names_give_numbers(images: Path, tmp_path: Path) -> Non
 
 
 def test_all_images_failed_leaves_no_table(images: Path, classifier_file: Path, tmp_path: Path) -> None:
-    report = predict_folder(images / "broken.jpg", weights=classifier_file, out=tmp_path / "out")
+    with pytest.warns(UserWarning, match=r"broken\.jpg"):
+        report = predict_folder(images / "broken.jpg", weights=classifier_file, out=tmp_path / "out")
     assert report.images == ()
     assert [type(each) for each in report.failed] == [FailedImage]
     assert str(report) == "1 image could not be read"
@@ -135,7 +139,8 @@ def test_an_output_that_exists_stops_before_any_work(images: Path, dense_file: P
         predict_folder(images, **options)
     assert not (tmp_path / "labels").exists()
     assert (tmp_path / "seen" / "c.png").read_bytes() == b"mine"
-    assert len(predict_folder(images, force=True, **options).images) == 3
+    with pytest.warns(UserWarning, match=r"broken\.jpg"):
+        assert len(predict_folder(images, force=True, **options).images) == 3
 
 
 @pytest.mark.parametrize(
@@ -146,6 +151,8 @@ def test_an_output_that_exists_stops_before_any_work(images: Path, dense_file: P
         ({"out": "a", "batch": 0}, "batch", "at least 1"),
         ({"out": "a", "scale": -1.0}, "scale", "above 0"),
         ({"out": "a", "window": 0}, "window", "at least 1 pixel"),
+        ({"out": "a", "window": "large"}, "window", "give a side in pixels"),
+        ({"out": "a", "window": (64, 64, 3)}, "window", "give a side in pixels"),
     ],
 )
 def test_a_setting_that_cannot_be_writes_nothing(
@@ -175,4 +182,6 @@ def test_images_that_are_not_there_or_share_a_name(images: Path, dense_file: Pat
     (tmp_path / "b.jpg").write_bytes((images / "b.png").read_bytes())
     with pytest.raises(ConfigError, match="would both be written as b"):
         predict_folder([images, tmp_path / "b.jpg"], weights=dense_file, out=tmp_path / "labels")
+    with pytest.raises(ConfigError, match="images: is empty"):
+        predict_folder([], weights=dense_file, out=tmp_path / "labels")
     assert not (tmp_path / "labels").exists()

@@ -148,6 +148,8 @@ def test_a_model_in_memory(tiny: ConvNeurConfig, picture: Pixels) -> None:
         ("scale", float("nan"), "must be above 0"),
         ("window", 0, "at least 1 pixel"),
         ("window", (32, -1), "at least 1 pixel"),
+        ("window", "wide", "give a side in pixels"),
+        ("window", (32, 32, 32), "give a side in pixels"),
         ("top", 0, "at least 1"),
     ],
 )

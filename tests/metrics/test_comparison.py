@@ -184,7 +184,7 @@ def test_what_cannot_be_compared_is_refused_by_name(blobs: Callable[..., Any]) -
         compare(first.only(first.images[4:]), second)
     with pytest.raises(InputError, match="no image was scored in both"):
         compare(first.only([]), second.only([]))
-    with pytest.raises(ConfigError, match="different settings"):
+    with pytest.raises(ConfigError, match=r"^against: was made with other settings; make both with the same metrics"):
         compare(first, ScoreTable(BoundarySettings(num_classes=5)))
     with pytest.raises(ConfigError, match="resamples 0"):
         compare(first, second, resamples=0)

@@ -156,8 +156,11 @@ def test_options_are_those_of_the_settings_and_others_are_refused_by_name() -> N
         BoundaryMetrics(2, spacing="wide")
     with pytest.raises(ConfigError, match="3 names for 2 classes"):
         BoundaryMetrics(2, names="abc")
-    with pytest.raises(ConfigError, match=r"^other: metrics of different settings"):
+    with pytest.raises(ConfigError, match=r"^other: .* make both with the same tolerance, spacing$"):
         metrics.merge_state(BoundaryMetrics(2, metrics="hd95"))
+    with pytest.raises(ConfigError, match=r"^other: must be one BoundaryMetrics, not a list"):
+        metrics.merge_state([metrics])  # type: ignore[arg-type]
+    assert repr(metrics) == "<BoundaryMetrics of 0 images: 2 classes; hd95>"
 
 
 def test_a_summary_prints_itself_and_is_saved(pairs: Pairs, tmp_path: Path) -> None:

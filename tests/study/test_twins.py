@@ -34,7 +34,7 @@ def test_twins_by_names_of_ones_own_are_alike_but_for_what_they_name() -> None:
     [
         ({"a": {"memory": "none", "min_chunks": 4}}, "twins a: without a memory min_chunks does nothing"),
         ({"a": {"head": "upernet"}}, "twins a: head is the same for all twins"),
-        ({"a": {"colour": 1}}, "twins a: colour: is no setting"),
+        ({"a": {"colour": 1}}, "twins a: colour: is not a setting"),
         ({"a": {"mem_dim": 0}}, "twins a: mem_dim 0: must be"),
         ({"../a": {"memory": "none"}}, "twins ../a: is no name of a folder"),
         ({"": {"memory": "none"}}, "twins : is no name of a folder"),

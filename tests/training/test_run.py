@@ -1,9 +1,13 @@
 """`convneur.training.train`: what the command does, from Python, and each going on with the other's runs."""
 
 import json
+import math
+import re
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ from convneur.checkpoints import load_checkpoint, save_checkpoint
 from convneur.errors import ConfigError, InputError
 from convneur.figures import training_figure
 from convneur.model.network import ConvNeur
-from convneur.progress import ProgressLines
+from convneur.progress import Advance, ProgressLines
 from convneur.training import RunPlan, Trainer, TrainResult, is_main_process, read_result, train
 from convneur.training.folder import STATE
 from convneur.training.state import read_progress
@@ -133,7 +137,7 @@ def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"learning_rate": 0.1}, "learning_rate: is no setting of a recipe or a model"),
+        ({"learning_rate": 0.1}, "learning_rate: is not a setting of the recipe or the model"),
         ({"num_classes": 3}, "num_classes: the data say it"),
         ({"drop_path_rate": 0.3}, "drop_path_rate: give `drop_path`"),
         ({"lr": 0.0}, "lr 0.0: must be above 0"),
@@ -141,8 +145,8 @@ def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
         ({"task": "detection"}, "task detection: choose segmentation, classification"),
         ({"precision": "fp16"}, "precision fp16: choose auto, fp32, bf16"),
         ({"device": "tpu"}, "device tpu: choose auto, cpu"),
-        ({"minutes": 0}, "minutes 0.0: must be above 0"),
-        ({"minutes": 1, "epochs": 1}, "minutes: is another way to say `epochs`"),
+        ({"minutes": 0}, "minutes 0: must be above 0"),
+        ({"minutes": 1, "epochs": 1}, "minutes: cannot be combined with `epochs`"),
         ({"save_every": 0}, "save_every 0: must be whole and at least 1"),
         ({"workers": -1}, "workers -1: must be whole and at least 0"),
         ({"validate_every": 1.5}, "validate_every 1.5: must be whole"),
@@ -155,7 +159,7 @@ def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
         ({"model": "m9"}, "model m9: choose m1"),
         ({"recipe": "large"}, "recipe large: choose small"),
         ({"head": "upernet"}, "head upernet: is not for classification"),
-        ({"accumulate": 3}, "batch 4: must be a multiple of processes x accumulate, 3"),
+        ({"accumulate": 3}, "batch 4: must be a multiple of 3 (processes x `accumulate`)"),
     ],
 )
 def test_what_cannot_be_is_named_before_anything_is_written(place: Path, change: dict[str, Any], words: str) -> None:
@@ -202,7 +206,7 @@ def test_a_run_of_the_first_version_goes_on(place: Path) -> None:
     folder = legacy("run", place)
     plan = RunPlan.read(folder)
     assert (plan.request.task, plan.request.model, plan.request.data) == ("classification", "tiny.json", f"{place}/cls")
-    with pytest.raises(ConfigError, match=r"epochs 9.0: the run in run was begun with 40.0"):
+    with pytest.raises(ConfigError, match=r"epochs 9: the run in run was begun with 40.0"):
         train("cls", out="run", resume=True, epochs=9)
     before = read_progress(folder / STATE)
     result = train("cls", out="run", resume=True, **QUICK, epochs=40)
@@ -228,3 +232,58 @@ def test_a_damaged_config_is_named(place: Path) -> None:
         (folder / "config.json").write_text(json.dumps({**config, **damage}))
         with pytest.raises(InputError, match="begin again with `force`"):
             train("cls", out="run", resume=True)
+
+
+class Listening(ProgressLines):
+    """Keeps the notes, and how many steps of what were made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+        self.made: Counter[str] = Counter()
+
+    def note(self, line: str) -> None:
+        self.notes.append(line)
+
+    @contextmanager
+    def steps(self, what: str, total: float) -> Iterator[Advance]:
+        def advance(now: str | None = None, steps: float = 1) -> None:
+            self.made[what] += int(steps)
+
+        yield advance
+
+
+@pytest.mark.parametrize(("minutes", "timed"), [(1e-6, 6), (60, 23)])  # three of either are not counted
+def test_steps_are_timed_for_a_part_of_the_minutes(
+    place: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, timed: int
+) -> None:
+    monkeypatch.setattr(Trainer, "run", lambda *_, **how: (_ for _ in ()).throw(KeyboardInterrupt))
+    progress = Listening()
+    with pytest.raises(KeyboardInterrupt):
+        train("cls", out="run", **QUICK, minutes=minutes, progress=progress)
+    assert progress.made["timing steps in fp32"] == timed
+    assert any("in use after the timed steps" in note for note in progress.notes)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_bf16_is_tried_only_where_its_products_are_not_far_slower(
+    place: Path, monkeypatch: pytest.MonkeyPatch, fast: bool
+) -> None:
+    monkeypatch.setattr("convneur.training.profile._HOPELESS", math.inf if fast else 0.0)
+    progress = Listening()
+    train("cls", out="run", **{**QUICK, "precision": "auto"}, epochs=1, progress=progress)
+    assert ("timing steps in bf16" in progress.made) is fast
+    assert ("precision fp32: this processor is far slower in bf16" in progress.notes) is not fast
+    assert any("activations not counted yet" in note for note in progress.notes) is not fast
+
+
+def test_chunks_too_few_to_train_on_are_said_in_words(place: Path) -> None:
+    progress = Listening()
+    train("cls", out="run", **QUICK, epochs=1, progress=progress)
+    (chunks,) = (note for note in progress.notes if note.startswith("chunks"))
+    assert re.search(r"too few to train k, v and the update generator in stages? .*; see `min_chunks`$", chunks)
+
+
+def test_a_folder_without_a_run_has_no_result(place: Path) -> None:
+    with pytest.raises(InputError, match=r"^cls: holds no run$"):
+        read_result("cls")

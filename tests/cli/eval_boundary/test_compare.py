@@ -84,7 +84,7 @@ def test_neither_workers_nor_order_change_it(evaluate: Callable[..., Any], other
 def test_the_comparison_in_words(evaluate: Callable[..., Any], other: Path) -> None:
     out = evaluate("--against", "other").out
     assert "Differences are pred minus other, over 5 images scored in both. Intervals: 95%, percentile, 1 000" in out
-    assert "Of 5 images the intervals are too narrow: take them as a lower bound." in out
+    assert "With 5 images the intervals are too narrow: the true ones are at least as wide." in out
     (f1,) = [line.split() for line in out.splitlines() if line.startswith("Boundary F1 @ 0.008  ")]
     assert f1[-1] == "worse"
     assert f1[5] == "1.000"

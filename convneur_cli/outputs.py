@@ -1,4 +1,4 @@
-"""Result files: a suffix names the format; refused before the work begins."""
+"""Outputs are refused before the work begins."""
 
 from pathlib import Path
 
