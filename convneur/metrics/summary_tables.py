@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from convneur.formats import grouped, plural, significant
 from convneur.metrics.scores import DISTANCES
 from convneur.metrics.words import SHORT_NAMES, definitions, metric_name
 from convneur.results import Table
-
-if TYPE_CHECKING:
-    from convneur.metrics.summary import BoundarySummary
 
 __all__ = ["class_records", "class_table", "overall_table", "summary_sentences"]
 
@@ -18,7 +15,26 @@ _NAME_WIDTH = 18
 _MOST_METRICS = 8  # in a row per class, so that it fits in 100 columns
 
 
-def overall_table(summary: "BoundarySummary") -> Table:
+class _Summary(Protocol):
+    """What is shown of a `BoundarySummary`."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+    @property
+    def images(self) -> int: ...
+    @property
+    def overall(self) -> Mapping[str, Any]: ...
+    @property
+    def per_class(self) -> Sequence[Mapping[str, Any]]: ...
+    @property
+    def unscored(self) -> int: ...
+    @property
+    def invalid_labels(self) -> Mapping[int, int]: ...
+    @property
+    def too_thin(self) -> Mapping[str, tuple[int, int, str]]: ...
+
+
+def overall_table(summary: _Summary) -> Table:
     """A row per value; of a distance one, with the mean that counts missed and spurious classes beside it."""
     words = definitions(summary.settings)
     rows = []
@@ -35,7 +51,7 @@ def overall_table(summary: "BoundarySummary") -> Table:
     return Table("Overall", columns, [row[: len(columns)] for row in rows], left=2)
 
 
-def class_table(summary: "BoundarySummary") -> Table:
+def class_table(summary: _Summary) -> Table:
     """A row per class that occurs, with as many metrics as fit; of a metric with several values the first."""
     present = [row for row in summary.per_class if _occurs(row)]
     named = any(row["name"] != str(row["class"]) for row in present)
@@ -59,7 +75,7 @@ def class_table(summary: "BoundarySummary") -> Table:
     return Table("By class", columns, rows, left=2 if named else 1, dense=True)
 
 
-def summary_sentences(summary: "BoundarySummary") -> list[str]:
+def summary_sentences(summary: _Summary) -> list[str]:
     """What was scored, what the counts are, and what a reader should not miss."""
     settings, presence = summary.settings, summary.overall["presence"]
     ignored = "nothing ignored" if settings["ignore_index"] is None else f"{settings['ignore_index']} ignored"
@@ -87,7 +103,7 @@ def summary_sentences(summary: "BoundarySummary") -> list[str]:
     return said
 
 
-def class_records(summary: "BoundarySummary") -> list[dict[str, Any]]:
+def class_records(summary: _Summary) -> list[dict[str, Any]]:
     """A row of the overall values, then one per class; undefined cells are empty."""
     rows = [{"class": "", "name": "overall", **summary.overall}, *summary.per_class]
     return [{key: _cell(value) for key, value in _flat(row)} for row in rows]
@@ -115,7 +131,7 @@ def _occurs(row: Mapping[str, Any]) -> bool:
     return any(row["presence"][key] for key in ("both", "missed", "spurious"))
 
 
-def _has_distance(summary: "BoundarySummary") -> bool:
+def _has_distance(summary: _Summary) -> bool:
     return any(metric in DISTANCES for metric in summary.settings["metrics"])
 
 
