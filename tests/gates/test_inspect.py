@@ -236,7 +236,9 @@ def test_the_programs_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.Monkey
     shutil.copytree(root / "convneur" / "data" / "samples", tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    for program in re.findall(r"```python\n(.*?)```", (root / "docs" / "gates.md").read_text("utf-8"), re.DOTALL):
+    for program in re.findall(
+        r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs" / "gates.md").read_text("utf-8"), re.DOTALL
+    ):
         exec(program, names)
     with Image.open("gates.png") as picture:
         assert picture.width > 2000
