@@ -90,7 +90,7 @@ class Result(ABC):
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """The result as the command prints it under `--json`: plain data, NaN and infinities included."""
+        """The result as the command prints it as JSON: plain data, NaN and infinities included."""
 
     @abstractmethod
     def tables(self) -> Sequence[Table]:

@@ -79,7 +79,7 @@ class FinishedPairs:
             return False
 
     def get(self, job: Job) -> Scored:
-        """What a finished pair came to."""
+        """The scores of a finished pair."""
         where, files = self._lines[_key(job)]
         self._file.seek(where)
         line = json.loads(self._file.readline())

@@ -75,7 +75,7 @@ class ImagePick:
 def picked(
     per_image: Sequence[Mapping[str, Any]], ranking: Ranking, count: int, moved: Sequence[Mapping[str, Any]] = ()
 ) -> list[ImagePick]:
-    """The worst, median and best images, so many of each, and those that moved most; each image once.
+    """The worst, median and best images, `count` of each, and those that moved most; each image once.
 
     Args: per_image: as in `Evaluation`; moved: of a comparison, largest difference first.
     """

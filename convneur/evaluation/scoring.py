@@ -78,7 +78,7 @@ def scored_jobs(
     strict: bool = False,
     progress: Progress = silent,
 ) -> Iterator[tuple[Job, Scored | Failure]]:
-    """Each job in order with what it came to.
+    """Each job in order with its outcome.
 
     Args:   finished: where scores are looked up and kept. strict: raise at the first failure.
     Raises: InputError: a pair failed, if strict.

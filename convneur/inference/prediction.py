@@ -96,7 +96,7 @@ class Prediction(Result):
         return np.asarray(Image.blend(Image.fromarray(self.image), colours, 0.5))
 
     def to_dict(self) -> dict[str, Any]:
-        """As in the `images` of `predict --json`, but for where it was written."""
+        """As in the `images` of the JSON of `convneur predict`, but for where it was written."""
         if self.labels is None:
             return {"name": self.name, "top": top_dicts(self.top or ())}
         height, width = self.labels.shape

@@ -76,7 +76,7 @@ def metric_path(typed: str, settings: BoundarySettings) -> Path:
 
 
 def pick_images(per_image: Sequence[Mapping[str, Any]], path: Path, count: int) -> list[Pick]:
-    """The worst, middle and best images by a value, so many of each; of few images each once.
+    """The worst, middle and best images by a value, `count` of each; of few images each once.
 
     Args: per_image: as in `BoundarySummary`; images whose value is undefined are passed over.
 

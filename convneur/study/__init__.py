@@ -1,4 +1,4 @@
-"""Models that differ in one thing, trained alike, and what the difference came to.
+"""Models that differ in one thing, trained alike, and the difference it makes.
 
 >>> from convneur.study import read_twins
 >>> from convneur import VARIANTS

@@ -141,7 +141,7 @@ class StudyResult(Result):
         return f"Study of {plural(len(self.twins), 'model')} on {self.data}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as `convneur study --json` prints it and study.json holds it."""
+        """The result as `convneur study` prints it as JSON and study.json holds it."""
         return {
             "schema": _SCHEMA,
             "convneur": version("convneur"),
