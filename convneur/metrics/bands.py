@@ -76,7 +76,7 @@ def _disks(seed: BoolMap, widths: tuple[int, ...]) -> Iterator[BoolMap]:
 
     distance = distance_transform_edt(~seed)
     for width in widths:
-        yield distance <= width
+        yield distance <= width  # exact: roots of whole numbers, and a whole number
 
 
 def inner_band_counts(pred: RankMap, gt: RankMap, depth: int, count: int) -> Confusion:

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from convneur.metrics.arrays import as_array
 from convneur.metrics.boundaries import Points
+from convneur.metrics.decimals import as_written, distance_limit, rounded_root
 from convneur.metrics.distances import SurfaceDistances, surface_distances
 from convneur.metrics.kernels import PLAIN, Kernels, kernels_for
 from convneur.metrics.label_pair import Confusion, LabelPair, comparable, ratio
-from convneur.metrics.settings import BoundarySettings, tolerance_radius
+from convneur.metrics.settings import BoundarySettings, tolerance_radius, tolerance_square
 
 __all__ = ["DISTANCES", "Matches", "PairScores", "score_pair"]
 
@@ -106,7 +107,7 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
     wanted = set(settings.metrics)
     by_distance = wanted & {*DISTANCES, "surface_dice"}
     count = len(pair.classes)
-    height, width = pair.gt.shape
+    height, width = shape = pair.gt.shape
     step_y, step_x = settings.spacing
 
     trimap = boundary_f1 = too_thin = surface_dice = distances = boundary_iou = None
@@ -122,13 +123,13 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
         from_gt = kernels.nearest(gt_border, pred_border, pair.gt.shape, settings.spacing)
         from_pred = kernels.nearest(pred_border, gt_border, pair.gt.shape, settings.spacing)
         if "surface_dice" in wanted:
-            limits = np.array([[float(tau)] for tau in settings.surface_dice_tau])
+            limits = np.array([[distance_limit(tau, settings.spacing, shape)] for tau in settings.surface_dice_tau])
             found = _counted(gt_border, from_gt <= limits, pred_border, from_pred <= limits, present)
             surface_dice = found._replace(score=surface_dice_score(found))
         reduced = surface_distances(from_gt, gt_border.starts, from_pred, pred_border.starts, settings.hd95)
         distances = SurfaceDistances(*(values[present] for values in reduced))
     if "boundary_iou" in wanted:
-        depth = max(1, round(settings.boundary_iou_ratio * math.sqrt(height * height + width * width)))
+        depth = max(1, rounded_root(as_written(settings.boundary_iou_ratio) ** 2 * (height * height + width * width)))
         bands = kernels.inner_band_counts(pair.pred, pair.gt, depth, count)
         boundary_iou = bands.iou()[present]
     return PairScores(
@@ -195,7 +196,8 @@ def surface_dice_score(matches: Matches) -> FloatArray:
 def _boundary_f1(kernels: Kernels, pair: LabelPair, settings: BoundarySettings, present: IntArray) -> Matches:
     count, shape = len(pair.classes), pair.gt.shape
     gt, pred = kernels.f1_points(pair.gt, count), kernels.f1_points(pair.pred, count)
-    radii = [tolerance_radius(tolerance, *shape) for tolerance in settings.tolerance]
+    # Squared distances are whole numbers, and so are these: their roots compare as they do.
+    radii = [math.sqrt(tolerance_square(tolerance, *shape)) for tolerance in settings.tolerance]
     from_gt, from_pred = kernels.matched(gt, pred, shape, radii), kernels.matched(pred, gt, shape, radii)
     matches = _counted(gt, from_gt, pred, from_pred, present)
     score = f1_score(matches)
