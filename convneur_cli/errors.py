@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from convneur.errors import ConfigError, InputError, OutputExistsError
+from convneur.errors import ConfigError, InputError, OutputExistsError, SuspiciousInputError
 
 __all__ = [
     "CHECK_FAILED",
@@ -92,7 +92,7 @@ def reported(*, debug: bool, options: Mapping[str, str]) -> Iterator[None]:
         if debug:
             traceback.print_exc()
         if isinstance(error, InputError):
-            _end(described(error, options), FAILED)
+            _end(described(error, options), CHECK_FAILED if isinstance(error, SuspiciousInputError) else FAILED)
         if isinstance(error, ConfigError):
             _end(described(error, options), USAGE)
         if isinstance(error, UsageError):

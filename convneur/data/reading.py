@@ -9,6 +9,7 @@ from convneur.data.colours import ColourTable
 from convneur.data.labels import LabelFile, LabelMap, read_label_map, read_label_map_or_colours, resized
 from convneur.data.pairs import Pair
 from convneur.data.presets import Naming, Preset
+from convneur.data.relabelling import Relabelling
 from convneur.errors import ConfigError, InputError
 
 __all__ = ["Reading"]
@@ -23,6 +24,7 @@ class Reading:
         preset: the data set, which says what ids mean; None takes them as they are stored.
         colours: what RGB pictures mean; None takes the preset's, if it has any, else refuses them.
         resize: bring a prediction of another size to that of its ground truth (see `labels.resized`).
+        pred_labels, gt_labels: as which labels those in the files are read, before the data set's ids are translated.
     Raises: ConfigError: the data set ignores ids or colours, but no label is ignored.
     """
 
@@ -30,6 +32,8 @@ class Reading:
     preset: Preset | None = None
     colours: ColourTable | None = None
     resize: bool = False
+    pred_labels: Relabelling | None = None
+    gt_labels: Relabelling | None = None
 
     def __post_init__(self) -> None:
         if self.ignore_index is not None:
@@ -54,22 +58,33 @@ class Reading:
         if pair.fault is not None:
             raise InputError(None, pair.fault)
         pred, gt = self.prediction(pair.pred), self.ground_truth(pair.gt)
-        if self.resize and pred.shape != gt.shape:
+        if self.resize and pred.shape != gt.shape and not _exchanged(pred.shape, gt.shape):
             return resized(pred, gt.shape), gt, True
         return pred, gt, False
 
     def _classes(self, path: LabelFile, namings: tuple[Naming, ...], *, strict: bool) -> LabelMap:
         colours = self.colours or (self.preset.colours if self.preset else None)
         labels = read_label_map_or_colours(path) if colours else read_label_map(path)
-        if colours and labels.ndim == 3:
-            try:
-                return colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
-            except InputError as error:
-                raise InputError(path, f"{error}") from None
+        coloured = bool(colours) and labels.ndim == 3
+        relabelling = self.gt_labels if strict else self.pred_labels
+        try:
+            if colours and coloured:
+                labels = colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
+            if relabelling:
+                labels = relabelling.applied(labels, self.ignore_index, ignore_below=strict)
+        except InputError as error:
+            raise InputError(path, f"{error}") from None
+        if coloured:
+            return labels
         ids = next((naming.ids for naming in namings if path.stem.endswith(naming.suffix)), None)
         if ids is None:
             return labels
         return _translated(path, labels, ids, self.ignore_index, strict=strict)
+
+
+def _exchanged(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether one is as much higher than wide as the other is wider than high: turned, which no resizing mends."""
+    return shape[0] * other[0] == shape[1] * other[1] and shape[0] != shape[1]
 
 
 def _translated(
@@ -83,7 +98,10 @@ def _translated(
         if foreign:
             listed = ", ".join("above 255 or negative" if label == 256 else str(label) for label in foreign[:5])
             share = f"{counts[foreign].sum() / labels.size:.2%} of the pixels"
-            raise InputError(path, f"label {listed} ({share}) is no id of this data set; check the preset")
+            mend = "check the preset"
+            if labels.max() >= 1000:
+                mend = "instance ids, 1000 * class + number, are no classes; give the labelIds files"
+            raise InputError(path, f"label {listed} ({share}) is no id of this data set; {mend}")
     # Where ids are translated some are ignored, so there is a label for that.
     byte = ignore_index is not None and 0 <= ignore_index < 256
     table: LabelMap = np.full(257, ignore_index, np.uint8 if byte else np.int64)

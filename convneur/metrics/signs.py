@@ -3,42 +3,38 @@
 One pair proves nothing; `setup_checks` judges what a whole set adds up to.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ORIENTATIONS", "PairSigns", "grain", "joint", "oriented_agreement"]
+__all__ = ["ORIENTATIONS", "TURNED", "PairSigns", "grain", "joint", "oriented_agreement"]
 
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
 Joint = Mapping[tuple[int, int], int]
 
-ORIENTATIONS = (
-    "as it is",
-    "mirrored",
-    "upside down",
-    "rotated by 180 degrees",
-    "transposed",
-    "rotated by 90 degrees counter-clockwise",
-    "rotated by 90 degrees clockwise",
-    "transposed along the other diagonal",
-)
-"""What may have been done to a prediction: undone by the functions of `_UNDONE`, in this order."""
+Undo = Callable[[Array], Array]
 
-_UNDONE = (
-    lambda a: a,
-    lambda a: a[:, ::-1],
-    lambda a: a[::-1],
-    lambda a: a[::-1, ::-1],
-    lambda a: a.T,
-    lambda a: np.rot90(a, -1),
-    lambda a: np.rot90(a),
-    lambda a: a[::-1, ::-1].T,
-)
-_SIDE = 48  # pixels of the grid on which orientations are compared
-_GRAIN = 1 << 14  # pixels looked at for grain
+# What may have been done to a prediction, by what undoes it, in the words of NumPy.
+_FLIPPED: dict[str, Undo] = {
+    "pred": lambda a: a,
+    "pred[:, ::-1]": lambda a: a[:, ::-1],
+    "pred[::-1]": lambda a: a[::-1],
+    "pred[::-1, ::-1]": lambda a: a[::-1, ::-1],
+}
+TURNED: dict[str, Undo] = {
+    "pred.T": lambda a: a.T,
+    "np.rot90(pred)": np.rot90,
+    "np.rot90(pred, -1)": lambda a: np.rot90(a, -1),
+    "pred[::-1, ::-1].T": lambda a: a[::-1, ::-1].T,
+}
+"""Those that exchange height and width."""
+
+ORIENTATIONS = (*_FLIPPED, *TURNED)
+_SIDE = 32  # pixels of the grid on which orientations are compared
+_GRAIN = 1 << 13  # pixels looked at for grain
 _RARE = 0.01
 _DENSE = 1 << 20  # pairs of labels counted in a table; more are sorted
 
@@ -104,8 +100,8 @@ def oriented_agreement(pred: Array, gt: Array, none: int) -> IntArray:
     found = np.zeros((2, len(ORIENTATIONS)), np.int64)
     valid, object_gt = gt_grid != none, gt_grid != common
     square = gt.shape[0] == gt.shape[1]
-    for k, undone in enumerate(_UNDONE if square else _UNDONE[:4]):
-        turned = undone(pred_grid)
-        either = valid & (object_gt | (turned != common))
+    for k, undo in enumerate([*_FLIPPED.values(), *(TURNED.values() if square else ())]):
+        turned = undo(pred_grid)
+        either = valid & (turned != none) & (object_gt | (turned != common))
         found[:, k] = np.count_nonzero(either & (turned == gt_grid)), np.count_nonzero(either)
     return found
