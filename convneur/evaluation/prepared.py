@@ -41,7 +41,12 @@ def _same_files(inputs: Inputs) -> list[str]:
     same = [pair.name for pair in pairs if _same(pair.pred, pair.gt)]
     if not same:
         return []
-    return [f"{len(same)} predictions are the ground-truth files themselves ({same[0]}); give the model's predictions"]
+    are = (
+        "1 prediction is the ground-truth file itself"
+        if len(same) == 1
+        else f"{len(same)} predictions are ground-truth files"
+    )
+    return [f"{are} ({same[0]}); give the model's predictions"]
 
 
 def _same(pred: object, gt: object) -> bool:
