@@ -136,7 +136,7 @@ class Result(ABC):
             raise ConfigError("path", f"the name must end in {', '.join(SUFFIXES)}", value=path)
         text = writers[path.suffix.lower()]()
         with new_file(path, force=force) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
     def _json(self) -> str:
         return to_json(self.to_dict()) + "\n"
