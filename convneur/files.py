@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["lock_alone", "new_file", "new_folder", "output_path", "refuse_existing"]
+__all__ = ["lock_alone", "new_file", "new_folder", "new_text", "output_path", "refuse_existing"]
 
 _LONGEST = 255  # bytes of a name, on every common file system
 _LONGEST_SUFFIX = 16  # that a temporary name keeps
@@ -123,6 +123,15 @@ def new_file(path: Path, *, force: bool) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         if handle is not None:
             os.close(handle)
+
+
+def new_text(path: Path, text: str, *, force: bool) -> None:
+    """Write a text file, whole or not at all; bytes of a name that are no text are spelled out.
+
+    Raises: InputError: as `new_file`.
+    """
+    with new_file(path, force=force) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def lock_alone(handle: int) -> bool:

@@ -31,10 +31,8 @@ def _plain(value: Any) -> Any:
         if math.isinf(value):
             return "inf" if value > 0 else "-inf"
         return value
-    if isinstance(value, str):
-        return as_text(value)
     if isinstance(value, Mapping):
-        return {as_text(str(key)): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy scalar
@@ -52,7 +50,7 @@ def to_json(value: Any, *, encoding: str = "utf-8") -> str:
     >>> to_json("é", encoding="ascii")
     '"\\\\u00e9"'
     """
-    text = json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+    text = as_text(json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False))
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

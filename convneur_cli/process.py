@@ -19,7 +19,7 @@ def prepare() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in this order: a file takes the lowest
         stream = getattr(sys, name)  # free descriptor, which is then the closed stream's own
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  (until the end)
         elif mode == "w":
             stream.reconfigure(errors="backslashreplace")
     own = os.getpid()

@@ -13,7 +13,7 @@ from convneur.data.examples import Example, Task, find_split, has_split, survey
 from convneur.data.pairs import Pair
 from convneur.errors import ConfigError
 from convneur.evaluation import score_pairs
-from convneur.files import new_file, new_folder, output_path
+from convneur.files import new_folder, new_text, output_path
 from convneur.inference import load
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
 from convneur.progress import Progress, silent
@@ -143,8 +143,7 @@ def label_images(
         new_folder(path.parent)
         prediction.save(path, force=True)
     if task == "classification":
-        with new_file(folder / _CLASSES, force=True) as temporary:
-            temporary.write_text(json.dumps(classes, indent=1) + "\n", encoding="utf-8")
+        new_text(folder / _CLASSES, json.dumps(classes, indent=1) + "\n", force=True)
 
 
 def score_run(folder: Path, examples: Sequence[Example], data: TrainingData, task: Task, workers: int) -> RunScores:

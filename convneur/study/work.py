@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from convneur.cost import CountingError, ModelCounter
 from convneur.data.examples import survey
 from convneur.errors import ConfigError, InputError
-from convneur.files import new_file, refuse_existing
+from convneur.files import new_text, refuse_existing
 from convneur.formats import grouped, plural
 from convneur.progress import Advance, Progress, ProgressLines
 from convneur.results import ReadOnly
@@ -302,8 +302,7 @@ class Study:
         for name in REPORTS:
             if not name.endswith(".html"):
                 result.save(self.out / name, force=True)
-        with new_file(self.out / "study.html", force=True) as temporary:
-            temporary.write_text(study_page(result), encoding="utf-8")
+        new_text(self.out / "study.html", study_page(result), force=True)
 
     def _fingerprint(self) -> str:
         """Of all images, those that are tested on too."""

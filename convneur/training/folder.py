@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from convneur.errors import InputError
-from convneur.files import new_file, new_folder
+from convneur.files import new_file, new_folder, new_text
 from convneur.formats import to_json
 
 __all__ = [
@@ -71,8 +71,7 @@ class RunFolder:
         self._write(CONFIG, config)
 
     def _write(self, name: str, config: Mapping[str, Any]) -> None:
-        with new_file(self._folder / name, force=True) as temporary:
-            temporary.write_text(to_json(config) + "\n", encoding="utf-8")
+        new_text(self._folder / name, to_json(config) + "\n", force=True)
 
 
 def _old_run_removed(folder: Path) -> None:
