@@ -19,8 +19,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["lock_alone", "new_file", "new_folder", "new_text", "output_path", "refuse_existing"]
+__all__ = ["lock_alone", "new_file", "new_folder", "new_text", "output_path", "refuse_existing", "remove_leftovers"]
 
+_HIDDEN = ".convneur-"  # begins a temporary name
 _LONGEST = 255  # bytes of a name, on every common file system
 _LONGEST_SUFFIX = 16  # that a temporary name keeps
 _TRIES = 3
@@ -54,33 +55,22 @@ def output_path(folder: Path, name: str, suffix: str = "") -> Path:
 def refuse_existing(*paths: Path, force: bool) -> None:
     """Raise before any work is done if one of the outputs is there already or cannot be written.
 
-    A link counts as there, wherever it leads; with `force` the file takes the link's place.
+    A link counts as there, wherever it leads; with `force` the file takes the link's place. What killed writers left in
+    the outputs' folders is removed.
 
     Raises: InputError: an output exists and `force` is off, it is a folder, a pipe or a device, another process writes
         it, its name is too long, or its folder is missing or read-only.
     """
+    for folder in {path.parent for path in paths}:
+        remove_leftovers(folder)
     for path in paths:
-        _refuse_long(path, path.name)
-        try:
-            kind = path.lstat().st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            kind = None
-        except OSError as error:
-            raise InputError(path, f"cannot write there ({error.strerror})") from None
-        if path.is_dir():
-            raise InputError(path, "is a folder; name a file")
-        if kind is not None and not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
-            raise InputError(path, "is a pipe, a socket or a device; name a file")
-        if kind is not None and not force:
-            nowhere = " (a link that leads nowhere)" if not path.exists() else ""
-            raise OutputExistsError(path, f"exists already{nowhere}")
-        folder = path.parent
-        if not folder.is_dir():
-            raise InputError(folder, "no such folder; create it first")
-        if not os.access(folder, os.W_OK):
-            raise InputError(folder, "cannot write there; choose another folder")
-        if not _leftover_removed(path):
-            raise _taken(path)
+        _refuse(path, force=force)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left in a folder; what a living one writes stays."""
+    for path in folder.glob(f"{_HIDDEN}*"):
+        _leftover_removed(path)
 
 
 def new_folder(path: Path) -> Path:
@@ -107,7 +97,7 @@ def new_file(path: Path, *, force: bool) -> Iterator[Path]:
 
     Raises: InputError: as `refuse_existing`, or the disk refused the bytes.
     """
-    refuse_existing(path, force=force)
+    _refuse(path, force=force)
     try:
         temporary, handle = _claimed(path)
     except OSError as error:
@@ -148,6 +138,30 @@ def lock_alone(handle: int) -> bool:
     return True
 
 
+def _refuse(path: Path, *, force: bool) -> None:
+    _refuse_long(path, path.name)
+    try:
+        kind = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        kind = None
+    except OSError as error:
+        raise InputError(path, f"cannot write there ({error.strerror})") from None
+    if path.is_dir():
+        raise InputError(path, "is a folder; name a file")
+    if kind is not None and not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
+        raise InputError(path, "is a pipe, a socket or a device; name a file")
+    if kind is not None and not force:
+        nowhere = " (a link that leads nowhere)" if not path.exists() else ""
+        raise OutputExistsError(path, f"exists already{nowhere}")
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(folder, "no such folder; create it first")
+    if not os.access(folder, os.W_OK):
+        raise InputError(folder, "cannot write there; choose another folder")
+    if not _leftover_removed(_beside(path)):
+        raise _taken(path)
+
+
 def _refuse_long(path: Path, name: str) -> None:
     if (size := len(os.fsencode(name))) > _LONGEST:
         raise InputError(path, f"its name has {size} bytes, {_LONGEST} is the most; choose a shorter one")
@@ -161,7 +175,7 @@ def _beside(path: Path) -> Path:
     """The temporary name of an output: short whatever its own, and the same each time."""
     digest = hashlib.blake2s(os.fsencode(path.name), digest_size=8).hexdigest()
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
-    return path.with_name(f".convneur-{digest}{suffix}")
+    return path.with_name(f"{_HIDDEN}{digest}{suffix}")
 
 
 def _claimed(path: Path) -> tuple[Path, int | None]:
@@ -171,7 +185,7 @@ def _claimed(path: Path) -> tuple[Path, int | None]:
         try:
             handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
-            if not _leftover_removed(path):
+            if not _leftover_removed(temporary):
                 break
             continue
         try:
@@ -189,9 +203,8 @@ def _claimed(path: Path) -> tuple[Path, int | None]:
     raise _taken(path)
 
 
-def _leftover_removed(path: Path) -> bool:
-    """Remove what a killed writer of an output left beside it; False: its writer lives."""
-    temporary = _beside(path)
+def _leftover_removed(temporary: Path) -> bool:
+    """Remove what a killed writer left under a temporary name; False: its writer lives."""
     try:
         handle = os.open(temporary, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:  # none there, by far the most often; whatever else it is, no writer of ours holds it

@@ -3,7 +3,7 @@
 import sys
 from typing import NoReturn
 
-from convneur_cli.process import INTERRUPTED, exit_with, interrupted, prepare
+from convneur_cli.process import INTERRUPTED, exit_with, interrupted, open_streams, take_signals
 
 __all__ = ["main"]
 
@@ -12,7 +12,8 @@ def main() -> NoReturn:
     """Run the command line. Ctrl-C while its modules still load ends it in a line, not in a traceback."""
     code: object = 0
     try:
-        prepare()
+        open_streams()
+        take_signals()
         from convneur_cli import app
 
         app.main()

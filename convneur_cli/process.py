@@ -7,21 +7,25 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-__all__ = ["INTERRUPTED", "TERMINATED", "exit_with", "interrupted", "prepare"]
+__all__ = ["INTERRUPTED", "TERMINATED", "exit_with", "interrupted", "open_streams", "take_signals"]
 
 INTERRUPTED, TERMINATED = 130, 143
 
 _received: set[int] = set()  # signals that this module's handler turned into a KeyboardInterrupt
 
 
-def prepare() -> None:
-    """Take over signals and standard streams. Called once, before anything heavy is imported."""
+def open_streams() -> None:
+    """Standard streams that are closed lead nowhere; what an encoding lacks is spelled out."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in this order: a file takes the lowest
         stream = getattr(sys, name)  # free descriptor, which is then the closed stream's own
         if stream is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  (until the end)
         elif mode == "w":
             stream.reconfigure(errors="backslashreplace")
+
+
+def take_signals() -> None:
+    """SIGTERM does what Ctrl-C does. Called before anything heavy is imported."""
     own = os.getpid()
 
     def stop(number: int, frame: FrameType | None) -> None:

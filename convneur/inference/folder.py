@@ -202,7 +202,7 @@ class _Outputs:
             new_folder(folder)
         for path in targets:
             new_folder(path.parent)
-            refuse_existing(path, force=self.force)
+        refuse_existing(*targets, force=self.force)
 
     def write(self, name: str, prediction: Prediction) -> None:
         prediction.save(self.label_map(name), force=self.force)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from convneur.errors import InputError
-from convneur.files import new_file, new_folder, new_text
+from convneur.files import new_file, new_folder, new_text, remove_leftovers
 from convneur.formats import to_json
 
 __all__ = [
@@ -60,7 +60,8 @@ class RunFolder:
         self.settle()
 
     def settle(self) -> None:
-        """Make good a beginning that was broken off, if there is one."""
+        """Make good a beginning that was broken off, if there is one, and remove what a killed process left."""
+        remove_leftovers(self._folder)
         if (self._folder / PENDING).exists():
             self._removed(self._folder)
             (self._folder / PENDING).replace(self._folder / CONFIG)
