@@ -21,6 +21,8 @@ def setup_lines(
     lines = [*_same_files(inputs)]
     palettes = _palettes(inputs)
     for warning in found:
+        if warning.kind == "copy" and lines:
+            continue  # said of the files
         told = _by_preset(warning, asked.known) or _by_palette(warning, palettes) or warning
         lines.append(f"{told.problem}; {_mend(told)}")
     lines += _changing_palettes(palettes)

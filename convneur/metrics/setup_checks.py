@@ -22,7 +22,6 @@ _FEWEST_PIXELS = 400
 _MOST_LABELS = 2048  # on either side, for a table of all against all
 _RARE = 0.001  # classes with a smaller share of the pixels tell nothing
 _MUTUAL = 0.6  # share of a class's pixels with one other label, and of the label's pixels in the class
-_LIKELY = 0.3  # share of a label's pixels in one class, where others are known to have moved
 _MOVED = 0.25  # share of the classes that have another label
 _MASK_VALUE = 100  # from here on a label stands for "the object" of a mask, as 100, 128 and 255 do
 _HIGH_ID = 1000
@@ -298,18 +297,20 @@ def _renumbered(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
 
 
 def _likely(met: _Met, moved: Mapping[int, int], kept: Mapping[int, int]) -> dict[int, int]:
-    """What else has moved, once it is sure that labels have: each label to the free class where most of it lies."""
-    found: dict[int, int] = {}
+    """What else has moved, once it is sure that labels have: the rest are assigned so that most pixels agree."""
+    from scipy.optimize import linear_sum_assignment  # only here, where something is wrong
+
     known, taken = moved.keys() | kept.keys(), {*moved.values(), *kept.values()}
-    free = [row for row, label in enumerate(met.gt) if label not in taken]
-    for column, label in enumerate(met.pred):
-        if label in known or not free:
-            continue
-        row = max(free, key=lambda row: met.pixels[row, column])
-        if met.pixels[row, column] >= _LIKELY * met.pixels[:, column].sum() and met.gt[row] != label:
-            found[label] = met.gt[row]
-            free.remove(row)
-    return found
+    rows = [row for row, label in enumerate(met.gt) if label not in taken]
+    columns = [column for column, label in enumerate(met.pred) if label not in known]
+    pixels = met.pixels[np.ix_(rows, columns)]
+    pairs = [(rows[row], columns[column]) for row, column in zip(*linear_sum_assignment(-pixels), strict=True)]
+    all_have_one = len(rows) == len(columns)  # then those that never met belong together too
+    return {
+        met.pred[column]: met.gt[row]
+        for row, column in pairs
+        if (met.pixels[row, column] or all_have_one) and met.pred[column] != met.gt[row]
+    }
 
 
 def _agreement(met: _Met, table: Mapping[int, int]) -> float:
