@@ -75,7 +75,8 @@ def _by_preset(warning: SetupWarning, preset: Preset | None) -> SetupWarning | N
         return SetupWarning("exchanged", problem, "give the predictions first, then the ground truth")
     if not all(ids.get(label) == to for label, to in moved.items()):
         return None
-    if warning.ignored_as is not None and ids.get(warning.ignored_as, -1) is None:
+    stored_ids = max(moved) >= len(preset.names)
+    if not stored_ids and warning.ignored_as is not None and ids.get(warning.ignored_as, -1) is None:
         classes = {k: label for label, k in ids.items() if k is not None}
         shifts = {label - k for k, label in classes.items()}
         stored = f"{shifts.pop():+d}" if len(shifts) == 1 else as_ranges(classes)

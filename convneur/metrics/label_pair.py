@@ -256,6 +256,6 @@ def _foreign_labels(
     mend = "correct `num_classes` or `ignore_index`"
     if values.min() >= 1000:
         mend = "instance ids, 1000 * class + number, are no classes: give maps of classes"
-    elif num_classes == 2 and len(values) == 1:
+    elif num_classes == 2 and len(values) == 1 and values[0] >= 100:
         mend = f"of a mask read {values[0]} as 1, else {mend}"
     return f"ground-truth {found}: classes are 0..{num_classes - 1}, {ignore}; {mend}"

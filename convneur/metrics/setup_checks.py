@@ -66,7 +66,7 @@ def setup_warnings(totals: Totals) -> tuple[SetupWarning, ...]:
     if met is None or met.total < _FEWEST_PIXELS:
         return ()
     found = next(
-        (each for check in (_copy, _masks, _noise, _instances, _renumbered) for each in check(totals, met)), None
+        (each for check in (_masks, _copy, _noise, _instances, _renumbered) for each in check(totals, met)), None
     )
     if found is not None:
         return (found,)
