@@ -194,6 +194,10 @@ class _Outputs:
         if len({folder.resolve() for folder in folders}) < len(folders):
             raise ConfigError("out", "`probabilities` and `overlays` need folders of their own")
         targets = [path for each in asked for path in self.files(each.name)]
+        inputs = {each.path.resolve() for each in asked}
+        for path in targets:
+            if path.resolve() in inputs:
+                raise ConfigError("out", "would overwrite one of the images; choose another folder", value=path)
         if not self.force:
             for path in targets:
                 if os.path.lexists(path):
