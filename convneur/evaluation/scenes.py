@@ -198,7 +198,7 @@ class Scenes:
         if self._images is None:
             return None
         path = self._images.find(name)
-        pixels = read_photo(path, long_side=None).pixels if path else None
+        pixels = read_photo(path, long_side=None, max_pixels=self._reading.max_pixels).pixels if path else None
         if pixels is None or abs(pixels.shape[1] / pixels.shape[0] * shape[0] / shape[1] - 1) > _ODD_SHAPE:
             self.without_image.append(name)
             return None
