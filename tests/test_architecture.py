@@ -293,6 +293,21 @@ def test_a_command_is_short_and_imports_no_other(path: Path) -> None:
     assert not imports(path) & others
 
 
+def test_files_are_decoded_in_one_place() -> None:
+    """Where formats are named and headers judged first: `convneur/data/decoding.py`, and `labels.py` for arrays."""
+    calls = re.compile(r"\b(Image\.open|np\.load|numpy\.load|imread|TiffFile|plt\.imread)\(")
+    found = {
+        str(path.relative_to(ROOT)): sorted(set(calls.findall(path.read_text(encoding="utf-8"))))
+        for folder in ("convneur", "convneur_cli", "examples", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {path: names for path, names in found.items() if names} == {
+        "convneur/data/decoding.py": ["Image.open"],
+        "convneur/data/labels.py": ["np.load"],
+        "convneur/data/tiff.py": ["TiffFile"],
+    }
+
+
 def test_no_room_is_larger_than_a_fifth() -> None:
     lines: dict[str, int] = {}
     for folder in ("convneur", "convneur_cli"):

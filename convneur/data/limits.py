@@ -2,11 +2,15 @@
 
 from convneur.errors import InputError
 
-__all__ = ["MAX_PIXELS", "MOST_UNNAMED_CLASSES", "check_pixels"]
+__all__ = ["MAX_PIXELS", "MOST_BORDER", "MOST_UNNAMED_CLASSES", "check_pixels"]
 
-# Choice: 8192 x 8192. Reading an image takes about 20 bytes per pixel, scoring a label map up to 130: a file that lies
-# costs a few gigabytes at most, and the largest images of the known data sets fit in.
+# Choice: 8192 x 8192. Reading an image takes about 16 bytes per pixel, scoring a pair of label maps 15, and 600 for each
+# that borders on another class: a file that lies costs a few gigabytes, and the images of the known data sets fit in.
 MAX_PIXELS = 1 << 26
+
+# Choice: what share of that many pixels may border on another class. Objects have borders of a few percent; a chequered
+# map of a few kilobytes has nothing else.
+MOST_BORDER = 1 / 8
 
 # Choice: where the highest number found says how many classes there are. What is kept of K classes grows with K^2, and
 # a number that is higher is rarely a class: an instance, a damaged file. Named classes may be more.

@@ -7,7 +7,7 @@ import numpy as np
 
 from convneur.data.colours import ColourTable
 from convneur.data.labels import LabelFile, LabelMap, read_label_map, read_label_map_or_colours, resized
-from convneur.data.limits import MAX_PIXELS
+from convneur.data.limits import MAX_PIXELS, MOST_BORDER
 from convneur.data.pairs import Pair
 from convneur.data.presets import Naming, Preset
 from convneur.errors import ConfigError, InputError
@@ -57,6 +57,8 @@ class Reading:
         if pair.fault is not None:
             raise InputError(None, pair.fault)
         pred, gt = self.prediction(pair.pred), self.ground_truth(pair.gt)
+        for path, labels in ((pair.pred, pred), (pair.gt, gt)):
+            _check_borders(path, labels, self.max_pixels)
         if self.resize and pred.shape != gt.shape:
             return resized(pred, gt.shape), gt, True
         return pred, gt, False
@@ -74,6 +76,21 @@ class Reading:
         if ids is None:
             return labels
         return _translated(path, labels, ids, self.ignore_index, strict=strict)
+
+
+def _check_borders(path: LabelFile, labels: LabelMap, max_pixels: int) -> None:
+    """Raise InputError for more pixels on borders between classes than memory is stated for."""
+    most = int(max_pixels * MOST_BORDER)
+    if labels.size <= most:
+        return
+    down, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    count = int(np.count_nonzero(down)) + int(np.count_nonzero(across))
+    if count > most:
+        raise InputError(
+            path,
+            f"{count} changes of class between neighbouring pixels, more than {most}, as noise has them; raise "
+            "`max_pixels` if they are meant",
+        )
 
 
 def _translated(

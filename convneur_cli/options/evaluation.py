@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from convneur.data.limits import MAX_PIXELS
 from convneur_cli.errors import UsageError
-from convneur_cli.options.common import MaxPixels, option_group
+from convneur_cli.options.common import option_group
 from convneur_cli.options.data import DataSetOptions, whole
 
 __all__ = ["CompareOptions", "InputOptions", "MetricOptions", "PictureOptions", "WorkOptions", "parts"]
@@ -81,7 +80,6 @@ class InputOptions(DataSetOptions):
             rich_help_panel=_FILES,
         ),
     ] = None
-    max_pixels: MaxPixels = MAX_PIXELS
 
 
 @option_group

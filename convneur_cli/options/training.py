@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from convneur.data.limits import MAX_PIXELS
 from convneur.sizes import find_size
 from convneur_cli.errors import UsageError
-from convneur_cli.options.common import Layout, MaxPixels, option_group
+from convneur_cli.options.common import Layout, option_group
 
 __all__ = ["LAYOUTS", "RUN", "RecipeOptions", "RunOptions"]
 
@@ -71,7 +70,6 @@ class RunOptions:
             min=1, help="Steps between validations.", show_default="a twentieth of the steps", rich_help_panel=RUN
         ),
     ] = None
-    max_pixels: MaxPixels = MAX_PIXELS
 
 
 def _value(panel: str, help_: str, **more: Any) -> Any:
