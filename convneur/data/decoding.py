@@ -6,6 +6,7 @@ program, whatever the file's suffix says. What is not listed here is never tried
 
 import ctypes
 import logging
+import os
 import stat
 import threading
 import warnings
@@ -45,6 +46,10 @@ def opened_image(source: StoredFile, formats: tuple[str, ...], *, max_pixels: in
             length, width = (image.tag_v2.get(tag) for tag in (_TILE_LENGTH, _TILE_WIDTH))
             if isinstance(length, int) and isinstance(width, int):
                 check_pixels(source, length, width, max_pixels)
+            # Pillow reads from each strip or tile to where the next one begins.
+            end = file.seek(0, os.SEEK_END)
+            if any(tile.offset > end for tile in image.tile):
+                raise InputError(source, "damaged or cut short (pixels beyond the end of the file); write it again")
         yield image
 
 

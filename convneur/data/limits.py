@@ -4,8 +4,8 @@ from convneur.errors import InputError
 
 __all__ = ["MAX_PIXELS", "MOST_BORDER", "MOST_UNNAMED_CLASSES", "check_pixels"]
 
-# Choice: 8192 x 8192. Reading an image takes about 16 bytes per pixel, scoring a pair of label maps 15, and 600 for each
-# that borders on another class: a file that lies costs a few gigabytes, and the images of the known data sets fit in.
+# Choice: 8192 x 8192. Reading an image takes about 16 bytes per pixel, scoring a pair of label maps 15, and 600 more
+# for each that borders on another class: a file that lies costs a few gigabytes, and known data sets' images fit in.
 MAX_PIXELS = 1 << 26
 
 # Choice: what share of that many pixels may border on another class. Objects have borders of a few percent; a chequered

@@ -63,7 +63,7 @@ def pages_of(path: Path) -> tuple[Page, ...]:
                     found.append(offset)
     except OSError:
         return ()  # said when it is read
-    except struct.error:
+    except (struct.error, ValueError, OverflowError):  # no directory there, or an offset beyond any file
         if not found:
             return ()
         raise InputError(

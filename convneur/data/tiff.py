@@ -51,6 +51,8 @@ def read_integers(source: StoredFile, max_pixels: int) -> NDArray[np.integer[Any
                 source, f"{_type(page)} compressed with {packing}, which cannot be read; write it with deflate"
             )
         check_pixels(source, page.imagelength, page.imagewidth, max_pixels)
+        if not page.imagelength * page.imagewidth:
+            raise InputError(source, "has no pixels")
         if page.is_tiled:
             check_pixels(source, page.tilelength, page.tilewidth, max_pixels)
         _measure(page)
@@ -84,14 +86,15 @@ def _type(page: "TiffPage") -> str:
 def _measure(page: "TiffPage") -> None:
     """Raise ValueError for a segment that holds more or less than its share of the pixels."""
     assert page.dtype is not None
-    if page.is_tiled:
-        across, down = math.ceil(page.imagewidth / page.tilewidth), math.ceil(page.imagelength / page.tilelength)
-        sizes = [page.tilelength * page.tilewidth] * (across * down)
-    else:
-        rows = range(0, page.imagelength, max(page.rowsperstrip, 1))
-        sizes = [min(page.rowsperstrip, page.imagelength - row) * page.imagewidth for row in rows]
-    if not len(sizes) == len(page.dataoffsets) == len(page.databytecounts):
+    length = page.tilelength if page.is_tiled else max(page.rowsperstrip, 1)
+    width = page.tilewidth if page.is_tiled else page.imagewidth
+    down, across = math.ceil(page.imagelength / length), math.ceil(page.imagewidth / width)
+    # Counted before they are listed: a damaged size has more strips than any file.
+    if not down * across == len(page.dataoffsets) == len(page.databytecounts):
         raise ValueError("the number of strips or tiles does not fit the size")
+    sizes = [length * width] * (down * across)
+    if not page.is_tiled:
+        sizes[-1] = (page.imagelength - (down - 1) * length) * width
     file = page.parent.filehandle
     for size, offset, stored in zip(sizes, page.dataoffsets, page.databytecounts, strict=True):
         wanted = size * page.dtype.itemsize
