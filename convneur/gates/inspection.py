@@ -121,11 +121,12 @@ class Inspector:
         overlay: bool = False,
         mask: MaskLike | None = None,
         seed: int | None = None,
+        follow_links: bool = False,
         **settings: Any,
     ) -> None:
         self.options = MapOptions(reduce, scale, row3, gate, surprise, overlay)
         self.stages, self.block, self.size = stages_of(stage), block, size_of(size)
-        self._masks = None if mask is None else Masks(mask)
+        self._masks = None if mask is None else Masks(mask, follow_links=follow_links)
         self._model, self.weights, twin = find_model(weights, model, seed, settings)
         config = self.weights.config
         check_block(config, stages=self.stages, block=block, needs_gate=self.options.needs_gate)

@@ -11,6 +11,7 @@ from convneur.files import new_file, new_folder, refuse_existing
 from convneur.formats import as_text, plural
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.data import FollowLinks
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
 from convneur_cli.outputs import check_outputs
@@ -110,6 +111,7 @@ def viz_gates(
         typer.Option("--format", help="Format of the figures where -o names no file.", show_default="png"),
     ] = None,
     save_arrays: Annotated[bool, typer.Option("--save-arrays", help="Write the drawn maps as .npz too.")] = False,
+    follow_links: FollowLinks = False,
 ) -> int | None:
     """Draw what the gate does: local features before and after it, stage by stage, beside the image.
 
@@ -130,6 +132,7 @@ def viz_gates(
     printer, force = common.printer(), common.force
     model.single()  # refuses several models, and those of others
     look: dict[str, Any] = {"weights": weights, "model": model.model, "seed": seed, "block": block, "mask": mask}
+    look["follow_links"] = follow_links
     look |= {"stage": _stages(stage), "size": int(size) if size.isdecimal() else size, **model.settings()}
     drawn: dict[str, Any] = {"reduce": reduce, "scale": _scale(scale), "row3": row3, "gate": gate}
     drawn |= {"surprise": surprise, "overlay": overlay, "local_weights": local_weights}

@@ -1,0 +1,137 @@
+"""Templates of file names: what the names of predictions and of ground truth have in common."""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convneur.data.folders import nearest
+from convneur.data.labels import LABEL_SUFFIXES
+from convneur.errors import ConfigError
+
+__all__ = ["Template", "template_hint"]
+
+_ALIKE = {".tif": (".tif", ".tiff"), ".tiff": (".tif", ".tiff")}
+_MOST = 5000  # names that a hint is looked for among
+_TRIED = 3  # names that hints are made of
+
+
+@dataclass(frozen=True)
+class Template:
+    """What a relative path without suffix looks like.
+
+    Args: setting: that says it, for messages; text: as it was given; suffixes: of the files that it means.
+    """
+
+    setting: str
+    text: str
+    pattern: re.Pattern[str]
+    suffixes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, setting: str, text: str) -> "Template":
+        """A template such as `{stem}_gtFine_labelIds`, or `**/{stem}.png` for PNG files in any folder.
+
+        Raises: ConfigError: not one `{stem}`.
+        """
+        before, stem, after = text.partition("{stem}")
+        if not stem or "{" in before + after:
+            raise ConfigError(setting, "must hold {stem} once, such as {stem}_gtFine_labelIds", value=text)
+        typed = Path(f"_{after}").suffix
+        suffix = typed.lower()
+        if suffix in LABEL_SUFFIXES:
+            after = after[: -len(typed)]
+        anywhere = before.startswith("**/")
+        start, stem = ("(?:.*/)?", "[^/]+") if anywhere else ("", ".+")
+        pattern = f"{start}{re.escape(before.removeprefix('**/'))}(?P<stem>{stem}){re.escape(after)}"
+        suffixes = _ALIKE.get(suffix, (suffix,)) if suffix in LABEL_SUFFIXES else LABEL_SUFFIXES
+        return cls(setting, text, re.compile(pattern, re.DOTALL), suffixes)
+
+    def stem(self, name: str) -> str | None:
+        """What a name, a relative path without suffix, has in common with its partner's; None: another name."""
+        found = self.pattern.fullmatch(name)
+        return found["stem"] if found else None
+
+
+def template_hint(
+    preds: Collection[str], gts: Collection[str], given: tuple[Sequence[str], Sequence[str]], *, pairs: int
+) -> str | None:
+    """Templates that would pair more names than are paired now, in words; each was tried on all names.
+
+    Args: preds, gts: names of the files, relative paths without suffix; given: the templates by which they are paired
+        now; pairs: how many have a partner so.
+    """
+    if max(len(preds), len(gts)) > _MOST:
+        return None
+    best, most = None, pairs
+    for candidate in _candidates(sorted(preds), sorted(gts)):
+        found = _paired(candidate, preds, gts)
+        if found > most:
+            best, most = candidate, found
+        if most == len(gts):
+            break
+    if best is None or 2 * most <= len(gts):  # a few pair by chance
+        return None
+    sides = zip(("pred_name", "gt_name"), best, given, strict=True)
+    typed = [f'`{setting}="{text}"`' for setting, text, now in sides if [text] != list(now)]
+    return f"{' and '.join(typed)} would pair {most} of {len(gts)}"
+
+
+def _candidates(preds: Sequence[str], gts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(template of predictions, of ground truth), the plainest first."""
+    yield from (("{stem}", "{stem}"), ("{stem}", "**/{stem}"), ("**/{stem}", "{stem}"), ("**/{stem}", "**/{stem}"))
+    seen = set()
+    for folders in ("", "**/"):
+        here, there = ([_base(name) if folders else name for name in names] for names in (preds, gts))
+        for gt in there[:: max(len(there) // _TRIED, 1)]:
+            for pred in nearest(gt, here, _TRIED):
+                for pair in _made(pred, gt):
+                    if pair not in seen and all(_plain(text) for text in pair):
+                        seen.add(pair)
+                        yield f"{folders}{pair[0]}", f"{folders}{pair[1]}"
+
+
+def _made(pred: str, gt: str) -> Iterator[tuple[str, str]]:
+    """Templates by which two names are partners: what is common to them is the stem."""
+    for longer, shorter, turned in ((gt, pred, False), (pred, gt, True)):
+        if shorter in longer:
+            before, _, after = longer.partition(shorter)
+            texts = ("{stem}", f"{before}{{stem}}{after}")
+            yield texts[::-1] if turned else texts
+    start, end = _common(pred, gt), _common(pred[::-1], gt[::-1])
+    most = min(len(pred), len(gt))
+    if 2 * start >= most:
+        yield f"{{stem}}{pred[start:]}", f"{{stem}}{gt[start:]}"
+    if 2 * end >= most:
+        yield f"{pred[:-end]}{{stem}}", f"{gt[:-end]}{{stem}}"
+    match = difflib.SequenceMatcher(None, pred, gt, autojunk=False).find_longest_match()
+    if 2 * match.size >= most:
+        yield tuple(f"{name[:at]}{{stem}}{name[at + match.size :]}" for name, at in ((pred, match.a), (gt, match.b)))  # type: ignore[misc]
+
+
+def _plain(text: str) -> bool:
+    """Whether a template can be typed within double quotes as it is, and read back."""
+    return not re.search(r"[^\w\s{}/.,;:+=@#%()\[\]~&*' -]|[\n\r]", text) and text.count("{") == text.count("}") == 1
+
+
+def _paired(templates: tuple[str, str], preds: Collection[str], gts: Collection[str]) -> int:
+    """How many ground truths have a partner; none where two names would be one."""
+    sides = []
+    for setting, text, names in zip(("pred_name", "gt_name"), templates, (preds, gts), strict=True):
+        template = Template.of(setting, text)
+        stems = Counter(filter(None, map(template.stem, names)))
+        if stems and max(stems.values()) > 1:
+            return 0
+        sides.append(stems)
+    return len(sides[0].keys() & sides[1].keys())
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two names have in common at their beginning."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
