@@ -83,32 +83,37 @@ def _candidates(preds: Sequence[str], gts: Sequence[str]) -> Iterator[tuple[str,
     """(template of predictions, of ground truth), the plainest first."""
     yield from (("{stem}", "{stem}"), ("{stem}", "**/{stem}"), ("**/{stem}", "{stem}"), ("**/{stem}", "**/{stem}"))
     seen = set()
+    least = 0.5 if len(gts) == 1 else 0.0  # one pair has no others to try a template on
     for folders in ("", "**/"):
         here, there = ([_base(name) if folders else name for name in names] for names in (preds, gts))
         for gt in there[:: max(len(there) // _TRIED, 1)]:
             for pred in nearest(gt, here, _TRIED):
-                for pair in _made(pred, gt):
+                for pair in _made(pred, gt, least):
                     if pair not in seen and all(_plain(text) for text in pair):
                         seen.add(pair)
                         yield f"{folders}{pair[0]}", f"{folders}{pair[1]}"
 
 
-def _made(pred: str, gt: str) -> Iterator[tuple[str, str]]:
-    """Templates by which two names are partners: what is common to them is the stem."""
+def _made(pred: str, gt: str, least: float) -> Iterator[tuple[str, str]]:
+    """Templates by which two names are partners: what is common to them is the stem.
+
+    Args: least: share of the shorter name that has to be common.
+    """
     for longer, shorter, turned in ((gt, pred, False), (pred, gt, True)):
         if shorter in longer:
             before, _, after = longer.partition(shorter)
             texts = ("{stem}", f"{before}{{stem}}{after}")
             yield texts[::-1] if turned else texts
     start, end = _common(pred, gt), _common(pred[::-1], gt[::-1])
-    most = min(len(pred), len(gt))
-    if 2 * start >= most:
+    most = max(least * min(len(pred), len(gt)), 1)
+    if start >= most:
         yield f"{{stem}}{pred[start:]}", f"{{stem}}{gt[start:]}"
-    if 2 * end >= most:
+    if end >= most:
         yield f"{pred[:-end]}{{stem}}", f"{gt[:-end]}{{stem}}"
     match = difflib.SequenceMatcher(None, pred, gt, autojunk=False).find_longest_match()
-    if 2 * match.size >= most:
-        yield tuple(f"{name[:at]}{{stem}}{name[at + match.size :]}" for name, at in ((pred, match.a), (gt, match.b)))  # type: ignore[misc]
+    if match.size >= most:
+        a, b, size = match
+        yield f"{pred[:a]}{{stem}}{pred[a + size :]}", f"{gt[:b]}{{stem}}{gt[b + size :]}"
 
 
 def _plain(text: str) -> bool:

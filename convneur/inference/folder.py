@@ -317,9 +317,9 @@ def _asked(images: Sequence[str | Path], follow_links: bool) -> tuple[list[_Aske
     for path in map(Path, images):
         if path.is_dir():
             listing = images_under(path, follow_links=follow_links)
-            names = Counter(image.with_suffix("") for image in listing.files)
+            bare = Counter(image.with_suffix("") for image in listing.files)
             for image in listing.files:
-                alone = names[image.with_suffix("")] == 1  # a.jpg beside a.png keeps its suffix
+                alone = bare[image.with_suffix("")] == 1  # a.jpg beside a.png keeps its suffix
                 kept = image.with_suffix("") if alone else image
                 found.append(_Asked(image, kept.relative_to(path).as_posix()))
             unread += listing.warnings()

@@ -91,9 +91,9 @@ def test_255_beside_two_classes_stays_ignored_and_its_share_is_said(
 
 def test_where_255_is_told_to_count_the_way_out_is_named(tmp_path: Path) -> None:
     root = masks(tmp_path, 0, 255)
-    with pytest.warns(UserWarning, match="shows 1, 2, 3, ...: .*where `classes` names two or none and `ignore_index`"):
+    with pytest.warns(UserWarning, match=r"shows 1, 2, 3, ...: .*where `classes` names two or none and `ignore_index`"):
         prepared(root, ignore_index="none")
-    with pytest.raises(InputError, match="label 255 is none of 0 to 1 .*leave `ignore_index` out, and masks of 0 and"):
+    with pytest.raises(InputError, match=r"label 255 is none of 0 to 1 .*leave `ignore_index` out, and masks of 0 and"):
         prepared(root, ignore_index="none", classes=["a", "b"])
 
 
