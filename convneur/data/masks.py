@@ -1,4 +1,4 @@
-"""Masks of what a photo shows: object, background, or neither, from label maps and binary pictures."""
+"""Masks of what an image shows: object, background, or neither, from label maps and binary pictures."""
 
 from collections import defaultdict
 from pathlib import Path
