@@ -119,7 +119,7 @@ class PredictionReport(Result):
             "task": self.task,
             "images": [each.to_dict() for each in self.images],
             "failed": [{"name": each.name, "why": each.why} for each in self.failed],
-            "warnings": self.warnings,
+            "warnings": list(self.warnings),
         }
 
     def tables(self) -> Sequence[Table]:
