@@ -23,6 +23,7 @@ from convneur.errors import InputError
 __all__ = [
     "Example",
     "FoundExamples",
+    "Split",
     "Survey",
     "Task",
     "find_examples",
@@ -49,19 +50,36 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Split:
+    """The examples of one split, in the order of their names.
+
+    unpaired: images without a label map, which are left aside. unread: what else lies in the folders, in words.
+    """
+
+    examples: tuple[Example, ...]
+    unpaired: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    def warnings(self) -> list[str]:
+        """What is left aside, in words."""
+        if not self.unpaired:
+            return list(self.unread)
+        lone = f"{len(self.unpaired)} images without a label map are left out: {some(self.unpaired)}"
+        return [lone, *self.unread]
+
+
+@dataclass(frozen=True)
 class FoundExamples:
     """train, val: in the order of their names. names: of the classes, None if the files do not say.
 
-    val_from: what the validation is made of, for people. unpaired: images without a label map, which are left aside.
-    unread: what else lies in the folders, in words.
+    val_from: what the validation is made of, for people. warnings: what is left aside, in words.
     """
 
     train: tuple[Example, ...]
     val: tuple[Example, ...]
     names: tuple[str, ...] | None
     val_from: str
-    unpaired: tuple[str, ...]
-    unread: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -76,15 +94,6 @@ class Survey:
     failed: tuple[str, ...]
     counts: tuple[int, ...]
     ignored: int = 0
-
-
-@dataclass(frozen=True)
-class _Split:
-    """One split's part of `FoundExamples`."""
-
-    examples: tuple[Example, ...]
-    unpaired: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
 
 
 def find_examples(root: Path, task: Task, reading: Reading, *, follow_links: bool = False) -> FoundExamples:
@@ -103,12 +112,12 @@ def find_examples(root: Path, task: Task, reading: Reading, *, follow_links: boo
     train = _split(root, task, "train", reading, names, follow_links)
     if has_split(root, task, "val"):
         val = _split(root, task, "val", reading, names, follow_links)
-        unpaired, unread = train.unpaired + val.unpaired, train.unread + val.unread
-        return FoundExamples(train.examples, val.examples, names, "split val", unpaired, unread)
+        both = Split((), train.unpaired + val.unpaired, train.unread + val.unread)
+        return FoundExamples(train.examples, val.examples, names, "split val", tuple(both.warnings()))
     if len(train.examples) < 2:
         raise InputError(root, "one image; training needs a second one to validate on, or a split val")
     kept, held = held_out(train.examples)
-    return FoundExamples(kept, held, names, "a tenth of train, by a hash of the names", train.unpaired, train.unread)
+    return FoundExamples(kept, held, names, "a tenth of train, by a hash of the names", tuple(train.warnings()))
 
 
 def held_out(examples: Sequence[Example]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
@@ -131,14 +140,12 @@ def has_split(root: Path, task: Task, split: str) -> bool:
     return bool(shards_of(root, split)) or (root / ("images" if task == "segmentation" else "") / split).is_dir()
 
 
-def find_split(
-    root: Path, task: Task, split: str, reading: Reading, *, follow_links: bool = False
-) -> tuple[Example, ...]:
+def find_split(root: Path, task: Task, split: str, reading: Reading, *, follow_links: bool = False) -> Split:
     """The images of any split, such as `test`, in the order of their names; classes are those of `train`.
 
     Raises:  InputError: as `find_examples`.
     """
-    return _split(root, task, split, reading, _class_names(root, task, follow_links), follow_links).examples
+    return _split(root, task, split, reading, _class_names(root, task, follow_links), follow_links)
 
 
 def read_example(
@@ -230,7 +237,7 @@ def survey(
 
 def _split(
     root: Path, task: Task, split: str, reading: Reading, names: Sequence[str] | None, follow_links: bool
-) -> _Split:
+) -> Split:
     if shards := shards_of(root, split):
         return _sharded(root, shards, task)
     if task == "segmentation":
@@ -238,7 +245,7 @@ def _split(
     return _classification(root, split, names or (), follow_links)
 
 
-def _segmentation(root: Path, split: str, reading: Reading, follow_links: bool) -> _Split:
+def _segmentation(root: Path, split: str, reading: Reading, follow_links: bool) -> Split:
     folder, masks = _folder(root / "images" / split), _folder(root / "masks" / split)
     namings = reading.preset.gt if reading.preset else ()
     templates = [Template.of("name", naming.template) for naming in namings]
@@ -253,10 +260,10 @@ def _segmentation(root: Path, split: str, reading: Reading, follow_links: bool) 
             raise InputError(target, "; ".join([f"{problem} for the suffix", *images.listing.warnings()]))
         examples.append(Example(name, image, target))
     used = {example.image for example in examples}
-    return _Split(tuple(examples), tuple(str(path) for path in images.listing.files if path not in used), unread)
+    return Split(tuple(examples), tuple(str(path) for path in images.listing.files if path not in used), unread)
 
 
-def _classification(root: Path, split: str, names: Sequence[str], follow_links: bool) -> _Split:
+def _classification(root: Path, split: str, names: Sequence[str], follow_links: bool) -> Split:
     place = _folder(root / split)
     numbers = {nfc(name): number for number, name in enumerate(names)}
     for folder in _folders(place, follow_links):
@@ -277,13 +284,13 @@ def _classification(root: Path, split: str, names: Sequence[str], follow_links: 
     unread = found.warnings()
     if classless:
         unread.append(f"{place}: {len(classless)} images lie in no class folder and are left out: {some(classless)}")
-    return _Split(tuple(sorted(examples, key=lambda example: example.name)), unread=tuple(unread))
+    return Split(tuple(sorted(examples, key=lambda example: example.name)), unread=tuple(unread))
 
 
 _IMAGES = ("jpg", "jpeg", "webp", "png")  # in a shard; of a segmentation the png is the label map
 
 
-def _sharded(root: Path, shards: Sequence[Path], task: Task) -> _Split:
+def _sharded(root: Path, shards: Sequence[Path], task: Task) -> Split:
     examples = []
     unpaired = []
     dense = task == "segmentation"
@@ -301,7 +308,7 @@ def _sharded(root: Path, shards: Sequence[Path], task: Task) -> _Split:
                 unpaired.append(str(image))
     if not examples:
         raise InputError(shards[0], f"no example in it; {_SHARDS}")
-    return _Split(tuple(sorted(examples, key=lambda example: example.name)), tuple(unpaired))
+    return Split(tuple(sorted(examples, key=lambda example: example.name)), tuple(unpaired))
 
 
 _SHARDS = "a shard has <key>.jpg with <key>.png for segmentation, with <key>.cls for classification"

@@ -67,15 +67,18 @@ def template_hint(
         return None
     best, most = None, pairs
     for candidate in _candidates(sorted(preds), sorted(gts)):
-        found = _paired(candidate, preds, gts)
+        # Where a side's own templates hold the candidate they stay as they are, and nothing has to be typed.
+        sides = [now if text in now else [text] for text, now in zip(candidate, given, strict=True)]
+        stems = [_stems(texts, names) for texts, names in zip(sides, (preds, gts), strict=True)]
+        found = len(stems[0] & stems[1])
         if found > most:
-            best, most = candidate, found
+            best, most = sides, found
         if most == len(gts):
             break
     if best is None or 2 * most <= len(gts):  # a few pair by chance
         return None
-    sides = zip(("pred_name", "gt_name"), best, given, strict=True)
-    typed = [f'`{setting}="{text}"`' for setting, text, now in sides if [text] != list(now)]
+    asked = zip(("pred_name", "gt_name"), best, given, strict=True)
+    typed = [f'`{setting}="{texts[0]}"`' for setting, texts, now in asked if texts is not now]
     return f"{' and '.join(typed)} would pair {most} of {len(gts)}"
 
 
@@ -121,16 +124,15 @@ def _plain(text: str) -> bool:
     return not re.search(r"[^\w\s{}/.,;:+=@#%()\[\]~&*' -]|[\n\r]", text) and text.count("{") == text.count("}") == 1
 
 
-def _paired(templates: tuple[str, str], preds: Collection[str], gts: Collection[str]) -> int:
-    """How many ground truths have a partner; none where two names would be one."""
-    sides = []
-    for setting, text, names in zip(("pred_name", "gt_name"), templates, (preds, gts), strict=True):
-        template = Template.of(setting, text)
-        stems = Counter(filter(None, map(template.stem, names)))
-        if stems and max(stems.values()) > 1:
-            return 0
-        sides.append(stems)
-    return len(sides[0].keys() & sides[1].keys())
+def _stems(texts: Sequence[str], names: Collection[str]) -> set[str]:
+    """What the names have in common with their partners'; nothing where two names would be one."""
+    templates = [Template.of("name", text) for text in texts]
+    fits: Counter[tuple[int, str]] = Counter()
+    for name in names:
+        stems = ((rank, stem) for rank, each in enumerate(templates) if (stem := each.stem(name)) is not None)
+        if (fit := next(stems, None)) is not None:
+            fits[fit] += 1
+    return {stem for _, stem in fits} if not fits or max(fits.values()) == 1 else set()
 
 
 def _common(one: str, other: str) -> int:

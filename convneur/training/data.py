@@ -128,9 +128,7 @@ def prepare_data(
     names = tuple(classes) if classes else found.names
     if task == "classification" and classes and found.names:
         raise ConfigError("classes", "folders name the classes here; leave it out", value=classes)
-    if found.unpaired:
-        progress.warn(f"{len(found.unpaired)} images without a label map are left out: {some(found.unpaired)}")
-    for line in found.unread:
+    for line in found.warnings:
         progress.warn(line)
     if begun is not None:
         unusable = set(begun.left_out)

@@ -133,7 +133,7 @@ def test_class_folders_pair_in_either_unicode_form(tmp_path: Path) -> None:
     (tmp_path / "train" / "pub" / "b.heic").touch()
     found = find_examples(tmp_path, "classification", Reading())
     assert [example.target for example in (*found.train, *found.val)] == [0, 1, 0, 1]
-    assert [line.partition(": ")[2] for line in found.unread] == [
+    assert [line.partition(": ")[2] for line in found.warnings] == [
         "1 file is not read (1 .heic); convert them to PNG or JPEG",
         f"1 images lie in no class folder and are left out: {tmp_path}/train/loose.png",
     ]
