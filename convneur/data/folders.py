@@ -145,7 +145,7 @@ def name_of(path: Path, folder: Path) -> str:
 
 def nfc(name: str) -> str:
     """A name as it is compared, see `name_of`."""
-    return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "backslashreplace"))
+    return unicodedata.normalize("NFC", _printable(name))
 
 
 def file_of(folder: Path, relative: str) -> Path:
@@ -177,7 +177,11 @@ def nearest(name: str, names: Collection[str], count: int = 1) -> list[str]:
 
 def some(items: Sequence[object]) -> str:
     """The first three of some items."""
-    return ", ".join(map(str, items[:3])) + (", ..." if len(items) > 3 else "")
+    return ", ".join(_printable(str(item)) for item in items[:3]) + (", ..." if len(items) > 3 else "")
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_under(path: Path, root: str) -> bool:

@@ -773,6 +773,7 @@ def test_help_loads_no_heavy_library() -> None:
 
 
 def test_a_batch_counts_what_it_does_not_read(viz: Any, place: Path) -> None:
+    folder_of_photos(place, 2)
     (place / "photos" / "z.heic").touch()
     (place / "photos" / "linked.png").symlink_to(place / "cat.png")
     ran = viz("photos", "--batch", "--json")
