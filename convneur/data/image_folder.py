@@ -9,7 +9,7 @@ __all__ = ["IMAGE_SUFFIXES", "ImageFolder", "images_under"]
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".j2k", ".jpx", ".tga", ".ppm",
-    ".pgm", ".pnm", ".pbm", ".jpe", ".jfif", ".mpo", ".apng", ".dib",
+    ".pgm", ".pnm", ".pbm", ".jpe", ".jfif", ".mpo", ".apng",
 )  # fmt: skip
 _IMAGES = Kind("image", IMAGE_SUFFIXES, "convert them to PNG or JPEG")
 _ENDINGS = ("", "_leftImg8bit")  # what images' names may have beyond the pair's; Cityscapes has the second
