@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convneur.data.folders import nearest, nfc
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.evaluation.inputs import existing
 from convneur.evaluation.result import Evaluation
@@ -81,6 +82,7 @@ def select_scenes(
     gt_name: str | None = None,
     listed: str | Path | None = None,
     follow_links: bool = False,
+    max_pixels: int = MAX_PIXELS,
     workers: int = 1,
     output: str | Path | None = None,
     force: bool = False,
@@ -95,7 +97,7 @@ def select_scenes(
         names: the images to draw; None: the worst, median and best, `count` of each.
         by: what makes an image of `predictions` good, such as miou or boundary_f1@3px.
         tolerance: of boundary F1. titles: of the models, in the order in which they are drawn; None: their folders.
-        preset, classes, ignore_index, pred_name, gt_name, listed, follow_links, workers: see `evaluate`.
+        preset, classes, ignore_index, pred_name, gt_name, listed, follow_links, max_pixels, workers: see `evaluate`.
         output: draw the figure into this file: .png, .svg or .pdf; force: even if it exists.
     Raises: ConfigError: a setting. InputError: a pair that cannot be scored, no image for a label map.
 
@@ -131,6 +133,7 @@ def select_scenes(
             0,
             evaluate(
                 folder, ground_truth, preset=preset, classes=classes, ignore_index=ignore_index, metrics=metrics,
+                max_pixels=max_pixels,
                 tolerance=tolerance, trimap_width=3, workers=workers, strict=True, progress=progress,
                 pred_name=pred_name, gt_name=gt_name, listed=listed, follow_links=follow_links,
                 num_classes=models[0].settings["num_classes"] if models else None,

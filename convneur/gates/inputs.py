@@ -69,10 +69,10 @@ def images_of(
     return found, unread
 
 
-def read_image(image: NamedImage, size: int | None) -> tuple[ImageSource, Photo]:
+def read_image(image: NamedImage, size: int | None, max_pixels: int) -> tuple[ImageSource, Photo]:
     """An image at the size that the model sees. Raises: InputError: as `read_photo`."""
     try:
-        photo = read_photo(image.image, long_side=size, min_side=MIN_SIDE)
+        photo = read_photo(image.image, long_side=size, min_side=MIN_SIDE, max_pixels=max_pixels)
     except InputError as error:
         if error.path is None:
             raise InputError(image.name, error.problem) from None
@@ -87,7 +87,8 @@ class Masks:
     Raises: ConfigError: no such file or folder; InputError: a folder without label maps.
     """
 
-    def __init__(self, mask: MaskLike, *, follow_links: bool = False) -> None:
+    def __init__(self, mask: MaskLike, max_pixels: int, *, follow_links: bool = False) -> None:
+        self._max_pixels = max_pixels
         self._mask: NDArray[Any] | Path | MaskFolder
         if isinstance(mask, (str, Path)):
             path = Path(mask)
@@ -121,7 +122,7 @@ class Masks:
             source, values = MaskSource("mask", None), as_mask(self._mask)
         else:
             path = self._mask if isinstance(self._mask, Path) else self._found(self._mask, image)
-            values = read_mask(path)
+            values = read_mask(path, max_pixels=self._max_pixels)
             source = MaskSource(as_text(path), sha256_of(path))
         if values.shape != (photo.height, photo.width):
             raise InputError(
@@ -143,7 +144,11 @@ class Masks:
 
 
 def masks_of(
-    mask: "MaskLike | Sequence[MaskLike] | None", images: Sequence[NamedImage], *, follow_links: bool = False
+    mask: "MaskLike | Sequence[MaskLike] | None",
+    images: Sequence[NamedImage],
+    max_pixels: int,
+    *,
+    follow_links: bool = False,
 ) -> "list[Masks] | list[None]":
     """Where the mask of each image comes from, image by image.
 
@@ -154,8 +159,8 @@ def masks_of(
     if not isinstance(mask, (str, Path, np.ndarray)):
         if len(mask) != len(images):
             raise ConfigError("mask", f"{len(mask)} masks for {len(images)} images; give one for each")
-        return [Masks(each) for each in mask]
-    masks = Masks(mask, follow_links=follow_links)
+        return [Masks(each, max_pixels) for each in mask]
+    masks = Masks(mask, max_pixels, follow_links=follow_links)
     if len(images) > 1 and not masks.of_many:
         raise ConfigError("mask", "is one mask; with several images give a folder of masks", value=masks)
     return [masks] * len(images)

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from convneur.data.class_names import read_class_names
 from convneur.data.examples import Example, Survey, Task, find_examples, survey
 from convneur.data.folders import some
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError
@@ -105,6 +106,7 @@ def prepare_data(
     ignore_index: IgnoreIndex = None,
     follow_links: bool = False,
     threads: int = 1,
+    max_pixels: int = MAX_PIXELS,
     begun: KnownData | None = None,
     progress: Progress = silent,
 ) -> TrainingData:
@@ -114,7 +116,8 @@ def prepare_data(
         given, are binary masks: 255 is class 1.
     Args:
         preset, ignore_index: see `reading_of`; classes: their names, or a file of them.
-        follow_links: see `list_files`; begun: the plan of the run that goes on.
+        follow_links: see `list_files`; max_pixels: files of more are refused by their headers.
+        begun: the plan of the run that goes on.
     Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes, named or seen.
 
     >>> from importlib.resources import files
@@ -123,7 +126,7 @@ def prepare_data(
     >>> data.names, len(data.train) > len(data.val)
     (('background', 'nucleus'), True)
     """
-    reading = reading_of(task, preset, ignore_index)
+    reading = dataclasses.replace(reading_of(task, preset, ignore_index), max_pixels=max_pixels)
     found = find_examples(folder, task, reading, follow_links=follow_links)
     if isinstance(classes, str):
         classes = read_class_names(Path(classes))
@@ -147,6 +150,8 @@ def prepare_data(
         progress.error(line)
     if train.failed or val.failed:
         progress.warn(f"{len(train.failed) + len(val.failed)} images cannot be read and are left out")
+    for line in (*train.notes, *val.notes):
+        progress.warn(line)
     if (
         (task, preset, ignore_index) == ("segmentation", None, None)
         and (names is None or len(names) == 2)

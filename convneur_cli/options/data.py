@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur_cli.errors import UsageError
-from convneur_cli.options.common import option_group
+from convneur_cli.options.common import MaxPixels, option_group
 
 __all__ = ["DataSetOptions", "FollowLinks", "whole"]
 
@@ -30,7 +31,7 @@ FollowLinks = Annotated[
 @option_group
 @dataclass(frozen=True)
 class DataSetOptions:
-    """Which classes there are, and which label is ignored; what is typed overrides what a preset says."""
+    """Which classes there are, which label is ignored, how large files may be. What is typed goes before a preset."""
 
     preset: Annotated[
         PresetName | None,
@@ -52,6 +53,7 @@ class DataSetOptions:
         ),
     ] = None
     follow_links: FollowLinks = False
+    max_pixels: MaxPixels = MAX_PIXELS
 
 
 def whole(option: str, typed: str) -> int:
