@@ -7,12 +7,15 @@ import numpy as np
 
 from convneur.data.colours import ColourTable
 from convneur.data.labels import LabelFile, LabelMap, read_label_map, read_label_map_or_colours, resized
+from convneur.data.limits import MAX_PIXELS, MOST_BORDER
 from convneur.data.pairs import Pair
 from convneur.data.presets import Naming, Preset
 from convneur.data.relabelling import Relabelling
 from convneur.errors import ConfigError, InputError
 
 __all__ = ["Reading"]
+
+_OBJECT = 255  # of a binary mask
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Reading:
         preset: the data set, which says what ids mean; None takes them as they are stored.
         colours: what RGB pictures mean; None takes the preset's, if it has any, else refuses them.
         resize: bring a prediction of another size to that of its ground truth (see `labels.resized`).
+        max_pixels: larger files are refused by their headers.
+        binary: label maps are masks of 0 and 255, whose object, 255, is class 1.
         pred_labels, gt_labels: as which labels those in the files are read, before the data set's ids are translated.
     Raises: ConfigError: the data set ignores ids or colours, but no label is ignored.
     """
@@ -32,6 +37,8 @@ class Reading:
     preset: Preset | None = None
     colours: ColourTable | None = None
     resize: bool = False
+    max_pixels: int = MAX_PIXELS
+    binary: bool = False
     pred_labels: Relabelling | None = None
     gt_labels: Relabelling | None = None
 
@@ -58,13 +65,16 @@ class Reading:
         if pair.fault is not None:
             raise InputError(None, pair.fault)
         pred, gt = self.prediction(pair.pred), self.ground_truth(pair.gt)
+        for path, labels in ((pair.pred, pred), (pair.gt, gt)):
+            _check_borders(path, labels, self.max_pixels)
         if self.resize and pred.shape != gt.shape and not _exchanged(pred.shape, gt.shape):
             return resized(pred, gt.shape), gt, True
         return pred, gt, False
 
     def _classes(self, path: LabelFile, namings: tuple[Naming, ...], *, strict: bool) -> LabelMap:
         colours = self.colours or (self.preset.colours if self.preset else None)
-        labels = read_label_map_or_colours(path) if colours else read_label_map(path)
+        read = read_label_map_or_colours if colours else read_label_map
+        labels = read(path, max_pixels=self.max_pixels)
         coloured = bool(colours) and labels.ndim == 3
         relabelling = self.gt_labels if strict else self.pred_labels
         try:
@@ -76,6 +86,8 @@ class Reading:
             raise InputError(path, f"{error}") from None
         if coloured:
             return labels
+        if self.binary:
+            return np.where(labels == _OBJECT, labels.dtype.type(1), labels)
         ids = next((naming.ids for naming in namings if path.stem.endswith(naming.suffix)), None)
         if ids is None:
             return labels
@@ -85,6 +97,21 @@ class Reading:
 def _exchanged(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
     """Whether one is as much higher than wide as the other is wider than high: turned, which no resizing mends."""
     return shape[0] * other[0] == shape[1] * other[1] and shape[0] != shape[1]
+
+
+def _check_borders(path: LabelFile, labels: LabelMap, max_pixels: int) -> None:
+    """Raise InputError for more pixels on borders between classes than memory is stated for."""
+    most = int(max_pixels * MOST_BORDER)
+    if labels.size <= most:
+        return
+    down, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    count = int(np.count_nonzero(down)) + int(np.count_nonzero(across))
+    if count > most:
+        raise InputError(
+            path,
+            f"{count} changes of class between neighbouring pixels, more than {most}, as noise has them; raise "
+            "`max_pixels` if they are meant",
+        )
 
 
 def _translated(
