@@ -91,7 +91,7 @@ def test_settings_and_definitions_are_in_the_result(evaluate: Any) -> None:
     assert (settings["trimap_seed"], settings["trimap_seed_asked"]) == ("class", "auto")
     assert settings["definitions"]["hd95"] == "directed: larger 95th percentile, px"
     settings = evaluate("--json", "--hd95", "pooled", "--spacing", "2,0.5", "--aggregate", "pooled").json["settings"]
-    assert settings["definitions"]["hd95"] == "pooled: 95th percentile of both, pixels of 2 x 0.5"
+    assert settings["definitions"]["hd95"] == "pooled: 95th percentile of both, units of spacing 2 x 0.5"
     assert settings["spacing"] == [2, 0.5]
 
 
