@@ -46,7 +46,7 @@ class TensorFile:
                 # Cloned: on some processors a product's last bit depends on where in memory a weight begins.
                 return {name: file.get_tensor(name).clone() for name in names}
         except (SafetensorError, OSError) as error:
-            raise InputError(self.path, f"not a readable safetensors file ({error})") from None
+            raise _unreadable(self.path, error) from None
 
 
 def open_tensors(path: Path) -> TensorFile:
@@ -62,8 +62,14 @@ def open_tensors(path: Path) -> TensorFile:
             types = {name: each.get_dtype() for name, each in slices.items()}
             return TensorFile(path, file.metadata() or {}, shapes, types)
     except (SafetensorError, OSError) as error:
-        problem = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(path, f"not a readable safetensors file ({problem})") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: SafetensorError | OSError) -> InputError:
+    problem = (isinstance(error, OSError) and error.strerror) or str(error)
+    # safetensors quotes what it did not expect, whole.
+    short = problem if len(problem) <= 120 else f"{problem[:117]}..."
+    return InputError(path, f"not a readable safetensors file ({short})")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, force: bool) -> None:

@@ -31,6 +31,7 @@ _Channels = tuple[float, float, float]
 _VIEW = (224, 224)
 # Choice: as far as `TrainSettings` goes; a file of a few bytes must not fill the memory with views.
 _LARGEST_VIEW, _LARGEST_SCALE = 4096, 16.0
+_LEAST_STD = 0.001  # of values in 0..1
 
 
 @dataclass(frozen=True)
@@ -209,8 +210,10 @@ class _Said:
     preset: str | None = None
 
     def __post_init__(self) -> None:
-        if self.std is not None and min(self.std) <= 0:
-            raise ConfigError("std", "must be above 0", value=self.std)
+        if self.mean is not None and not 0 <= min(self.mean) <= max(self.mean) <= 1:
+            raise ConfigError("mean", "must be from 0 to 1", value=self.mean)
+        if self.std is not None and not _LEAST_STD <= min(self.std) <= max(self.std) <= 1:
+            raise ConfigError("std", f"must be from {_LEAST_STD} to 1", value=self.std)
 
 
 def check_settings(predictor: Predictor, *, scale: float | None, top: int) -> None:
