@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,17 +11,18 @@ from typing import Any, BinaryIO
 from convneur.errors import InputError
 from convneur.evaluation.jobs import Job, Scored, Stamp, stamp
 from convneur.evaluation.kept_scores import as_plain, read_scores
-from convneur.files import new_file
+from convneur.files import lock_alone, new_file, refuse_existing
 from convneur.metrics import BoundarySettings
 from convneur.progress import Progress
 from convneur.schema import MOST_BYTES, SchemaError, parsed, read_lines, sealed, typed, unsealed
 
-__all__ = ["FinishedPairs", "finished_pairs", "partial_path", "refuse_unfinished"]
+__all__ = ["FinishedPairs", "finished_pairs", "outputs_begun", "partial_path", "refuse_unfinished"]
 
 _SCHEMA = "convneur.boundary-state/3"
 _SECOND_SCHEMA = "convneur.boundary-state/2"  # without checksums
 _FIRST_SCHEMA = "convneur.boundary-state/1"  # of 0.1.0: the second model's pairs bear a mark behind their names
 _FIRST_MARK = " (against)"
+_OUTPUTS_BEGUN = b'{"outputs": "begun"}\n'  # behind the last pair; read as a line that was cut off
 
 _Key = tuple[int, str]  # model, name of the pair
 
@@ -44,8 +45,19 @@ def partial_path(output: Path) -> Path:
 
 def refuse_unfinished(path: Path, *, resume: bool, force: bool) -> None:
     """Raise before any work if an interrupted run would be lost. Raises: InputError."""
+    refuse_existing(path, force=True)
     if path.exists() and not (resume or force):
         raise InputError(path, "of an interrupted run; `resume` goes on with it, `force` begins again")
+
+
+def outputs_begun(path: Path) -> bool:
+    """Whether the run was killed while it wrote its outputs: those that are there are its own."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - len(_OUTPUTS_BEGUN), 0))
+            return file.read() == _OUTPUTS_BEGUN
+    except OSError:
+        return False
 
 
 class FinishedPairs:
@@ -55,10 +67,11 @@ class FinishedPairs:
         that was cut off is dropped, one that was changed is passed over: its pair is scored again. A pair counts only
         while its two files have the size and time that they had; one that failed is not kept, so it is tried again. A
         file of an earlier version, which has no checksums, is rewritten first; what a name in one of 0.1.0 means two
-        pairs of these jobs is dropped.
+        pairs of these jobs is dropped. The file of a run that is not gone on with stays until this one has finished a
+        pair.
     Args:   about: what was asked for, `settings` and more; jobs: of this run; resume: go on with the file if there is
         one; warn: told of damaged lines.
-    Raises: InputError: the file holds no finished pairs, or those of other settings.
+    Raises: InputError: the file holds no finished pairs, or those of other settings, or another process writes it.
     """
 
     def __init__(
@@ -75,18 +88,21 @@ class FinishedPairs:
         self.path, self._settings = path, settings
         self._lines: dict[_Key, tuple[int, Stamp]] = {}  # where a pair's line begins, size and time of its files
         self._damaged: list[str] = []
-        header = _plain({"schema": _SCHEMA, "convneur": version("convneur"), **about})
-        if resume and path.exists():
-            self._bring_up_to_date(jobs)
-        else:
-            with new_file(path, force=force) as temporary:
-                temporary.write_bytes(sealed(header) + b"\n")
-        self._file = path.open("r+b")
-        try:
-            self._read(header)
-        except BaseException:
-            self._file.close()
-            raise
+        self._header = _plain({"schema": _SCHEMA, "convneur": version("convneur"), **about})
+        self.is_own = resume or not path.exists()
+        if not path.exists():
+            self._begin(force=force)
+            return
+        self._file = self._held()
+        if resume:
+            try:
+                if self._brought_up_to_date(jobs):
+                    self._file.close()
+                    self._file = self._held()
+                self._read(self._header)
+            except BaseException:
+                self._file.close()
+                raise
         if self._damaged:
             more = f", and {len(self._damaged) - 1} more lines" if len(self._damaged) > 1 else ""
             warn(f"{path}: damaged ({self._damaged[0]}{more}); what was there is scored again")
@@ -113,15 +129,43 @@ class FinishedPairs:
             raise InputError(self.path, f"{job.pair.name}: {error}; repeat the command") from None
 
     def add(self, job: Job, scored: Scored) -> None:
-        """Keep a pair that was scored."""
-        where = self._file.seek(0, 2)
+        """Keep a pair that was scored. Raises: InputError: the disk refused it."""
+        if not self.is_own:
+            self._file.close()
+            self._begin(force=True)
         line = _Line(job.pair.name, scored.files, scored.resized, as_plain(scored.scores), job.model)
-        self._file.write(sealed(vars(line)) + b"\n")
-        self._file.flush()  # in the hands of the system: a killed process loses nothing
-        self._lines[_key(job)] = where, line.files
+        self._lines[_key(job)] = self._append(sealed(vars(line)) + b"\n"), line.files
+
+    def outputs_begin(self) -> None:
+        """All pairs are finished and the outputs are written next; see `outputs_begun`."""
+        if self.is_own:
+            self._append(_OUTPUTS_BEGUN)
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # bytes that the disk refused before
+            self._file.close()
+
+    def _begin(self, *, force: bool) -> None:
+        with new_file(self.path, force=force) as temporary:
+            temporary.write_bytes(sealed(self._header) + b"\n")
+        self._file, self.is_own = self._held(), True
+
+    def _held(self) -> BinaryIO:
+        file = self.path.open("r+b")
+        if not lock_alone(file.fileno()):
+            file.close()
+            raise InputError(self.path, "another process is at work on it; choose another output")
+        return file
+
+    def _append(self, line: bytes) -> int:
+        """Where it begins."""
+        try:
+            where = self._file.seek(0, 2)
+            self._file.write(line)
+            self._file.flush()  # in the hands of the system: a killed process loses nothing
+        except OSError as error:
+            raise InputError(self.path, f"could not be written ({error.strerror})") from None
+        return where
 
     def _read(self, header: dict[str, Any]) -> None:
         text = next(read_lines(self._file), b"")
@@ -145,7 +189,7 @@ class FinishedPairs:
         """(where it begins, a pair's line) up to one that was cut off, where the file then stands."""
         for number, text in enumerate(read_lines(file), start=2):
             where = file.tell() - len(text)
-            if not text.endswith(b"\n") and len(text) < MOST_BYTES:
+            if text == _OUTPUTS_BEGUN or (not text.endswith(b"\n") and len(text) < MOST_BYTES):
                 file.seek(where)
                 return
             try:
@@ -156,8 +200,8 @@ class FinishedPairs:
             else:
                 yield where, line
 
-    def _bring_up_to_date(self, jobs: Sequence[Job]) -> None:
-        """Rewrite a file of an earlier version as one of this version; any other is left as it is."""
+    def _brought_up_to_date(self, jobs: Sequence[Job]) -> bool:
+        """Rewrite a file of an earlier version as one of this version; any other is left as it is. Whether it was."""
         marked: dict[str, list[_Key]] = {}
         for job in jobs:
             marked.setdefault(job.pair.name + _FIRST_MARK * job.model, []).append(_key(job))
@@ -165,7 +209,7 @@ class FinishedPairs:
             header = _header(next(read_lines(file), b""))
             schema = header.get("schema")
             if schema not in (_FIRST_SCHEMA, _SECOND_SCHEMA):
-                return
+                return False
             header["schema"] = _SCHEMA
             for key in ("predictions", "ground truth", "against"):
                 if schema == _FIRST_SCHEMA and header.get(key) == "None":
@@ -177,6 +221,7 @@ class FinishedPairs:
                     if len(keys) == 1:
                         ((model, name),) = keys
                         made.write(sealed({**vars(line), "model": model, "name": name}) + b"\n")
+        return True
 
 
 @contextmanager
@@ -212,7 +257,7 @@ def finished_pairs(
         raise
     finally:
         finished.close()
-        if done or not len(finished):
+        if done or (finished.is_own and not len(finished)):
             path.unlink(missing_ok=True)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from convneur.errors import ConfigError, InputError
 from convneur.schema import SchemaError, typed
-from convneur.study.runs import StudyRun
+from convneur.study.runs import StudyRun, run_groups
 from convneur.study.twins import read_twins
-from convneur.training import RunPlan, StepTime, TrainingData, read_config, write_config
+from convneur.training import RunPlan, StepTime, TrainingData, read_config
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["StudyPlan"]
@@ -43,6 +43,11 @@ class StudyPlan:
         if self.folds is not None and self.folds < 2:
             raise ConfigError("folds", "must be at least 2", value=self.folds)
 
+    @property
+    def groups(self) -> list[list[StudyRun]]:
+        """The runs, see `run_groups`."""
+        return run_groups(list(self.twins), self.seeds, self.folds)
+
     def of(self, run: StudyRun, data: TrainingData) -> RunPlan:
         """The plan of one run, as `train` would have it with the same settings."""
         return dataclasses.replace(
@@ -66,10 +71,6 @@ class StudyPlan:
         except SchemaError as error:
             raise InputError(folder / "config.json", f"is damaged ({error}); begin again with `force`") from None
 
-    def write(self, folder: Path) -> None:
-        """Keep it in the folder of the study. Raises: InputError: the file cannot be written."""
-        write_config(folder, self.to_dict())
-
     def to_dict(self) -> dict[str, Any]:
         """What config.json holds."""
         return {
@@ -86,7 +87,8 @@ class StudyPlan:
 def _up_to_date(kept: Mapping[str, Any]) -> dict[str, Any]:
     """What version 0.1.0 kept, with the keys of today. Raises: SchemaError: where it is damaged."""
     run = typed(RunPlan.up_to_date(kept), RunPlan)
-    first = typed(kept, _First, strict=False)
+    asked = {option.lstrip("-"): value for option, value in kept["asked"].items()}
+    first = typed({**kept, "asked": asked}, _First, strict=False)
     try:
         twins = read_twins(first.twins, run.config)
     except ConfigError as error:
@@ -103,8 +105,8 @@ def _up_to_date(kept: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _FirstAsked:
-    folds: int | None = dataclasses.field(metadata={"key": "--folds"})
-    split: str | None = dataclasses.field(metadata={"key": "--split"})
+    folds: int | None
+    split: str | None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
 from convneur.schema import SchemaError, typed
 from convneur.training.data import IgnoreIndex, TrainingData, reading_of
-from convneur.training.folder import CONFIG, read_config, write_config
+from convneur.training.folder import CONFIG, holds_run, read_config
 from convneur.training.settings import TrainSettings
 from convneur.variants import ConvNeurConfig
 
@@ -128,7 +128,7 @@ class RunPlan:
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Whether a run was begun in a folder."""
-        return (folder / CONFIG).exists()
+        return holds_run(folder)
 
     @classmethod
     def read(cls, folder: str | Path) -> "RunPlan":
@@ -164,10 +164,6 @@ class RunPlan:
         made["asked"] = request
         kept = {field.metadata.get("key", field.name) for field in dataclasses.fields(RunPlan)}
         return {key: value for key, value in made.items() if key in kept}
-
-    def write(self, folder: Path) -> None:
-        """Keep it in the folder of the run. Raises: InputError: the file cannot be written."""
-        write_config(folder, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """What config.json holds."""

@@ -45,16 +45,22 @@ class RunProgress(TypedDict):
 
 
 def save_state(
-    path: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, progress: RunProgress
+    path: Path,
+    *,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    progress: RunProgress,
 ) -> None:
-    """Write weights, their moving average, the optimizer's moments and the progress.
+    """Write weights, their moving average, the optimizer's moments (None: before the first step) and the progress.
 
     Raises: InputError: the file cannot be written; the one before it is untouched.
     """
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for name, parameter in model.named_parameters():
-        tensors |= {f"optimizer.{key}.{name}": tensor for key, tensor in optimizer.state.get(parameter, {}).items()}
+        moments = {} if optimizer is None else optimizer.state.get(parameter, {})
+        tensors |= {f"optimizer.{key}.{name}": tensor for key, tensor in moments.items()}
     write_tensors(path, tensors, {"format": _FORMAT, "progress": json.dumps(progress)}, force=True)
 
 
