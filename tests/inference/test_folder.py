@@ -122,6 +122,14 @@ def test_weights_without_names_give_numbers(images: Path, tmp_path: Path) -> Non
     assert (tmp_path / "out" / "predictions.csv").read_text().splitlines()[1] == f"b,1,{number},{probability}"
 
 
+def test_no_image_is_overwritten_by_its_label_map(images: Path, dense_file: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in images.rglob("*") if path.is_file()}
+    for how in ({"out": images}, {"out": tmp_path / "labels", "overlays": images}):
+        with pytest.raises(ConfigError, match="would overwrite one of the images"):
+            predict_folder(images, weights=dense_file, force=True, **how)
+    assert {path: path.read_bytes() for path in images.rglob("*") if path.is_file()} == before
+
+
 def test_all_images_failed_leaves_no_table(images: Path, classifier_file: Path, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"broken\.jpg"):
         report = predict_folder(images / "broken.jpg", weights=classifier_file, out=tmp_path / "out")
