@@ -35,6 +35,7 @@ class RunRequest:
         data: the folder, absolute; model, recipe: a name or a .json file; a model given as a config is "custom".
         init: the file of weights to begin from, absolute; classes: the file of names, absolute, or the names.
         ignore_index: the label that does not count, "none", or None for the preset's, or 255.
+        follow_links: see `prepare_data`.
         epochs: None where minutes say how long the run is; precision, validate_every: before they were decided.
     Raises: ConfigError: a preset or an ignored label that cannot be.
 
@@ -54,6 +55,7 @@ class RunRequest:
     minutes: float | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int | None = None
+    follow_links: bool = False
 
     def __post_init__(self) -> None:
         reading_of(self.task, self.preset, self.ignore_index)
@@ -74,7 +76,7 @@ class RunPlan:
 
     Args:
         request: what was asked for; config: the model; settings: how it is trained.
-        classes, counts, left_out: see `TrainingData`.
+        classes, counts, left_out, binary: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
         version: of the package that began the run.
     Raises: ConfigError: numbers that are of no run.
@@ -94,6 +96,7 @@ class RunPlan:
     validate_every: int
     precision: Literal["fp32", "bf16"]
     images: str
+    binary: bool = False
     version: str = dataclasses.field(
         default_factory=lambda: version("convneur"), compare=False, metadata={"key": "convneur"}
     )
@@ -122,7 +125,7 @@ class RunPlan:
         """The plan of a run on these data."""
         return cls(
             request, config, settings, data.names, data.counts, data.left_out, steps, validate_every, precision,
-            data.fingerprint,
+            data.fingerprint, data.binary,
         )  # fmt: skip
 
     @staticmethod
@@ -180,6 +183,7 @@ class RunPlan:
             "validate_every": self.validate_every,
             "precision": self.precision,
             "images": self.images,
+            "binary": self.binary,
         }
 
     def by_name(self) -> dict[str, Any]:
