@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from convneur.data.images import ImageInput, normalise
 from convneur.errors import InputError
 from convneur.formats import plural
-from convneur.gates.measures import MEASURES, StageMeasures, measure_gates
+from convneur.gates.measures import CONTRASTS, LEVEL, MEASURES, StageMeasures, measure_gates
+from convneur.gates.parts import PARTS, parts_table
 from convneur.gates.sources import WeightsSource
-from convneur.gates.summary import LEVEL, RESAMPLES, SEED, Estimate, MeasureTable, StageEstimates
+from convneur.gates.summary import RESAMPLES, SEED, Estimate, MeasureTable, StageEstimates
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 from convneur.variants import ConvNeurConfig
@@ -100,13 +101,20 @@ class GateBatch(Result):
         against = "image gradients" if self.against == "gradients" else "masks"
         title = f"Gates of {plural(len(self.names), 'image')}, measured against {against}: mean [{LEVEL:.0%} interval]"
         columns = ["stage", "gate below .25", "gate above .75", "background suppression", "edge contrast", "images"]
-        return (Table(title, columns, rows, dense=True),)
+        parts = parts_table(
+            (str(one.stage), name, _factor(found.change), _factor(found.channels), _factor(found.place), found.null)
+            for one in self.stages
+            for name in CONTRASTS
+            for found in (getattr(one, name),)
+        )
+        return Table(title, columns, rows, dense=True), parts
 
     def sentences(self) -> tuple[str, ...]:
         first = "steeper over flatter half" if self.against == "gradients" else "object over background"
         return (
             f"Background suppression: energy of {first} after the gate, over the same before it; edge contrast: of "
             "edges over the rest. ×1: the gate treats both alike.",
+            PARTS,
             *([f"{plural(len(self.failed), 'image')} could not be measured."] if self.failed else []),
         )
 

@@ -15,7 +15,8 @@ from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
 from convneur.gates.layers import StageLayers, gate_layers
 from convneur.gates.maps import SATURATION_MARGIN, MapOptions, StageGates
-from convneur.gates.measures import StageMeasures
+from convneur.gates.measures import CONTRASTS, StageMeasures
+from convneur.gates.parts import PARTS, parts_table
 from convneur.gates.sources import ImageSource, MaskSource, WeightsSource
 from convneur.results import Result, Table
 from convneur.variants import ConvNeurConfig
@@ -181,19 +182,24 @@ class GateResult(Result):
                 str(one.stage),
                 f"{one.closed:.1%}",
                 f"{one.open:.1%}",
-                *(
-                    "–" if contrast.change is None else f"×{contrast.change:.3f}"
-                    for contrast in (one.background_suppression, one.edge_contrast)
-                ),
+                *(_factor(getattr(one, name).change) for name in CONTRASTS),
             ]
             for one in self.measures
         ]
         against = "image gradients" if self.mask is None else self.mask.file_name
         title = f"Gates of {self.image.file_name}, measured against {against}"
-        return Table(title, ["stage", "gate below .25", "gate above .75", *_CONTRASTS], rows), drawn
+        parts = parts_table(
+            (str(one.stage), name, *map(_factor, (found.change, found.channels, found.place)), found.null)
+            for one in self.measures
+            for name in CONTRASTS
+            for found in (getattr(one, name),)
+        )
+        columns = ["stage", "gate below .25", "gate above .75", *(name.replace("_", " ") for name in CONTRASTS)]
+        return Table(title, columns, rows), parts, drawn
 
     def sentences(self) -> tuple[str, ...]:
-        return (*([self.weights.stamp] if self.weights.stamp else []), *self.notes)
+        stamp = [self.weights.stamp] if self.weights.stamp else []
+        return (*([PARTS] if self.measures else []), *stamp, *self.notes)
 
     def records(self) -> Sequence[dict[str, Any]]:
         """A row for each stage, as in the file of a batch; of a model without a gate the table of its maps."""
@@ -202,7 +208,8 @@ class GateResult(Result):
         return [{"photo": self.image.name, "stage": one.stage, **one.values()} for one in self.measures]
 
 
-_CONTRASTS = ("background suppression", "edge contrast")
+def _factor(value: float | None) -> str:
+    return "–" if value is None else f"×{value:.3f}"
 
 
 def _stage_record(stage: StageGates) -> dict[str, Any]:
