@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from convneur.data.images import read_photo
 from convneur.data.labels import LabelMap
+from convneur.data.masks import soft_levels
 from convneur.data.pairs import find_pairs
 from convneur.data.photo_folder import PhotoFolder, photos_under
 from convneur.data.reading import Reading
@@ -127,7 +128,8 @@ def read_example(
 ) -> tuple[NDArray[np.uint8], LabelMap | int]:
     """The image, (H, W, 3) RGB, and its label map, (H, W), or class.
 
-    Raises: InputError: an unreadable file, sizes that differ, a label that is neither a class nor ignored.
+    Raises: InputError: an unreadable file, sizes that differ, grey levels that are no classes, a label that is neither
+        a class nor ignored.
     """
     pixels = read_photo(example.image, long_side=None).pixels
     if isinstance(example.target, int):
@@ -143,6 +145,7 @@ def read_example(
     seen = np.unique(labels)
     classes = seen[seen != reading.ignore_index] if reading.ignore_index is not None else seen
     if classes.size and (classes[0] < 0 or (num_classes is not None and classes[-1] >= num_classes)):
+        _refuse_grey_levels(example, labels)
         wrong = [label for label in classes.tolist() if label < 0 or (num_classes and label >= num_classes)]
         most = "" if num_classes is None else f" of 0 to {num_classes - 1}"
         raise InputError(
@@ -151,6 +154,16 @@ def read_example(
             f"({reading.ignore_index}); check the preset, the classes and the ignored label",
         )
     return pixels, labels
+
+
+def _refuse_grey_levels(example: Example, target: LabelMap | int) -> None:
+    """Raises: InputError: a mask whose greys are shares of an object; as classes they would be some 200."""
+    if not isinstance(target, int) and not isinstance(example.target, int) and soft_levels(target) is not None:
+        raise InputError(
+            example.target,
+            f"holds {len(np.unique(target))} grey levels, as an antialiased, scaled or compressed mask has, and no "
+            "class numbers; write it again by a threshold: 1 where a pixel is 128 or more, else 0",
+        )
 
 
 def survey(
@@ -164,12 +177,13 @@ def survey(
     """Read every file once, so that what is wrong is known before hours are spent.
 
     Args:   threads: that decode at once; seen: called after each example.
-    Raises: InputError: more than 1 % of the examples cannot be read.
+    Raises: InputError: more than 1 % of the examples cannot be read or hold grey levels.
     """
 
     def look(example: Example) -> NDArray[np.int64] | str:
         try:
             _, target = read_example(example, reading, num_classes)
+            _refuse_grey_levels(example, target)
         except InputError as error:
             return str(error)
         except FileNotFoundError as error:

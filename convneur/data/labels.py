@@ -3,7 +3,7 @@
 import warnings
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ __all__ = ["LABEL_SUFFIXES", "LabelFile", "LabelMap", "read_label_map", "read_la
 
 LabelMap = NDArray[np.integer[Any]]
 LabelFile = Path | Member | Page
+_Value = TypeVar("_Value", bound=np.generic)
 
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 
@@ -75,7 +76,7 @@ def read_label_map_or_colours(path: str | LabelFile) -> LabelMap:
     return labels
 
 
-def resized(labels: LabelMap, shape: tuple[int, int]) -> LabelMap:
+def resized(labels: NDArray[_Value], shape: tuple[int, int]) -> NDArray[_Value]:
     """A label map at another size, each pixel from the nearest one.
 
     Equation: row i of h comes from row floor((i + 1/2) H / h) of H, columns likewise: pixel centres are aligned, as in

@@ -14,14 +14,14 @@ from convneur.errors import InputError
 from convneur.formats import plural
 from convneur.gates.measures import CONTRASTS, LEVEL, MEASURES, StageMeasures, measure_gates
 from convneur.gates.parts import PARTS, parts_table
-from convneur.gates.sources import WeightsSource
+from convneur.gates.sources import ValidatedView, WeightsSource, size_record
 from convneur.gates.summary import RESAMPLES, SEED, Estimate, MeasureTable, StageEstimates
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 from convneur.variants import ConvNeurConfig
 
 if TYPE_CHECKING:  # at run time a result needs no torch
-    from convneur.gates.inputs import MaskLike, Masks, NamedImage
+    from convneur.gates.inputs import AskedSize, MaskLike, Masks, NamedImage
     from convneur.gates.models import Weights
 
 __all__ = ["FailedImage", "GateBatch", "inspect_batch"]
@@ -41,7 +41,8 @@ class GateBatch(Result):
 
     Args:
         weights: of the model.
-        size: the long side asked for, None for the images' own; block: which block of each stage, from 1.
+        size: the long side asked for, None for the images' own, or how the weights were validated.
+        block: which block of each stage, from 1.
         against: what was measured against.
         stages: means and intervals, stage by stage.
         names: of the images measured; values: (images, stages, measures) what was measured of each, measures in the
@@ -56,7 +57,7 @@ class GateBatch(Result):
     """
 
     weights: WeightsSource
-    size: int | None
+    size: int | ValidatedView | None
     block: int
     against: Literal["masks", "gradients"]
     stages: tuple[StageEstimates, ...]
@@ -76,14 +77,21 @@ class GateBatch(Result):
             "convneur": self.convneur,
             "net": {"name": self.weights.model, "config": self.weights.config.to_dict()},
             "weights": self.weights.record(),
-            "size": "native" if self.size is None else self.size,
+            "size": size_record(self.size),
             "block": self.block,
             "measured_against": "gradients" if self.against == "gradients" else "mask",
             "interval": {"kind": "percentile", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
             "photos": len(self.names),
             "stages": [{"stage": one.stage, "measures": one.record()} for one in self.stages],
+            "notes": list(self.notes),
             "failed": [{"name": one.name, "why": one.why} for one in self.failed],
         }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the values should know."""
+        untrained = self.weights.untrained_parts([one.stage for one in self.stages])
+        return () if untrained is None else (untrained,)
 
     def tables(self) -> tuple[Table, ...]:
         rows = []
@@ -115,6 +123,7 @@ class GateBatch(Result):
             f"Background suppression: energy of {first} after the gate, over the same before it; edge contrast: of "
             "edges over the rest. ×1: the gate treats both alike.",
             PARTS,
+            *self.notes,
             *([f"{plural(len(self.failed), 'image')} could not be measured."] if self.failed else []),
         )
 
@@ -137,7 +146,7 @@ def inspect_batch(
     weights: "Weights | None" = None,
     model: str | Path | ConvNeurConfig | None = None,
     stage: Literal["all"] | int | Sequence[int] = "all",
-    size: int | Literal["native"] = 512,
+    size: "AskedSize" = None,
     block: int = 1,
     mask: "MaskLike | Sequence[MaskLike] | None" = None,
     seed: int | None = None,
@@ -169,14 +178,18 @@ def inspect_batch(
     from convneur.gates.inputs import images_of, masks_of, read_image, size_of, stages_of
     from convneur.gates.models import find_model
 
-    stages, long_side = stages_of(stage), size_of(size)
+    stages = stages_of(stage)
     found = images_of(images)
     masks = masks_of(mask, found)
     network, source, _ = find_model(weights, model, seed, settings)
     check_block(source.config, stages=stages, block=block)
+    seen_at = size_of(size, source.validated)
+    untrained = source.untrained_parts(stages)
+    if untrained is not None:
+        progress.warn(untrained)
 
     def measured(image: "NamedImage", own: "Masks | None") -> tuple[StageMeasures, ...]:
-        _, photo = read_image(image, long_side)
+        _, photo = read_image(image, seen_at)
         labels = None if own is None else own.of(image, photo)[1]
         try:
             capture = capture_gates(network, normalise(photo.pixels), local_only="off", stages=stages, block=block)
@@ -198,7 +211,7 @@ def inspect_batch(
             advance(image.name)
     return GateBatch(
         weights=source,
-        size=long_side,
+        size=seen_at,
         block=block,
         against="gradients" if mask is None else "masks",
         stages=table.estimates(),

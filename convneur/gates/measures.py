@@ -169,9 +169,7 @@ def measure_stage(
     elsewhere: list[list[float | None]] = []
     null_energies(f_loc, gate, lambda energy: elsewhere.append([_ratio(energy, *pair) for pair in pairs]), draws)
     suppression, sharpening = (
-        _contrast(
-            *(_ratio(energy, *pair) for energy in (before, after, channels)), [ratios[number] for ratios in elsewhere]
-        )
+        _contrast([_ratio(energy, *pair) for energy in (before, after, channels)], [draw[number] for draw in elsewhere])
         for number, pair in enumerate(pairs)
     )
     return StageMeasures(
@@ -186,9 +184,9 @@ def measure_stage(
     )
 
 
-def _contrast(
-    before: float | None, after: float | None, channels: float | None, elsewhere: list[float | None]
-) -> Contrast:
+def _contrast(ratios: list[float | None], elsewhere: list[float | None]) -> Contrast:
+    """From the ratios before the gate, after it, and after it by channels alone, and of each draw."""
+    before, after, channels = ratios
     if before is None or after is None or channels is None:
         return Contrast(before, after)
     # A draw is undefined where a gate of 0 comes to lie over a whole region.

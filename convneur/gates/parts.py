@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from convneur.gates.measures import LEVEL
 from convneur.results import Table
 
-__all__ = ["PARTS", "chance_words", "parts_table"]
+__all__ = ["PARTS", "parts_table"]
 
 PARTS = (
     "By channels: the same gate with its positions permuted. By place: what is left, factor = by channels × by place. "
@@ -18,12 +18,11 @@ def parts_table(rows: Iterable[tuple[str, str, str, str, str, tuple[float, float
     return Table(
         f"Of these factors, by channels and by place (chance: {LEVEL:.0%} of gates laid elsewhere)",
         ["stage", "factor", "whole", "by channels", "by place", "chance"],
-        [[stage, name.replace("_", " "), *cells, chance_words(null)] for stage, name, *cells, null in rows],
+        [[stage, name.replace("_", " "), *cells, _chance(null)] for stage, name, *cells, null in rows],
         left=2,
         dense=True,
     )
 
 
-def chance_words(null: tuple[float, float] | None, digits: int = 3) -> str:
-    """The interval as it is printed."""
-    return "–" if null is None else f"{null[0]:.{digits}f} to {null[1]:.{digits}f}"
+def _chance(null: tuple[float, float] | None) -> str:
+    return "–" if null is None else "{:.3f} to {:.3f}".format(*null)

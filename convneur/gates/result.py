@@ -14,10 +14,11 @@ from convneur.data.images import MEAN, STD
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file
 from convneur.gates.layers import StageLayers, gate_layers
-from convneur.gates.maps import SATURATION_MARGIN, MapOptions, StageGates
+from convneur.gates.maps import SATURATION_MARGIN, FixedScale, MapOptions, StageGates, StageMap
 from convneur.gates.measures import CONTRASTS, StageMeasures
 from convneur.gates.parts import PARTS, parts_table
-from convneur.gates.sources import ImageSource, MaskSource, WeightsSource
+from convneur.gates.regions import OBJECT
+from convneur.gates.sources import ImageSource, MaskSource, ValidatedView, WeightsSource, size_record
 from convneur.results import Result, Table
 from convneur.variants import ConvNeurConfig
 
@@ -59,8 +60,9 @@ class GateResult(Result):
         weights: of the model; local_only: of the separate model of row 1, None where it is the same model with its
             global path off.
         options: which maps are drawn, and how.
-        size: the long side asked for, None for the image's own.
-        mask: what was measured against, None for image gradients.
+        size: the long side asked for, None for the image's own, or how the weights were validated.
+        mask: what was measured against, None for image gradients; object_mask: (H, W) as the pixels, 1 object, 0
+            background, between them a share, -1 void.
         stages: the maps and what was measured, stage by stage.
         capture: the features that the maps were made of, (C, H, W) each; of m1 at 512 pixels about 25 MB.
 
@@ -78,10 +80,11 @@ class GateResult(Result):
     weights: WeightsSource
     local_only: WeightsSource | None
     options: MapOptions
-    size: int | None
+    size: int | ValidatedView | None
     mask: MaskSource | None
     stages: tuple[StageGates, ...]
     capture: "GateCapture"
+    object_mask: NDArray[np.float32] | None = None
     versions: Versions = field(default_factory=Versions.here)
 
     def __repr__(self) -> str:
@@ -111,7 +114,26 @@ class GateResult(Result):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the maps should know beyond their labels."""
-        return _notes(self.stages, same_weights=self.same_weights)
+        untrained = self.weights.untrained_parts([stage.stage for stage in self.stages])
+        found = _notes(self.stages, same_weights=self.same_weights)
+        if self.mask is not None and self.mask.soft:
+            found = (*found, "Mask: grey levels count as shares of the object; the outline is drawn at one half.")
+        return found if untrained is None else (untrained, *found)
+
+    @property
+    def at_validation_size(self) -> bool:
+        """Whether the image was seen as large as images were when the weights were validated."""
+        return isinstance(self.size, ValidatedView)
+
+    @property
+    def has_chunk_borders(self) -> bool:
+        """Whether the memory's chunks have borders that can be drawn: in raster order, not in strided order."""
+        return self.config.global_branch == "neural-memory" and self.config.order == "raster"
+
+    @property
+    def inside(self) -> NDArray[np.bool_] | None:
+        """(H, W), where the mask shows the object, by one half or more of a pixel; None without a mask."""
+        return None if self.object_mask is None else self.object_mask >= OBJECT
 
     def layers(self) -> tuple[StageLayers, ...]:
         """Each row of each stage, over its channels in every way and channel by channel: what the page lets one choose.
@@ -152,13 +174,15 @@ class GateResult(Result):
             "local_only": {"source": f"same weights, {off}"} if self.local_only is None else self.local_only.record(),
             "recipe": {
                 "reduce": options.reduce,
-                "scale": options.scale if isinstance(options.scale, str) else list(options.scale),
+                "scale": _limits_record(options.scale),
+                "gate_scale": _limits_record(options.gate_limits),
                 "row3": options.row3,
                 "rows": list(options.rows),
                 "stages": [stage.stage for stage in self.stages],
                 "block": self.block,
                 "overlay": options.overlay,
-                "size": "native" if self.size is None else str(self.size),
+                "chunk_borders": options.chunk_borders,
+                "size": str(size_record(self.size)),
                 "normalisation": {"mean": list(MEAN), "std": list(STD)},
             },
             "measured_against": against,
@@ -224,7 +248,12 @@ def _stage_record(stage: StageGates) -> dict[str, Any]:
         "gate_saturation": stage.saturation,
         "saturated": stage.saturated,
         "maps": {
-            row: {"min": panel.range[0], "max": panel.range[1], "limits": list(panel.limits)}
+            row: {
+                "min": panel.range[0],
+                "max": panel.range[1],
+                "limits": list(panel.limits),
+                "colour_scale": panel.colour_scale,
+            }
             for row, panel in stage.maps.items()
         },
         "measures": None if stage.measures is None else stage.measures.record(),
@@ -240,7 +269,11 @@ def _notes(stages: Sequence[StageGates], *, same_weights: bool) -> tuple[str, ..
     ]
     if same_weights and any(stage.first for stage in stages):
         found.append("Stage 1: no gate acts before its first block, so with the same weights the two upper rows agree.")
-    narrow = [stage for stage in stages if "gate" in stage.maps and _width(stage.maps["gate"].range) < NARROW]
+    narrow = [
+        stage
+        for stage in stages
+        if "gate" in stage.maps and _width(stage.maps["gate"].range) < NARROW and _stretched(stage.maps["gate"])
+    ]
     if narrow:
         found.append(
             f"Gate, stage {', '.join(str(stage.stage) for stage in narrow)}: nearly constant; its row stretches "
@@ -250,9 +283,18 @@ def _notes(stages: Sequence[StageGates], *, same_weights: bool) -> tuple[str, ..
         panel.range[0] < panel.limits[0] or panel.range[1] > panel.limits[1]
         for stage in stages
         for panel in stage.maps.values()
+        if panel.colour_scale != "logarithmic"
     ):
         found.append("Values beyond the fixed scale are drawn in its end colours.")
     return tuple(found)
+
+
+def _limits_record(scale: str | FixedScale) -> str | list[float]:
+    return scale if isinstance(scale, str) else list(scale)
+
+
+def _stretched(panel: StageMap) -> bool:
+    return _width(panel.limits) < NARROW
 
 
 def _width(bounds: tuple[float, float]) -> float:

@@ -152,14 +152,19 @@ class MeasureTable:
         )
 
     def _stage(self, number: int, found: Mapping[str, Estimate]) -> StageEstimates:
+        closed, opened, foreground, edges = (found[name] for name in SHARES)
         suppression, sharpening = (
             ContrastEstimate(
-                *(found[f"{name}_{what}"] for what in ("before", "after", "change", "channel_part", "place_part")),
+                before=found[f"{name}_before"],
+                after=found[f"{name}_after"],
+                change=found[f"{name}_change"],
+                channels=found[f"{name}_channel_part"],
+                place=found[f"{name}_place_part"],
                 null=self._null(number, contrast),
             )
             for contrast, name in enumerate(CONTRASTS)
         )
-        return StageEstimates(self.stages[number], *(found[name] for name in SHARES), suppression, sharpening)
+        return StageEstimates(self.stages[number], closed, opened, foreground, edges, suppression, sharpening)
 
     def _null(self, stage: int, contrast: int) -> tuple[float, float] | None:
         images = self._drawn[stage, contrast]

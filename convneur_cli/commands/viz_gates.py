@@ -54,9 +54,14 @@ def viz_gates(
         int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of an untrained model.", show_default="0")
     ] = None,
     size: Annotated[
-        str,
-        typer.Option(help="Long side in pixels that images are scaled to, or native.", metavar="PIXELS|native"),
-    ] = "512",
+        str | None,
+        typer.Option(
+            help="Long side in pixels that images are scaled to, native, or validation: as large as the weights saw "
+            "images when they were validated.",
+            metavar="PIXELS|native|validation",
+            show_default="validation where the weights' file says it, else 512",
+        ),
+    ] = None,
     reduce: Annotated[
         Literal["rms", "mean", "absmean", "max", "pca"],
         typer.Option(help="How the channels of a feature become one map, on every row."),
@@ -65,10 +70,18 @@ def viz_gates(
         str,
         typer.Option(
             help="Colour limits. paired: the rows before and after the gate share theirs in each stage. column: all "
-            "feature rows of a stage share theirs. map: each map has its own. LO:HI: these limits.",
+            "feature rows of a stage share theirs. map: each map has its own. LO:HI: these limits, for the gate too.",
             metavar="paired|column|map|LO:HI",
         ),
     ] = "paired",
+    gate_scale: Annotated[
+        str | None,
+        typer.Option(
+            help="Colour limits of the gate: own in each stage, shared by the stages of an image, or LO:HI for all.",
+            metavar="own|shared|LO:HI",
+            show_default="own, or the limits of --scale",
+        ),
+    ] = None,
     row3: Annotated[
         Literal["output", "gated"],
         typer.Option(
@@ -79,11 +92,14 @@ def viz_gates(
     surprise: Annotated[bool, typer.Option("--surprise", help="Draw the memory's surprise at each position.")] = False,
     block: Annotated[int, typer.Option(help="Block of each stage to look at, from 1.")] = 1,
     overlay: Annotated[bool, typer.Option("--overlay", help="Lay the maps over the image in grey.")] = False,
+    chunk_borders: Annotated[
+        bool, typer.Option("--chunk-borders", help="Outline the memory's chunks on the maps.")
+    ] = False,
     mask: Annotated[
         Path | None,
         typer.Option(
-            help="Object mask that gates are measured against: a label map or binary mask, 0 the background; with "
-            "several images a folder of masks with the images' names.",
+            help="Object mask that gates are measured against: a label map, a binary or a grey mask, 0 the background; "
+            "with several images a folder of masks with the images' names.",
             metavar="FILE|DIR",
             readable=False,
             show_default="image gradients",
@@ -117,7 +133,7 @@ def viz_gates(
     block's output. Beside the figure lies its record, a .json file with colour limits, weights (SHA-256) and versions.
 
     Under the maps: the shares of gate values below .25 and above .75, and by how much the gate suppresses the
-    background and sharpens edges.
+    background and sharpens edges, by its channels and by place.
 
     Example: `convneur viz-gates photo.jpg --row3 gated -o photo-gates.png`
 
@@ -130,8 +146,10 @@ def viz_gates(
     printer, force = common.printer(), common.force
     model.single()  # refuses several models, and those of others
     look: dict[str, Any] = {"weights": weights, "model": model.model, "seed": seed, "block": block, "mask": mask}
-    look |= {"stage": _stages(stage), "size": int(size) if size.isdecimal() else size, **model.settings()}
-    drawn: dict[str, Any] = {"reduce": reduce, "scale": _scale(scale), "row3": row3, "gate": gate}
+    look |= {"stage": _stages(stage), "size": int(size) if size and size.isdecimal() else size, **model.settings()}
+    drawn: dict[str, Any] = {"reduce": reduce, "row3": row3, "gate": gate, "chunk_borders": chunk_borders}
+    drawn |= {"scale": _limits("--scale", scale, "paired", "column", "map")}
+    drawn |= {"gate_scale": _limits("--gate-scale", gate_scale, "own", "shared")}
     drawn |= {"surprise": surprise, "overlay": overlay, "local_weights": local_weights}
     _check_images(images, mask, batch=batch)
     if batch:
@@ -216,10 +234,12 @@ def _refuse_existing(figure: Path, beside: Sequence[str], *, force: bool) -> Non
 _LEFT_OUT = {
     "reduce": "rms",
     "scale": "paired",
+    "gate_scale": None,
     "row3": "output",
     "gate": True,
     "surprise": False,
     "overlay": False,
+    "chunk_borders": False,
     "local_weights": None,
     "format": None,
     "save_arrays": False,
@@ -242,13 +262,14 @@ def _check_images(images: Sequence[Path], mask: Path | None, *, batch: bool) -> 
         raise UsageError(f"--mask {mask}: is one file; with several images name a folder of masks")
 
 
-def _scale(typed: str) -> str | tuple[float, float]:
-    if typed in ("paired", "column", "map"):
+def _limits(option: str, typed: str | None, *words: str) -> str | tuple[float, float] | None:
+    """One of the words as it is, LOW:HIGH as two numbers."""
+    if typed is None or typed in words:
         return typed
     try:
         low, high = map(float, typed.split(":"))
     except ValueError:
-        raise UsageError(f"--scale {typed}: choose paired, column, map, or LOW:HIGH such as 0:0.05") from None
+        raise UsageError(f"{option} {typed}: choose {', '.join(words)}, or LOW:HIGH such as 0:0.05") from None
     return low, high
 
 
