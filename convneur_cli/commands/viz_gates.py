@@ -199,6 +199,7 @@ def _write(result: "GateResult", figure: Path, beside: Sequence[str], *, force: 
     """Write one image's files and give its record; nothing else of the image is kept."""
     from convneur.figures import gates_figure, gates_page, save_figure
 
+    result.record_beside(figure, arrays=".npz" in beside, force=force)
     with new_file(figure, force=force) as temporary:
         if figure.suffix.lower() == ".html":
             temporary.write_text(gates_page(result), encoding="utf-8")
@@ -206,10 +207,7 @@ def _write(result: "GateResult", figure: Path, beside: Sequence[str], *, force: 
             picture = gates_figure(result)
             save_figure(picture, temporary)
             picture.clear()  # its parts hold each other, and the maps, until a collection happens to come
-    if ".npz" in beside:
-        result.save_arrays(figure.with_suffix(".npz"), force=force)
-    result.save(figure.with_suffix(".json"), force=force)
-    return result.to_dict()
+    return result.save_beside(figure, arrays=".npz" in beside, force=force)
 
 
 def _sum_up(printer: Printer, stamp: str | None, failed: Sequence[str], *, done: int) -> None:
@@ -222,13 +220,10 @@ def _sum_up(printer: Printer, stamp: str | None, failed: Sequence[str], *, done:
 
 
 def _refuse_existing(figure: Path, beside: Sequence[str], *, force: bool) -> None:
-    record = figure.with_suffix(".json")
-    if record.exists() and not figure.exists() and not force:  # one.svg before, one.pdf now
-        raise InputError(
-            record,
-            f"exists already, the record of another figure; choose another stem than {figure.stem}, or add --force",
-        )
-    refuse_existing(*_written(figure, beside), force=force)
+    if figure.with_suffix(".json").exists() and not figure.exists():  # one.svg before, one.pdf now: known when drawn
+        refuse_existing(figure, force=force)
+    else:
+        refuse_existing(*_written(figure, beside), force=force)
 
 
 _LEFT_OUT = {
