@@ -147,10 +147,9 @@ def viz_gates(
     model.single()  # refuses several models, and those of others
     look: dict[str, Any] = {"weights": weights, "model": model.model, "seed": seed, "block": block, "mask": mask}
     look |= {"stage": _stages(stage), "size": int(size) if size and size.isdecimal() else size, **model.settings()}
-    drawn: dict[str, Any] = {"reduce": reduce, "row3": row3, "gate": gate, "chunk_borders": chunk_borders}
-    drawn |= {"scale": _limits("--scale", scale, "paired", "column", "map")}
-    drawn |= {"gate_scale": _limits("--gate-scale", gate_scale, "own", "shared")}
-    drawn |= {"surprise": surprise, "overlay": overlay, "local_weights": local_weights}
+    limits = _limits("--scale", scale, "paired", "column", "map"), _limits("--gate-scale", gate_scale, "own", "shared")
+    drawn: dict[str, Any] = {"reduce": reduce, "scale": limits[0], "gate_scale": limits[1], "row3": row3, "gate": gate}
+    drawn |= {"surprise": surprise, "overlay": overlay, "chunk_borders": chunk_borders, "local_weights": local_weights}
     _check_images(images, mask, batch=batch)
     if batch:
         _refuse_drawing({**drawn, "format": image_format, "save_arrays": save_arrays})

@@ -48,16 +48,9 @@ const tables = Object.fromEntries(Object.entries(data.colours).map(([name, text]
 const [photoHeight, photoWidth] = data.size;
 const canvas = element("canvas"), mark = element("div", { class: "mark" });
 const outline = data.outline ? element("img", { src: data.outline, alt: "", draggable: "false" }) : null;
-const SVG = "http://www.w3.org/2000/svg";
-const borders = document.createElementNS(SVG, "svg");
-borders.setAttribute("preserveAspectRatio", "none");
-borders.setAttribute("aria-hidden", "true");
-borders.append(...["under", "over"].map((name) => {
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("class", name);
-  return path;
-}));
-const photo = element("img", { src: data.photo, alt: "", draggable: "false" });
+const drawn = element("template");
+drawn.innerHTML = '<svg preserveAspectRatio="none" aria-hidden="true"><path class="under"/><path class="over"/></svg>';
+const borders = drawn.content.firstChild;
 const view = element("div", { class: "view", id: "view", tabindex: "0", role: "application", "aria-describedby": "keys" },
   photo, canvas, outline, borders, mark);
 view.style.aspectRatio = `${photoWidth} / ${photoHeight}`;
