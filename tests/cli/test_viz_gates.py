@@ -245,7 +245,7 @@ def test_zero_weights_draw_flat(viz: Any, place: Path) -> None:
     save_checkpoint(net, place / "net.safetensors")
     assert viz("cat.png", "--weights", "net.safetensors", "--surprise").code == 0
     maps = json.loads((place / "cat-gates.json").read_text())["stages"][0]["maps"]
-    assert maps["f_loc"] == {"min": 0.0, "max": 0.0, "limits": [0.0, 0.0]}
+    assert maps["f_loc"] == {"min": 0.0, "max": 0.0, "limits": [0.0, 0.0], "colour_scale": "linear"}
 
 
 def test_images_are_seen_as_large_as_they_were_validated(viz: Any, place: Path) -> None:
