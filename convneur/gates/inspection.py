@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from convneur.data.images import ImageInput, normalise
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.gates.capture import capture_gates, check_block
 from convneur.gates.inputs import AskedSize, MaskLike, Masks, NamedImage, image_of, read_image, size_of, stages_of
@@ -38,6 +39,7 @@ def inspect(
     chunk_borders: bool = False,
     mask: MaskLike | None = None,
     seed: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress = silent,
     **settings: Any,
 ) -> GateResult:
@@ -60,6 +62,7 @@ def inspect(
         mask: what is measured against: a file or an array (H, W) of the image's own size, labels or shares, see
             `convneur.data.masks.as_mask`, or a folder that holds one of the image's name. None: image gradients.
         seed: of an untrained model, 0 where it is left out.
+        max_pixels: image files and masks of more are refused by their headers.
         progress: is told of a gate that is saturated, of a mask that shows no object, or nothing else, and of parts
             that the training did not reach.
         settings: of the model, as `convneur.create` takes them; those of its chunks act on any weights.
@@ -94,6 +97,7 @@ def inspect(
         chunk_borders=chunk_borders,
         mask=mask,
         seed=seed,
+        max_pixels=max_pixels,
         **settings,
     )
     return inspector.inspect(image, progress=progress)
@@ -130,13 +134,16 @@ class Inspector:
         chunk_borders: bool = False,
         mask: MaskLike | None = None,
         seed: int | None = None,
+        follow_links: bool = False,
+        max_pixels: int = MAX_PIXELS,
         **settings: Any,
     ) -> None:
         self.options = MapOptions(
             reduce, scale, row3, gate, surprise, overlay, gate_scale=gate_scale, chunk_borders=chunk_borders
         )
         self.stages, self.block = stages_of(stage), block
-        self._masks = None if mask is None else Masks(mask)
+        self._max_pixels = max_pixels
+        self._masks = None if mask is None else Masks(mask, max_pixels, follow_links=follow_links)
         self._model, self.weights, twin = find_model(weights, model, seed, settings)
         self.size = size_of(size, self.weights.validated)
         self._told = False
@@ -154,7 +161,7 @@ class Inspector:
         return self._inspected(image_of(image), progress)
 
     def _inspected(self, image: NamedImage, progress: Progress) -> GateResult:
-        source, photo = read_image(image, self.size)
+        source, photo = read_image(image, self.size, self._max_pixels)
         mask_source, mask = (None, None) if self._masks is None else self._masks.of(image, photo)
         try:
             capture = capture_gates(
@@ -179,7 +186,7 @@ class Inspector:
         if untrained is not None and not self._told:
             progress.warn(untrained)
             self._told = True
-        for line in _warnings(result):
+        for line in [*(f"{image.name}: {note}" for note in photo.notes), *_warnings(result)]:
             progress.warn(line)
         return result
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from convneur.data.images import MEAN, STD
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file, refuse_existing
-from convneur.formats import to_json
 from convneur.gates.layers import StageLayers, gate_layers
 from convneur.gates.maps import SATURATION_MARGIN, FixedScale, MapOptions, StageGates, StageMap
 from convneur.gates.measures import CONTRASTS, StageMeasures
@@ -152,28 +151,18 @@ class GateResult(Result):
         return {f"stage{stage.stage}_{row}": panel.values for stage in self.stages for row, panel in stage.maps.items()}
 
     def record_beside(self, figure: str | Path, *, arrays: bool = False, force: bool = False) -> dict[str, Any]:
-        """What `save_beside` would write, so that it can be refused before a figure is drawn."""
+        """The record of a figure, to be written beside it as <stem>.json.
+
+        The same figure in another format joins the record that is there; `formats` lists the suffixes of its files.
+        Args:   figure: the file that the result is drawn to; arrays: whether the drawn maps are written as <stem>.npz.
+        Raises: InputError: the record of another figure lies there, or other arrays do, and `force` is off.
+        """
         figure = Path(figure)
         known = joined_record(self, figure.with_suffix(".json"), (), force=force)["formats"]
         if arrays and "npz" not in known:
             refuse_existing(figure.with_suffix(".npz"), force=force)
         kinds = [figure.suffix.lower().removeprefix("."), *(["npz"] if arrays else [])]
         return joined_record(self, figure.with_suffix(".json"), kinds, force=force)
-
-    def save_beside(self, figure: str | Path, *, arrays: bool = False, force: bool = False) -> dict[str, Any]:
-        """Write the record of a figure beside it as <stem>.json, with `arrays` the drawn maps too, as <stem>.npz.
-
-        The same figure in another format joins the record, whose `formats` lists the suffixes of all its files.
-        Args:    figure: the file that the result was drawn to.
-        Returns: the record.
-        Raises:  InputError: the record of another figure lies there, or arrays do, and `force` is off.
-        """
-        record = self.record_beside(figure, arrays=arrays, force=force)
-        if arrays:
-            self.save_arrays(Path(figure).with_suffix(".npz"), force=True)  # what lies there was looked at
-        with new_file(Path(figure).with_suffix(".json"), force=True) as temporary:
-            temporary.write_text(to_json(record) + "\n", encoding="utf-8", newline="")
-        return record
 
     def save_arrays(self, path: str | Path, *, force: bool = False) -> None:
         """Write the drawn maps as .npz. Raises: ConfigError: another suffix; InputError: as `save`."""

@@ -1,16 +1,19 @@
 """`convneur viz-gates`: local features before and after the gate, for images."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
-from convneur.files import new_file, new_folder, refuse_existing
-from convneur.formats import as_text, plural
+from convneur.files import new_file, new_folder, new_text, output_path, refuse_existing
+from convneur.formats import as_text, plural, to_json
 from convneur_cli.errors import FAILED, UsageError, existing_path
-from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.common import CommonOptions, MaxPixels
+from convneur_cli.options.data import FollowLinks
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
 from convneur_cli.outputs import check_outputs
@@ -126,6 +129,8 @@ def viz_gates(
         typer.Option("--format", help="Format of the figures where -o names no file.", show_default="png"),
     ] = None,
     save_arrays: Annotated[bool, typer.Option("--save-arrays", help="Write the drawn maps as .npz too.")] = False,
+    follow_links: FollowLinks = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> int | None:
     """Draw what the gate does: local features before and after it, stage by stage, beside the image.
 
@@ -146,7 +151,8 @@ def viz_gates(
     printer, force = common.printer(), common.force
     model.single()  # refuses several models, and those of others
     look: dict[str, Any] = {"weights": weights, "model": model.model, "seed": seed, "block": block, "mask": mask}
-    look |= {"stage": _stages(stage), "size": int(size) if size and size.isdecimal() else size, **model.settings()}
+    look |= {"stage": _stages(stage), "size": int(size) if size and size.isdecimal() else size}
+    look |= {"max_pixels": max_pixels, "follow_links": follow_links, **model.settings()}
     limits = _limits("--scale", scale, "paired", "column", "map"), _limits("--gate-scale", gate_scale, "own", "shared")
     drawn: dict[str, Any] = {"reduce": reduce, "scale": limits[0], "gate_scale": limits[1], "row3": row3, "gate": gate}
     drawn |= {"surprise": surprise, "overlay": overlay, "chunk_borders": chunk_borders, "local_weights": local_weights}
@@ -159,10 +165,7 @@ def viz_gates(
             found.save(output, force=force)
             printer.note(f"written: {output}")
         _sum_up(printer, found.weights.stamp, [each.name for each in found.failed], done=len(found.names))
-        if found.names:
-            printer.show(found)
-        else:
-            printer.json(found.to_dict())
+        printer.show(found) if found.names else printer.json(found.to_dict())
         return FAILED if found.failed else None
 
     figures = _figures(images, output, image_format)
@@ -198,15 +201,24 @@ def _write(result: "GateResult", figure: Path, beside: Sequence[str], *, force: 
     """Write one image's files and give its record; nothing else of the image is kept."""
     from convneur.figures import gates_figure, gates_page, save_figure
 
-    result.record_beside(figure, arrays=".npz" in beside, force=force)
-    with new_file(figure, force=force) as temporary:
+    record = result.record_beside(figure, arrays=".npz" in beside, force=force)
+    ours = {path for path in _written(figure, beside)[1:] if path.exists()}  # which this figure joins
+    with ExitStack() as files:  # all of them or none: the record is of this figure
+        picture, *others = (
+            files.enter_context(new_file(path, force=force or path in ours)) for path in _written(figure, beside)
+        )
         if figure.suffix.lower() == ".html":
-            temporary.write_text(gates_page(result), encoding="utf-8")
+            picture.write_text(gates_page(result), encoding="utf-8", errors="backslashreplace")
         else:
-            picture = gates_figure(result)
-            save_figure(picture, temporary)
-            picture.clear()  # its parts hold each other, and the maps, until a collection happens to come
-    return result.save_beside(figure, arrays=".npz" in beside, force=force)
+            drawn = gates_figure(result)
+            save_figure(drawn, picture)
+            drawn.clear()  # its parts hold each other, and the maps, until a collection happens to come
+        for path in others:
+            if path.suffix == ".npz":
+                result.save_arrays(path, force=True)
+            else:
+                new_text(path, to_json(record) + "\n", force=True)
+    return record
 
 
 def _sum_up(printer: Printer, stamp: str | None, failed: Sequence[str], *, done: int) -> None:
@@ -292,7 +304,7 @@ def _figures(images: Sequence[Path], output: Path | None, image_format: str | No
     else:
         if suffix in _FORMATS and named:
             raise UsageError(f"--output {output}: with several images name a folder")
-        figures = [(output or Path()) / f"{stem}-gates.{image_format or 'png'}" for stem in stems]
+        figures = [output_path(output or Path(), f"{stem}-gates", f".{image_format or 'png'}") for stem in stems]
     inputs = {image.resolve() for image in images}
     for figure in figures:
         if figure.resolve() in inputs:
