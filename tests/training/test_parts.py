@@ -12,7 +12,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from convneur.data.augmentation import Augmentation, random_of
-from convneur.data.examples import Example, find_examples, survey
+from convneur.data.examples import Example, find_examples, read_example, survey
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
@@ -269,3 +269,18 @@ def test_a_state_of_another_net_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="begin again with `force`"):
         load_state(path, model=model, average=model, optimizer=torch.optim.AdamW(model.parameters()))
+
+
+def test_masks_of_grey_levels_are_refused_with_the_threshold(tmp_path: Path) -> None:
+    """As classes they would be some 200, and 255 inside would be void."""
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    mask = Image.new("L", (16, 12))
+    mask.paste(255, (5, 3, 11, 9))
+    mask.resize((64, 48), Image.Resampling.BILINEAR).save(tmp_path / "soft.png")
+    example = Example("a", tmp_path / "a.png", tmp_path / "soft.png")
+    says = r"soft\.png: holds \d+ grey levels.*1 where a pixel is 128 or more"
+    for classes in (None, 2, 256):
+        with pytest.raises(InputError, match=says):
+            survey([example], Reading(), classes)
+    with pytest.raises(InputError, match=says):
+        read_example(example, Reading(), 2)
