@@ -151,7 +151,7 @@ def run_study(
             study.clear(force=force)
             study.decide()
         else:
-            study.recall(begun)
+            study.recall(begun, data)
         study.plan.write(folder)
         study.announce()
         study.go()

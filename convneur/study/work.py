@@ -6,6 +6,7 @@ import shutil
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,14 +154,12 @@ class Study:
             self.progress.note(f"{minutes:g} min are {self.steps} steps of {mean.step:.3g} s, the mean of the twins")
         self.request = dataclasses.replace(request, epochs=None if minutes else self.settings.epochs)
 
-    def recall(self, plan: StudyPlan) -> None:
-        """What was decided when the study was begun. Raises: ConfigError: it was begun with other images."""
-        if plan.run.images != self._fingerprint():
-            raise ConfigError(
-                "data",
-                f"other images than the study in {self.out} was begun with; begin again with `force`",
-                value=self.request.data,
-            )
+    def recall(self, plan: StudyPlan, where: str | Path) -> None:
+        """What was decided when the study was begun. Args: where: its data lie now.
+
+        Raises: ConfigError: it was begun with other images.
+        """
+        plan.run.refuse_other_images(self.out, self._everything, where, kind="study")
         run = plan.run
         self.steps, self.validate_every, self.precision = run.steps, run.validate_every, run.precision
         self.step_times = dict(plan.step_times)
@@ -181,7 +180,7 @@ class Study:
             precision=self.precision,
         )
         return StudyPlan(
-            run=dataclasses.replace(run, images=self._fingerprint()),
+            run=dataclasses.replace(run, images=self._everything.fingerprint, contents=self._everything.contents),
             twins={name: twin.config for name, twin in self.twins.items()},
             seeds=tuple(self.seeds),
             folds=self.test.folds,
@@ -294,10 +293,11 @@ class Study:
         with new_file(self.out / "study.html", force=True) as temporary:
             temporary.write_text(study_page(result), encoding="utf-8")
 
-    def _fingerprint(self) -> str:
-        """Of all images, those that are tested on too."""
+    @cached_property
+    def _everything(self) -> TrainingData:
+        """All images, those that are tested on too."""
         tested = (example for part in self.test.parts for example in part)
-        return dataclasses.replace(self.data, val=(*self.data.val, *tested)).fingerprint
+        return dataclasses.replace(self.data, val=(*self.data.val, *tested))
 
     def _left(self) -> float:
         """Seconds, by the twins' step times."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from convneur.data.class_names import read_class_names
 from convneur.data.examples import Task
 from convneur.errors import ConfigError
 from convneur.packaged import packaged_weights, weights_path
@@ -96,11 +97,20 @@ class Asked:
     def refuse_changes(self, folder: Path, begun: RunPlan, kind: str = "run", **more: tuple[Any, Any]) -> None:
         """Raise ConfigError for what is given with another value than the run in a folder was begun with.
 
+        Where files lie may change: data are known by `RunPlan.refuse_other_images`, classes by their names, starting
+        weights by the name of the file.
+
         Args: kind: run or study. more: what is no part of a run's plan: what is given or None, what it was begun with.
         """
+        given = {name: value for name, value in self.given.items() if name != "data"}
+        then = begun.by_name()
+        if isinstance(given.get("classes"), str):
+            given["classes"], then["classes"] = read_class_names(Path(given["classes"])), begun.classes
+        if "init" in given:
+            given["init"], then["init"] = (each and Path(each).name for each in (given["init"], then["init"]))
         also = {name: value for name, (value, _) in more.items() if value is not None}
         known = {name: value for name, (_, value) in more.items()}
-        refuse_changes(folder, {**self.given, **self.values, **also}, {**begun.by_name(), **known}, kind)
+        refuse_changes(folder, {**given, **self.values, **also}, {**then, **known}, kind)
         if isinstance(self.model, ConvNeurConfig):
             config = task_config(find_config(self.model, **self._of_model()), begun.settings)
             if config.replace(num_classes=begun.config.num_classes) != begun.config:

@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
 from convneur.data.class_names import read_class_names
+from convneur.data.contents import Contents
 from convneur.data.examples import Example, Task, find_examples, survey
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
@@ -41,8 +43,13 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """By which a run knows that it goes on with the images that it was begun with."""
+        """Of the names, by which a run knows that it goes on with the images that it was begun with."""
         return fingerprint((*self.train, *self.val))
+
+    @cached_property
+    def contents(self) -> Contents:
+        """Of the files, by which it knows that none has changed. Raises: InputError: one cannot be read."""
+        return Contents.of((*self.train, *self.val))
 
 
 class KnownData(Protocol):
@@ -109,9 +116,12 @@ def prepare_data(
     """
     reading = reading_of(task, preset, ignore_index)
     found = find_examples(folder, task, reading)
-    if isinstance(classes, str):
-        classes = read_class_names(Path(classes))
-    names = tuple(classes) if classes else found.names
+    if begun is not None:
+        names: tuple[str, ...] | None = begun.classes  # the file that named them may have moved
+    elif isinstance(classes, str):
+        names = tuple(read_class_names(Path(classes)))
+    else:
+        names = tuple(classes) if classes else found.names
     if task == "classification" and classes and found.names:
         raise ConfigError("classes", "folders name the classes here; leave it out", value=classes)
     if found.unpaired:

@@ -37,7 +37,9 @@ def run_folder(folder: Path, *, resume: bool, force: bool, alone: bool, kind: st
     if resume and not (folder / CONFIG).exists():
         raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
     if (folder / CONFIG).exists() and not (resume or force):
-        raise InputError(folder, f"holds a {kind} already; `resume` goes on with it, `force` begins again")
+        weights = folder / WEIGHTS
+        more = f"; to train its weights on, take another `out` and `init {weights}`" if weights.exists() else ""
+        raise InputError(folder, f"holds a {kind} already; `resume` goes on with it, `force` begins again{more}")
     new_folder(folder)
     lock = FileLock(folder / ".lock", timeout=0)
     try:

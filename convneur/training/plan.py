@@ -9,10 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from convneur.data.contents import Contents
 from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
 from convneur.training.data import IgnoreIndex, TrainingData
-from convneur.training.folder import CONFIG, read_config, write_config
+from convneur.training.folder import CONFIG, WEIGHTS, read_config, write_config
 from convneur.training.settings import TrainSettings
 from convneur.variants import ConvNeurConfig
 
@@ -83,6 +84,7 @@ class RunPlan:
         request: what was asked for; config: the model; settings: how it is trained.
         classes, counts, left_out: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
+        contents: of the images' files, see `TrainingData.contents`; None in a run of an earlier version.
         version: of the package that began the run.
 
     >>> RunPlan.read("runs/none")
@@ -100,6 +102,7 @@ class RunPlan:
     validate_every: int
     precision: Literal["fp32", "bf16"]
     images: str
+    contents: Contents | None = dataclasses.field(default=None, compare=False)
     version: str = dataclasses.field(default_factory=lambda: version("convneur"), compare=False)
 
     @classmethod
@@ -117,7 +120,7 @@ class RunPlan:
         """The plan of a run on these data."""
         return cls(
             request, config, settings, data.names, data.counts, data.left_out, steps, validate_every, precision,
-            data.fingerprint,
+            data.fingerprint, data.contents,
         )  # fmt: skip
 
     @staticmethod
@@ -151,6 +154,7 @@ class RunPlan:
             validate_every=values["validate_every"],
             precision=values["precision"],
             images=values["photos" if first else "images"],
+            contents=Contents(**values["contents"]) if values.get("contents") else None,
             version=values["convneur"],
         )
 
@@ -173,11 +177,30 @@ class RunPlan:
             "validate_every": self.validate_every,
             "precision": self.precision,
             "images": self.images,
+            "contents": None if self.contents is None else dataclasses.asdict(self.contents),
         }
 
     def by_name(self) -> dict[str, Any]:
         """Every setting that stays as it is while the run goes on."""
         return {**self.config.to_dict(), **self.settings.to_dict(), **dataclasses.asdict(self.request)}
+
+    def refuse_other_images(self, folder: Path, data: TrainingData, where: str | Path, kind: str = "run") -> None:
+        """Raise for other images or label maps than the plan in a folder was made with; they may lie elsewhere.
+
+        Of a run of an earlier version the names are known, not the files.
+
+        Args:   where: the data lie now; kind: what errors call the work.
+        Raises: ConfigError: other names, or files that have changed.
+        """
+        again = "or begin again with `force`"
+        if self.images != data.fingerprint:
+            words = f"holds other images than the {kind} in {folder} was begun with; name the folder of those, {again}"
+        elif self.contents is None or self.contents == data.contents:
+            return
+        else:
+            changed = "label maps" if self.contents.images == data.contents.images else "images"
+            words = f"its {changed} have changed since the {kind} in {folder} was begun; put them back, {again}"
+        raise ConfigError("data", words, value=where)
 
 
 def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, Any], kind: str = "run") -> None:
@@ -187,12 +210,14 @@ def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, A
 
     Raises: ConfigError: names the first of them.
     """
+    weights = folder / WEIGHTS
+    more = f"; to train its weights on, begin a run in another `out` with `init {weights}`" if weights.exists() else ""
     for name, value in given.items():
         if _plain(value) != _plain(begun.get(name)):
             raise ConfigError(
                 name,
                 f"the {kind} in {folder} was begun with {_shown(begun.get(name))}; leave it out, or begin again with "
-                "`force`",
+                f"`force`{more}",
                 value=_shown(value),
             )
 
