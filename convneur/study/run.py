@@ -35,6 +35,7 @@ def run_study(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    colours: str | Path | None = None,
     epochs: float | None = None,
     minutes: float | None = None,
     precision: Literal["auto", "fp32", "bf16"] | None = None,
@@ -54,8 +55,8 @@ def run_study(
     bit.
 
     Args:
-        data, task, model, recipe, init, preset, classes, ignore_index, precision, device, workers, validate_every,
-            values: as `train` takes them, the same for all runs; but the seed.
+        data, task, model, recipe, init, preset, classes, ignore_index, colours, precision, device, workers,
+            validate_every, values: as `train` takes them, the same for all runs; but the seed.
         out: folder of the study.
         twins: what is compared, see `read_twins`; the first is what the others are compared with.
         seeds: how many (3 by default), or which.
@@ -88,6 +89,7 @@ def run_study(
         preset=preset,
         classes=classes,
         ignore_index=ignore_index,
+        colours=colours,
         epochs=epochs,
         minutes=minutes,
         precision=precision,
@@ -126,6 +128,7 @@ def run_study(
             preset=request.preset,
             classes=request.classes,
             ignore_index=request.ignore_index,
+            colours=request.colour_table,
             threads=workers,
             begun=None if begun is None else begun.run,
             progress=progress,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from convneur.data.class_names import read_class_names
+from convneur.data.colours import read_colour_table
 from convneur.data.examples import Task
 from convneur.errors import ConfigError
 from convneur.packaged import packaged_weights, weights_path
@@ -52,6 +53,7 @@ class Asked:
         init: str | Path | None = None,
         classes: str | Path | Sequence[str] | None = None,
         ignore_index: int | str | None = None,
+        colours: str | Path | None = None,
         workers: int = 0,
         **more: Any,
     ) -> "Asked":
@@ -72,6 +74,7 @@ class Asked:
             "init": None if init is None else _weights(init),
             "classes": _classes(classes),
             "ignore_index": _label(ignore_index),
+            "colours": None if colours is None else read_colour_table(Path(_existing("colours", colours))).rows,
             **{name: value for name, value in more.items() if name in names},
         }
         given = {name: value for name, value in asked.items() if value is not None}
@@ -84,7 +87,8 @@ class Asked:
     def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:
         """What a run is begun with. Args: defaults: of fields of `RunRequest`, where they are not its own."""
         request = RunRequest(**_real({**defaults, **self.given}))
-        reading_of(request.task, request.preset, request.ignore_index)  # refused before anything is written
+        # Refused before anything is written.
+        reading_of(request.task, request.preset, request.ignore_index, request.colour_table)
         of_recipe = _real({name: value for name, value in self.values.items() if name in _OF_RECIPES})
         if request.epochs is not None:
             of_recipe["epochs"] = request.epochs
@@ -104,8 +108,10 @@ class Asked:
         """
         given = {name: value for name, value in self.given.items() if name != "data"}
         then = begun.by_name()
-        if isinstance(given.get("classes"), str):
-            given["classes"], then["classes"] = read_class_names(Path(given["classes"])), begun.classes
+        if "classes" in given:
+            classes = given["classes"]
+            given["classes"] = read_class_names(Path(classes)) if isinstance(classes, str) else classes
+            then["classes"] = begun.classes
         if "init" in given:
             given["init"], then["init"] = (each and Path(each).name for each in (given["init"], then["init"]))
         also = {name: value for name, (value, _) in more.items() if value is not None}

@@ -1,5 +1,6 @@
 """The images of a run: found in a folder, read once, counted by class."""
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from convneur.data.class_names import read_class_names
+from convneur.data.colours import ColourTable
 from convneur.data.contents import Contents
 from convneur.data.examples import Example, Task, find_examples, survey
 from convneur.data.presets import PRESETS
@@ -68,24 +70,29 @@ def fingerprint(examples: Iterable[Example]) -> str:
     return hashlib.sha256("\n".join(example.name for example in examples).encode()).hexdigest()
 
 
-def reading_of(task: Task, preset: str | None, ignore_index: IgnoreIndex) -> Reading:
+def reading_of(
+    task: Task, preset: str | None, ignore_index: IgnoreIndex, colours: ColourTable | None = None
+) -> Reading:
     """How label maps are read.
 
     Args:   preset: a data set's name; ignore_index: the label that does not count, or "none"; None: the
-                preset's, or 255.
-    Raises: ConfigError: no such preset, ids are ignored and no label is, or classification has no label maps.
+                preset's, or 255; colours: what RGB label maps mean.
+    Raises: ConfigError: no such preset, ids or colours are ignored and no label is, or classification has no label
+        maps.
     """
+    if task == "classification" and colours is not None:
+        raise ConfigError("colours", "is for segmentation; leave it out")
     if task == "classification" and (preset is not None or ignore_index is not None):
         raise ConfigError("ignore_index" if preset is None else "preset", "is for segmentation; leave it out")
     if preset is not None and preset not in PRESETS:
         raise ConfigError("preset", f"choose {', '.join(PRESETS)}", value=preset)
     known = PRESETS[preset] if preset else None
     if ignore_index is None:
-        return Reading(known.ignore_index if known else 255, known)
+        return Reading(known.ignore_index if known else 255, known, colours)
     if ignore_index == "none":
-        return Reading(None, known)
+        return Reading(None, known, colours)
     try:
-        return Reading(int(ignore_index), known)
+        return Reading(int(ignore_index), known, colours)
     except ValueError:
         raise ConfigError("ignore_index", "must be a whole number", value=ignore_index) from None
 
@@ -97,6 +104,7 @@ def prepare_data(
     preset: str | None = None,
     classes: str | Sequence[str] | None = None,
     ignore_index: IgnoreIndex = None,
+    colours: ColourTable | None = None,
     threads: int = 1,
     begun: KnownData | None = None,
     progress: Progress = silent,
@@ -104,7 +112,7 @@ def prepare_data(
     """Find the images and read each once, or know what that gave when the run was begun.
 
     Args:
-        preset, ignore_index: see `reading_of`; classes: their names, or a file of them.
+        preset, ignore_index, colours: see `reading_of`; classes: their names, or a file of them.
         begun: the plan of the run that goes on.
     Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes; no pixel counts.
 
@@ -114,14 +122,16 @@ def prepare_data(
     >>> data.names, len(data.train) > len(data.val)
     (('background', 'nucleus'), True)
     """
-    reading = reading_of(task, preset, ignore_index)
+    reading = reading_of(task, preset, ignore_index, colours)
     found = find_examples(folder, task, reading)
     if begun is not None:
         names: tuple[str, ...] | None = begun.classes  # the file that named them may have moved
     elif isinstance(classes, str):
         names = tuple(read_class_names(Path(classes)))
     else:
-        names = tuple(classes) if classes else found.names
+        names = tuple(classes) if classes else found.names or (None if colours is None else colours.names)
+    if colours is not None and names:
+        reading = dataclasses.replace(reading, colours=colours.renumbered(names))
     if task == "classification" and classes and found.names:
         raise ConfigError("classes", "folders name the classes here; leave it out", value=classes)
     if found.unpaired:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from convneur.data.colours import ColourRow, ColourTable
 from convneur.data.contents import Contents
 from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
@@ -33,6 +34,7 @@ class RunRequest:
         data: the folder, absolute; model, recipe: a name or a .json file; a model given as a config is "custom".
         init: the file of weights to begin from, absolute; classes: the file of names, absolute, or the names.
         ignore_index: the label that does not count, "none", or None for the preset's, or 255.
+        colours: what RGB label maps mean, as `ColourTable.rows`.
         epochs: None where minutes say how long the run is; precision, validate_every: before they were decided.
 
     >>> RunRequest(data="/images", preset="camvid").model
@@ -51,6 +53,12 @@ class RunRequest:
     minutes: float | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int | None = None
+    colours: tuple[ColourRow, ...] | None = None
+
+    @property
+    def colour_table(self) -> ColourTable | None:
+        """What RGB label maps mean."""
+        return None if self.colours is None else ColourTable.of_rows(self.colours)
 
     def about(self) -> dict[str, Any]:
         """What the weights say of where they come from."""
@@ -64,14 +72,18 @@ class RunRequest:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RunRequest":
         """What `dataclasses.asdict` gave, after JSON."""
-        classes = values["classes"]
-        return cls(**{**values, "classes": tuple(classes) if isinstance(classes, list) else classes})
+        known = dict(values)
+        if isinstance(known["classes"], list):
+            known["classes"] = tuple(known["classes"])
+        if known.get("colours") is not None:
+            known["colours"] = tuple(map(tuple, known["colours"]))
+        return cls(**known)
 
     @classmethod
     def from_options(cls, asked: Mapping[str, Any]) -> "RunRequest":
         """What version 0.1.0 kept: by option, all of it as typed; options of a study are left aside."""
         by_name = {option.removeprefix("--").replace("-", "_").lower(): value for option, value in asked.items()}
-        values = {field.name: by_name[field.name] for field in dataclasses.fields(cls)}
+        values = {field.name: by_name[field.name] for field in dataclasses.fields(cls) if field.name in by_name}
         ignored = values.get("ignore_index")
         return cls(**{**values, "ignore_index": ignored if ignored in (None, "none") else int(ignored)})
 
@@ -228,5 +240,5 @@ def _plain(value: Any) -> Any:
 
 def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
+        return ",".join(" ".join(map(_shown, each)) if isinstance(each, (list, tuple)) else str(each) for each in value)
     return "none" if value is None else str(value)

@@ -39,6 +39,7 @@ def train(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    colours: str | Path | None = None,
     epochs: float | None = None,
     minutes: float | None = None,
     precision: Literal["auto", "fp32", "bf16"] | None = None,
@@ -69,6 +70,7 @@ def train(
         preset: data set: classes, ignored label, what stored ids and colours mean, names of files.
         classes: names of the classes, or a file with one per line.
         ignore_index: ground-truth label that does not count; "none" for none; by default the preset's, or 255.
+        colours: file that says what the colours of RGB label maps mean, see `convneur.data.colours`.
         epochs, minutes: passes over the training images (by default the recipe's), or about how long the run takes.
         precision: fp32, bf16, or auto (by default): bf16 if a few timed steps are a tenth faster.
         device: cpu, or auto: an accelerator if there is one.
@@ -102,6 +104,7 @@ def train(
         preset=preset,
         classes=classes,
         ignore_index=ignore_index,
+        colours=colours,
         epochs=epochs,
         minutes=minutes,
         precision=precision,
@@ -191,6 +194,7 @@ def _found(
         preset=request.preset,
         classes=request.classes,
         ignore_index=request.ignore_index,
+        colours=request.colour_table,
         threads=workers,
         begun=begun,
         progress=progress,

@@ -30,15 +30,6 @@ class InputOptions(DataSetOptions):
             show_default="the preset's, or highest label of GT + 1",
         ),
     ] = None
-    colours: Annotated[
-        Path | None,
-        typer.Option(
-            help="What the colours of RGB maps mean: a line R G B name each, CSV or JSON.",
-            metavar="FILE",
-            readable=False,
-            rich_help_panel=_FILES,
-        ),
-    ] = None
     pred_name: Annotated[
         str | None,
         typer.Option(
