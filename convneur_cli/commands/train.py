@@ -34,15 +34,13 @@ def train(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(
-            help="Time for all of it, in place of --epochs; becomes a number of steps after up to 20 timed ones."
-        ),
+        typer.Option(help="Time for all of it in place of --epochs; becomes a number of steps after up to 20 timed."),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on with the run in --out; options may be left out, but not changed. DATA may have moved.",
+            help="Go on with the run in --out; options may be left out, not changed; DATA may have moved.",
         ),
     ] = False,
     save_every: Annotated[
