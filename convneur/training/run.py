@@ -137,7 +137,7 @@ def train(
     parts = accelerator.num_processes * settings.accumulate
     if settings.batch % parts:
         raise ConfigError("batch", f"must be a multiple of {parts} (processes x `accumulate`)", value=settings.batch)
-    with run_folder(folder, resume=resume, force=force, alone=main):
+    with run_folder(folder, resume=resume, force=force) if main else nullcontext() as held:
         found = shared(accelerator, _found(data, request, workers, begun, progress) if main else None)
         if begun is not None:
             begun.refuse_other_images(folder, found, data)
@@ -163,8 +163,9 @@ def train(
         announce(trainer, request, progress, decided=begun is not None)
         plan = begun or _decided(trainer, request, started, progress)
         trainer.follow(plan)
-        if main and begun is None:
-            plan.write(folder)
+        if held is not None and begun is None:
+            trainer.save_start(held.first_state)
+            held.begin(plan.to_dict())
         first = read_progress(folder / STATE)["step"] if going_on else 0
         if first >= plan.steps:
             progress.note(
