@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from convneur.data.examples import Task
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 from convneur.study.plan import StudyPlan
@@ -41,6 +42,7 @@ def run_study(
     precision: Literal["auto", "fp32", "bf16"] | None = None,
     device: Literal["auto", "cpu"] = "auto",
     workers: int = 2,
+    max_pixels: int = MAX_PIXELS,
     validate_every: int | None = None,
     resume: bool = False,
     force: bool = False,
@@ -55,7 +57,7 @@ def run_study(
     bit.
 
     Args:
-        data, task, model, recipe, init, preset, classes, ignore_index, colours, precision, device, workers,
+        data, task, model, recipe, init, preset, classes, ignore_index, colours, precision, device, workers, max_pixels,
             validate_every, values: as `train` takes them, the same for all runs; but the seed.
         out: folder of the study.
         twins: what is compared, see `read_twins`; the first is what the others are compared with.
@@ -130,6 +132,7 @@ def run_study(
             ignore_index=request.ignore_index,
             colours=request.colour_table,
             threads=workers,
+            max_pixels=max_pixels,
             begun=None if begun is None else begun.run,
             progress=progress,
         )
@@ -152,12 +155,14 @@ def run_study(
         )
         if begun is None:
             study.check(force=force)
+            study.announce_runs()
             study.decide()
             held.begin(study.plan.to_dict())
         else:
             study.recall(begun, data)
+            study.announce_runs()
             held.keep(study.plan.to_dict())
-        study.announce()
+        study.announce_times()
         study.go()
     for name in REPORTS:
         progress.note(f"written: {folder / name}")

@@ -199,20 +199,25 @@ class Study:
             step_times=self.step_times,
         )
 
-    def announce(self) -> None:
-        """The plan, before the first step."""
-        settings, runs = self.settings, self.runs
+    def announce_runs(self) -> None:
+        """What will be trained on what, before a step is timed."""
         data = self.data_of(0 if self.test.folds else None)
-        # Weights, their average and two moments, and the weights that are kept.
-        disk = sum(5 * 4 * self.twins[run.twin].params for run in runs)
-        done = sum(steps_done(self.folder(run)) >= self.steps for run in runs)
+        done = sum(0 < self.steps <= steps_done(self.folder(run)) for run in self.runs)
         folds = f" x {self.test.folds} folds" if self.test.folds else ""
-        rows = [
-            ("runs", f"{len(runs)}: {plural(len(self.twins), 'twin')} x {plural(len(self.seeds), 'seed')}{folds}; "
+        self._say(
+            ("runs", f"{len(self.runs)}: {plural(len(self.twins), 'twin')} x {plural(len(self.seeds), 'seed')}{folds}; "
                      f"{done} finished"),
             ("images", f"{len(data.train)} to train, {len(data.val)} to validate, {self.test.count} to test "
                        f"({f'{self.test.folds} folds' if self.test.folds else f'split {self.test.split}'}), "
                        f"{len(data.names)} classes"),
+        )  # fmt: skip
+
+    def announce_times(self) -> None:
+        """How long each run is and all will take, before the first step."""
+        settings, runs = self.settings, self.runs
+        # Weights, their average and two moments, and the weights that are kept.
+        disk = sum(5 * 4 * self.twins[run.twin].params for run in runs)
+        self._say(
             ("steps", f"{grouped(self.steps)} in each run, of {settings.batch} views of "
                       f"{settings.crop[0]}x{settings.crop[1]}, {settings.epochs:.3g} epochs, validated every "
                       f"{self.validate_every}"),
@@ -221,7 +226,9 @@ class Study:
                        f"size, {self.step_times[name].step:.3g} s a step") for name, twin in self.twins.items()),
             ("disk", f"{disk / 2**20:.0f} MiB in {self.out}"),
             ("time", f"about {_duration(self._left())}"),
-        ]  # fmt: skip
+        )  # fmt: skip
+
+    def _say(self, *rows: tuple[str, str]) -> None:
         for what, words in rows:
             self.progress.note(f"{what:8}{words}")
 

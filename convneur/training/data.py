@@ -12,6 +12,7 @@ from convneur.data.class_names import read_class_names
 from convneur.data.colours import ColourTable
 from convneur.data.contents import Contents
 from convneur.data.examples import Example, Task, find_examples, survey
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError
@@ -108,6 +109,7 @@ def prepare_data(
     ignore_index: IgnoreIndex = None,
     colours: ColourTable | None = None,
     threads: int = 1,
+    max_pixels: int = MAX_PIXELS,
     begun: KnownData | None = None,
     progress: Progress = silent,
 ) -> TrainingData:
@@ -115,6 +117,7 @@ def prepare_data(
 
     Args:
         preset, ignore_index, colours: see `reading_of`; classes: their names, or a file of them.
+        max_pixels: files of more are refused by their headers.
         begun: the plan of the run that goes on.
     Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes; no pixel counts.
 
@@ -124,7 +127,7 @@ def prepare_data(
     >>> data.names, len(data.train) > len(data.val)
     (('background', 'nucleus'), True)
     """
-    reading = reading_of(task, preset, ignore_index, colours)
+    reading = dataclasses.replace(reading_of(task, preset, ignore_index, colours), max_pixels=max_pixels)
     found = find_examples(folder, task, reading)
     if begun is not None:
         names: tuple[str, ...] | None = begun.classes  # the file that named them may have moved
@@ -156,6 +159,8 @@ def prepare_data(
         progress.error(line)
     if train.failed or val.failed:
         progress.warn(f"{len(train.failed) + len(val.failed)} images cannot be read and are left out")
+    for line in (*train.notes, *val.notes):
+        progress.warn(line)
     missing = [name for name, count in zip(names, train.counts, strict=True) if not count]
     if missing:
         progress.warn(f"no training image shows {', '.join(missing)}: the model cannot learn it")
