@@ -54,6 +54,7 @@ class Asked:
         classes: str | Path | Sequence[str] | None = None,
         ignore_index: int | str | None = None,
         colours: str | Path | None = None,
+        follow_links: bool = False,
         workers: int = 0,
         **more: Any,
     ) -> "Asked":
@@ -75,6 +76,7 @@ class Asked:
             "classes": _classes(classes),
             "ignore_index": _label(ignore_index),
             "colours": None if colours is None else read_colour_table(Path(_existing("colours", colours))).rows,
+            "follow_links": follow_links or None,
             **{name: value for name, value in more.items() if name in names},
         }
         given = {name: value for name, value in asked.items() if value is not None}
@@ -106,7 +108,7 @@ class Asked:
 
         Args: kind: run or study. more: what is no part of a run's plan: what is given or None, what it was begun with.
         """
-        given = {name: value for name, value in self.given.items() if name != "data"}
+        given = {name: value for name, value in self.given.items() if name not in ("data", "follow_links")}
         then = begun.by_name()
         if "classes" in given:
             classes = given["classes"]

@@ -35,6 +35,7 @@ class RunRequest:
         init: the file of weights to begin from, absolute; classes: the file of names, absolute, or the names.
         ignore_index: the label that does not count, "none", or None for the preset's, or 255.
         colours: what RGB label maps mean, as `ColourTable.rows`.
+        follow_links: see `prepare_data`.
         epochs: None where minutes say how long the run is; precision, validate_every: before they were decided.
 
     >>> RunRequest(data="/images", preset="camvid").model
@@ -54,6 +55,7 @@ class RunRequest:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int | None = None
     colours: tuple[ColourRow, ...] | None = None
+    follow_links: bool = False
 
     @property
     def colour_table(self) -> ColourTable | None:
@@ -94,7 +96,7 @@ class RunPlan:
 
     Args:
         request: what was asked for; config: the model; settings: how it is trained.
-        classes, counts, left_out: see `TrainingData`.
+        classes, counts, left_out, binary: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
         contents: of the images' files, see `TrainingData.contents`; None in a run of an earlier version.
         version: of the package that began the run.
@@ -114,6 +116,7 @@ class RunPlan:
     validate_every: int
     precision: Literal["fp32", "bf16"]
     images: str
+    binary: bool = False
     contents: Contents | None = dataclasses.field(default=None, compare=False)
     version: str = dataclasses.field(default_factory=lambda: version("convneur"), compare=False)
 
@@ -132,7 +135,7 @@ class RunPlan:
         """The plan of a run on these data."""
         return cls(
             request, config, settings, data.names, data.counts, data.left_out, steps, validate_every, precision,
-            data.fingerprint, data.contents,
+            data.fingerprint, data.binary, data.contents,
         )  # fmt: skip
 
     @staticmethod
@@ -167,6 +170,7 @@ class RunPlan:
             precision=values["precision"],
             images=values["photos" if first else "images"],
             contents=Contents(**values["contents"]) if values.get("contents") else None,
+            binary=values.get("binary", False),
             version=values["convneur"],
         )
 
@@ -186,6 +190,7 @@ class RunPlan:
             "precision": self.precision,
             "images": self.images,
             "contents": None if self.contents is None else dataclasses.asdict(self.contents),
+            "binary": self.binary,
         }
 
     def by_name(self) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def train(
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
     colours: str | Path | None = None,
+    follow_links: bool = False,
     epochs: float | None = None,
     minutes: float | None = None,
     precision: Literal["auto", "fp32", "bf16"] | None = None,
@@ -73,6 +74,7 @@ def train(
         classes: names of the classes, or a file with one per line.
         ignore_index: ground-truth label that does not count; "none" for none; by default the preset's, or 255.
         colours: file that says what the colours of RGB label maps mean, see `convneur.data.colours`.
+        follow_links: read what links lead to that lead out of the folder, or to folders.
         epochs, minutes: passes over the training images (by default the recipe's), or about how long the run takes.
         precision: fp32, bf16, or auto (by default): bf16 if a few timed steps are a tenth faster.
         device: cpu, or auto: an accelerator if there is one.
@@ -108,6 +110,7 @@ def train(
         classes=classes,
         ignore_index=ignore_index,
         colours=colours,
+        follow_links=follow_links,
         epochs=epochs,
         minutes=minutes,
         precision=precision,
@@ -141,7 +144,9 @@ def train(
     if settings.batch % parts:
         raise ConfigError("batch", f"must be a multiple of {parts} (processes x `accumulate`)", value=settings.batch)
     with run_folder(folder, resume=resume, force=force) if main else nullcontext() as held:
-        found = shared(accelerator, _found(data, request, workers, max_pixels, begun, progress) if main else None)
+        # Data that have moved may be linked where they were not.
+        linked = dataclasses.replace(request, follow_links=follow_links or request.follow_links)
+        found = shared(accelerator, _found(data, linked, workers, max_pixels, begun, progress) if main else None)
         if begun is not None:
             begun.refuse_other_images(folder, found, data)
         going_on = resume and (folder / STATE).exists()  # a run may end before its first state
@@ -204,6 +209,7 @@ def _found(
         classes=request.classes,
         ignore_index=request.ignore_index,
         colours=request.colour_table,
+        follow_links=request.follow_links,
         threads=workers,
         max_pixels=max_pixels,
         begun=begun,
