@@ -10,11 +10,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from convneur.errors import InputError
+from convneur.errors import InputError, SuspiciousInputError
 from convneur.evaluation.jobs import Job, Scored, stamp
 from convneur.files import lock_alone, new_file, new_text, refuse_existing
 from convneur.metrics import Confusion, Matches, PairScores
 from convneur.metrics.distances import SurfaceDistances
+from convneur.metrics.objects import ObjectCounts
+from convneur.metrics.signs import PairSigns
 from convneur.progress import Progress
 
 __all__ = ["FinishedPairs", "finished_pairs", "outputs_begun", "partial_path", "refuse_unfinished"]
@@ -25,7 +27,7 @@ _FIRST_MARK = " (against)"
 _OUTPUTS_BEGUN = b'{"outputs": "begun"}\n'  # behind the last pair; read as a line that was cut off
 _LINE = {"name", "files", "resized", "scores"}
 # Fields whose keys on disk are older than their names.
-_ON_DISK = {"invalid_labels": "stray", "too_thin": "swallowed"}
+_ON_DISK = {"invalid_labels": "stray"}
 
 _Key = tuple[int, str]  # model, name of the pair
 
@@ -186,6 +188,9 @@ def finished_pairs(
         done = True
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(finished, len(jobs))) from None
+    except SuspiciousInputError:
+        done = True  # all are scored, and would be refused again
+        raise
     except BaseException:
         if len(finished):
             progress.warn(_kept(finished, len(jobs)))
@@ -269,6 +274,8 @@ def _encoded(value: Any) -> Any:
         return value.tolist()
     if hasattr(value, "__dataclass_fields__"):
         return {_ON_DISK.get(field.name, field.name): _encoded(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, PairSigns):
+        return [[[*labels, pixels] for labels, pixels in value.joint.items()], *map(_encoded, value[1:])]
     if isinstance(value, Mapping):
         return {key: _encoded(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -291,7 +298,9 @@ def _decoded(kept: dict[str, Any]) -> PairScores:
         gt, pred, matched_gt, matched_pred, score = parts
         return Matches(ints(gt), ints(pred), ints(matched_gt), ints(matched_pred), floats(score))
 
-    trimap, distances, too_thin = kept["trimap"], kept["distances"], kept[_ON_DISK["too_thin"]]
+    trimap, distances = kept["trimap"], kept["distances"]
+    # Earlier releases kept neither; what they tell of the set is then told of the other pairs.
+    objects, signs = kept.get("objects"), kept.get("signs")
     return PairScores(
         shape=tuple(kept["shape"]),
         diagonal=kept["diagonal"],
@@ -301,8 +310,11 @@ def _decoded(kept: dict[str, Any]) -> PairScores:
         confusion=Confusion(*map(ints, kept["confusion"])),
         trimap=None if trimap is None else {seed: Confusion(*map(ints, bands)) for seed, bands in trimap.items()},
         boundary_f1=matches(kept["boundary_f1"]),
-        too_thin=None if too_thin is None else np.array(too_thin, np.bool_),
+        objects=None if objects is None else ObjectCounts(*map(ints, objects)),
         surface_dice=matches(kept["surface_dice"]),
         distances=None if distances is None else SurfaceDistances(*map(floats, distances)),
         boundary_iou=None if kept["boundary_iou"] is None else floats(kept["boundary_iou"]),
+        signs=None
+        if signs is None
+        else PairSigns({(gt, pred): pixels for gt, pred, pixels in signs[0]}, *map(ints, signs[1:])),
     )
