@@ -75,7 +75,8 @@ def test_members_of_a_shard_are_files_too(place: Path) -> None:
         for number in range(2):
             tar.add(place / "set" / "images" / f"{number}.jpg", f"{number}.jpg")
             tar.add(place / "set" / "masks" / f"{number}.png", f"{number}.png")
-    assert Contents.of(find_split(place / "set", "segmentation", "train", Reading())) == contents(place / "set")
+    shard = find_split(place / "set", "segmentation", "train", Reading())
+    assert Contents.of(shard.examples) == contents(place / "set")
 
 
 def test_a_file_that_is_gone_is_named(place: Path) -> None:
