@@ -107,7 +107,7 @@ def reported(*, debug: bool, options: Mapping[str, str]) -> Iterator[None]:
             _end(described(error, options), USAGE)
         if isinstance(error, UsageError):
             _end(str(error), USAGE)
-        if isinstance(error, MemoryError):
+        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
             _end("out of memory; try a smaller size or fewer workers", FAILED)
         if isinstance(error, OSError):
             _end(f"{error.filename or 'input or output'}: {error.strerror or error}", FAILED)

@@ -189,7 +189,7 @@ def evaluate(
             "resize": resize,
         } | asked.relabelled()
         finished = files.enter_context(
-            finished_pairs(outputs.partial, about, jobs, resume=resume, force=force, progress=progress)
+            finished_pairs(outputs.partial, about, jobs, settings, resume=resume, force=force, progress=progress)
         )
         rows = None
         if outputs.per_image:

@@ -12,7 +12,7 @@ from convneur.data.colours import read_colour_table
 from convneur.data.examples import Task
 from convneur.errors import ConfigError
 from convneur.packaged import packaged_weights, weights_path
-from convneur.training.data import IgnoreIndex, reading_of
+from convneur.training.data import IgnoreIndex
 from convneur.training.plan import RunPlan, RunRequest, refuse_changes
 from convneur.training.settings import TrainSettings, recipe_settings, task_config
 from convneur.variants import ConvNeurConfig, find_config
@@ -89,8 +89,6 @@ class Asked:
     def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:
         """What a run is begun with. Args: defaults: of fields of `RunRequest`, where they are not its own."""
         request = RunRequest(**_real({**defaults, **self.given}))
-        # Refused before anything is written.
-        reading_of(request.task, request.preset, request.ignore_index, request.colour_table)
         of_recipe = _real({name: value for name, value in self.values.items() if name in _OF_RECIPES})
         if request.epochs is not None:
             of_recipe["epochs"] = request.epochs

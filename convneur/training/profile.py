@@ -163,5 +163,5 @@ def _around(learner: Learner, x: Tensor) -> tuple[float, float]:
     read = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         parts = {"model": learner.model, "average": learner.averaged, "optimizer": learner.optimizer}
-        save_state(Path(folder) / "state.safetensors", **parts, progress={})
+        save_state(Path(folder) / "state.safetensors", **parts, progress={"step": 0, "losses": [], "validations": []})
     return read - begun, time.perf_counter() - read

@@ -15,7 +15,7 @@ from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 from convneur.training.asked import Asked, check_whole
 from convneur.training.data import TrainingData, prepare_data
-from convneur.training.folder import STATE, WEIGHTS, run_folder
+from convneur.training.folder import STATE, WEIGHTS, read_losses, run_folder
 from convneur.training.plan import RunPlan, RunRequest
 from convneur.training.stopping import asked_to_stop
 from convneur.variants import VARIANTS, ConvNeurConfig
@@ -130,7 +130,7 @@ def train(
 
     from convneur.training.engine import shared, start_engine
     from convneur.training.report import RecordReport, announce
-    from convneur.training.result import TrainResult, read_losses
+    from convneur.training.result import TrainResult
     from convneur.training.scalars import scalar_writer
     from convneur.training.start import new_model
     from convneur.training.state import read_progress
@@ -174,7 +174,7 @@ def train(
         if held is not None and begun is None:
             trainer.save_start(held.first_state)
             held.begin(plan.to_dict())
-        first = read_progress(folder / STATE)["step"] if going_on else 0
+        first = read_progress(folder / STATE, plan.steps, plan.settings.task)["step"] if going_on else 0
         if first >= plan.steps:
             progress.note(
                 f"the run has had its {plan.steps} steps; to train its weights on, begin one in another `out` with "
