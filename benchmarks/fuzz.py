@@ -27,7 +27,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", type=int, help="how many, shared by the kinds")
     parser.add_argument("--seed", type=int, default=None, help="of the damage (a new one, which is printed)")
-    parser.add_argument("--kind", choices=sorted(KINDS), action="append", help="this kind of input only; may be repeated")
+    parser.add_argument(
+        "--kind", choices=sorted(KINDS), action="append", help="this kind of input only; may be repeated"
+    )
     parser.add_argument("--start", type=int, default=0, help="the number of the first case of each kind")
     parser.add_argument("--keep", type=Path, help="a new folder that keeps the sound files and the last case")
     parser.add_argument("--log", type=Path, help="write the cases with faults there, as JSON lines")
@@ -52,7 +54,9 @@ def main() -> int:
                     if found["faults"]:
                         bad.append(found)
                         last = found["err"].strip().splitlines()[-1:] or [""]
-                        print(f"  {kind} --start {found['index']}: {'; '.join(found['faults'])[:300]}\n      {last[0][:200]}")
+                        print(
+                            f"  {kind} --start {found['index']}: {'; '.join(found['faults'])[:300]}\n      {last[0][:200]}"
+                        )
                 ended = ", ".join(f"{code}: {times}" for code, times in sorted(codes.items()))
                 print(
                     f"{kind:12} {count:6} cases, {time.monotonic() - began:6.1f} s; exit codes {ended}; "

@@ -75,15 +75,24 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def to_json(value: Any) -> str:
+def to_json(value: Any, *, encoding: str = "utf-8") -> str:
     """Strict JSON, indented; NaN becomes null and an infinity the string "inf".
 
     What `printable` spells becomes JSON's own escapes: safe to show, and read back as the same text.
 
+    Args: encoding: that it will be written in; where it lacks a letter, all but ASCII is escaped.
+
     >>> to_json([1.5, float("nan")]).split()
     ['[', '1.5,', 'null', ']']
+    >>> to_json("é", encoding="ascii")
+    '"\\\\u00e9"'
     """
-    text = json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+    plain = _plain(value)
+    text = json.dumps(plain, indent=2, allow_nan=False, ensure_ascii=False)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(plain, indent=2, allow_nan=False)
     return "\n".join(_UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", line) for line in text.split("\n"))
 
 

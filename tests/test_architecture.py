@@ -301,3 +301,22 @@ def test_no_room_is_larger_than_a_fifth() -> None:
             lines[room] = lines.get(room, 0) + len(path.read_text(encoding="utf-8").splitlines())
     total = sum(lines.values())
     assert {room: count for room, count in lines.items() if count > LARGEST_ROOM * total} == {}
+
+
+# Of the package's own files: the name is one of a list.
+READS_OWN_FILES = {"convneur/packaged.py", "convneur/training/settings.py"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "convneur").rglob("*.py")) + CLI_FILES, ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_path_is_made_of_a_name_by_output_path_alone(path: Path) -> None:
+    """What a name was read from may be anybody's: `folder / f"{name}.png"` can lead anywhere."""
+    if str(path.relative_to(ROOT)) in {"convneur/files.py", *READS_OWN_FILES}:
+        return
+    made = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.JoinedStr)
+    ]
+    assert made == []

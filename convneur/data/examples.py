@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -104,7 +105,7 @@ def held_out(examples: Sequence[Example]) -> tuple[tuple[Example, ...], tuple[Ex
 
 def hash_of(name: str) -> int:
     """SHA-256 as a number below 2^256: chance that depends on nothing but the name."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16)
+    return int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16)
 
 
 def has_split(root: Path, task: Task, split: str) -> bool:
@@ -255,6 +256,7 @@ def _sharded(root: Path, shards: Sequence[Path], task: Task) -> tuple[tuple[Exam
     for shard in shards:
         place = shard.relative_to(root).with_suffix("").as_posix()  # keys may begin anew in each shard
         for key, members in samples(shard):
+            key = PurePosixPath(key).as_posix()  # as tar has them: ./key
             photo = next((members[kind] for kind in _PHOTOS[: 3 if dense else 4] if kind in members), None)
             shown = members.get("png" if dense else "cls")
             if photo and shown:
@@ -266,7 +268,11 @@ def _sharded(root: Path, shards: Sequence[Path], task: Task) -> tuple[tuple[Exam
                 unpaired.append(str(photo))
     if not examples:
         raise InputError(shards[0], f"no example in it; {_SHARDS}")
-    return tuple(sorted(examples, key=lambda example: example.name)), tuple(unpaired)
+    examples.sort(key=lambda example: example.name)
+    for one, other in pairwise(examples):
+        if one.name == other.name:
+            raise InputError(one.image, f"and {other.image}: one key; name each sample once")
+    return tuple(examples), tuple(unpaired)
 
 
 _SHARDS = "a shard has <key>.jpg with <key>.png for segmentation, with <key>.cls for classification"

@@ -19,7 +19,9 @@ from convneur.errors import InputError
 
 __all__ = ["Member", "class_number", "samples", "shards_of"]
 
-_KEY = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)")  # up to the first dot of the file name, as WebDataset has it
+_KEY = re.compile(
+    r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL
+)  # up to the first dot of the file name, as WebDataset has it
 _LONGEST = 32  # bytes of a class number
 
 

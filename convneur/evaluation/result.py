@@ -16,7 +16,7 @@ from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_fold
 from convneur.evaluation.tables import labels_line, presence_line, tables_of
 from convneur.evaluation.words import all_values, occurs, short_names, shown, value_in
 from convneur.figures import Scene
-from convneur.files import new_file
+from convneur.files import new_text
 from convneur.formats import grouped, plural
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
@@ -224,8 +224,7 @@ class Evaluation(Result):
             names = ", ".join(scenes.without_image[:3]) + (", ..." if len(scenes.without_image) > 3 else "")
             progress.warn(f"`images {drawing.images}`: no image of the same name and shape for {names}")
         if drawing.report is not None and page is not None:
-            with new_file(drawing.report, force=force) as temporary:
-                temporary.write_text(page, encoding="utf-8")
+            new_text(drawing.report, page, force=force)
             written.append(str(drawing.report))
         return written
 

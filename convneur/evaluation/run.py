@@ -21,7 +21,7 @@ from convneur.evaluation.inputs import (
     unpaired,
 )
 from convneur.evaluation.jobs import Failure, Job, Scored
-from convneur.evaluation.partial import finished_pairs, partial_path, refuse_unfinished
+from convneur.evaluation.partial import finished_pairs, outputs_begun, partial_path, refuse_unfinished
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
 from convneur.evaluation.scoring import count_classes, scored_jobs
 from convneur.evaluation.tables import summary_warnings
@@ -133,6 +133,7 @@ def evaluate(
         aggregate=aggregate,
     )  # fmt: skip
     outputs = _Outputs(_path(output), _path(per_image))
+    force = force or (resume and outputs.begun)
     outputs.check(resume=resume, force=force)
     _check_bootstrap(resamples, seed)
     drawing = Drawing(_path(figures), _path(report), _path(images), figures_by, figures_count)
@@ -177,7 +178,9 @@ def evaluate(
         rows = None
         if outputs.per_image:
             temporary = files.enter_context(new_file(outputs.per_image, force=force))
-            rows = csv.writer(files.enter_context(temporary.open("w", newline="", encoding="utf-8")))
+            rows = csv.writer(
+                files.enter_context(temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace"))
+            )
             rows.writerow(record_columns(settings))
         outcomes = scored_jobs(
             jobs, mapped, inputs.reading, settings, finished=finished, strict=strict, progress=progress
@@ -187,6 +190,8 @@ def evaluate(
             if rows and job.model == 0 and isinstance(outcome, Scored):
                 rows.writerows(map(csv_cells, records(job.pair.name, outcome.scores, settings, models[0].total.names)))
         found = _result(models, warnings, asked, resamples=resamples, seed=seed)
+        if finished is not None:
+            finished.outputs_begin()
         written = found.draw(drawing, force=force, progress=progress) if drawing.asked and found.images else []
         if outputs.output:
             found.save(outputs.output, force=force)
@@ -209,6 +214,11 @@ class _Outputs:
     def partial(self) -> Path | None:
         kept = self.output or self.per_image
         return partial_path(kept) if kept else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run was killed while it wrote them."""
+        return self.partial is not None and outputs_begun(self.partial)
 
     def check(self, *, resume: bool, force: bool) -> None:
         """Refuse before any work what cannot be written."""

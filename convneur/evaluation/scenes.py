@@ -1,5 +1,6 @@
 """From scored images to what is drawn of them: which ones, why, and each as a `Scene`, read again one at a time."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from convneur.metrics.words import metric_name
 
 __all__ = ["ImagePick", "Ranking", "SceneModel", "Scenes", "image_folder", "picked", "ranking_by"]
 
+_LONGEST = 80  # bytes of an image's name in a figure's
 _NOT_IN_FILES = re.compile(r"[^\w.-]+")
 # (letter under the paper's Figure 3, metric)
 _LETTERS = (("B", "boundary_f1"), ("T", "trimap_miou"), ("H", "hausdorff"))
@@ -90,7 +92,7 @@ def picked(
             why = f"{ranking.name}: {value}"
         else:
             why = f"{place} of {grouped(len(per_image))} by {ranking.name}: {value}"
-        stem = f"{pick.group}-{pick.place}-{_NOT_IN_FILES.sub('_', pick.name)[-80:]}"
+        stem = f"{pick.group}-{pick.place}-{_short(_NOT_IN_FILES.sub('_', pick.name))}"
         earlier = chosen.get(pick.name)
         chosen[pick.name] = (
             ImagePick(pick.name, f"{earlier.heading}; {why}", earlier.stem)
@@ -98,6 +100,11 @@ def picked(
             else ImagePick(pick.name, why, stem)
         )
     return list(chosen.values())
+
+
+def _short(name: str) -> str:
+    """The end of a name, short enough for a file in any script."""
+    return os.fsencode(name)[-_LONGEST:].decode(errors="ignore")
 
 
 def image_folder(images: str | Path | None) -> PhotoFolder | None:

@@ -1,6 +1,7 @@
 """Many images at once: files under the images' own names, and what became of each."""
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ from convneur.data.examples import Task
 from convneur.data.images import read_photo
 from convneur.data.photo_folder import photos_under
 from convneur.errors import ConfigError, InputError, OutputExistsError
-from convneur.files import new_file, new_folder, refuse_existing
-from convneur.formats import csv_table, plural
+from convneur.files import new_file, new_folder, new_text, output_path, refuse_existing
+from convneur.formats import as_text, csv_table, plural
 from convneur.inference.prediction import (
     ClassProbability,
     ClassShare,
@@ -50,7 +51,7 @@ class LabelledImage:
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "written": str(self.written),
+            "written": as_text(self.written),
             "height": self.height,
             "width": self.width,
             "shares": share_dict(self.shares),
@@ -180,12 +181,12 @@ class _Outputs:
     def files(self, name: str) -> Iterator[Path]:
         yield self.label_map(name)
         if self.probabilities is not None:
-            yield self.probabilities / f"{name}.npz"
+            yield output_path(self.probabilities, name, ".npz")
         if self.overlays is not None:
-            yield self.overlays / f"{name}.png"
+            yield output_path(self.overlays, name, ".png")
 
     def label_map(self, name: str) -> Path:
-        return self.labels / f"{name}.png"
+        return output_path(self.labels, name, ".png")
 
     def prepare(self, asked: Sequence[_Asked]) -> None:
         """Refuse what is there already before anything is made; then make the folders."""
@@ -195,22 +196,22 @@ class _Outputs:
         targets = [path for each in asked for path in self.files(each.name)]
         if not self.force:
             for path in targets:
-                if path.exists():
+                if os.path.lexists(path):
                     raise OutputExistsError(path)
         for folder in folders:
             new_folder(folder)
         for path in targets:
             new_folder(path.parent)
-            refuse_existing(path, force=self.force)
+        refuse_existing(*targets, force=self.force)
 
     def write(self, name: str, prediction: Prediction) -> None:
         prediction.save(self.label_map(name), force=self.force)
         if self.probabilities is not None and prediction.probabilities is not None:
             halves = prediction.probabilities.astype(np.float16)
-            with new_file(self.probabilities / f"{name}.npz", force=self.force) as temporary:
+            with new_file(output_path(self.probabilities, name, ".npz"), force=self.force) as temporary:
                 np.savez_compressed(temporary, probabilities=halves)
         if self.overlays is not None:
-            with new_file(self.overlays / f"{name}.png", force=self.force) as temporary:
+            with new_file(output_path(self.overlays, name, ".png"), force=self.force) as temporary:
                 Image.fromarray(prediction.overlay()).save(temporary)
 
 
@@ -285,15 +286,15 @@ def predict_folder(
                 if outputs is not None and prediction.labels is not None:
                     outputs.write(name, prediction)
                     height, width = prediction.labels.shape
-                    labelled.append(LabelledImage(name, outputs.label_map(name), height, width, prediction.shares))
+                    written = outputs.label_map(name)
+                    labelled.append(LabelledImage(as_text(name), written, height, width, prediction.shares))
                 else:
-                    ranked.append(ClassifiedImage(name, prediction.top or ()))
+                    ranked.append(ClassifiedImage(as_text(name), prediction.top or ()))
                 advance()
     done = tuple(labelled) if dense else tuple(ranked)
     report = PredictionReport("segmentation" if dense else "classification", done, tuple(failed), folder)
     if table is not None and done:
-        with new_file(table, force=force) as temporary:
-            temporary.write_text(csv_table(report.records()), encoding="utf-8")
+        new_text(table, csv_table(report.records()), force=force)
         progress.note(f"written: {table}")
     return report
 
@@ -341,7 +342,7 @@ def _groups(
                 yield NamedImage(each.name, read_photo(each.path, long_side=None).pixels, each.path)
             except InputError as error:
                 progress.error(str(error))
-                failed.append(FailedImage(each.name, str(error)))
+                failed.append(FailedImage(as_text(each.name), str(error)))
                 advance()
 
     for _, group in itertools.groupby(read(), key=lambda image: image.pixels.shape if alike else None):

@@ -111,7 +111,7 @@ def run_study(
         progress.warn(f"twins {one} and {other} are the same model")
 
     from convneur.study.scores import find_test_images
-    from convneur.study.work import REPORTS, Study, twins_with_costs
+    from convneur.study.work import REPORTS, Study, old_study_removed, twins_with_costs
     from convneur.training import start_engine
 
     accelerator = start_engine(device)
@@ -119,7 +119,7 @@ def run_study(
         raise ConfigError("study", "runs in one process; start it without the launcher")
     if settings.batch % settings.accumulate:
         raise ConfigError("batch", f"must be a multiple of {settings.accumulate} (`accumulate`)", value=settings.batch)
-    with run_folder(folder, resume=resume, force=force, alone=True, kind="study"):
+    with run_folder(folder, resume=resume, force=force, kind="study", removed=old_study_removed) as held:
         found = prepare_data(
             Path(data),
             request.task,
@@ -148,11 +148,12 @@ def run_study(
             progress=progress,
         )
         if begun is None:
-            study.clear(force=force)
+            study.check(force=force)
             study.decide()
+            held.begin(study.plan.to_dict())
         else:
             study.recall(begun)
-        study.plan.write(folder)
+            held.keep(study.plan.to_dict())
         study.announce()
         study.go()
     for name in REPORTS:

@@ -1,6 +1,7 @@
 """What the runs of a study are tested on, and how: labelled as predict does, scored as eval-boundary does."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,25 @@ from convneur.data.examples import Example, Task, find_split, has_split, survey
 from convneur.data.pairs import Pair
 from convneur.errors import ConfigError
 from convneur.evaluation import score_pairs
-from convneur.files import new_file, new_folder
+from convneur.files import new_folder, new_text, output_path
 from convneur.inference import load
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
 from convneur.progress import Progress, silent
 from convneur.study.runs import folds_of
 from convneur.training import TrainingData
 
-__all__ = ["TESTED", "RunScores", "TestImages", "find_test_images", "is_labelled", "label_images", "score_run"]
+__all__ = [
+    "RunScores",
+    "TestImages",
+    "check_names",
+    "clear_tests",
+    "find_test_images",
+    "is_labelled",
+    "label_images",
+    "score_run",
+]
 
 _LABELS, _SCORES, _CLASSES = "labels", "scores.jsonl", "predictions.json"
-TESTED = (_LABELS, _SCORES, _CLASSES)
-"""What testing leaves in a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,21 @@ def find_test_images(
     return TestImages(name, (found.examples,))
 
 
+def check_names(folder: Path, examples: Sequence[Example]) -> None:
+    """Raise before any work for an image of which no label map can be written. Raises: InputError."""
+    for example in examples:
+        _label_map(folder, example)
+
+
+def clear_tests(folder: Path) -> None:
+    """Remove what testing left in a run's folder."""
+    labels = folder / _LABELS
+    if labels.is_dir() and not labels.is_symlink():
+        shutil.rmtree(labels)
+    for name in (_SCORES, _CLASSES):
+        (folder / name).unlink(missing_ok=True)
+
+
 def is_labelled(folder: Path, examples: Sequence[Example], task: Task) -> bool:
     """Whether a run has been asked of all test images."""
     if task == "classification":
@@ -120,8 +143,7 @@ def label_images(
         new_folder(path.parent)
         prediction.save(path, force=True)
     if task == "classification":
-        with new_file(folder / _CLASSES, force=True) as temporary:
-            temporary.write_text(json.dumps(classes, indent=1) + "\n", encoding="utf-8")
+        new_text(folder / _CLASSES, json.dumps(classes, indent=1) + "\n", force=True)
 
 
 def score_run(folder: Path, examples: Sequence[Example], data: TrainingData, task: Task, workers: int) -> RunScores:
@@ -177,4 +199,4 @@ def _scored_maps(
 
 
 def _label_map(folder: Path, example: Example) -> Path:
-    return folder / _LABELS / f"{example.name}.png"
+    return output_path(folder / _LABELS, example.name, ".png")

@@ -58,7 +58,9 @@ class KnownData(Protocol):
 
 def fingerprint(examples: Iterable[Example]) -> str:
     """SHA-256 of the examples' names, in order."""
-    return hashlib.sha256("\n".join(example.name for example in examples).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join(example.name for example in examples).encode("utf-8", "surrogateescape")
+    ).hexdigest()
 
 
 def reading_of(task: Task, preset: str | None, ignore_index: IgnoreIndex) -> Reading:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
 from convneur.training.data import IgnoreIndex, TrainingData
-from convneur.training.folder import CONFIG, read_config, write_config
+from convneur.training.folder import holds_run, read_config
 from convneur.training.settings import TrainSettings
 from convneur.variants import ConvNeurConfig
 
@@ -123,7 +123,7 @@ class RunPlan:
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Whether a run was begun in a folder."""
-        return (folder / CONFIG).exists()
+        return holds_run(folder)
 
     @classmethod
     def read(cls, folder: str | Path) -> "RunPlan":
@@ -153,10 +153,6 @@ class RunPlan:
             images=values["photos" if first else "images"],
             version=values["convneur"],
         )
-
-    def write(self, folder: Path) -> None:
-        """Keep it in the folder of the run. Raises: InputError: the file cannot be written."""
-        write_config(folder, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """What config.json holds."""

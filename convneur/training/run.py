@@ -132,7 +132,7 @@ def train(
     parts = accelerator.num_processes * settings.accumulate
     if settings.batch % parts:
         raise ConfigError("batch", f"must be a multiple of {parts} (processes x `accumulate`)", value=settings.batch)
-    with run_folder(folder, resume=resume, force=force, alone=main):
+    with run_folder(folder, resume=resume, force=force) if main else nullcontext() as held:
         found = shared(accelerator, _found(data, request, workers, begun, progress) if main else None)
         if begun is not None and begun.images != found.fingerprint:
             raise ConfigError(
@@ -154,8 +154,9 @@ def train(
             about=request.about(),
         )
         plan = begun or _decided(trainer, request, progress)
-        if main and begun is None:
-            plan.write(folder)
+        if held is not None and begun is None:
+            trainer.save_start(held.first_state)
+            held.begin(plan.to_dict())
         trainer.settings, trainer.precision = plan.settings, plan.precision
         trainer.steps, trainer.validate_every = plan.steps, plan.validate_every
         announce(trainer, request.model, progress)

@@ -1,13 +1,14 @@
 """`convneur viz-gates`: local features before and after the gate, for images."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from convneur.errors import InputError
-from convneur.files import new_file, new_folder, refuse_existing
+from convneur.files import new_file, new_folder, output_path, refuse_existing
 from convneur.formats import as_text, plural
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.options.common import CommonOptions
@@ -181,16 +182,16 @@ def _write(result: "GateResult", figure: Path, beside: Sequence[str], *, force: 
     """Write one image's files and give its record; nothing else of the image is kept."""
     from convneur.figures import gates_figure, gates_page, save_figure
 
-    with new_file(figure, force=force) as temporary:
+    with ExitStack() as files:  # all of them or none: the record is of this figure
+        picture, *others = (files.enter_context(new_file(path, force=force)) for path in _written(figure, beside))
         if figure.suffix.lower() == ".html":
-            temporary.write_text(gates_page(result), encoding="utf-8")
+            picture.write_text(gates_page(result), encoding="utf-8", errors="backslashreplace")
         else:
-            picture = gates_figure(result)
-            save_figure(picture, temporary)
-            picture.clear()  # its parts hold each other, and the maps, until a collection happens to come
-    if ".npz" in beside:
-        result.save_arrays(figure.with_suffix(".npz"), force=force)
-    result.save(figure.with_suffix(".json"), force=force)
+            drawn = gates_figure(result)
+            save_figure(drawn, picture)
+            drawn.clear()  # its parts hold each other, and the maps, until a collection happens to come
+        for path in others:
+            (result.save_arrays if path.suffix == ".npz" else result.save)(path, force=True)
     return result.to_dict()
 
 
@@ -277,7 +278,7 @@ def _figures(images: Sequence[Path], output: Path | None, image_format: str | No
     else:
         if suffix in _FORMATS and named:
             raise UsageError(f"--output {output}: with several images name a folder")
-        figures = [(output or Path()) / f"{stem}-gates.{image_format or 'png'}" for stem in stems]
+        figures = [output_path(output or Path(), f"{stem}-gates", f".{image_format or 'png'}") for stem in stems]
     inputs = {image.resolve() for image in images}
     for figure in figures:
         if figure.resolve() in inputs:

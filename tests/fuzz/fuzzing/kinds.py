@@ -46,7 +46,18 @@ class Case:
 
 
 Random = random.Random
-_IMAGES = {"png": {}, "jpg": {}, "webp": {}, "tif": {}, "bmp": {}, "gif": {}, "ppm": {}, "jp2": {}, "avif": {}, "tga": {}}
+_IMAGES = {
+    "png": {},
+    "jpg": {},
+    "webp": {},
+    "tif": {},
+    "bmp": {},
+    "gif": {},
+    "ppm": {},
+    "jp2": {},
+    "avif": {},
+    "tga": {},
+}
 _MAPS = ("palette.png", "grey.png", "wide.png", "rgb.png")
 _TIFFS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd")
 
@@ -96,7 +107,9 @@ def _array(rng: Random, corpus: Path) -> Case:
 def _tiff(rng: Random, corpus: Path) -> Case:
     data = hurt.damaged(rng, (corpus / "tiffs" / f"{rng.choice(_TIFFS)}.tif").read_bytes())
     if rng.random() < 0.3:
-        return Case(["predict", "a.tif", "--weights", f"{C}/tiny.safetensors", "--out", "out", "--json"], {"a.tif": data})
+        return Case(
+            ["predict", "a.tif", "--weights", f"{C}/tiny.safetensors", "--out", "out", "--json"], {"a.tif": data}
+        )
     return _scored(rng, "a.tif", data)
 
 
@@ -169,7 +182,25 @@ def _tar(rng: Random, corpus: Path) -> Case:
 
 
 def _choice(option: str, *values: str) -> Callable[[Random], list[str]]:
-    hostile = ("", "0", "-1", "1", "nan", "inf", "1e999", "9" * 400, "1,", ",", "a", "1:2", "\x1b[31m", "../up", "x" * 300, "--", "é")
+    hostile = (
+        "",
+        "0",
+        "-1",
+        "1",
+        "nan",
+        "inf",
+        "1e999",
+        "9" * 400,
+        "1,",
+        ",",
+        "a",
+        "1:2",
+        "\x1b[31m",
+        "../up",
+        "x" * 300,
+        "--",
+        "é",
+    )
 
     def words(rng: Random) -> list[str]:
         return [option, rng.choice(values) if values and rng.random() < 0.4 else rng.choice(hostile)]

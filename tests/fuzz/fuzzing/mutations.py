@@ -88,7 +88,9 @@ def damaged_png(rng: Random, data: bytes) -> bytes:
         chunks = [(name, packed if name == b"IDAT" else body) for name, body in chunks]
     elif kind == 5:
         text = rng.choice((b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"iCCP", b"acTL", b"pHYs", b"tRNS", b"PLTE", b"gAMA"))
-        chunks.insert(1, (text, rng.choice((b"", b"\0", rng.randbytes(40), b"a\0\0" + zlib.compress(bytes(1_000_000))))))
+        chunks.insert(
+            1, (text, rng.choice((b"", b"\0", rng.randbytes(40), b"a\0\0" + zlib.compress(bytes(1_000_000)))))
+        )
     else:
         chunks[number] = rng.randbytes(4), body
     packed = [struct.pack(">I", len(b)) + n + b + struct.pack(">I", zlib.crc32(n + b)) for n, b in chunks]
@@ -146,7 +148,9 @@ def damaged_value(rng: Random, value: Any) -> Any:
         elif kind == 2 and isinstance(container, list):
             container[key:key] = [copy.deepcopy(item)] * rng.choice((1, 2, 1000))
         elif kind == 3 and isinstance(item, int | float):
-            container[key] = rng.choice((-item, item + 1, item - 1, item * 1000, item / 3, float(item), str(item), 1e12))
+            container[key] = rng.choice(
+                (-item, item + 1, item - 1, item * 1000, item / 3, float(item), str(item), 1e12)
+            )
         elif kind == 4:
             container[key] = [item]
         elif kind == 5:
@@ -296,7 +300,9 @@ def repacked_tar(rng: Random, data: bytes) -> bytes:
         if kind == 0:
             about.name = hostile_name(rng, suffix)
         elif kind == 1:
-            about.type = rng.choice((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE))
+            about.type = rng.choice(
+                (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)
+            )
             about.linkname = rng.choice(("/etc/passwd", "../../up", about.name))
         elif kind == 2:
             made.pop(number)
@@ -305,7 +311,9 @@ def repacked_tar(rng: Random, data: bytes) -> bytes:
         elif kind == 3:
             made.append((copy.copy(about), body))
         elif kind == 4:
-            about.name = about.name.removesuffix(suffix) + rng.choice((".JPG", ".png", ".cls", ".json", ".x", "", ".tar", ".pyd"))
+            about.name = about.name.removesuffix(suffix) + rng.choice(
+                (".JPG", ".png", ".cls", ".json", ".x", "", ".tar", ".pyd")
+            )
         elif kind == 5 and suffix == ".cls":
             body = rng.choice((b"", b"-1", b"1.5", b"300000000", b"9" * 5000, b"\xff", b"0x1", b" 1 ", b"1\n2", b"\0"))
         elif kind == 6:

@@ -35,8 +35,27 @@ _ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-
 _FOREIGN = re.compile(
     r"\.py:\d+: \w*Warning|TIFF\w*:|^(libpng|Corrupt JPEG|Premature end|LZW|ZIP|Old-style|_TIFF)|^Exception ignored|\[W\d"
 )
-_STARTS = {"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn"}
-_CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "shutil.rmtree"}
+_STARTS = {
+    "subprocess.Popen",
+    "os.exec",
+    "os.fork",
+    "os.forkpty",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.system",
+    "pty.spawn",
+}
+_CHANGES = {
+    "os.mkdir",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "os.chmod",
+    "shutil.rmtree",
+}
 
 
 class Watch:
@@ -172,7 +191,9 @@ def _run_case(case: Any, folder: Path, watch: Watch) -> dict[str, Any]:
     os.chdir(folder)
     faults = [*_faults(case, code, out, err, before, _tree(place)), *dict.fromkeys(watch.seen)]
     faults += [f"left behind outside: {name!r}" for name in sorted(set(os.listdir(folder)) - around)]
-    faults += [f"left behind in the temporary folder: {name!r}" for name in sorted(set(os.listdir(folder / "tmp")) - beside)]
+    faults += [
+        f"left behind in the temporary folder: {name!r}" for name in sorted(set(os.listdir(folder / "tmp")) - beside)
+    ]
     if peak > BOUND:
         faults.append(f"took {peak} MiB")
     return {"code": code, "faults": faults, "arguments": case.arguments, "err": err[-2000:], "peak": peak,
@@ -267,6 +288,7 @@ def _prepare(folder: Path) -> None:
 
     import torch
     import typer.main
+
     from fuzzing.kinds import make_corpus
 
     torch.set_num_threads(1)
