@@ -54,9 +54,8 @@ def main() -> int:
                     if found["faults"]:
                         bad.append(found)
                         last = found["err"].strip().splitlines()[-1:] or [""]
-                        print(
-                            f"  {kind} --start {found['index']}: {'; '.join(found['faults'])[:300]}\n      {last[0][:200]}"
-                        )
+                        words = "; ".join(found["faults"])
+                        print(f"  {kind} --start {found['index']}: {words[:300]}\n      {last[0][:200]}")
                 ended = ", ".join(f"{code}: {times}" for code, times in sorted(codes.items()))
                 print(
                     f"{kind:12} {count:6} cases, {time.monotonic() - began:6.1f} s; exit codes {ended}; "

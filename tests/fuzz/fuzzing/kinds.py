@@ -46,18 +46,7 @@ class Case:
 
 
 Random = random.Random
-_IMAGES = {
-    "png": {},
-    "jpg": {},
-    "webp": {},
-    "tif": {},
-    "bmp": {},
-    "gif": {},
-    "ppm": {},
-    "jp2": {},
-    "avif": {},
-    "tga": {},
-}
+_IMAGES = ("png", "jpg", "webp", "tif", "bmp", "gif", "ppm", "jp2", "avif", "tga")
 _MAPS = ("palette.png", "grey.png", "wide.png", "rgb.png")
 _TIFFS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd")
 
@@ -181,68 +170,43 @@ def _tar(rng: Random, corpus: Path) -> Case:
     return Case(["train", "data", "--task", task, *_TRAIN, "--epochs", "1", "--out", "out", "--json"], files)
 
 
-def _choice(option: str, *values: str) -> Callable[[Random], list[str]]:
-    hostile = (
-        "",
-        "0",
-        "-1",
-        "1",
-        "nan",
-        "inf",
-        "1e999",
-        "9" * 400,
-        "1,",
-        ",",
-        "a",
-        "1:2",
-        "\x1b[31m",
-        "../up",
-        "x" * 300,
-        "--",
-        "é",
-    )
-
-    def words(rng: Random) -> list[str]:
-        return [option, rng.choice(values) if values and rng.random() < 0.4 else rng.choice(hostile)]
-
-    return words
+_HOSTILE = ("", "0", "-1", "1", "nan", "inf", "1e999", "9" * 400, "1,", ",", "a", "1:2", "\x1b[31m", "../case/up", "x" * 300,
+            "--", "é")  # fmt: skip
 
 
-_EVAL = [
-    _choice(f"--{name}", *values)
-    for name, values in {
-        "num-classes": ("2", "3"), "ignore-index": ("255", "none"), "tolerance": ("3px", "0.008"), "trimap-width": ("1,3",),
-        "trimap-seed": ("void",), "missing": ("skip",), "preset": ("camvid", "voc"), "hd95": ("pooled",),
-        "connectivity": ("8",), "surface-dice-tau": ("1,2.5",), "spacing": ("0.5,2",), "metrics": ("miou", "hd95,assd"),
-        "aggregate": ("pooled",), "per-image": ("out.csv",), "against": (f"{C}/gt",), "resize": ("nearest",),
-        "gt-name": ("{stem}",), "pred-name": ("{stem}",), "resamples": ("20",), "seed": ("3",), "classes": (f"{C}/lists/names.txt",),
-        "output": ("out.json", "out.md"), "list": (f"{C}/lists/pairs.txt",), "boundary-iou-ratio": ("0.1",), "figures-count": ("1",),
-    }.items()
-]  # fmt: skip
-_FLOPS = [
-    _choice(f"--{name}", *values)
-    for name, values in {
-        "model": (f"{C}/wide.json",), "sizes": ("64", "64x96"), "memory": ("none",), "global-branch": ("self-attention",),
-        "fusion": ("concat",), "mem-dim": ("16",), "chunk-length": ("2048",), "min-chunks": ("2",), "chunks": ("2",),
-        "read": ("before", "after"), "order": ("strided",), "head": ("light-fpn",), "convention": ("paper",), "by": ("branch",),
-        "compare": ("local-only",), "memory-layers": ("2",), "output": ("out.md",),
-    }.items()
-]  # fmt: skip
-_PREDICT = [
-    _choice(f"--{name}", *values)
-    for name, values in {
-        "weights": (f"{C}/cls.safetensors",), "top": ("2",), "batch": ("2",), "window": ("32",), "scale": ("0.5",), "output": ("out",),
-    }.items()
-]  # fmt: skip
-_TRAINING = [
-    _choice(f"--{name}", *values)
-    for name, values in {
-        "epochs": ("1",), "minutes": ("0.001",), "batch": ("1",), "accumulate": ("2",), "crop": ("16", "16x32"), "scale": ("0.5,1",),
-        "flip": ("0.5",), "lr": ("0.1",), "clip": ("0",), "ema": ("0",), "warmup": ("0",), "seed": ("1",), "init": (f"{C}/cls.safetensors",),
-        "classes": (f"{C}/lists/names.txt",), "preset": ("camvid",), "ignore-index": ("none",), "drop-path": ("0",), "mem-dim": ("16",),
-        "eval-scale": ("2",), "validate-every": ("1",), "save-every": ("1",), "class-weights": ("none",), "label-smoothing": ("0.1",),
-    }.items()
-]  # fmt: skip
+def _choices(**values: tuple[str, ...]) -> list[Callable[[Random], list[str]]]:
+    """Options, each with a value that suits it or one that suits none."""
+
+    def choice(name: str) -> Callable[[Random], list[str]]:
+        option = f"--{name.replace('_', '-')}"
+        return lambda rng: [option, rng.choice(values[name]) if rng.random() < 0.4 else rng.choice(_HOSTILE)]
+
+    return [choice(name) for name in values]
+
+
+_EVAL = _choices(
+    num_classes=("2", "3"), ignore_index=("255", "none"), tolerance=("3px", "0.008"), trimap_width=("1,3",),
+    trimap_seed=("void",), missing=("skip",), preset=("camvid", "voc"), hd95=("pooled",), connectivity=("8",),
+    surface_dice_tau=("1,2.5",), spacing=("0.5,2",), metrics=("miou", "hd95,assd"), aggregate=("pooled",),
+    per_image=("out.csv",), against=(f"{C}/gt",), resize=("nearest",), gt_name=("{stem}",), pred_name=("{stem}",),
+    resamples=("20",), seed=("3",), classes=(f"{C}/lists/names.txt",), output=("out.json", "out.md"),
+    list=(f"{C}/lists/pairs.txt",), boundary_iou_ratio=("0.1",), figures_count=("1",),
+)  # fmt: skip
+_FLOPS = _choices(
+    model=(f"{C}/wide.json",), sizes=("64", "64x96"), memory=("none",), global_branch=("self-attention",),
+    fusion=("concat",), mem_dim=("16",), chunk_length=("2048",), min_chunks=("2",), chunks=("2",), by=("branch",),
+    read=("before", "after"), order=("strided",), head=("light-fpn",), convention=("paper",), memory_layers=("2",),
+    compare=("local-only",), output=("out.md",),
+)  # fmt: skip
+_PREDICT = _choices(
+    weights=(f"{C}/cls.safetensors",), top=("2",), batch=("2",), window=("32",), scale=("0.5",), output=("out",),
+)  # fmt: skip
+_TRAINING = _choices(
+    epochs=("1",), minutes=("0.001",), batch=("1",), accumulate=("2",), crop=("16", "16x32"), scale=("0.5,1",),
+    flip=("0.5",), lr=("0.1",), clip=("0",), ema=("0",), warmup=("0",), seed=("1",), init=(f"{C}/cls.safetensors",),
+    classes=(f"{C}/lists/names.txt",), preset=("camvid",), ignore_index=("none",), drop_path=("0",), mem_dim=("16",),
+    eval_scale=("2",), validate_every=("1",), save_every=("1",), class_weights=("none",), label_smoothing=("0.1",),
+)  # fmt: skip
 
 
 def _options(rng: Random, corpus: Path) -> Case:
@@ -299,7 +263,6 @@ def make_corpus(folder: Path) -> None:
     case.mkdir()
     os.chdir(case)
     random = np.random.default_rng(0)
-    height, width = _SIZE
     labels = np.zeros(_SIZE, np.uint8)
     labels[6:18, 8:24] = 1
     labels[:2] = 255

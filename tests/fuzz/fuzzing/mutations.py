@@ -243,7 +243,8 @@ def damaged_npy(rng: Random, data: bytes) -> bytes:
         "[('a', '|u1')]",
     ))  # fmt: skip
     described = kind if kind.startswith("[") else repr(kind)
-    text = f"{{'descr': {described}, 'fortran_order': {rng.choice(('True', 'False', '1'))}, 'shape': {shape}, }}\n".encode()
+    order = rng.choice(("True", "False", "1"))
+    text = f"{{'descr': {described}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
     if rng.random() < 0.1:
         text = text.replace(b"'descr'", b"'other'")
     return data[:6] + b"\x02\x00" + struct.pack("<I", len(text)) + text + data[start + size :]
@@ -257,9 +258,9 @@ def damaged_text(rng: Random, data: bytes) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 3))):
         number = rng.randrange(len(lines))
         hostile = rng.choice((
-            "", " ", "\0", '"', '"a', "a,b,c,d", ",,,", "\t\t", "0: a", "-1: a", "1e9: a", "99999999999: a", "0,a,1,2,3",
-            "{", "[]", "name,id", "#", "\x1b[2J", "\u202e", "../../up", "/etc/passwd", "a" * 100_000, "9" * 5000, "=1+1",
-            "0 0 0", "255, 255, 256, x", "[red]x[/red]", "$a$", "\ufeff", "a\rb", "é", "x" * 260, "~", "%s%n", "NaN",
+            "", " ", "\0", '"', '"a', "a,b,c,d", ",,,", "\t\t", "0: a", "-1: a", "1e9: a", "99999999999: a",
+            "{", "[]", "name,id", "#", "\x1b[2J", "\u202e", "../../up", "/etc/passwd", "a" * 100_000, "9" * 5000,
+            "0,a,1,2,3", "=1+1", "0 0 0", "255, 255, 256, x", "[red]x[/red]", "$a$", "\ufeff", "a\rb", "é", "x" * 260, "~", "%s%n", "NaN",
         ))  # fmt: skip
         kind = rng.randrange(5)
         if kind == 0:
@@ -279,8 +280,8 @@ def damaged_text(rng: Random, data: bytes) -> bytes:
 def hostile_name(rng: Random, suffix: str = "") -> str:
     """A name for a file, a member of an archive or a class."""
     return rng.choice((
-        "../up", "../../up", "/tmp/convneur-fuzz-up", "..", ".", "a/../../up", "~", "-o", "--force", "\x1b[31mred", "\u202egpj",
-        "a\nb", "a\tb", " ", "a" * 250, "é", "e\u0301", "$x$", "[red]", "=1", "con", "a\\b", "..\\up", "{stem}", "%s",
+        "../up", "../../up", "/tmp/convneur-fuzz-up", "..", ".", "a/../../up", "~", "-o", "--force", "\x1b[31mred",
+        "\u202egpj",         "a\nb", "a\tb", " ", "a" * 250, "é", "e\u0301", "$x$", "[red]", "=1", "con", "a\\b", "..\\up", "{stem}", "%s",
         "`x`", "'", '"', "*", "?", "a;b", ".hidden",
     )) + suffix  # fmt: skip
 

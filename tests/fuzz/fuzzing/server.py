@@ -7,8 +7,8 @@ that dies or hangs is the fault of the case it was at; the rest goes on in a new
 and `{"done": true}` after each request. A case depends on its kind, seed and number alone.
 """
 
+import contextlib
 import hashlib
-import io
 import json
 import os
 import random
@@ -33,29 +33,10 @@ _CODES = {0, 1, 2, 3}
 _ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 # Lines of libraries or of Python, which stand beside the one line that is ours.
 _FOREIGN = re.compile(
-    r"\.py:\d+: \w*Warning|TIFF\w*:|^(libpng|Corrupt JPEG|Premature end|LZW|ZIP|Old-style|_TIFF)|^Exception ignored|\[W\d"
+    r"\.py:\d+: \w*Warning|TIFF\w*:|^(libpng|Corrupt JPEG|Premature end|LZW|ZIP|Old-style|Exception ignored)|\[W\d"
 )
-_STARTS = {
-    "subprocess.Popen",
-    "os.exec",
-    "os.fork",
-    "os.forkpty",
-    "os.posix_spawn",
-    "os.spawn",
-    "os.system",
-    "pty.spawn",
-}
-_CHANGES = {
-    "os.mkdir",
-    "os.rename",
-    "os.remove",
-    "os.rmdir",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-    "os.chmod",
-    "shutil.rmtree",
-}
+_STARTS = {"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"}
+_CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
 
 
 class Watch:
@@ -80,7 +61,7 @@ class Watch:
     def _changed(self, event: str, path: Any) -> None:
         if isinstance(path, int):
             return
-        full = os.path.abspath(os.fsdecode(path))
+        full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  (links are not followed)
         if full != os.devnull and not (full + os.sep).startswith(self._inside):
             self.seen.append(f"changed a file elsewhere: {event} {full!r}")
 
@@ -90,7 +71,7 @@ def _tree(folder: Path) -> dict[str, str]:
     found = {}
     for place, folders, names in os.walk(folder):
         for name in folders:
-            found[os.path.relpath(os.path.join(place, name), folder)] = "folder"
+            found[os.path.relpath(Path(place, name), folder)] = "folder"
         for name in names:
             path = Path(place, name)
             whole = path.is_file() and not path.is_symlink()
@@ -149,8 +130,14 @@ def _faults(case: Any, code: Any, out: str, err: str, before: dict[str, str], af
         yield f"{'left behind' if name not in before else 'lost' if name not in after else 'changed'}: {name!r}"
 
 
+def _names(folder: Path) -> set[str]:
+    """What lies beside the folder that cases run in, and in the folder for temporary files."""
+    return {str(path.relative_to(folder)) for path in (*folder.iterdir(), *(folder / "tmp").iterdir())}
+
+
 def _run_case(case: Any, folder: Path, watch: Watch) -> dict[str, Any]:
     from convneur_cli.app import main
+    from convneur_cli.process import open_streams
 
     place = folder / "case"
     shutil.rmtree(place, ignore_errors=True)
@@ -161,13 +148,12 @@ def _run_case(case: Any, folder: Path, watch: Watch) -> dict[str, Any]:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(data)
     os.chdir(place)
-    before, around, beside = _tree(place), set(os.listdir(folder)), set(os.listdir(folder / "tmp"))
+    before, around = _tree(place), _names(folder)
     with Path(folder, "out.log").open("w+b") as out_file, Path(folder, "err.log").open("w+b") as err_file:
         os.dup2(out_file.fileno(), 1)
         os.dup2(err_file.fileno(), 2)
-        sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(fd, "w", closefd=False), encoding="utf-8", line_buffering=True)
-                                  for fd in (1, 2))  # fmt: skip
-        sys.stderr.reconfigure(errors="backslashreplace")  # as Python's own
+        sys.stdout, sys.stderr = (os.fdopen(fd, "w", 1, encoding="utf-8", closefd=False) for fd in (1, 2))
+        open_streams()
         _reset_peak()
         start, held = time.monotonic(), _peak()
         watch.seen.clear()
@@ -182,18 +168,13 @@ def _run_case(case: Any, folder: Path, watch: Watch) -> dict[str, Any]:
         finally:
             watch.on = False
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-            except (OSError, ValueError):
-                pass
         seconds, peak = time.monotonic() - start, _peak() - held
         out, err = (Path(folder, name).read_bytes().decode("utf-8", "replace") for name in ("out.log", "err.log"))
     os.chdir(folder)
     faults = [*_faults(case, code, out, err, before, _tree(place)), *dict.fromkeys(watch.seen)]
-    faults += [f"left behind outside: {name!r}" for name in sorted(set(os.listdir(folder)) - around)]
-    faults += [
-        f"left behind in the temporary folder: {name!r}" for name in sorted(set(os.listdir(folder / "tmp")) - beside)
-    ]
+    faults += [f"left behind outside: {name!r}" for name in sorted(_names(folder) - around)]
     if peak > BOUND:
         faults.append(f"took {peak} MiB")
     return {"code": code, "faults": faults, "arguments": case.arguments, "err": err[-2000:], "peak": peak,
@@ -283,7 +264,7 @@ def serve(kind: str, seed: int, start: int, count: int, folder: Path) -> Iterato
 
 
 def _prepare(folder: Path) -> None:
-    """Make the sound files by running the commands, which loads and compiles what cases need: their children have it."""
+    """Make the sound files by running the commands, which loads and compiles what cases need, for their children."""
     import functools
 
     import torch
