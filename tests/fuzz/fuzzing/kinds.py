@@ -170,8 +170,10 @@ def _tar(rng: Random, corpus: Path) -> Case:
     return Case(["train", "data", "--task", task, *_TRAIN, "--epochs", "1", "--out", "out", "--json"], files)
 
 
-_HOSTILE = ("", "0", "-1", "1", "nan", "inf", "1e999", "9" * 400, "1,", ",", "a", "1:2", "\x1b[31m", "../case/up", "x" * 300,
-            "--", "é")  # fmt: skip
+_HOSTILE = (
+    "", "0", "-1", "1", "nan", "inf", "1e999", "9" * 400, "1,", ",", "a", "1:2", "\x1b[31m", "../case/up", "x" * 300, "--",
+    "é",
+)  # fmt: skip
 
 
 def _choices(**values: tuple[str, ...]) -> list[Callable[[Random], list[str]]]:

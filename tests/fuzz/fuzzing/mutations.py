@@ -260,7 +260,8 @@ def damaged_text(rng: Random, data: bytes) -> bytes:
         hostile = rng.choice((
             "", " ", "\0", '"', '"a', "a,b,c,d", ",,,", "\t\t", "0: a", "-1: a", "1e9: a", "99999999999: a",
             "{", "[]", "name,id", "#", "\x1b[2J", "\u202e", "../../up", "/etc/passwd", "a" * 100_000, "9" * 5000,
-            "0,a,1,2,3", "=1+1", "0 0 0", "255, 255, 256, x", "[red]x[/red]", "$a$", "\ufeff", "a\rb", "é", "x" * 260, "~", "%s%n", "NaN",
+            "0,a,1,2,3", "=1+1", "0 0 0",
+            "255, 255, 256, x", "[red]x[/red]", "$a$", "\ufeff", "a\rb", "é", "x" * 260, "~", "%s%n", "NaN",
         ))  # fmt: skip
         kind = rng.randrange(5)
         if kind == 0:
@@ -281,7 +282,8 @@ def hostile_name(rng: Random, suffix: str = "") -> str:
     """A name for a file, a member of an archive or a class."""
     return rng.choice((
         "../up", "../../up", "/tmp/convneur-fuzz-up", "..", ".", "a/../../up", "~", "-o", "--force", "\x1b[31mred",
-        "\u202egpj",         "a\nb", "a\tb", " ", "a" * 250, "é", "e\u0301", "$x$", "[red]", "=1", "con", "a\\b", "..\\up", "{stem}", "%s",
+        "\u202egpj",
+                "a\nb", "a\tb", " ", "a" * 250, "é", "e\u0301", "$x$", "[red]", "=1", "con", "a\\b", "..\\up", "{stem}", "%s",
         "`x`", "'", '"', "*", "?", "a;b", ".hidden",
     )) + suffix  # fmt: skip
 

@@ -298,6 +298,7 @@ def main() -> None:
         for found in serve(asked["kind"], asked["seed"], asked["start"], asked["count"], folder):
             print(json.dumps(found), file=answers, flush=True)
         print(json.dumps({"done": True}), file=answers, flush=True)
+    os._exit(0)  # libraries take seconds to tidy up
 
 
 if __name__ == "__main__":
