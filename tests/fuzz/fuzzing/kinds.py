@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from safetensors.numpy import load
 
 from . import mutations as hurt
 
-__all__ = ["KINDS", "Case", "make_corpus"]
+__all__ = ["KILLED", "KINDS", "Case", "make_corpus", "outcome"]
 
 RECIPE = {
     "epochs": 2, "batch": 2, "accumulate": 1, "crop": [32, 32], "scale": [0.5, 1.0], "eval_scale": 1.0, "flip": 0.5,
@@ -171,8 +172,8 @@ def _tar(rng: Random, corpus: Path) -> Case:
 
 
 _HOSTILE = (
-    "", "0", "-1", "1", "nan", "inf", "1e999", "9" * 400, "1,", ",", "a", "1:2", "\x1b[31m", "../case/up", "x" * 300, "--",
-    "é",
+    "", "0", "-1", "1", "nan", "inf", "1e999", "9" * 400, "1,", ",", "a", "1:2", "\x1b[31m", "../case/up", "x" * 300,
+    "--", "é",
 )  # fmt: skip
 
 
@@ -240,6 +241,43 @@ def _names(rng: Random, corpus: Path) -> Case:
 
 
 _STUDY = ["study", f"{C}/seg", "--twins", "none,per-stage", "--seeds", "1", *_TRAIN, "--epochs", "1", "--out", "study"]
+_GATES = ["viz-gates", f"{C}/seg/images/train", "--batch", "--weights", f"{C}/tiny.safetensors", "--size", "64",
+          "-o", "out.csv"]  # fmt: skip
+_RUN = ["train", f"{C}/seg", *_TRAIN, "--save-every", "1", "--out", "out"]
+_SCORE = ["eval-boundary", f"{C}/pred", f"{C}/gt", "-o", "out.json", "--per-image", "out.csv"]
+_LABEL = ["predict", f"{C}/seg/images", "--weights", f"{C}/tiny.safetensors", "--out", "out"]
+# A command and what is typed after it was killed.
+KILLED: dict[str, tuple[list[str], list[str]]] = {
+    "train": (_RUN, [*_RUN, "--resume"]),
+    "study": (_STUDY, [*_STUDY, "--resume"]),
+    "eval-boundary": (_SCORE, [*_SCORE, "--resume"]),
+    "predict": (_LABEL, [*_LABEL, "--force"]),
+    "viz-gates": (_GATES, _GATES),
+}
+
+
+def outcome(place: Path) -> dict[str, Any]:
+    """What a command wrote, but for times: tensors, records, scores, labels."""
+    found: dict[str, Any] = {}
+    for path in sorted(path for path in place.rglob("*") if path.is_file()):
+        name, data = str(path.relative_to(place)), path.read_bytes()
+        if path.suffix == ".safetensors":
+            found[name] = {key: tensor.tobytes() for key, tensor in load(data).items()}
+        elif path.suffix in (".json", ".jsonl"):
+            found[name] = [_timeless(json.loads(line)) for line in (data.splitlines() if name[-1] == "l" else [data])]
+        elif path.suffix not in (".html", ".md") and path.name != "training.png":
+            found[name] = data
+    return found
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _timeless(item) for key, item in value.items() if not key.endswith(("second", "seconds", "minutes"))
+        }
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
+
+
 KINDS: dict[str, Callable[[Random, Path], Case]] = {
     "image": _image,
     "label map": _label_map,

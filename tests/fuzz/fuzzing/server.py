@@ -4,7 +4,8 @@ A process that has loaded the package once forks a child for each batch of cases
 that dies or hangs is the fault of the case it was at; the rest goes on in a new one.
 
 `python server.py FOLDER` reads requests as JSON lines, `{"kind", "seed", "start", "count"}`, and writes a line per case
-and `{"done": true}` after each request. A case depends on its kind, seed and number alone.
+and `{"done": true}` after each request. A case depends on its kind, seed and number alone. The kind `kill train` and its
+like kill a command before a random change of a file, go on with it, and compare with an undisturbed run.
 """
 
 import contextlib
@@ -42,7 +43,9 @@ _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.sym
 class Watch:
     """What Python reports of files that are changed outside a folder and of programs that are started."""
 
-    def __init__(self, inside: Path) -> None:
+    def __init__(self, inside: Path, *, kill_at: int | None = None) -> None:
+        """kill_at: the process is killed before this change, counted from 1."""
+        self._kill_at, self.changes = kill_at, 0
         self._inside, self.on, self.seen = os.fspath(inside) + os.sep, False, []  # type: ignore[var-annotated]
         sys.addaudithook(self._hook)
 
@@ -61,6 +64,9 @@ class Watch:
     def _changed(self, event: str, path: Any) -> None:
         if isinstance(path, int):
             return
+        self.changes += 1
+        if self.changes == self._kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  (links are not followed)
         if full != os.devnull and not (full + os.sep).startswith(self._inside):
             self.seen.append(f"changed a file elsewhere: {event} {full!r}")
@@ -135,31 +141,20 @@ def _names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in (*folder.iterdir(), *(folder / "tmp").iterdir())}
 
 
-def _run_case(case: Any, folder: Path, watch: Watch) -> dict[str, Any]:
+def _run(arguments: list[str], folder: Path, watch: Watch) -> tuple[Any, str, str]:
+    """Exit code, stdout and stderr, all that came through the descriptors included."""
     from convneur_cli.app import main
     from convneur_cli.process import open_streams
 
-    place = folder / "case"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    for name, source in case.folders.items():
-        shutil.copytree(folder / "corpus" / source, place / name)
-    for name, data in case.files.items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes(data)
-    os.chdir(place)
-    before, around = _tree(place), _names(folder)
     with Path(folder, "out.log").open("w+b") as out_file, Path(folder, "err.log").open("w+b") as err_file:
         os.dup2(out_file.fileno(), 1)
         os.dup2(err_file.fileno(), 2)
         sys.stdout, sys.stderr = (os.fdopen(fd, "w", 1, encoding="utf-8", closefd=False) for fd in (1, 2))
         open_streams()
-        _reset_peak()
-        start, held = time.monotonic(), _peak()
         watch.seen.clear()
         watch.on = True
         try:
-            main(case.arguments)
+            main(arguments)
         except SystemExit as end:
             code: Any = end.code or 0
         except BaseException:
@@ -170,8 +165,31 @@ def _run_case(case: Any, folder: Path, watch: Watch) -> dict[str, Any]:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        seconds, peak = time.monotonic() - start, _peak() - held
         out, err = (Path(folder, name).read_bytes().decode("utf-8", "replace") for name in ("out.log", "err.log"))
+    return code, out, err
+
+
+def _emptied(folder: Path) -> Path:
+    """The folder that cases run in."""
+    place = folder / "case"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    return place
+
+
+def _run_case(case: Any, folder: Path, watch: Watch) -> dict[str, Any]:
+    place = _emptied(folder)
+    for name, source in case.folders.items():
+        shutil.copytree(folder / "corpus" / source, place / name)
+    for name, data in case.files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(data)
+    os.chdir(place)
+    before, around = _tree(place), _names(folder)
+    _reset_peak()
+    start, held = time.monotonic(), _peak()
+    code, out, err = _run(case.arguments, folder, watch)
+    seconds, peak = time.monotonic() - start, _peak() - held
     os.chdir(folder)
     faults = [*_faults(case, code, out, err, before, _tree(place)), *dict.fromkeys(watch.seen)]
     faults += [f"left behind outside: {name!r}" for name in sorted(_names(folder) - around)]
@@ -263,6 +281,53 @@ def serve(kind: str, seed: int, start: int, count: int, folder: Path) -> Iterato
             index = at + 1
 
 
+def _whole_run(arguments: list[str], kill_at: int | None, folder: Path, pipe: int) -> None:
+    watch = Watch(folder, kill_at=kill_at)
+    os.chdir(folder / "case")
+    code, _, err = _run(arguments, folder, watch)
+    os.write(pipe, json.dumps({"code": code, "changes": watch.changes, "err": err[-2000:]}).encode() + b"\n")
+
+
+def _ended(arguments: list[str], folder: Path, kill_at: int | None = None) -> dict[str, Any]:
+    """How a command ended that ran in a child; code None: it was killed."""
+    process, reading = _forked(_whole_run, arguments, kill_at, folder)
+    said = [json.loads(line) for line in _lines(reading, process) if line.startswith("{")]
+    os.close(reading)
+    os.waitpid(process, 0)
+    if said and "broken" in said[0]:
+        raise RuntimeError(said[0]["broken"])
+    return said[0] if said else {"code": None, "err": ""}
+
+
+def kill(name: str, seed: int, count: int, folder: Path) -> Iterator[dict[str, Any]]:
+    """Kill a command before random changes of files, go on, and compare with an undisturbed run."""
+    from fuzzing.kinds import KILLED, outcome
+
+    arguments, resumed = KILLED[name]
+    place = _emptied(folder)
+    whole = _ended(arguments, folder)
+    if whole["code"] != 0:
+        raise RuntimeError(f"{arguments}: {whole}")
+    wanted, names = outcome(place), set(_tree(place))
+    rng = random.Random(f"{name} {seed}")
+    for index in range(count):
+        at = rng.randrange(1, whole["changes"] + 1)
+        _emptied(folder)
+        first = _ended(arguments, folder, at)
+        again = _ended(resumed, folder)
+        if again["code"] in (1, 2):  # it was killed before there was anything to go on with, or after the end
+            again = _ended([*arguments, "--force"], folder)
+        faults = [] if first["code"] is None or at > whole["changes"] else ["was not killed"]
+        if again["code"] != 0:
+            faults.append(f"exit code {again['code']} after the kill")
+        elif outcome(place) != wanted:
+            faults.append("another result after the kill")
+        faults += [f"left behind: {name!r}" for name in sorted(set(_tree(place)) - names)]
+        yield {"kind": f"kill {name}", "seed": seed, "index": index, "code": again["code"], "faults": faults,
+               "arguments": [*resumed, f"killed before change {at} of {whole['changes']}"], "err": again["err"],
+               "peak": 0, "seconds": 0}  # fmt: skip
+
+
 def _prepare(folder: Path) -> None:
     """Make the sound files by running the commands, which loads and compiles what cases need, for their children."""
     import functools
@@ -295,7 +360,11 @@ def main() -> None:
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        for found in serve(asked["kind"], asked["seed"], asked["start"], asked["count"], folder):
+        if asked["kind"].startswith("kill "):
+            answered = kill(asked["kind"].removeprefix("kill "), asked["seed"], asked["count"], folder)
+        else:
+            answered = serve(asked["kind"], asked["seed"], asked["start"], asked["count"], folder)
+        for found in answered:
             print(json.dumps(found), file=answers, flush=True)
         print(json.dumps({"done": True}), file=answers, flush=True)
     os._exit(0)  # libraries take seconds to tidy up
