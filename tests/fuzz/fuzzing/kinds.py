@@ -241,7 +241,7 @@ def _names(rng: Random, corpus: Path) -> Case:
 
 
 _STUDY = ["study", f"{C}/seg", "--twins", "none,per-stage", "--seeds", "1", *_TRAIN, "--epochs", "1", "--out", "study"]
-_GATES = ["viz-gates", f"{C}/seg/images/train", "--batch", "--weights", f"{C}/tiny.safetensors", "--size", "64",
+_GATES = ["viz-gates", f"{C}/scenes", "--batch", "--weights", f"{C}/tiny.safetensors", "--size", "64",
           "-o", "out.csv"]  # fmt: skip
 _RUN = ["train", f"{C}/seg", *_TRAIN, "--save-every", "1", "--out", "out"]
 _SCORE = ["eval-boundary", f"{C}/pred", f"{C}/gt", "-o", "out.json", "--per-image", "out.csv"]
@@ -307,11 +307,12 @@ def make_corpus(folder: Path) -> None:
     labels[6:18, 8:24] = 1
     labels[:2] = 255
     pixels = (random.integers(0, 60, (*_SIZE, 3)) + 150 * (labels[..., None] == 1)).astype(np.uint8)
+    scene = np.pad(pixels, ((8, 8), (8, 8), (0, 0)))
     (corpus / "images").mkdir()
     for suffix in _IMAGES:
         with contextlib.suppress(KeyError, OSError):  # a Pillow built without the format
-            Image.fromarray(np.pad(pixels, ((8, 8), (8, 8), (0, 0)))).save(corpus / "images" / f"a.{suffix}")
-    for name in ("maps", "tiffs", "lists", "pred", "gt"):
+            Image.fromarray(scene).save(corpus / "images" / f"a.{suffix}")
+    for name in ("maps", "tiffs", "lists", "pred", "gt", "scenes"):
         (corpus / name).mkdir()
     Image.fromarray(labels).save(corpus / "maps/grey.png")
     Image.fromarray(labels.astype(np.uint16)).save(corpus / "maps/wide.png")
@@ -326,6 +327,7 @@ def make_corpus(folder: Path) -> None:
     for number in range(4):
         Image.fromarray(np.roll(labels, number, 1)).save(corpus / f"pred/{number}.png")
         Image.fromarray(labels).save(corpus / f"gt/{number}.png")
+        Image.fromarray(np.roll(scene, number, 1)).save(corpus / f"scenes/{number}.png")
     (corpus / "lists/names.txt").write_text("ground\nbox\n")
     (corpus / "lists/names.csv").write_text("id,name\n0,ground\n1,box\n")
     (corpus / "lists/colours.csv").write_text("name,r,g,b\nground,0,0,0\nbox,255,0,0\n")

@@ -282,9 +282,8 @@ def hostile_name(rng: Random, suffix: str = "") -> str:
     """A name for a file, a member of an archive or a class."""
     return rng.choice((
         "../up", "../../up", "/tmp/convneur-fuzz-up", "..", ".", "a/../../up", "~", "-o", "--force", "\x1b[31mred",
-        "\u202egpj",
-                "a\nb", "a\tb", " ", "a" * 250, "é", "e\u0301", "$x$", "[red]", "=1", "con", "a\\b", "..\\up", "{stem}", "%s",
-        "`x`", "'", '"', "*", "?", "a;b", ".hidden",
+        "\u202egpj", "a\nb", "a\tb", " ", "a" * 250, "é", "e\u0301", "$x$", "[red]", "=1", "con", "a\\b", "..\\up",
+        "{stem}", "%s", "`x`", "'", '"', "*", "?", "a;b", ".hidden",
     )) + suffix  # fmt: skip
 
 

@@ -4,8 +4,8 @@ A process that has loaded the package once forks a child for each batch of cases
 that dies or hangs is the fault of the case it was at; the rest goes on in a new one.
 
 `python server.py FOLDER` reads requests as JSON lines, `{"kind", "seed", "start", "count"}`, and writes a line per case
-and `{"done": true}` after each request. A case depends on its kind, seed and number alone. The kind `kill train` and its
-like kill a command before a random change of a file, go on with it, and compare with an undisturbed run.
+and `{"done": true}` after each request. A case depends on its kind, seed and number alone. The kind `kill train` and
+its like kill a command before a random change of a file, go on with it, and compare with an undisturbed run.
 """
 
 import contextlib
