@@ -27,7 +27,7 @@ ALLOWED = {
     "convneur.checkpoints": {
         "safetensors", "torch", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
         "convneur.variants"},
-    "convneur.data": {"PIL", "numpy", "convneur.errors"},
+    "convneur.data": {"PIL", "numpy", "tifffile", "convneur.errors"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
@@ -291,6 +291,21 @@ def test_a_command_is_short_and_imports_no_other(path: Path) -> None:
             assert int(node.end_lineno or 0) - node.body[0].lineno + 1 <= MOST_BODY_LINES, node.name
     others = {f"convneur_cli.commands.{other.stem}" for other in COMMANDS} - {f"convneur_cli.commands.{path.stem}"}
     assert not imports(path) & others
+
+
+def test_files_are_decoded_in_one_place() -> None:
+    """Where formats are named and headers judged first: `convneur/data/decoding.py`, and `labels.py` for arrays."""
+    calls = re.compile(r"\b(Image\.open|np\.load|numpy\.load|imread|TiffFile|plt\.imread)\(")
+    found = {
+        str(path.relative_to(ROOT)): sorted(set(calls.findall(path.read_text(encoding="utf-8"))))
+        for folder in ("convneur", "convneur_cli", "examples", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {path: names for path, names in found.items() if names} == {
+        "convneur/data/decoding.py": ["Image.open"],
+        "convneur/data/labels.py": ["np.load"],
+        "convneur/data/tiff.py": ["TiffFile"],
+    }
 
 
 def test_no_room_is_larger_than_a_fifth() -> None:

@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.data.images import read_photo
+from convneur.data.images import read_photo, summed_notes
 from convneur.data.labels import LabelMap
+from convneur.data.limits import MOST_UNNAMED_CLASSES
 from convneur.data.pairs import find_pairs
 from convneur.data.photo_folder import PhotoFolder, photos_under
 from convneur.data.reading import Reading
@@ -66,11 +67,13 @@ class Survey:
     """What a look at every file gave.
 
     examples: those that can be read. failed: a line for each other. counts: pixels of each class, or images.
+    notes: what was chosen in reading images, see `Photo`.
     """
 
     examples: tuple[Example, ...]
     failed: tuple[str, ...]
     counts: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 def find_examples(root: Path, task: Task, reading: Reading) -> FoundExamples:
@@ -128,13 +131,25 @@ def read_example(
 ) -> tuple[NDArray[np.uint8], LabelMap | int]:
     """The image, (H, W, 3) RGB, and its label map, (H, W), or class.
 
+    Args:   num_classes: None: the highest number that is found says how many there are.
     Raises: InputError: an unreadable file, sizes that differ, a label that is neither a class nor ignored.
     """
-    pixels = read_photo(example.image, long_side=None).pixels
+    pixels, target, _ = _read(example, reading, num_classes)
+    return pixels, target
+
+
+def _read(
+    example: Example, reading: Reading, num_classes: int | None
+) -> tuple[NDArray[np.uint8], LabelMap | int, tuple[str, ...]]:
+    """As `read_example`, and the notes of the image."""
+    photo = read_photo(example.image, long_side=None, max_pixels=reading.max_pixels)
+    pixels = photo.pixels
+    end = MOST_UNNAMED_CLASSES if num_classes is None else num_classes
+    more = "; if there are more, name them (`classes`)" if num_classes is None else ""
     if isinstance(example.target, int):
-        if num_classes is not None and example.target >= num_classes:
-            raise InputError(example.image, f"class {example.target} is none of 0 to {num_classes - 1}")
-        return pixels, example.target
+        if example.target >= end:
+            raise InputError(example.image, f"class {example.target} is none of 0 to {end - 1}{more}")
+        return pixels, example.target, photo.notes
     labels = reading.ground_truth(example.target)
     if labels.shape != pixels.shape[:2]:
         raise InputError(
@@ -143,15 +158,14 @@ def read_example(
         )
     seen = np.unique(labels)
     classes = seen[seen != reading.ignore_index] if reading.ignore_index is not None else seen
-    if classes.size and (classes[0] < 0 or (num_classes is not None and classes[-1] >= num_classes)):
-        wrong = [label for label in classes.tolist() if label < 0 or (num_classes and label >= num_classes)]
-        most = "" if num_classes is None else f" of 0 to {num_classes - 1}"
+    if classes.size and (classes[0] < 0 or classes[-1] >= end):
+        wrong = [label for label in classes.tolist() if not 0 <= label < end]
         raise InputError(
             example.target,
-            f"label {', '.join(map(str, wrong[:5]))} is none{most} and not the ignored one "
-            f"({reading.ignore_index}); check the preset, the classes and the ignored label",
+            f"label {', '.join(map(str, wrong[:5]))} is none of 0 to {end - 1} and not the ignored one "
+            f"({reading.ignore_index}); check the preset, the classes and the ignored label{more}",
         )
-    return pixels, labels
+    return pixels, labels, photo.notes
 
 
 def survey(
@@ -168,9 +182,9 @@ def survey(
     Raises: InputError: more than 1 % of the examples cannot be read.
     """
 
-    def look(example: Example) -> NDArray[np.int64] | str:
+    def look(example: Example) -> tuple[NDArray[np.int64], tuple[str, ...]] | str:
         try:
-            _, target = read_example(example, reading, num_classes)
+            _, target, notes = _read(example, reading, num_classes)
         except InputError as error:
             return str(error)
         except FileNotFoundError as error:
@@ -181,10 +195,11 @@ def survey(
             if reading.ignore_index is None or isinstance(target, int)
             else labels[labels != reading.ignore_index]
         )
-        return np.bincount(kept.ravel())
+        return np.bincount(kept.ravel().astype(np.int64)), notes
 
     good: list[Example] = []
     failed: list[str] = []
+    noted: list[tuple[str, tuple[str, ...]]] = []
     counts = np.zeros(num_classes or 1, np.int64)
     with ThreadPoolExecutor(threads) as pool:
         for example, found in zip(examples, pool.map(look, examples), strict=True):
@@ -192,14 +207,16 @@ def survey(
                 failed.append(found)
             else:
                 good.append(example)
-                counts = np.pad(counts, (0, max(len(found) - len(counts), 0)))
-                counts[: len(found)] += found
+                seen_here, notes = found
+                noted.append((example.name, notes))
+                counts = np.pad(counts, (0, max(len(seen_here) - len(counts), 0)))
+                counts[: len(seen_here)] += seen_here
             seen()
     if len(failed) > _MOST_FAILED * len(examples):
         raise InputError(
             None, f"{len(failed)} of {len(examples)} examples cannot be used, more than {_MOST_FAILED:.0%}: {failed[0]}"
         )
-    return Survey(tuple(good), tuple(failed), tuple(counts.tolist()))
+    return Survey(tuple(good), tuple(failed), tuple(counts.tolist()), tuple(summed_notes(noted)))
 
 
 def _split(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convneur.data.labels import read_label_map_or_colours
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.pairs import label_files
 from convneur.errors import InputError
 
@@ -16,15 +17,15 @@ __all__ = ["MaskFolder", "as_mask", "read_mask"]
 _VOID = 255
 
 
-def read_mask(path: str | Path) -> NDArray[np.int8]:
+def read_mask(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.int8]:
     """The mask in a file: 1 object, 0 background, -1 void; see `as_mask`.
 
     Choice: RGB whose three channels are equal is read as grey.
-    Args:    path: as `read_label_map` takes it.
+    Args:    path, max_pixels: as `read_label_map` takes them.
     Returns: (H, W).
     Raises:  InputError: as `read_label_map`; colours.
     """
-    labels = read_label_map_or_colours(path)
+    labels = read_label_map_or_colours(path, max_pixels=max_pixels)
     if labels.ndim == 3:
         if (labels != labels[..., :1]).any():
             raise InputError(path, "holds colours, no mask; write one value per pixel, 0 for the background")

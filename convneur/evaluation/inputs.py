@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from convneur.data.class_names import read_class_names
 from convneur.data.colours import ColourTable, read_colour_table
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.pairs import Pairing, find_pairs, listed_pairs, paged, paired_files
 from convneur.data.presets import PRESETS, Naming, Preset
 from convneur.data.reading import Reading
@@ -49,6 +50,7 @@ class InputSettings:
     listed: str | Path | None = None
     missing: Missing = "error"
     resize: Literal["nearest"] | None = None
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
@@ -104,7 +106,7 @@ def found_inputs(
     names, source = _class_names(asked, preset.names if preset else colours.names if colours else None)
     if colours and names:
         colours = colours.renumbered(names)
-    reading = Reading(asked.ignored(), preset, colours, asked.resize is not None)
+    reading = Reading(asked.ignored(), preset, colours, asked.resize is not None, asked.max_pixels)
     return Inputs(paged(_pairing(asked, predictions, ground_truth, setting)), reading, names, source)
 
 

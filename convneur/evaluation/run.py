@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from convneur.data.colours import ColourTable
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError
 from convneur.evaluation.drawing import Drawing
 from convneur.evaluation.inputs import (
@@ -51,6 +52,7 @@ def evaluate(
     listed: str | Path | None = None,
     missing: Missing = "error",
     resize: Literal["nearest"] | None = None,
+    max_pixels: int = MAX_PIXELS,
     metrics: str | Sequence[str] = "all",
     tolerance: str | float | Sequence[str | float] = ("0.008",),
     count_absent: bool = False,
@@ -96,6 +98,7 @@ def evaluate(
         listed: a file that lists the pairs, one per line: prediction, tab or comma, ground truth.
         missing: what a ground truth without a prediction is: "error", or "skip".
         resize: "nearest" brings predictions of another size to that of the ground truth; None: an error.
+        max_pixels: files of more are refused by their headers; scoring takes up to 130 bytes of memory per pixel.
         metrics: "all", or some of `convneur.metrics.METRICS`.
         tolerance, count_absent, trimap_width, trimap_seed, trimap_shape, hd95, connectivity, surface_dice_tau,
             spacing, boundary_iou_ratio, aggregate: see `convneur.metrics.BoundarySettings`.
@@ -122,6 +125,7 @@ def evaluate(
     asked = InputSettings(
         num_classes=num_classes, classes=classes, ignore_index=ignore_index, preset=preset, colours=colours,
         pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize,
+        max_pixels=max_pixels,
     )  # fmt: skip
     settings = BoundarySettings(
         num_classes=num_classes, ignore_index=asked.ignored(),

@@ -16,7 +16,7 @@ from convneur.data.images import read_photo
 from convneur.data.pairs import Pair
 from convneur.data.palettes import palette_of
 from convneur.data.photo_folder import PhotoFolder
-from convneur.errors import ConfigError
+from convneur.errors import ConfigError, InputError
 from convneur.evaluation.inputs import Inputs, existing
 from convneur.figures import Scene, ScenePrediction
 from convneur.formats import grouped, significant
@@ -205,7 +205,11 @@ class Scenes:
         if self._images is None:
             return None
         path = self._images.find(name)
-        pixels = read_photo(path, long_side=None).pixels if path else None
+        try:
+            pixels = read_photo(path, long_side=None, max_pixels=self._reading.max_pixels).pixels if path else None
+        except InputError as error:  # of many: the others are drawn beside their label maps all the same
+            self.without_image.append(f"{name} ({error})")
+            return None
         if pixels is None or abs(pixels.shape[1] / pixels.shape[0] * shape[0] / shape[1] - 1) > _ODD_SHAPE:
             self.without_image.append(name)
             return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.evaluation.inputs import existing
 from convneur.evaluation.result import Evaluation
@@ -76,6 +77,7 @@ def select_scenes(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    max_pixels: int = MAX_PIXELS,
     workers: int = 1,
     output: str | Path | None = None,
     force: bool = False,
@@ -90,7 +92,7 @@ def select_scenes(
         names: the images to draw; None: the worst, median and best, `count` of each.
         by: what makes an image of `predictions` good, such as miou or boundary_f1@3px.
         tolerance: of boundary F1. titles: of the models, in the order in which they are drawn; None: their folders.
-        preset, classes, ignore_index, workers: see `evaluate`.
+        preset, classes, ignore_index, max_pixels, workers: see `evaluate`.
         output: draw the figure into this file: .png, .svg or .pdf; force: even if it exists.
     Raises: ConfigError: a setting. InputError: a pair that cannot be scored, no image for a label map.
 
@@ -126,6 +128,7 @@ def select_scenes(
             0,
             evaluate(
                 folder, ground_truth, preset=preset, classes=classes, ignore_index=ignore_index, metrics=metrics,
+                max_pixels=max_pixels,
                 tolerance=tolerance, trimap_width=3, workers=workers, strict=True, progress=progress,
                 num_classes=models[0].settings["num_classes"] if models else None,
             ),

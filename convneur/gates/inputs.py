@@ -68,10 +68,10 @@ def images_of(images: "ImageInput | Sequence[ImageInput]") -> list[NamedImage]:
     return found
 
 
-def read_image(image: NamedImage, size: int | None) -> tuple[ImageSource, Photo]:
+def read_image(image: NamedImage, size: int | None, max_pixels: int) -> tuple[ImageSource, Photo]:
     """An image at the size that the model sees. Raises: InputError: as `read_photo`."""
     try:
-        photo = read_photo(image.image, long_side=size, min_side=MIN_SIDE)
+        photo = read_photo(image.image, long_side=size, min_side=MIN_SIDE, max_pixels=max_pixels)
     except InputError as error:
         if error.path is None:
             raise InputError(image.name, error.problem) from None
@@ -86,7 +86,8 @@ class Masks:
     Raises: ConfigError: no such file or folder; InputError: a folder without label maps.
     """
 
-    def __init__(self, mask: MaskLike) -> None:
+    def __init__(self, mask: MaskLike, max_pixels: int) -> None:
+        self._max_pixels = max_pixels
         self._mask: NDArray[Any] | Path | MaskFolder
         if isinstance(mask, (str, Path)):
             path = Path(mask)
@@ -115,7 +116,7 @@ class Masks:
             source, values = MaskSource("mask", None), as_mask(self._mask)
         else:
             path = self._mask if isinstance(self._mask, Path) else self._found(self._mask, image)
-            values = read_mask(path)
+            values = read_mask(path, max_pixels=self._max_pixels)
             source = MaskSource(as_text(path), sha256_of(path))
         if values.shape != (photo.height, photo.width):
             raise InputError(
@@ -136,7 +137,9 @@ class Masks:
             raise InputError(image.name, f"{error}") from None
 
 
-def masks_of(mask: "MaskLike | Sequence[MaskLike] | None", images: Sequence[NamedImage]) -> "list[Masks] | list[None]":
+def masks_of(
+    mask: "MaskLike | Sequence[MaskLike] | None", images: Sequence[NamedImage], max_pixels: int
+) -> "list[Masks] | list[None]":
     """Where the mask of each image comes from, image by image.
 
     Raises: ConfigError: one mask for several images, or a list that is longer or shorter than theirs.
@@ -146,8 +149,8 @@ def masks_of(mask: "MaskLike | Sequence[MaskLike] | None", images: Sequence[Name
     if not isinstance(mask, (str, Path, np.ndarray)):
         if len(mask) != len(images):
             raise ConfigError("mask", f"{len(mask)} masks for {len(images)} images; give one for each")
-        return [Masks(each) for each in mask]
-    masks = Masks(mask)
+        return [Masks(each, max_pixels) for each in mask]
+    masks = Masks(mask, max_pixels)
     if len(images) > 1 and not masks.of_many:
         raise ConfigError("mask", "is one mask; with several images give a folder of masks", value=masks)
     return [masks] * len(images)

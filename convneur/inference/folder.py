@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from convneur.data.examples import Task
-from convneur.data.images import read_photo
+from convneur.data.images import read_photo, summed_notes
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.photo_folder import photos_under
 from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.files import new_file, new_folder, new_text, output_path, refuse_existing
@@ -26,7 +27,7 @@ from convneur.inference.prediction import (
 )
 from convneur.inference.predictor import NamedImage, Predictor, check_settings, load, predict_together
 from convneur.inference.windows import WINDOW, window_size
-from convneur.progress import Advance, Progress, silent
+from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 
 __all__ = ["ClassifiedImage", "FailedImage", "LabelledImage", "PredictionReport", "predict_folder"]
@@ -226,6 +227,7 @@ def predict_folder(
     probabilities: str | Path | None = None,
     overlays: str | Path | None = None,
     top: int = 5,
+    max_pixels: int = MAX_PIXELS,
     force: bool = False,
     progress: Progress = silent,
 ) -> PredictionReport:
@@ -237,7 +239,7 @@ def predict_folder(
         weights: as `load` takes them, or what it gave.
         out: folder of label maps, `<name>.png` each, which a segmentation model needs; or of a classifier's
             predictions.csv.
-        scale, window, top: as `Predictor.predict`.
+        scale, window, top, max_pixels: as `Predictor.predict`.
         batch: images of one size at once.
         probabilities: folder for `<name>.npz`: probabilities, (classes, H, W) float16. Segmentation only.
         overlays: folder for `<name>.png`: the labels over the image. Segmentation only.
@@ -276,8 +278,22 @@ def predict_folder(
     labelled: list[LabelledImage] = []
     ranked: list[ClassifiedImage] = []
     failed: list[FailedImage] = []
+    noted: list[tuple[str, tuple[str, ...]]] = []
+
+    def read() -> Iterator[NamedImage]:
+        for each in asked:
+            try:
+                photo = read_photo(each.path, long_side=None, max_pixels=max_pixels)
+            except InputError as error:
+                progress.error(str(error))
+                failed.append(FailedImage(as_text(each.name), str(error)))
+                advance()
+            else:
+                noted.append((as_text(each.name), photo.notes))
+                yield NamedImage(each.name, photo.pixels, each.path)
+
     with progress.steps("labelling" if dense else "classifying", len(asked)) as advance:
-        for group in _groups(asked, failed, batch, progress, advance, alike=dense):
+        for group in _groups(read(), batch, alike=dense):
             predictions = predict_together(
                 predictor, group, scale=scale, window=cut, probabilities=shares is not None, top=top
             )
@@ -291,6 +307,8 @@ def predict_folder(
                 else:
                     ranked.append(ClassifiedImage(as_text(name), prediction.top or ()))
                 advance()
+    for line in summed_notes(noted):
+        progress.warn(line)
     done = tuple(labelled) if dense else tuple(ranked)
     report = PredictionReport("segmentation" if dense else "classification", done, tuple(failed), folder)
     if table is not None and done:
@@ -322,29 +340,8 @@ def _asked(images: Sequence[str | Path]) -> list[_Asked]:
     return found
 
 
-def _groups(
-    asked: Sequence[_Asked],
-    failed: list[FailedImage],
-    batch: int,
-    progress: Progress,
-    advance: Advance,
-    *,
-    alike: bool,
-) -> Iterator[list[NamedImage]]:
-    """Images in order, as many together as a batch holds; those that cannot be read are added to `failed`.
-
-    Args: alike: only images of one size together.
-    """
-
-    def read() -> Iterator[NamedImage]:
-        for each in asked:
-            try:
-                yield NamedImage(each.name, read_photo(each.path, long_side=None).pixels, each.path)
-            except InputError as error:
-                progress.error(str(error))
-                failed.append(FailedImage(as_text(each.name), str(error)))
-                advance()
-
-    for _, group in itertools.groupby(read(), key=lambda image: image.pixels.shape if alike else None):
+def _groups(images: Iterable[NamedImage], batch: int, *, alike: bool) -> Iterator[list[NamedImage]]:
+    """Images in order, as many together as a batch holds. Args: alike: only images of one size together."""
+    for _, group in itertools.groupby(images, key=lambda image: image.pixels.shape if alike else None):
         while together := list(itertools.islice(group, batch)):
             yield together

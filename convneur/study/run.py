@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from convneur.data.examples import Task
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 from convneur.study.plan import StudyPlan
@@ -40,6 +41,7 @@ def run_study(
     precision: Literal["auto", "fp32", "bf16"] | None = None,
     device: Literal["auto", "cpu"] = "auto",
     workers: int = 2,
+    max_pixels: int = MAX_PIXELS,
     validate_every: int | None = None,
     resume: bool = False,
     force: bool = False,
@@ -54,8 +56,8 @@ def run_study(
     bit.
 
     Args:
-        data, task, model, recipe, init, preset, classes, ignore_index, precision, device, workers, validate_every,
-            values: as `train` takes them, the same for all runs; but the seed.
+        data, task, model, recipe, init, preset, classes, ignore_index, precision, device, workers, max_pixels,
+            validate_every,            values: as `train` takes them, the same for all runs; but the seed.
         out: folder of the study.
         twins: what is compared, see `read_twins`; the first is what the others are compared with.
         seeds: how many (3 by default), or which.
@@ -127,6 +129,7 @@ def run_study(
             classes=request.classes,
             ignore_index=request.ignore_index,
             threads=workers,
+            max_pixels=max_pixels,
             begun=None if begun is None else begun.run,
             progress=progress,
         )

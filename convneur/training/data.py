@@ -1,5 +1,6 @@
 """The images of a run: found in a folder, read once, counted by class."""
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Literal, Protocol
 
 from convneur.data.class_names import read_class_names
 from convneur.data.examples import Example, Task, find_examples, survey
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError
@@ -93,6 +95,7 @@ def prepare_data(
     classes: str | Sequence[str] | None = None,
     ignore_index: IgnoreIndex = None,
     threads: int = 1,
+    max_pixels: int = MAX_PIXELS,
     begun: KnownData | None = None,
     progress: Progress = silent,
 ) -> TrainingData:
@@ -100,6 +103,7 @@ def prepare_data(
 
     Args:
         preset, ignore_index: see `reading_of`; classes: their names, or a file of them.
+        max_pixels: files of more are refused by their headers.
         begun: the plan of the run that goes on.
     Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes; no pixel counts.
 
@@ -109,7 +113,7 @@ def prepare_data(
     >>> data.names, len(data.train) > len(data.val)
     (('background', 'nucleus'), True)
     """
-    reading = reading_of(task, preset, ignore_index)
+    reading = dataclasses.replace(reading_of(task, preset, ignore_index), max_pixels=max_pixels)
     found = find_examples(folder, task, reading)
     if isinstance(classes, str):
         classes = read_class_names(Path(classes))
@@ -136,6 +140,8 @@ def prepare_data(
         progress.error(line)
     if train.failed or val.failed:
         progress.warn(f"{len(train.failed) + len(val.failed)} images cannot be read and are left out")
+    for line in (*train.notes, *val.notes):
+        progress.warn(line)
     missing = [name for name, count in zip(names, train.counts, strict=True) if not count]
     if missing:
         progress.warn(f"no training image shows {', '.join(missing)}: the model cannot learn it")

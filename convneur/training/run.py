@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from convneur.data.examples import Task
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 from convneur.training.asked import Asked, check_whole
@@ -43,6 +44,7 @@ def train(
     precision: Literal["auto", "fp32", "bf16"] | None = None,
     device: "Device" = "auto",
     workers: int = 2,
+    max_pixels: int = MAX_PIXELS,
     validate_every: int | None = None,
     save_every: int = 100,
     tensorboard: bool = False,
@@ -72,6 +74,7 @@ def train(
         precision: fp32, bf16, or auto (by default): bf16 if a few timed steps are a tenth faster.
         device: cpu, or auto: an accelerator if there is one.
         workers: processes that decode images; 0: none but this one.
+        max_pixels: images and label maps of more are refused by their headers.
         validate_every: steps between validations; by default a twentieth of the steps.
         save_every: steps between states on disk.
         tensorboard: write the records to `out`/tensorboard too.
@@ -133,7 +136,7 @@ def train(
     if settings.batch % parts:
         raise ConfigError("batch", f"must be a multiple of {parts} (processes x `accumulate`)", value=settings.batch)
     with run_folder(folder, resume=resume, force=force) if main else nullcontext() as held:
-        found = shared(accelerator, _found(data, request, workers, begun, progress) if main else None)
+        found = shared(accelerator, _found(data, request, workers, max_pixels, begun, progress) if main else None)
         if begun is not None and begun.images != found.fingerprint:
             raise ConfigError(
                 "data", f"other images than the run in {folder} was begun with; begin again with `force`", value=data
@@ -176,7 +179,12 @@ def train(
 
 
 def _found(
-    data: str | Path, request: RunRequest, workers: int, begun: RunPlan | None, progress: Progress
+    data: str | Path,
+    request: RunRequest,
+    workers: int,
+    max_pixels: int,
+    begun: RunPlan | None,
+    progress: Progress,
 ) -> TrainingData:
     return prepare_data(
         Path(data),
@@ -185,6 +193,7 @@ def _found(
         classes=request.classes,
         ignore_index=request.ignore_index,
         threads=workers,
+        max_pixels=max_pixels,
         begun=begun,
         progress=progress,
     )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder, output_path, refuse_existing
 from convneur.formats import as_text, plural
 from convneur_cli.errors import FAILED, UsageError, existing_path
-from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.common import CommonOptions, MaxPixels
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
 from convneur_cli.outputs import check_outputs
@@ -111,6 +112,7 @@ def viz_gates(
         typer.Option("--format", help="Format of the figures where -o names no file.", show_default="png"),
     ] = None,
     save_arrays: Annotated[bool, typer.Option("--save-arrays", help="Write the drawn maps as .npz too.")] = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> int | None:
     """Draw what the gate does: local features before and after it, stage by stage, beside the image.
 
@@ -131,7 +133,8 @@ def viz_gates(
     printer, force = common.printer(), common.force
     model.single()  # refuses several models, and those of others
     look: dict[str, Any] = {"weights": weights, "model": model.model, "seed": seed, "block": block, "mask": mask}
-    look |= {"stage": _stages(stage), "size": int(size) if size.isdecimal() else size, **model.settings()}
+    look |= {"stage": _stages(stage), "size": int(size) if size.isdecimal() else size, "max_pixels": max_pixels}
+    look |= model.settings()
     drawn: dict[str, Any] = {"reduce": reduce, "scale": _scale(scale), "row3": row3, "gate": gate}
     drawn |= {"surprise": surprise, "overlay": overlay, "local_weights": local_weights}
     _check_images(images, mask, batch=batch)

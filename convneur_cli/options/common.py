@@ -22,7 +22,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from convneur_cli.errors import reported
 from convneur_cli.output import Printer
 
-__all__ = ["CommonOptions", "Group", "Layout", "option_group", "register"]
+__all__ = ["CommonOptions", "Group", "Layout", "MaxPixels", "option_group", "register"]
 
 _MARK = "__option_group__"
 _Group = TypeVar("_Group")
@@ -46,6 +46,12 @@ class CommonOptions:
 
     def printer(self) -> Printer:
         return Printer(json=self.json, quiet=self.quiet)
+
+
+MaxPixels = Annotated[
+    int,
+    typer.Option(min=1, help="Images and label maps of more pixels are refused, by their headers.", metavar="N"),
+]
 
 
 class _PlainFlags:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur_cli.errors import UsageError
-from convneur_cli.options.common import option_group
+from convneur_cli.options.common import MaxPixels, option_group
 
 __all__ = ["DataSetOptions", "whole"]
 
@@ -21,7 +22,7 @@ else:
 @option_group
 @dataclass(frozen=True)
 class DataSetOptions:
-    """Which classes there are, and which label is ignored; what is typed overrides what a preset says."""
+    """Which classes there are, which label is ignored, how large files may be. What is typed goes before a preset."""
 
     preset: Annotated[
         PresetName | None,
@@ -37,6 +38,7 @@ class DataSetOptions:
             help="Ground-truth label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"
         ),
     ] = None
+    max_pixels: MaxPixels = MAX_PIXELS
 
 
 def whole(option: str, typed: str) -> int:
