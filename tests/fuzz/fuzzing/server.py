@@ -27,7 +27,8 @@ from typing import Any
 
 BOUND = 1024  # MiB that a case may take beside what the program itself holds
 LARGEST_FILE = 64  # MiB
-LONGEST = 30  # seconds
+LONGEST = 30  # seconds of a processor
+_SILENT = 600  # seconds of the clock, where a case waits for something
 _BATCH = 40
 
 _CODES = {0, 1, 2, 3}
@@ -215,6 +216,7 @@ def _child(kind: str, seed: int, indices: range, folder: Path, pipe: int) -> Non
     watch = Watch(folder)
     for index in indices:
         os.write(pipe, f"{index}\n".encode())
+        signal.setitimer(signal.ITIMER_PROF, LONGEST)  # its signal ends the process
         case = case_of(kind, seed, index, folder)
         found = _run_case(case, folder, watch)
         os.write(pipe, json.dumps({"kind": kind, "seed": seed, "index": index, **found}).encode() + b"\n")
@@ -242,7 +244,7 @@ def _lines(reading: int, process: int) -> Iterator[str]:
     """What a child reports; it is killed when it says nothing for too long."""
     rest = b""
     while True:
-        if not select.select([reading], [], [], LONGEST)[0]:
+        if not select.select([reading], [], [], _SILENT)[0]:
             os.kill(process, signal.SIGKILL)
             yield "hangs"
         data = os.read(reading, 1 << 16)
@@ -261,7 +263,7 @@ def serve(kind: str, seed: int, start: int, count: int, folder: Path) -> Iterato
         at, why = None, "died"
         for line in _lines(reading, process):
             if line == "hangs":
-                why = f"no end after {LONGEST} s"
+                why = f"no end after {_SILENT} s"
             elif line.startswith("{"):
                 found = json.loads(line)
                 if "broken" in found:
@@ -273,7 +275,10 @@ def serve(kind: str, seed: int, start: int, count: int, folder: Path) -> Iterato
         os.close(reading)
         _, status = os.waitpid(process, 0)
         if at is not None:
-            signalled = f" of signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) and why == "died" else ""
+            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            if number == signal.SIGPROF:
+                why = f"no end after {LONGEST} s of a processor"
+            signalled = f" of signal {number}" if why == "died" else ""
             err = Path(folder, "err.log").read_bytes().decode("utf-8", "replace")[-2000:]
             arguments = case_of(kind, seed, at, folder).arguments
             yield {"kind": kind, "seed": seed, "index": at, "code": None, "faults": [why + signalled],
