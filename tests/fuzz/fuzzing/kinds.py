@@ -257,10 +257,15 @@ KILLED: dict[str, tuple[list[str], list[str]]] = {
 
 
 def outcome(place: Path) -> dict[str, Any]:
-    """What a command wrote, but for times: tensors, records, scores, labels."""
+    """What a command wrote, but for times: tensors, records, scores, labels.
+
+    A study's plan and finished pairs hold when files were written and how long steps took; study.json is made of them.
+    """
     found: dict[str, Any] = {}
     for path in sorted(path for path in place.rglob("*") if path.is_file()):
         name, data = str(path.relative_to(place)), path.read_bytes()
+        if name == "study/config.json" or path.name == "scores.jsonl":
+            continue
         if path.suffix == ".safetensors":
             found[name] = {key: tensor.tobytes() for key, tensor in load(data).items()}
         elif path.suffix in (".json", ".jsonl"):

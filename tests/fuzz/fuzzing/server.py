@@ -325,8 +325,9 @@ def kill(name: str, seed: int, count: int, folder: Path) -> Iterator[dict[str, A
         faults = [] if first["code"] is None or at > whole["changes"] else ["was not killed"]
         if again["code"] != 0:
             faults.append(f"exit code {again['code']} after the kill")
-        elif outcome(place) != wanted:
-            faults.append("another result after the kill")
+        else:
+            found = outcome(place)
+            faults += [f"another {name} after the kill" for name in wanted if found.get(name) != wanted[name]]
         faults += [f"left behind: {name!r}" for name in sorted(set(_tree(place)) - names)]
         yield {"kind": f"kill {name}", "seed": seed, "index": index, "code": again["code"], "faults": faults,
                "arguments": [*resumed, f"killed before change {at} of {whole['changes']}"], "err": again["err"],
