@@ -163,7 +163,11 @@ def _refuse(path: Path, *, force: bool) -> None:
 
 
 def _refuse_long(path: Path, name: str) -> None:
-    if (size := len(os.fsencode(name))) > _LONGEST:
+    try:
+        size = len(os.fsencode(name))
+    except UnicodeEncodeError:  # half of a letter, which JSON can hold
+        raise InputError(repr(name), "no name for an output; rename it") from None
+    if size > _LONGEST:
         raise InputError(path, f"its name has {size} bytes, {_LONGEST} is the most; choose a shorter one")
 
 
@@ -232,7 +236,7 @@ def _put(temporary: Path, path: Path, *, force: bool) -> None:
     """Give the finished file its name."""
     if not force:
         try:
-            os.link(temporary, path, follow_symlinks=False)  # unlike a renaming, never over another file
+            os.link(temporary, path)  # unlike a renaming, never over another file
         except FileExistsError:
             raise OutputExistsError(path) from None
         except OSError:  # a file system without links

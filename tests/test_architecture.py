@@ -27,7 +27,7 @@ ALLOWED = {
     "convneur.checkpoints": {
         "safetensors", "torch", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
         "convneur.variants"},
-    "convneur.data": {"PIL", "numpy", "tifffile", "convneur.errors"},
+    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},

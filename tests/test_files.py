@@ -95,6 +95,7 @@ def test_a_name_that_was_read_becomes_a_path_inside(tmp_path: Path, name: str) -
         ("./a", "no name"),  # which would be the path of another name, a
         ("a/", "no name"),
         ("a\0b", "no name"),
+        ("a\ud800", "no name"),
         ("x" * 252, "256 bytes"),
         ("é" * 126, "256 bytes"),
         ("x" * 300 + "/a", "300 bytes"),

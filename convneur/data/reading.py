@@ -14,6 +14,8 @@ from convneur.errors import ConfigError, InputError
 
 __all__ = ["Reading"]
 
+_OBJECT = 255  # of a binary mask
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -25,6 +27,7 @@ class Reading:
         colours: what RGB pictures mean; None takes the preset's, if it has any, else refuses them.
         resize: bring a prediction of another size to that of its ground truth (see `labels.resized`).
         max_pixels: larger files are refused by their headers.
+        binary: label maps are masks of 0 and 255, whose object, 255, is class 1.
     Raises: ConfigError: the data set ignores ids or colours, but no label is ignored.
     """
 
@@ -33,6 +36,7 @@ class Reading:
     colours: ColourTable | None = None
     resize: bool = False
     max_pixels: int = MAX_PIXELS
+    binary: bool = False
 
     def __post_init__(self) -> None:
         if self.ignore_index is not None:
@@ -72,6 +76,8 @@ class Reading:
                 return colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
             except InputError as error:
                 raise InputError(path, f"{error}") from None
+        if self.binary:
+            return np.where(labels == _OBJECT, labels.dtype.type(1), labels)
         ids = next((naming.ids for naming in namings if path.stem.endswith(naming.suffix)), None)
         if ids is None:
             return labels

@@ -25,6 +25,7 @@ class Drawing:
     images: Path | None = None
     figures_by: str | None = None
     figures_count: int = 3
+    follow_links: bool = False
 
     @property
     def asked(self) -> bool:
@@ -39,7 +40,7 @@ class Drawing:
             return
         if self.figures_count < 1:
             raise ConfigError("figures_count", "must be at least 1", value=self.figures_count)
-        image_folder(self.images)
+        image_folder(self.images, follow_links=self.follow_links)
         if self.figures is not None:
             if self.figures.exists() and not self.figures.is_dir():
                 raise InputError(self.figures, "is a file; `figures` is a folder")

@@ -52,6 +52,7 @@ def evaluate(
     listed: str | Path | None = None,
     missing: Missing = "error",
     resize: Literal["nearest"] | None = None,
+    follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     metrics: str | Sequence[str] = "all",
     tolerance: str | float | Sequence[str | float] = ("0.008",),
@@ -94,10 +95,12 @@ def evaluate(
         ignore_index: ground-truth label that does not count, "none" for none; None: the preset's, or 255.
         preset: a data set of `convneur.data.presets.PRESETS`, such as "cityscapes".
         colours: what the colours of RGB maps mean, a `ColourTable` or the file of one.
-        pred_name, gt_name: templates of file names, such as "{stem}_leftImg8bit"; "**/" in front: in any folder.
+        pred_name, gt_name: templates of file names, such as "{stem}_leftImg8bit" or "{stem}.png" for one type of
+            file; "**/" in front: in any folder.
         listed: a file that lists the pairs, one per line: prediction, tab or comma, ground truth.
         missing: what a ground truth without a prediction is: "error", or "skip".
         resize: "nearest" brings predictions of another size to that of the ground truth; None: an error.
+        follow_links: read what links lead to that lead out of a folder, or to folders.
         max_pixels: files of more are refused by their headers; scoring takes up to 130 bytes of memory per pixel.
         metrics: "all", or some of `convneur.metrics.METRICS`.
         tolerance, count_absent, trimap_width, trimap_seed, trimap_shape, hd95, connectivity, surface_dice_tau,
@@ -124,7 +127,7 @@ def evaluate(
     """
     asked = InputSettings(
         num_classes=num_classes, classes=classes, ignore_index=ignore_index, preset=preset, colours=colours,
-        pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize,
+        pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize, follow_links=follow_links,
         max_pixels=max_pixels,
     )  # fmt: skip
     settings = BoundarySettings(
@@ -140,7 +143,7 @@ def evaluate(
     force = force or (resume and outputs.begun)
     outputs.check(resume=resume, force=force)
     _check_bootstrap(resamples, seed)
-    drawing = Drawing(_path(figures), _path(report), _path(images), figures_by, figures_count)
+    drawing = Drawing(_path(figures), _path(report), _path(images), figures_by, figures_count, follow_links)
     drawing.check(settings, force=force)
 
     inputs = found_inputs(asked, predictions, ground_truth)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convneur.data.class_colours import class_colours
+from convneur.data.image_folder import ImageFolder
 from convneur.data.images import read_photo
 from convneur.data.pairs import Pair
 from convneur.data.palettes import palette_of
-from convneur.data.photo_folder import PhotoFolder
 from convneur.errors import ConfigError, InputError
 from convneur.evaluation.inputs import Inputs, existing
 from convneur.figures import Scene, ScenePrediction
@@ -107,7 +107,7 @@ def _short(name: str) -> str:
     return os.fsencode(name)[-_LONGEST:].decode(errors="ignore")
 
 
-def image_folder(images: str | Path | None) -> PhotoFolder | None:
+def image_folder(images: str | Path | None, *, follow_links: bool = False) -> ImageFolder | None:
     """The folder of the images that label maps belong to.
 
     Raises: ConfigError: no such folder. InputError: no image in it.
@@ -116,7 +116,7 @@ def image_folder(images: str | Path | None) -> PhotoFolder | None:
         return None
     if not existing("images", images).is_dir():
         raise ConfigError("images", "is a file; give a folder of images", value=images)
-    return PhotoFolder(Path(images))
+    return ImageFolder(Path(images), follow_links=follow_links)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ class Scenes:
         settings: BoundarySettings,
         ranking: Ranking,
         class_names: Sequence[str],
-        images: PhotoFolder | None = None,
+        images: ImageFolder | None = None,
     ) -> None:
         self.models, self.class_names = models, class_names
         self.colours = _data_set_colours(inputs, len(class_names))
@@ -200,6 +200,11 @@ class Scenes:
                 words = "–" if value != value else f"{value:.1f}" if metric in DISTANCES else f"{value:.3f}"
                 found.append((letter, words))
         return found
+
+    @property
+    def unread(self) -> list[str]:
+        """What lies in the folder of the images and is not read, in words."""
+        return [] if self._images is None else self._images.listing.warnings()
 
     def _image(self, name: str, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
         if self._images is None:

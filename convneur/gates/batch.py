@@ -134,6 +134,7 @@ def inspect_batch(
     block: int = 1,
     mask: "MaskLike | Sequence[MaskLike] | None" = None,
     seed: int | None = None,
+    follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = silent,
     **settings: Any,
@@ -147,6 +148,7 @@ def inspect_batch(
         mask: a folder of masks, found by the images' relative paths without suffix, or else by their file names; a
             list with the mask of each image, as a file or an array; for one image its mask. None: image gradients.
         weights, model, stage, size, block, seed, max_pixels, settings: as for `inspect`.
+        follow_links: read what links lead to that lead out of a folder, or to folders.
         progress: is told of each image, and of each that cannot be measured.
     Raises:
         ConfigError: as `inspect`; InputError: weights that cannot be read, a folder without images or masks.
@@ -164,8 +166,10 @@ def inspect_batch(
     from convneur.gates.models import find_model
 
     stages, long_side = stages_of(stage), size_of(size)
-    found = images_of(images)
-    masks = masks_of(mask, found, max_pixels)
+    found, unread = images_of(images, follow_links=follow_links)
+    masks = masks_of(mask, found, max_pixels, follow_links=follow_links)
+    for line in dict.fromkeys([*unread, *(masks[0].unread if masks[0] else ())]):
+        progress.warn(line)
     network, source, _ = find_model(weights, model, seed, settings)
     check_block(source.config, stages=stages, block=block)
 

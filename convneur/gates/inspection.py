@@ -125,13 +125,14 @@ class Inspector:
         overlay: bool = False,
         mask: MaskLike | None = None,
         seed: int | None = None,
+        follow_links: bool = False,
         max_pixels: int = MAX_PIXELS,
         **settings: Any,
     ) -> None:
         self.options = MapOptions(reduce, scale, row3, gate, surprise, overlay)
         self.stages, self.block, self.size = stages_of(stage), block, size_of(size)
         self._max_pixels = max_pixels
-        self._masks = None if mask is None else Masks(mask, max_pixels)
+        self._masks = None if mask is None else Masks(mask, max_pixels, follow_links=follow_links)
         self._model, self.weights, twin = find_model(weights, model, seed, settings)
         config = self.weights.config
         check_block(config, stages=self.stages, block=block, needs_gate=self.options.needs_gate)

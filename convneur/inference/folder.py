@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from convneur.data.examples import Task
+from convneur.data.image_folder import images_under
 from convneur.data.images import read_photo, summed_notes
 from convneur.data.limits import MAX_PIXELS
-from convneur.data.photo_folder import photos_under
 from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.files import new_file, new_folder, new_text, output_path, refuse_existing
 from convneur.formats import as_text, csv_table, plural
@@ -94,6 +95,7 @@ class PredictionReport(Result):
         task: images holds `LabelledImage`s of a segmentation model, `ClassifiedImage`s of a classifier.
         failed: the images that could not be read.
         out: the folder that was written to, if there was one.
+        warnings: what lies in the folders and is not read, in words.
 
     >>> report = PredictionReport("classification", (ClassifiedImage("a", (ClassProbability("cat", 0.75),)),), ())
     >>> print(report)
@@ -107,6 +109,7 @@ class PredictionReport(Result):
     images: tuple[LabelledImage, ...] | tuple[ClassifiedImage, ...]
     failed: tuple[FailedImage, ...]
     out: Path | None = None
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         failed = f", {len(self.failed)} failed" if self.failed else ""
@@ -118,6 +121,7 @@ class PredictionReport(Result):
             "task": self.task,
             "images": [each.to_dict() for each in self.images],
             "failed": [{"name": each.name, "why": each.why} for each in self.failed],
+            "warnings": list(self.warnings),
         }
 
     def tables(self) -> Sequence[Table]:
@@ -195,6 +199,10 @@ class _Outputs:
         if len({folder.resolve() for folder in folders}) < len(folders):
             raise ConfigError("out", "`probabilities` and `overlays` need folders of their own")
         targets = [path for each in asked for path in self.files(each.name)]
+        inputs = {each.path.resolve() for each in asked}
+        for path in targets:
+            if path.resolve() in inputs:
+                raise ConfigError("out", "would overwrite one of the images; choose another folder", value=path)
         if not self.force:
             for path in targets:
                 if os.path.lexists(path):
@@ -227,6 +235,7 @@ def predict_folder(
     probabilities: str | Path | None = None,
     overlays: str | Path | None = None,
     top: int = 5,
+    follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     force: bool = False,
     progress: Progress = silent,
@@ -234,6 +243,7 @@ def predict_folder(
     """Label images with a trained model: a label map each, or the likeliest classes.
 
     Every file is written whole or not at all. An image that cannot be read is reported, and the others are done.
+    Choice: images of a folder with equal names but for the suffix keep it in theirs: `a.jpg`, `a.png`.
     Args:
         images: files, or folders of them. An image of a folder is named by its path inside it, without suffix.
         weights: as `load` takes them, or what it gave.
@@ -243,6 +253,7 @@ def predict_folder(
         batch: images of one size at once.
         probabilities: folder for `<name>.npz`: probabilities, (classes, H, W) float16. Segmentation only.
         overlays: folder for `<name>.png`: the labels over the image. Segmentation only.
+        follow_links: read what links lead to that lead out of a folder, or to folders.
     Raises: ConfigError: a setting that cannot be, two images of one name; InputError: no image, an output that exists
         while `force` is off, an image that is too large for the memory.
 
@@ -254,7 +265,7 @@ def predict_folder(
     ...     report.images[0].name, report.images[0].written.name
     ('street', 'street.png')
     """
-    asked = _asked([images] if isinstance(images, (str, Path)) else images)
+    asked, unread = _asked([images] if isinstance(images, (str, Path)) else images, follow_links)
     predictor = weights if isinstance(weights, Predictor) else load(weights)
     dense = predictor.task == "segmentation"
     for setting, given in (("probabilities", probabilities), ("overlays", overlays)):
@@ -275,6 +286,8 @@ def predict_folder(
         table = new_folder(folder) / TABLE
         refuse_existing(table, force=force)
 
+    for line in unread:
+        progress.warn(line)
     labelled: list[LabelledImage] = []
     ranked: list[ClassifiedImage] = []
     failed: list[FailedImage] = []
@@ -310,22 +323,29 @@ def predict_folder(
     for line in summed_notes(noted):
         progress.warn(line)
     done = tuple(labelled) if dense else tuple(ranked)
-    report = PredictionReport("segmentation" if dense else "classification", done, tuple(failed), folder)
+    report = PredictionReport("segmentation" if dense else "classification", done, tuple(failed), folder, tuple(unread))
     if table is not None and done:
         new_text(table, csv_table(report.records()), force=force)
         progress.note(f"written: {table}")
     return report
 
 
-def _asked(images: Sequence[str | Path]) -> list[_Asked]:
-    """Each image with the name of what is written for it. Raises: InputError: no image; ConfigError: two of a name."""
+def _asked(images: Sequence[str | Path], follow_links: bool) -> tuple[list[_Asked], list[str]]:
+    """Each image with the name of what is written for it; what lies in the folders and is not read.
+
+    Raises: InputError: no image; ConfigError: two of a name.
+    """
     found: list[_Asked] = []
+    unread: list[str] = []
     for path in map(Path, images):
         if path.is_dir():
-            under = [_Asked(image, image.relative_to(path).with_suffix("").as_posix()) for image in photos_under(path)]
-            if not under:
-                raise InputError(path, "no image in it")
-            found += under
+            listing = images_under(path, follow_links=follow_links)
+            bare = Counter(image.with_suffix("") for image in listing.files)
+            for image in listing.files:
+                alone = bare[image.with_suffix("")] == 1  # a.jpg beside a.png keeps its suffix
+                kept = image.with_suffix("") if alone else image
+                found.append(_Asked(image, kept.relative_to(path).as_posix()))
+            unread += listing.warnings()
         elif path.exists():
             found.append(_Asked(path, path.stem))
         else:
@@ -337,7 +357,7 @@ def _asked(images: Sequence[str | Path]) -> list[_Asked]:
         if names.setdefault(each.name, each.path) != each.path:
             both = f"{each.path} and {names[each.name]}"
             raise ConfigError("images", f"{both} would both be written as {each.name}; do them separately")
-    return found
+    return found, unread
 
 
 def _groups(images: Iterable[NamedImage], batch: int, *, alike: bool) -> Iterator[list[NamedImage]]:

@@ -36,6 +36,7 @@ def run_study(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    follow_links: bool = False,
     epochs: float | None = None,
     minutes: float | None = None,
     precision: Literal["auto", "fp32", "bf16"] | None = None,
@@ -56,8 +57,8 @@ def run_study(
     bit.
 
     Args:
-        data, task, model, recipe, init, preset, classes, ignore_index, precision, device, workers, max_pixels,
-            validate_every,            values: as `train` takes them, the same for all runs; but the seed.
+        data, task, model, recipe, init, preset, classes, ignore_index, follow_links, precision, device, workers,
+            max_pixels, validate_every, values: as `train` takes them, the same for all runs; but the seed.
         out: folder of the study.
         twins: what is compared, see `read_twins`; the first is what the others are compared with.
         seeds: how many (3 by default), or which.
@@ -90,6 +91,7 @@ def run_study(
         preset=preset,
         classes=classes,
         ignore_index=ignore_index,
+        follow_links=follow_links,
         epochs=epochs,
         minutes=minutes,
         precision=precision,
@@ -128,6 +130,7 @@ def run_study(
             preset=request.preset,
             classes=request.classes,
             ignore_index=request.ignore_index,
+            follow_links=request.follow_links,
             threads=workers,
             max_pixels=max_pixels,
             begun=None if begun is None else begun.run,
@@ -140,7 +143,14 @@ def run_study(
             base=base,
             data=found,
             test=find_test_images(
-                Path(data), found, request.task, split=split, folds=folds, threads=workers, progress=progress
+                Path(data),
+                found,
+                request.task,
+                split=split,
+                folds=folds,
+                follow_links=request.follow_links,
+                threads=workers,
+                progress=progress,
             ),
             settings=settings,
             twins=twins_with_costs(configs, settings.crop),

@@ -70,6 +70,7 @@ def find_test_images(
     *,
     split: str | None,
     folds: int | None,
+    follow_links: bool = False,
     threads: int,
     progress: Progress = silent,
 ) -> TestImages:
@@ -82,7 +83,10 @@ def find_test_images(
         return TestImages(name, (data.val,))
     if name == "train" or not has_split(root, task, name):
         raise ConfigError("split", "no such split beside train; choose test, val, or the name of a folder", value=name)
-    examples = find_split(root, task, name, data.reading)
+    given = find_split(root, task, name, data.reading, follow_links=follow_links)
+    for line in given.warnings():
+        progress.warn(line)
+    examples = given.examples
     with progress.steps("reading the test images", len(examples)) as advance:
         found = survey(examples, data.reading, len(data.names), threads=max(threads, 1), seen=advance)
     for line in found.failed:

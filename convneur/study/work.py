@@ -136,6 +136,8 @@ class Study:
             with run_folder(self.folder(run), resume=False, force=force):
                 pass  # nobody else trains in it
         if self.request.init is not None:
+            if Path(self.request.init).is_relative_to((self.out / "runs").resolve()):
+                raise ConfigError("init", "lies in the study that would go; copy it elsewhere", value=self.request.init)
             for twin in self.twins.values():
                 new_model(twin.config, self.seeds[0], init=self.request.init, progress=_MUTED)
 

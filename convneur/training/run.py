@@ -39,6 +39,7 @@ def train(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    follow_links: bool = False,
     epochs: float | None = None,
     minutes: float | None = None,
     precision: Literal["auto", "fp32", "bf16"] | None = None,
@@ -70,6 +71,7 @@ def train(
         preset: data set: classes, ignored label, what stored ids and colours mean, names of files.
         classes: names of the classes, or a file with one per line.
         ignore_index: ground-truth label that does not count; "none" for none; by default the preset's, or 255.
+        follow_links: read what links lead to that lead out of the folder, or to folders.
         epochs, minutes: passes over the training images (by default the recipe's), or about how long the run takes.
         precision: fp32, bf16, or auto (by default): bf16 if a few timed steps are a tenth faster.
         device: cpu, or auto: an accelerator if there is one.
@@ -103,6 +105,7 @@ def train(
         preset=preset,
         classes=classes,
         ignore_index=ignore_index,
+        follow_links=follow_links,
         epochs=epochs,
         minutes=minutes,
         precision=precision,
@@ -192,6 +195,7 @@ def _found(
         preset=request.preset,
         classes=request.classes,
         ignore_index=request.ignore_index,
+        follow_links=request.follow_links,
         threads=workers,
         max_pixels=max_pixels,
         begun=begun,

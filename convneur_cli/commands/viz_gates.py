@@ -13,6 +13,7 @@ from convneur.files import new_file, new_folder, output_path, refuse_existing
 from convneur.formats import as_text, plural
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.options.common import CommonOptions, MaxPixels
+from convneur_cli.options.data import FollowLinks
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
 from convneur_cli.outputs import check_outputs
@@ -112,6 +113,7 @@ def viz_gates(
         typer.Option("--format", help="Format of the figures where -o names no file.", show_default="png"),
     ] = None,
     save_arrays: Annotated[bool, typer.Option("--save-arrays", help="Write the drawn maps as .npz too.")] = False,
+    follow_links: FollowLinks = False,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> int | None:
     """Draw what the gate does: local features before and after it, stage by stage, beside the image.
@@ -134,7 +136,7 @@ def viz_gates(
     model.single()  # refuses several models, and those of others
     look: dict[str, Any] = {"weights": weights, "model": model.model, "seed": seed, "block": block, "mask": mask}
     look |= {"stage": _stages(stage), "size": int(size) if size.isdecimal() else size, "max_pixels": max_pixels}
-    look |= model.settings()
+    look |= {"follow_links": follow_links, **model.settings()}
     drawn: dict[str, Any] = {"reduce": reduce, "scale": _scale(scale), "row3": row3, "gate": gate}
     drawn |= {"surprise": surprise, "overlay": overlay, "local_weights": local_weights}
     _check_images(images, mask, batch=batch)

@@ -21,6 +21,7 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from convneur_cli.errors import reported
 from convneur_cli.output import Printer
+from convneur_cli.outputs import refuse_inputs
 
 __all__ = ["CommonOptions", "Group", "Layout", "MaxPixels", "option_group", "register"]
 
@@ -141,12 +142,14 @@ def register(app: typer.Typer, name: str, body: Callable[..., int | None], layou
 
     @functools.wraps(body)
     def run(**values: Any) -> None:
+        given = dict(values)
         # All taken before any is put: a group may bear the name of another one's field.
         values |= {
             name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
             for name, kind in groups.items()
         }
         with reported(debug=values["common"].debug, options=names):
+            refuse_inputs(given, names)
             code = body(**values)
             if code:
                 raise typer.Exit(code)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from convneur.training.stopping import asked_to_stop
+from convneur.variants import VARIANTS
 from convneur_cli import process
 
 CONVNEUR = [sys.executable, "-m", "convneur_cli"]
@@ -160,3 +161,15 @@ def test_an_ascii_stdout_gets_all_of_it(place: Path) -> None:
     printed = run(*command, "--json", env=environment)
     assert printed.stdout.isascii()
     assert [row["name"] for row in json.loads(printed.stdout)["per_class"]] == ["straße", "müll", "hütte"]
+
+
+def test_an_output_that_is_an_input_is_refused(place: Path, command: Callable[[str], Any]) -> None:
+    (place / "list.csv").write_text("pred/0.png,gt/0.png\n")
+    score = command("eval-boundary")
+    assert score("--list", "list.csv", "--per-image", "./list.csv", "--force") == 2
+    assert score.line == "error: --per-image list.csv: is --list too; choose another name"
+    assert (place / "list.csv").read_text() == "pred/0.png,gt/0.png\n"
+    (place / "tiny.json").write_text(json.dumps(VARIANTS["m1"].to_dict()))
+    count = command("flops")
+    assert count("--model", "tiny.json", "-o", "tiny.json", "--force") == 2
+    assert "is --model too" in count.line

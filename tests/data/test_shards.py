@@ -64,13 +64,14 @@ def test_shards_are_a_data_set_like_folders(tmp_path: Path) -> None:
     found = find_examples(tmp_path, "segmentation", Reading())
     assert [example.name for example in found.train] == ["train-0/0000", "train-1/0000"]
     assert [example.name for example in found.val] == ["val/a/0000"]
-    assert found.unpaired == (f"{tmp_path}/train-0.tar: 0001.jpg", f"{tmp_path}/train-1.tar: 0001.jpg")
+    lone = f"{tmp_path}/train-0.tar: 0001.jpg, {tmp_path}/train-1.tar: 0001.jpg"
+    assert found.warnings == (f"2 images without a label map are left out: {lone}",)
     pixels, labels = read_example(found.train[1], Reading())
     assert np.array_equal(labels, MASK)
     assert np.array_equal(pixels, np.asarray(Image.open(io.BytesIO(JPG))))
     assert survey(found.val, Reading(), None).counts == (16, 16, 16)
     assert has_split(tmp_path, "segmentation", "test")
-    assert len(find_split(tmp_path, "segmentation", "test", Reading())) == 1
+    assert len(find_split(tmp_path, "segmentation", "test", Reading()).examples) == 1
     camvid = Reading(0, PRESETS["ade20k"])  # whose files hold the class and one
     assert set(np.unique(read_example(found.train[0], camvid)[1])) == {0, 1}
 

@@ -1,6 +1,7 @@
 """What `convneur eval-boundary` takes: data sets, colours, names, lists, sizes; and what it must refuse or warn of."""
 
 import json
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -333,7 +334,7 @@ BAD = {
         lambda path: path.write_bytes(save(path, np.random.default_rng(0).integers(0, 2, (99, 99))).read_bytes()[:700]),
         "damaged or cut short",
     ),
-    "bomb": (lambda path: path.write_bytes(png(60_000, 60_000, bytes(1 << 24))), "too many to decode safely"),
+    "bomb": (lambda path: path.write_bytes(png(60_000, 60_000, bytes(1 << 24))), "more than 67108864"),
     "pages": (
         lambda path: Image.new("L", (36, 20)).save(
             path, format="TIFF", save_all=True, append_images=[Image.new("L", (36, 20))]
@@ -342,6 +343,11 @@ BAD = {
     ),
     "text": (lambda path: path.write_text("no image"), "not a PNG or TIFF image"),
 }
+
+
+def as_options(problem: str) -> str:
+    """The library names arguments, the shell its options."""
+    return re.sub(r"`(\w+)`", lambda found: "--" + found[1].replace("_", "-"), problem)
 
 
 @pytest.mark.parametrize("side", ["gt", "pred"])
@@ -361,7 +367,7 @@ def test_a_bad_file_is_named_and_the_rest_scored(evaluate: Any, place: Path, kin
     assert failed["name"] == "bad"
     assert failed["why"].startswith(f"in/{side}/bad.")
     assert said in failed["why"]
-    assert ran.err.splitlines()[0] == f"error: bad: {failed['why'].replace('`colours`', '--colours')}"
+    assert ran.err.splitlines()[0] == f"error: bad: {as_options(failed['why'])}"
     alone = evaluate("--json", "-q", paths=("in/pred/good.png", "in/gt/good.png")).json
     assert (ran.json["images"], ran.json["overall"]) == (1, alone["overall"])
 
@@ -394,7 +400,8 @@ def test_links_out_of_the_folder(evaluate: Any, place: Path) -> None:
     (place / "gt" / "all").symlink_to(place / "elsewhere")
     ran = evaluate("--json")
     assert (ran.code, ran.json["images"]) == (0, 5)
-    assert ran.err == "warning: 2 links out of the folder, not followed: gt/all, gt/secret.png\n"
+    said = "gt: 2 links are not followed: gt/all, gt/secret.png; --follow-links reads what they lead to"
+    assert ran.err == f"warning: {said}\n"
 
 
 def test_two_files_of_one_stem(evaluate: Any, place: Path) -> None:
@@ -439,3 +446,11 @@ def test_predicted_masks_of_0_and_255(evaluate: Any, place: Path) -> None:
     assert "255 in 1 image; if this is a mask, write its two classes as 0 and 1" in ran.err
     ran = evaluate("-q", "--num-classes", "2", paths=("truth", "mask"))
     assert "the ground truth holds class 0 only, and 255, which is ignored" in ran.err
+
+
+def test_links_are_followed_where_that_is_asked_for(evaluate: Any, place: Path) -> None:
+    for side in ("pred", "gt"):
+        save(place / "cache" / side / "linked.png", blocks(0, 1))
+        (place / side / "linked.png").symlink_to(place / "cache" / side / "linked.png")
+    ran = evaluate("--json", "--follow-links")
+    assert (ran.code, ran.json["images"], ran.err) == (0, 6, "")
