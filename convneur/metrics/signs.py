@@ -34,6 +34,7 @@ TURNED: dict[str, Undo] = {
 
 ORIENTATIONS = (*_FLIPPED, *TURNED)
 _SIDE = 32  # pixels of the grid on which orientations are compared
+_UPRIGHT = 0.75  # share of the objects' pixels that agree, from which on no other orientation is tried
 _GRAIN = 1 << 13  # pixels looked at for grain
 _RARE = 0.01
 _DENSE = 1 << 20  # pairs of labels counted in a table; more are sorted
@@ -45,7 +46,7 @@ class PairSigns(NamedTuple):
     grain: (2, 4) of prediction and ground truth: labels, those of them that are rare and scattered; changes of label
     in some rows, and pixels between two changes whose label lies between those beside it.
     oriented: (2, 8) for each of `ORIENTATIONS`, pixels of a grid that are of one class in both maps, not the ground
-    truth's most frequent one, and those that are so in either.
+    truth's most frequent one, and those that are so in either; only the first where most of them agree as they lie.
     """
 
     joint: Joint
@@ -76,14 +77,11 @@ def grain(codes: Array, count: int) -> tuple[int, int, int, int]:
     height, width = codes.shape
     if height < 3 or width < 3:
         return len(np.unique(codes)), 0, 0, 0
-    rows = np.arange(1, height - 1)
-    most = max(_GRAIN // width, 16)
-    if len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
-    here = codes[rows]
+    step = -(-(height - 2) // max(_GRAIN // width, 16))
+    here, above, below = codes[1:-1:step], codes[:-2:step], codes[2::step]
     changes = here[:, 1:] != here[:, :-1]
     alone_in_row = changes[:, 1:] & changes[:, :-1]
-    alone_in_column = (here != codes[rows - 1]) & (here != codes[rows + 1])
+    alone_in_column = (here != above) & (here != below)
     inner = here[:, 1:-1]
     pixels = np.bincount(inner.ravel(), minlength=count)
     alone = np.bincount(inner[alone_in_row | alone_in_column[:, 1:-1]], minlength=count)
@@ -107,5 +105,7 @@ def oriented_agreement(pred: Array, gt: Array, none: int) -> IntArray:
     for k, undo in enumerate([*_FLIPPED.values(), *(TURNED.values() if square else ())]):
         turned = undo(pred_grid)
         either = valid & (turned != none) & (object_gt | (turned != common))
-        found[:, k] = np.count_nonzero(either & (turned == gt_grid)), np.count_nonzero(either)
+        agreeing, pixels = found[:, k] = np.count_nonzero(either & (turned == gt_grid)), np.count_nonzero(either)
+        if k == 0 and agreeing >= _UPRIGHT * pixels:
+            break
     return found
