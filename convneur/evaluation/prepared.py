@@ -27,6 +27,8 @@ def setup_lines(
             continue  # said of the files
         if warning.kind == "void" and asked.known:
             continue  # the data set says what counts
+        if warning.kind == "numbered" and inputs.class_source != "labels":
+            continue  # the labels are classes, of which the model finds one
         told = _by_preset(warning, asked.known, inputs) or _by_palette(warning, palettes) or warning
         lines.append(f"{told.problem}; {_mend(told, asked, alone=second is None)}")
     lines += _changing_palettes(palettes)

@@ -339,7 +339,7 @@ def _numbered_for_masks(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
         words = {"gt": "the ground truth", "pred": "the predictions"}
         ranges = f"1-{numbered[-1]}:1"
         yield SetupWarning(
-            "instances",
+            "instances" if side == "pred" else "numbered",
             f"{words[side]} {'numbers' if side == 'gt' else 'number'} {len(numbered) - 1} objects of what is 1 in "
             f"{words['gt' if side == 'pred' else 'pred']}",
             f"read all labels above 0 of {words[side]} as 1",
@@ -349,9 +349,12 @@ def _numbered_for_masks(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
 
 
 def _one_object_each(totals: Totals, labels: list[int]) -> bool:
-    """Whether each of the ground truth's labels is one connected object in nearly all images; if that was looked at."""
+    """Whether each of the ground truth's labels is one connected object in nearly all images, as far as that was looked
+    at, and none is in more images than a lower one.
+    """
+    images = totals.presence[:2, labels].sum(axis=0)
     objects = int(totals.objects.objects[labels].sum())
-    return 0 < objects <= 1.1 * int(totals.presence[:2, labels].sum())
+    return bool((np.diff(images) <= 0).all()) and 0 < objects <= 1.1 * int(images.sum())
 
 
 def _renumbered(totals: Totals, met: _Met) -> Iterator[SetupWarning]:

@@ -121,6 +121,16 @@ def each(change: Callable[[np.ndarray], np.ndarray], maps: Maps) -> Maps:
     return [np.ascontiguousarray(change(labels)).astype(np.uint8) for labels in maps]
 
 
+def rings(shift: int) -> Maps:
+    y, x = np.mgrid[:60, :80]
+    return [np.minimum(np.hypot(y - 30, x - 40 - k - shift) // 6, 5).astype(np.uint8) for k in range(3)]
+
+
+def aside(mask: np.ndarray) -> np.ndarray:
+    """Void where there is no object."""
+    return np.roll(mask, 25, axis=1) * np.uint8(255)
+
+
 SPREAD = (with_class_18(CITY[0]), with_class_18(CITY[1]))
 FROM_ONE = each(lambda m: m + 1, CITY[0])
 UNLABELLED = each(lambda m: np.where(ndimage.grey_dilation(m, 5) != ndimage.grey_erosion(m, 5), 0, m + 1), CITY[1])
@@ -139,6 +149,9 @@ CLEAN: dict[str, tuple[Callable[[], tuple[Maps, Maps]], dict[str, Any]]] = {
     "masks without an object": (lambda: ([m & 0 for m in discs()[0]], [m & 0 for m in discs()[1]]), {}),
     "masks with void": (lambda: (discs()[0], with_void(discs()[1])), {}),
     "perfect": (lambda: (discs()[1], discs()[1]), {}),
+    "a model of one class among several": (lambda: (discs()[0], each(numbered, discs()[1])), {"num_classes": 6}),
+    "thin rings in order": (lambda: (rings(1), rings(0)), {}),
+    "void of its own images": (lambda: (discs()[0], [discs()[1][0], discs()[1][1], aside(discs()[1][2])]), {}),
     "many small classes": (lambda: scenes(60, present=30), {}),
 }
 
