@@ -203,7 +203,7 @@ def test_tensorboard_gets_the_records(train: Any, place: Path, monkeypatch: pyte
     assert "iou/1" in events.Tags()["scalars"]
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorboard" else True)
     assert train("seg", *QUICK, "--tensorboard", "--out", "other") == 2
-    assert "--tensorboard: needs TensorBoard; pip install 'convneur[tensorboard]'" in train.line
+    assert "--tensorboard: needs TensorBoard; pip install tensorboard" in train.line
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(train: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
