@@ -285,9 +285,10 @@ def find_config(
             raise ConfigError("model_preset", f"choose {', '.join(PRESETS)}", value=model_preset)
         typed |= PRESETS[model_preset]
     typed |= settings
-    fixed = [name for name in ("chunk_length", "min_chunks") if name in typed]
+    fixed = [name for name in ("chunk_length", "min_chunks") if name in settings]
+    fixed += ["model_preset"] if model_preset else []
     if settings.get("chunks") is not None and fixed:
-        raise ConfigError("chunks", f"sets the chunks' length; leave out `{fixed[0]}` or `model_preset`")
+        raise ConfigError("chunks", f"sets the chunks' length; leave out {' and '.join(f'`{name}`' for name in fixed)}")
     given = [*settings, *(["model_preset"] if model_preset else [])]
     idle = [name for name in (*_OF_BRANCHES, "model_preset") if name in given]
     if settings.get("memory") == "none" and idle:
