@@ -224,7 +224,7 @@ def check_settings(predictor: Predictor, *, scale: float | None, top: int) -> No
         raise ConfigError("weights", f"the model takes {channels} channels, not RGB images", value=predictor.name)
     if scale is not None:
         if predictor.task == "classification":
-            raise ConfigError("scale", f"{predictor.name} is a classifier's; leave it out")
+            raise ConfigError("scale", f"is for segmentation, and {predictor.name} is a classifier; leave it out")
         if not scale > 0:
             raise ConfigError("scale", "must be above 0", value=scale)
     if top < 1:
