@@ -28,9 +28,9 @@ def stand_in(path: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     if text.startswith(_LFS):
-        return "is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`"
+        return "is a pointer of Git LFS, not the file itself; fetch it with git lfs pull"
     if text.startswith(_ANNEX):
-        return "is a pointer of git-annex, not the file itself; fetch it with `git annex get`"
+        return "is a pointer of git-annex, not the file itself; fetch it with git annex get"
     leads = "/" in text or PurePosixPath(text).suffix.lower() == path.suffix.lower() != ""
     if leads and text.isprintable() and " " not in text.strip():
         return f"is text, a link to {text[:200]}; put the file that it leads to in its place"

@@ -19,8 +19,8 @@ LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 123
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (LFS, "Git LFS, .*`git lfs pull`"),
-        ("/annex/objects/SHA256E-s9--1f.png\n", "git-annex, .*`git annex get`"),
+        (LFS, "Git LFS, .*git lfs pull"),
+        ("/annex/objects/SHA256E-s9--1f.png\n", "git-annex, .*git annex get"),
         ("../store/cat", "a link to ../store/cat; put the file"),
     ],
 )
