@@ -285,11 +285,10 @@ def find_config(
             raise ConfigError("model_preset", f"choose {', '.join(PRESETS)}", value=model_preset)
         typed |= PRESETS[model_preset]
     typed |= settings
-    fixed = [name for name in ("chunk_length", "min_chunks") if name in settings]
-    fixed += ["model_preset"] if model_preset else []
+    given = [*settings, *(["model_preset"] if model_preset else [])]
+    fixed = [name for name in ("chunk_length", "min_chunks", "model_preset") if name in given]
     if settings.get("chunks") is not None and fixed:
         raise ConfigError("chunks", f"sets the chunks' length; leave out {' and '.join(f'`{name}`' for name in fixed)}")
-    given = [*settings, *(["model_preset"] if model_preset else [])]
     idle = [name for name in (*_OF_BRANCHES, "model_preset") if name in given]
     if settings.get("memory") == "none" and idle:
         raise ConfigError("memory", f"leaves no global branch for `{idle[0]}` to act on", value="none")
