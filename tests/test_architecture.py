@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # What each room may import besides the standard library and itself.
 ALLOWED = {
     "convneur.errors": set(),
-    "convneur.progress": set(),
+    "convneur.progress": {"convneur.formats"},
     "convneur.formats": set(),
     "convneur.files": {"convneur.errors"},
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
@@ -63,8 +63,8 @@ ALLOWED = {
         "convneur.variants"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
-        "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.study",
-        "convneur.variants"},
+        "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published",
+        "convneur.study", "convneur.variants"},
 }  # fmt: skip
 
 

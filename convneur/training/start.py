@@ -39,7 +39,8 @@ def new_model(
         if names:
             progress.note(f"  {len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
     for setting, (theirs, ours) in report.otherwise.items():
-        progress.warn(f"{path.name} was trained with {setting} {theirs}, this model has {ours}")
+        keep = "" if theirs is None else f"; `{setting} {theirs}` keeps it"
+        progress.warn(f"{path.name} was trained with {setting} {theirs}, this model has {ours}{keep}")
     return model
 
 

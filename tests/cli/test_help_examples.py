@@ -15,11 +15,11 @@ from convneur.variants import ConvNeurConfig
 from convneur_cli.app import app, main
 
 # What is appended to an example that would run for minutes; tiny.json is written beside the samples.
-_SMALL_RUN = ("--model", "tiny.json", "--minutes", "0.01", "--crop", "32", "--batch", "4")
+_SMALL_RUN = ("--minutes", "0.01", "--crop", "32", "--batch", "4")
 BUDGETS: dict[str, tuple[str, ...]] = {
     "bench": ("--sizes", "32,64", "--batch", "1", "--warmup", "1", "--repeats", "1"),
     "train": _SMALL_RUN,
-    "study": (*_SMALL_RUN, "--seeds", "1"),
+    "study": (*_SMALL_RUN, "--model", "tiny.json", "--seeds", "1"),
 }
 TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)
 
