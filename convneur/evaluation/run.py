@@ -30,6 +30,7 @@ from convneur.evaluation.scoring import count_classes, scored_jobs
 from convneur.evaluation.tables import summary_warnings
 from convneur.evaluation.workers import worker_map
 from convneur.files import new_file, refuse_existing
+from convneur.formats import csv_cells
 from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, BoundarySummary, record_columns, records
 from convneur.metrics.comparison import ScoreTable
 from convneur.metrics.settings import MAX_CLASSES, Spacing
@@ -206,7 +207,7 @@ def evaluate(
         for job, outcome in outcomes:
             models[job.model].add(job, outcome)
             if rows and job.model == 0 and isinstance(outcome, Scored):
-                rows.writerows(records(job.pair.name, outcome.scores, settings, models[0].total.names))
+                rows.writerows(map(csv_cells, records(job.pair.name, outcome.scores, settings, models[0].total.names)))
         suspicious = [line for model in models for line in model.suspicious(asked)]
         if strict and suspicious:
             raise SuspiciousInputError(None, "; ".join(suspicious))
