@@ -10,6 +10,7 @@ output, or a process started. What runs and judges is `tests/fuzz/fuzzing`, whic
 
 import argparse
 import collections
+import contextlib
 import json
 import secrets
 import sys
@@ -38,8 +39,9 @@ def main() -> int:
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
     print(f"seed {seed}, at most {BOUND} MiB for a case")
     faults: collections.Counter[str] = collections.Counter()
-    bad: list[dict[str, object]] = []
-    with tempfile.TemporaryDirectory() as temporary:
+    bad = 0
+    with contextlib.ExitStack() as open_files, tempfile.TemporaryDirectory() as temporary:
+        log = open_files.enter_context(asked.log.open("w")) if asked.log else None
         folder = asked.keep or Path(temporary)
         folder.mkdir(exist_ok=True)
         with Fuzzer(folder) as fuzzer:
@@ -52,7 +54,9 @@ def main() -> int:
                     peak, slowest = max(peak, found["peak"]), max(slowest, found["seconds"])
                     faults.update(fault.split(":")[0] for fault in found["faults"])
                     if found["faults"]:
-                        bad.append(found)
+                        bad += 1
+                        if log:
+                            print(json.dumps(found), file=log, flush=True)
                         last = found["err"].strip().splitlines()[-1:] or [""]
                         words = "; ".join(found["faults"])
                         print(f"  {kind} --start {found['index']}: {words[:300]}\n      {last[0][:200]}")
@@ -62,9 +66,7 @@ def main() -> int:
                     f"peak {peak} MiB, slowest {slowest:.1f} s",
                     flush=True,
                 )
-    if asked.log:
-        asked.log.write_text("".join(json.dumps(each) + "\n" for each in bad))
-    print(f"{len(bad)} cases with faults" + "".join(f"\n  {times:6} {fault}" for fault, times in faults.most_common()))
+    print(f"{bad} cases with faults" + "".join(f"\n  {times:6} {fault}" for fault, times in faults.most_common()))
     return 1 if bad else 0
 
 
