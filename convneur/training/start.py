@@ -39,7 +39,7 @@ def new_model(
         if names:
             progress.note(f"  {len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
     for setting, (theirs, ours) in report.otherwise.items():
-        keep = "" if theirs is None else f"; `{setting} {theirs}` keeps it"
+        keep = f"; `{setting} {theirs}` keeps it" if setting in CHUNK_SETTINGS and theirs is not None else ""
         progress.warn(f"{path.name} was trained with {setting} {theirs}, this model has {ours}{keep}")
     return model
 

@@ -358,7 +358,7 @@ def test_init_says_what_it_took(train: Any, place: Path, tiny: ConvNeurConfig) -
     half = {"mean": [0.5, 0.5, 0.5], "std": [0.229, 0.224, 0.225]}
     save_checkpoint(ConvNeur(tiny), place / "half.safetensors", provenance=half)
     assert train("cls", "--task", "classification", *QUICK, "--init", "half.safetensors", "--out", "half") == 0
-    assert "half.safetensors was trained with mean (0.5, 0.5, 0.5), this model has (0.485, 0.456, 0.406)" in train.err
+    assert "half.safetensors was trained with mean (0.5, 0.5, 0.5), this model has (0.485, 0.456, 0.406)\n" in train.err
     assert "trained with std" not in train.err
     save_checkpoint(ConvNeur(VARIANTS["m1"]), place / "m1.safetensors")
     assert train("cls", "--task", "classification", *QUICK, "--init", "m1.safetensors", "--out", "other") == 1
