@@ -22,14 +22,15 @@ ALLOWED = {
     "convneur.published": set(),
     "convneur.packaged": {"convneur.errors", "convneur.files"},
     "convneur.sizes": {"convneur.errors"},
+    "convneur.stand_ins": set(),
     "convneur.schema": {"convneur.errors"},
-    "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files"},
+    "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files", "convneur.stand_ins"},
     "convneur.variants": {"convneur.errors", "convneur.schema"},
     "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
         "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.schema", "convneur.tensor_files",
         "convneur.variants"},
-    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.schema"},
+    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.schema", "convneur.stand_ins"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},

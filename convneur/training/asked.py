@@ -83,7 +83,7 @@ class Asked:
         _check(given)
         check_whole(0, workers=workers)
         if importlib.util.find_spec("accelerate") is None:
-            raise ConfigError("train", "needs Hugging Face Accelerate; pip install 'convneur[train]'")
+            raise ConfigError("train", "needs Hugging Face Accelerate; pip install accelerate")
         return cls(given, model, values)
 
     def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:

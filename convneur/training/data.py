@@ -17,6 +17,7 @@ from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError
+from convneur.formats import plural
 from convneur.progress import Progress, silent
 
 __all__ = ["IgnoreIndex", "TrainingData", "fingerprint", "prepare_data", "reading_of"]
@@ -191,10 +192,19 @@ def prepare_data(
     return TrainingData(train.examples, val.examples, reading, names, train.counts, preset, left_out)
 
 
+_OBJECT = 255  # of a binary mask that is not read as one
+
+
 def _check_counts(
     folder: Path, names: Sequence[str], train: Survey, val: Survey, reading: Reading, progress: Progress
 ) -> None:
     """Refuse what cannot be learnt from; say which classes are not shown."""
+    ones, others, both = map(sum, zip(train.beside_zero, val.beside_zero, strict=True))
+    if len(names) == 2 and reading.ignore_index == _OBJECT and ones and others and not both:
+        progress.warn(
+            f"{plural(ones, 'mask')} of 0 and 1 beside {plural(others, 'mask')} of 0 and {_OBJECT}, which is ignored; "
+            f"write 1 in all of them where it is the object"
+        )
     if not sum(train.counts):
         raise ConfigError("data", "every pixel is ignored; check `preset` and `ignore_index`", value=folder)
     seen = [name for name, count in zip(names, train.counts, strict=True) if count]

@@ -119,7 +119,7 @@ def train(
         **values,
     )
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise ConfigError("tensorboard", "needs TensorBoard; pip install 'convneur[tensorboard]'")
+        raise ConfigError("tensorboard", "needs TensorBoard; pip install tensorboard")
     folder = Path(out)
     begun = RunPlan.read(folder) if resume else None
     if begun is None:

@@ -370,7 +370,7 @@ def _prepare(folder: Path) -> None:
 
 def main() -> None:
     folder = Path(sys.argv[1]).resolve()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
     (folder / "tmp").mkdir()
     os.environ["TMPDIR"] = str(folder / "tmp")
     answers = os.fdopen(os.dup(1), "w")
