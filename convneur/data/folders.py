@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convneur.errors import InputError
+from convneur.formats import as_text
 
 __all__ = ["Kind", "Listing", "file_of", "list_files", "name_of", "nearest", "nfc", "some"]
 
@@ -145,7 +146,7 @@ def name_of(path: Path, folder: Path) -> str:
 
 def nfc(name: str) -> str:
     """A name as it is compared, see `name_of`."""
-    return unicodedata.normalize("NFC", _printable(name))
+    return unicodedata.normalize("NFC", as_text(name))
 
 
 def file_of(folder: Path, relative: str) -> Path:
@@ -177,11 +178,7 @@ def nearest(name: str, names: Collection[str], count: int = 1) -> list[str]:
 
 def some(items: Sequence[object]) -> str:
     """The first three of some items."""
-    return ", ".join(_printable(str(item)) for item in items[:3]) + (", ..." if len(items) > 3 else "")
-
-
-def _printable(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return ", ".join(as_text(item) for item in items[:3]) + (", ..." if len(items) > 3 else "")
 
 
 def _is_under(path: Path, root: str) -> bool:
