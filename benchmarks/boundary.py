@@ -40,6 +40,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from convneur.data.labels import read_label_map
+
 IGNORE = 255
 WIDTHS = (1, 3, 5, 10)
 TAUS = (1, 2, 3)
@@ -134,7 +136,7 @@ def write_pairs(
 
 
 def read(pair: tuple[Path, Path]) -> list[np.ndarray]:
-    return [np.asarray(Image.open(path)) for path in pair]
+    return [read_label_map(path) for path in pair]
 
 
 # The peers. Each takes the masks of the classes that occur and gives values by metric, one per class.

@@ -40,16 +40,25 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def to_json(value: Any) -> str:
+def to_json(value: Any, *, encoding: str = "utf-8") -> str:
     """Strict JSON, indented; NaN becomes null and an infinity the string "inf".
+
+    Args: encoding: that it will be written in; where it lacks a letter, all but ASCII is escaped.
 
     >>> to_json([1.5, float("nan")]).split()
     ['[', '1.5,', 'null', ']']
+    >>> to_json("é", encoding="ascii")
+    '"\\\\u00e9"'
     """
-    return json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+    text = as_text(json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False))
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(_plain(value), indent=2, allow_nan=False)
+    return text
 
 
-def as_text(path: Path) -> str:
+def as_text(path: str | Path) -> str:
     """A path as it can be written to a file: a name that is no valid text has its odd bytes spelled out."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from convneur.errors import ConfigError
-from convneur.files import new_file
+from convneur.files import new_text
 from convneur.formats import csv_table, html_table, latex_table, markdown_table, text_table, to_json
 
 __all__ = ["SUFFIXES", "ReadOnly", "Result", "Table", "plain", "read_only"]
@@ -135,8 +135,7 @@ class Result(ABC):
         if path.suffix.lower() not in writers:
             raise ConfigError("path", f"the name must end in {', '.join(SUFFIXES)}", value=path)
         text = writers[path.suffix.lower()]()
-        with new_file(path, force=force) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+        new_text(path, text, force=force)
 
     def _json(self) -> str:
         return to_json(self.to_dict()) + "\n"

@@ -21,7 +21,7 @@ from convneur_cli.commands import (
     train,
     viz_gates,
 )
-from convneur_cli.errors import INTERRUPTED, USAGE
+from convneur_cli.errors import FAILED, INTERRUPTED, USAGE
 from convneur_cli.options.common import Group, register
 from convneur_cli.options.training import LAYOUTS
 
@@ -87,6 +87,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if message:
             print(f"error: {message.rstrip('.')}; see '{where} --help'", file=sys.stderr)
         sys.exit(USAGE)
+    except OSError as error:  # help and version, for which stdout had no place
+        print(f"error: stdout: {error.strerror or error}", file=sys.stderr)
+        sys.exit(FAILED)
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     if code == INTERRUPTED:  # outside a command's body, where nothing has said so

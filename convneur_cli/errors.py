@@ -1,7 +1,7 @@
 """The one place where exceptions become a line on stderr and an exit code.
 
 0 done; 1 failed: an input that exists but cannot be processed, an output that exists; 2 wrong usage;
-3 a requested check did not hold; 130 stopped by Ctrl-C.
+3 a requested check did not hold; 130 stopped by Ctrl-C, 143 by SIGTERM (see `process`).
 """
 
 import re
@@ -15,6 +15,7 @@ from typing import NoReturn
 import typer
 
 from convneur.errors import ConfigError, InputError, OutputExistsError
+from convneur_cli.process import INTERRUPTED, interrupted
 
 __all__ = [
     "CHECK_FAILED",
@@ -22,13 +23,18 @@ __all__ = [
     "FAILED",
     "INTERRUPTED",
     "USAGE",
+    "StdoutClosed",
     "UsageError",
     "described",
     "existing_path",
     "reported",
 ]
 
-DONE, FAILED, USAGE, CHECK_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, USAGE, CHECK_FAILED = 0, 1, 2, 3
+
+
+class StdoutClosed(Exception):
+    """Whoever read stdout (head, less) went away: no error, and nothing more to say."""
 
 
 class UsageError(ValueError):
@@ -70,6 +76,12 @@ def _end(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def _interrupted(kept: str = "") -> NoReturn:
+    kept = kept or "files already written are whole, the others were not begun"
+    print(f"interrupted: {_one_line(kept)}", file=sys.stderr)
+    raise SystemExit(INTERRUPTED) from None  # a typer.Exit of this code is typer's own, for Ctrl-C outside a body
+
+
 @contextmanager
 def reported(*, debug: bool, options: Mapping[str, str]) -> Iterator[None]:
     """Run a command's body; turn what it raises into one line and the contract's exit code.
@@ -80,17 +92,15 @@ def reported(*, debug: bool, options: Mapping[str, str]) -> Iterator[None]:
         yield
     except (typer.Exit, typer.Abort):
         raise
-    except BrokenPipeError:
-        # The reader (head, less) went away: not an error. Keep the interpreter from complaining at exit.
-        sys.stderr.close()
+    except StdoutClosed:
         raise typer.Exit(DONE) from None
     except KeyboardInterrupt as stop:
-        kept = _as_typed(str(stop), options) or "files already written are whole, the others were not begun"
-        print(f"interrupted: {kept}", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None  # a typer.Exit of this code is typer's own, for Ctrl-C outside a body
+        _interrupted(_as_typed(str(stop), options))
     except Exception as error:
         if debug:
             traceback.print_exc()
+        if interrupted():  # where it was raised it became another error, as it does in an import
+            _interrupted(described(error, options) if isinstance(error, InputError) else "")
         if isinstance(error, InputError):
             _end(described(error, options), FAILED)
         if isinstance(error, ConfigError):

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from convneur.formats import to_json
 from convneur.progress import Advance
+from convneur_cli.errors import StdoutClosed
 
 if TYPE_CHECKING:
     from convneur.results import Result
@@ -49,6 +50,20 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:.3g}/s" if speed >= 1 else f"{1 / speed:.3g} s each", style="progress.data.speed")
 
 
+class _Out(Console):
+    """Rich's own answer to a reader that went away is exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise StdoutClosed
+
+
+class _Err(Console):
+    """Work is worth more than words about it: it goes on where nobody hears them."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Printer:
     """Where a command's words go, and the `Progress` that its work reports to.
 
@@ -60,8 +75,8 @@ class Printer:
         self.quiet = quiet
         piped = None if sys.stdout.isatty() else _PIPED_WIDTH
         # As typed: a net's name may hold what rich takes for markup or, as in zoo:B:, for an emoji.
-        self._out = Console(file=sys.stdout, width=piped, highlight=False, soft_wrap=True, markup=False, emoji=False)
-        self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        self._out = _Out(file=sys.stdout, width=piped, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        self._err = _Err(file=sys.stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
     def text(self, line: str = "") -> None:
         """A line of data for people; nothing under --json."""
@@ -120,7 +135,10 @@ class Printer:
     def json(self, value: Any) -> None:
         """The whole result, under --json only."""
         if self.as_json:
-            sys.stdout.write(to_json(value) + "\n")
+            try:
+                sys.stdout.write(to_json(value, encoding=sys.stdout.encoding or "utf-8") + "\n")
+            except BrokenPipeError:
+                raise StdoutClosed from None
 
     def note(self, line: str) -> None:
         """Something good to know (what was written where); silent under --quiet."""

@@ -1,13 +1,38 @@
 """Outputs are refused before the work begins."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from convneur.files import refuse_existing
 from convneur_cli.errors import UsageError
 
-__all__ = ["FIGURES", "check_outputs"]
+__all__ = ["FIGURES", "check_outputs", "refuse_inputs"]
 
 FIGURES = (".png", ".svg", ".pdf")
+_OUTPUTS = ("output", "plot", "per_image", "report")
+
+
+def refuse_inputs(values: Mapping[str, Any], options: Mapping[str, str]) -> None:
+    """Raise UsageError for an output that is an input of the same command, which --force would overwrite.
+
+    Args: values: of a command, by parameter; options: how each is typed.
+    """
+    for output in (name for name in _OUTPUTS if values.get(name) is not None):
+        for name in values.keys() - set(_OUTPUTS):
+            if any(_same(path, values[output]) for path in _paths(values[name])):
+                raise UsageError(f"{options[output]} {values[output]}: is {options[name]} too; choose another name")
+
+
+def _paths(value: Any) -> Iterator[str | Path]:
+    yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, (str, Path)))
+
+
+def _same(path: str | Path, output: Path) -> bool:
+    try:
+        return output.is_file() and output.samefile(path)
+    except (OSError, ValueError):  # no path at all, or none that is there
+        return False
 
 
 def check_outputs(*outputs: tuple[str, Path | None, tuple[str, ...]], force: bool) -> None:

@@ -26,6 +26,7 @@ from scipy import ndimage
 from skimage import data, filters, morphology
 
 import convneur
+from convneur.data.images import read_photo
 
 SHIFT = (2, 3)  # pixels down and right
 DILATION = 3  # pixels on every side
@@ -111,8 +112,10 @@ def nuclei(coco: Path, split: str, wanted: int) -> Iterator[tuple[NDArray[np.uin
     listed = json.loads((coco / "annotations" / f"{split}.json").read_text(encoding="utf-8"))
     suited = []
     for image in listed["images"]:
-        pixels = np.asarray(Image.open(coco / "images" / split / image["file_name"]))
-        if pixels.shape == (SIDE, SIDE) and pixels.std() >= CONTRAST:  # two axes: greyscale
+        colours = read_photo(coco / "images" / split / image["file_name"], long_side=None).pixels
+        pixels = colours[..., 0]
+        grey = (colours == pixels[..., None]).all()
+        if grey and pixels.shape == (SIDE, SIDE) and pixels.std() >= CONTRAST:
             suited.append((image["id"], pixels))
     if len(suited) < wanted:
         raise ValueError(f"{split} has {len(suited)} such images, not {wanted}")

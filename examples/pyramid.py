@@ -6,11 +6,12 @@ python examples/pyramid.py [PHOTO]
 import sys
 
 import torch
-from skimage import data, io
+from skimage import data
 
 from convneur import VARIANTS, ConvNeur
+from convneur.data.images import read_photo
 
-photo = io.imread(sys.argv[1])[..., :3] if len(sys.argv) > 1 else data.chelsea()
+photo = read_photo(sys.argv[1], long_side=None).pixels if len(sys.argv) > 1 else data.chelsea()
 x = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
 
 torch.manual_seed(0)

@@ -27,7 +27,7 @@ ALLOWED = {
     "convneur.checkpoints": {
         "safetensors", "torch", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
         "convneur.variants"},
-    "convneur.data": {"PIL", "numpy", "convneur.errors"},
+    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
@@ -293,6 +293,21 @@ def test_a_command_is_short_and_imports_no_other(path: Path) -> None:
     assert not imports(path) & others
 
 
+def test_files_are_decoded_in_one_place() -> None:
+    """Where formats are named and headers judged first: `convneur/data/decoding.py`, and `labels.py` for arrays."""
+    calls = re.compile(r"\b(Image\.open|np\.load|numpy\.load|imread|TiffFile|plt\.imread)\(")
+    found = {
+        str(path.relative_to(ROOT)): sorted(set(calls.findall(path.read_text(encoding="utf-8"))))
+        for folder in ("convneur", "convneur_cli", "examples", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {path: names for path, names in found.items() if names} == {
+        "convneur/data/decoding.py": ["Image.open"],
+        "convneur/data/labels.py": ["np.load"],
+        "convneur/data/tiff.py": ["TiffFile"],
+    }
+
+
 def test_no_room_is_larger_than_a_fifth() -> None:
     lines: dict[str, int] = {}
     for folder in ("convneur", "convneur_cli"):
@@ -301,3 +316,22 @@ def test_no_room_is_larger_than_a_fifth() -> None:
             lines[room] = lines.get(room, 0) + len(path.read_text(encoding="utf-8").splitlines())
     total = sum(lines.values())
     assert {room: count for room, count in lines.items() if count > LARGEST_ROOM * total} == {}
+
+
+# Of the package's own files: the name is one of a list.
+READS_OWN_FILES = {"convneur/packaged.py", "convneur/training/settings.py"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "convneur").rglob("*.py")) + CLI_FILES, ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_path_is_made_of_a_name_by_output_path_alone(path: Path) -> None:
+    """What a name was read from may be anybody's: `folder / f"{name}.png"` can lead anywhere."""
+    if str(path.relative_to(ROOT)) in {"convneur/files.py", *READS_OWN_FILES}:
+        return
+    made = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.JoinedStr)
+    ]
+    assert made == []

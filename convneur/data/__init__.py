@@ -1,1 +1,1 @@
-"""Reading photos, label maps and pairs of them; no model."""
+"""Reading images, label maps and pairs of them; no model."""

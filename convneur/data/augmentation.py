@@ -34,8 +34,8 @@ class Augmentation:
 
     Args:
         crop: height and width of a view.
-        scale: with a label map: the range of the factor on the photo's sides; with a class: the range of the view's
-            share of the photo's area.
+        scale: with a label map: the range of the factor on the image's sides; with a class: the range of the view's
+            share of the image's area.
         flip: how often left and right are exchanged.
         colour: brightness, contrast and saturation are multiplied by up to 1 - colour and 1 + colour each.
         rand_augment: magnitude of RandAugment, 0 to 10; 0 leaves it out. Photos with a class only.
@@ -52,15 +52,15 @@ class Augmentation:
     def segmentation(
         self, pixels: Pixels, labels: LabelMap, random: np.random.Generator, ignore_index: int
     ) -> tuple[Pixels, LabelMap]:
-        """A view of a photo and its label map: scaled by a factor, cut, flipped, recoloured.
+        """A view of an image and its label map: scaled by a factor, cut, flipped, recoloured.
 
-        A photo that is smaller than the view after scaling is surrounded by the mean colour and `ignore_index`.
+        An image that is smaller than the view after scaling is surrounded by the mean colour and `ignore_index`.
         Args:    pixels: (H, W, 3); labels: (H, W).
         Returns: (h, w, 3), (h, w) of the view.
         """
         height, width = labels.shape
         factor = math.exp(random.uniform(math.log(self.scale[0]), math.log(self.scale[1])))
-        # The view's place and size in the scaled photo; what it covers of it, in the photo's own pixels, is `box`.
+        # The view's place and size in the scaled image; what it covers of it, in the image's own pixels, is `box`.
         rows, columns = (
             (min(side, max(round(size * factor), 1)), max(round(size * factor), 1))
             for side, size in zip(self.crop, (height, width), strict=True)
@@ -73,23 +73,23 @@ class Augmentation:
             (top + rows[0]) * height / rows[1],
         )
         size = (columns[0], rows[0])
-        photo = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, box)
+        image = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, box)
         view = np.asarray(Image.fromarray(_mode(labels)).resize(size, Image.Resampling.NEAREST, box))
         if size != (self.crop[1], self.crop[0]):
             corner = tuple(
                 int(random.integers(side - part + 1)) for side, part in zip(self.crop, view.shape, strict=True)
             )
             canvas = Image.new("RGB", (self.crop[1], self.crop[0]), _FILL)
-            canvas.paste(photo, (corner[1], corner[0]))
+            canvas.paste(image, (corner[1], corner[0]))
             around = np.full(self.crop, ignore_index, np.result_type(view.dtype, np.min_scalar_type(ignore_index)))
             around[corner[0] : corner[0] + view.shape[0], corner[1] : corner[1] + view.shape[1]] = view
-            photo, view = canvas, around
+            image, view = canvas, around
         if random.random() < self.flip:
-            photo, view = ImageOps.mirror(photo), view[:, ::-1]
-        return np.asarray(self._recoloured(photo, random)), view
+            image, view = ImageOps.mirror(image), view[:, ::-1]
+        return np.asarray(self._recoloured(image, random)), view
 
     def classification(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
-        """A random resized crop of a photo, flipped, recoloured, (h, w, 3). Args: pixels: (H, W, 3)."""
+        """A random resized crop of an image, flipped, recoloured, (h, w, 3). Args: pixels: (H, W, 3)."""
         height, width = pixels.shape[:2]
         for _ in range(_TRIES):
             area = height * width * random.uniform(*self.scale)
@@ -100,29 +100,29 @@ class Augmentation:
         else:
             h, w = min(height, round(width / _RATIO[0])), min(width, round(height * _RATIO[1]))
         top, left = int(random.integers(height - h + 1)), int(random.integers(width - w + 1))
-        photo = Image.fromarray(pixels).resize(
+        image = Image.fromarray(pixels).resize(
             (self.crop[1], self.crop[0]), Image.Resampling.BICUBIC, (left, top, left + w, top + h)
         )
         if random.random() < self.flip:
-            photo = ImageOps.mirror(photo)
+            image = ImageOps.mirror(image)
         if self.rand_augment:
-            photo = _rand_augment(photo, self.rand_augment, random)
-        view = np.array(self._recoloured(photo, random))
+            image = _rand_augment(image, self.rand_augment, random)
+        view = np.array(self._recoloured(image, random))
         if random.random() < self.erase:
             _erase(view, random)
         return view
 
-    def _recoloured(self, photo: Image.Image, random: np.random.Generator) -> Image.Image:
+    def _recoloured(self, image: Image.Image, random: np.random.Generator) -> Image.Image:
         if not self.colour:
-            return photo
+            return image
         enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
         for which in random.permutation(len(enhancers)):
-            photo = enhancers[which](photo).enhance(random.uniform(max(1 - self.colour, 0), 1 + self.colour))
-        return photo
+            image = enhancers[which](image).enhance(random.uniform(max(1 - self.colour, 0), 1 + self.colour))
+        return image
 
 
 def centre_view(pixels: Pixels, crop: tuple[int, int]) -> Pixels:
-    """The middle of a photo, 7/8 of what fits, at the size of a view: how a classifier is asked. (h, w, 3)."""
+    """The middle of an image, 7/8 of what fits, at the size of a view: how a classifier is asked. (h, w, 3)."""
     height, width = pixels.shape[:2]
     share = 0.875 * min(height / crop[0], width / crop[1])
     h, w = crop[0] * share, crop[1] * share
@@ -152,42 +152,42 @@ def _erase(view: Pixels, random: np.random.Generator) -> None:
 # two operations, each done half of the time, at a magnitude of N(9, 0.5) of 10; `share` is that magnitude over 10.
 
 
-def _rand_augment(photo: Image.Image, magnitude: float, random: np.random.Generator) -> Image.Image:
+def _rand_augment(image: Image.Image, magnitude: float, random: np.random.Generator) -> Image.Image:
     for which in random.choice(len(_OPERATIONS), 2):
         if random.random() < 0.5:
             share = float(np.clip(random.normal(magnitude, 0.5), 0, 10)) / 10
             sign = 1 if random.random() < 0.5 else -1
-            photo = _OPERATIONS[which](photo, share, sign)
-    return photo
+            image = _OPERATIONS[which](image, share, sign)
+    return image
 
 
-def _affine(photo: Image.Image, *matrix: float) -> Image.Image:
-    return photo.transform(photo.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=_FILL)
+def _affine(image: Image.Image, *matrix: float) -> Image.Image:
+    return image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=_FILL)
 
 
-def _solarize_add(photo: Image.Image, share: float) -> Image.Image:
+def _solarize_add(image: Image.Image, share: float) -> Image.Image:
     more = min(128, int(share * 110))
-    return photo.point([min(255, value + more) if value < 128 else value for value in range(256)] * 3)
+    return image.point([min(255, value + more) if value < 128 else value for value in range(256)] * 3)
 
 
-def _enhanced(kind: Callable[[Image.Image], ImageEnhance._Enhance], photo: Image.Image, step: float) -> Image.Image:
-    return kind(photo).enhance(max(0.1, 1 + 0.9 * step))
+def _enhanced(kind: Callable[[Image.Image], ImageEnhance._Enhance], image: Image.Image, step: float) -> Image.Image:
+    return kind(image).enhance(max(0.1, 1 + 0.9 * step))
 
 
 _OPERATIONS: tuple[Callable[[Image.Image, float, int], Image.Image], ...] = (
-    lambda photo, share, sign: ImageOps.autocontrast(photo),
-    lambda photo, share, sign: ImageOps.equalize(photo),
-    lambda photo, share, sign: ImageOps.invert(photo),
-    lambda photo, share, sign: photo.rotate(30 * share * sign, Image.Resampling.BILINEAR, fillcolor=_FILL),
-    lambda photo, share, sign: ImageOps.posterize(photo, max(4 - int(share * 4), 1)),
-    lambda photo, share, sign: ImageOps.solarize(photo, 256 - min(256, int(share * 256))),
-    lambda photo, share, sign: _solarize_add(photo, share),
-    lambda photo, share, sign: _enhanced(ImageEnhance.Color, photo, share * sign),
-    lambda photo, share, sign: _enhanced(ImageEnhance.Contrast, photo, share * sign),
-    lambda photo, share, sign: _enhanced(ImageEnhance.Brightness, photo, share * sign),
-    lambda photo, share, sign: _enhanced(ImageEnhance.Sharpness, photo, share * sign),
-    lambda photo, share, sign: _affine(photo, 1, 0.3 * share * sign, 0, 0, 1, 0),
-    lambda photo, share, sign: _affine(photo, 1, 0, 0, 0.3 * share * sign, 1, 0),
-    lambda photo, share, sign: _affine(photo, 1, 0, 0.45 * share * sign * photo.width, 0, 1, 0),
-    lambda photo, share, sign: _affine(photo, 1, 0, 0, 0, 1, 0.45 * share * sign * photo.height),
+    lambda image, share, sign: ImageOps.autocontrast(image),
+    lambda image, share, sign: ImageOps.equalize(image),
+    lambda image, share, sign: ImageOps.invert(image),
+    lambda image, share, sign: image.rotate(30 * share * sign, Image.Resampling.BILINEAR, fillcolor=_FILL),
+    lambda image, share, sign: ImageOps.posterize(image, max(4 - int(share * 4), 1)),
+    lambda image, share, sign: ImageOps.solarize(image, 256 - min(256, int(share * 256))),
+    lambda image, share, sign: _solarize_add(image, share),
+    lambda image, share, sign: _enhanced(ImageEnhance.Color, image, share * sign),
+    lambda image, share, sign: _enhanced(ImageEnhance.Contrast, image, share * sign),
+    lambda image, share, sign: _enhanced(ImageEnhance.Brightness, image, share * sign),
+    lambda image, share, sign: _enhanced(ImageEnhance.Sharpness, image, share * sign),
+    lambda image, share, sign: _affine(image, 1, 0.3 * share * sign, 0, 0, 1, 0),
+    lambda image, share, sign: _affine(image, 1, 0, 0, 0.3 * share * sign, 1, 0),
+    lambda image, share, sign: _affine(image, 1, 0, 0.45 * share * sign * image.width, 0, 1, 0),
+    lambda image, share, sign: _affine(image, 1, 0, 0, 0, 1, 0.45 * share * sign * image.height),
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the command line lists the presets, which hold colour table
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Colour", "ColourTable", "read_colour_table"]
+__all__ = ["Colour", "ColourTable", "colour_and_name", "read_colour_table"]
 
 Colour = tuple[int, int, int]
 
@@ -119,21 +119,28 @@ def read_colour_table(path: Path) -> ColourTable:
     return ColourTable(tuple(numbers), classes)
 
 
+def colour_and_name(line: str) -> tuple[Colour, str] | None:
+    """What a line of a colour table holds, the name empty where it has none; None: it is no such line."""
+    match = next((found for pattern in _LINES if (found := pattern.fullmatch(line))), None)
+    if match is None:
+        return None
+    return (int(match["red"]), int(match["green"]), int(match["blue"])), (match["name"] or "").strip("\"' ")
+
+
 def _text_entries(path: Path, text: str) -> Iterator[tuple[str, Sequence[int], str]]:
     heading = True
     for number, line in enumerate(text.splitlines(), start=1):
         content = line.partition("#")[0].strip()
         if not content:
             continue
-        match = next((found for pattern in _LINES if (found := pattern.fullmatch(content))), None)
-        if match is None and heading and not re.search(r"\d", content):
+        found = colour_and_name(content)
+        if found is None and heading and not re.search(r"\d", content):
             heading = False
             continue
-        if match is None:
+        if found is None:
             raise InputError(path, f"line {number}: {content[:40]!r} is not R G B and the name of a class")
         heading = False
-        colour = [int(match[part]) for part in ("red", "green", "blue")]
-        yield f"line {number}", colour, (match["name"] or "").strip("\"' ")
+        yield f"line {number}", *found
 
 
 def _json_entries(path: Path, text: str) -> Iterable[tuple[str, Sequence[int], str]]:

@@ -4,23 +4,28 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.data.images import read_photo
+from convneur.data.folders import name_of, nfc, some
+from convneur.data.image_folder import ImageFolder, images_under
+from convneur.data.images import read_photo, summed_notes
+from convneur.data.label_folder import LabelFolder
 from convneur.data.labels import LabelMap
-from convneur.data.pairs import find_pairs
-from convneur.data.photo_folder import PhotoFolder, photos_under
+from convneur.data.limits import MOST_UNNAMED_CLASSES
 from convneur.data.reading import Reading
 from convneur.data.shards import Member, class_number, samples, shards_of
+from convneur.data.templates import Template
 from convneur.errors import InputError
 
 __all__ = [
     "Example",
     "FoundExamples",
+    "Split",
     "Survey",
     "Task",
     "find_examples",
@@ -47,17 +52,36 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Split:
+    """The examples of one split, in the order of their names.
+
+    unpaired: images without a label map, which are left aside. unread: what else lies in the folders, in words.
+    """
+
+    examples: tuple[Example, ...]
+    unpaired: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    def warnings(self) -> list[str]:
+        """What is left aside, in words."""
+        if not self.unpaired:
+            return list(self.unread)
+        lone = f"{len(self.unpaired)} images without a label map are left out: {some(self.unpaired)}"
+        return [lone, *self.unread]
+
+
+@dataclass(frozen=True)
 class FoundExamples:
     """train, val: in the order of their names. names: of the classes, None if the files do not say.
 
-    val_from: what the validation is made of, for people. unpaired: images without a label map, which are left aside.
+    val_from: what the validation is made of, for people. warnings: what is left aside, in words.
     """
 
     train: tuple[Example, ...]
     val: tuple[Example, ...]
     names: tuple[str, ...] | None
     val_from: str
-    unpaired: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -65,31 +89,38 @@ class Survey:
     """What a look at every file gave.
 
     examples: those that can be read. failed: a line for each other. counts: pixels of each class, or images.
+    notes: what was chosen in reading images, see `Photo`. ignored: pixels that are ignored.
     """
 
     examples: tuple[Example, ...]
     failed: tuple[str, ...]
     counts: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    ignored: int = 0
 
 
-def find_examples(root: Path, task: Task, reading: Reading) -> FoundExamples:
+def find_examples(root: Path, task: Task, reading: Reading, *, follow_links: bool = False) -> FoundExamples:
     """The images under a folder, with their label maps or classes.
 
     Choice: segmentation `images/<split>/...` and `masks/<split>/...`, equal relative paths but for the suffix, names
         as the preset has them; classification `<split>/<class>/...`; either one as WebDataset shards (`shards_of`),
         `<key>.jpg` with `<key>.png` or with `<key>.cls`. Splits are `train` and `val`; without `val` it is what
         `held_out` takes from `train`.
+    Args:    follow_links: see `list_files`.
     Raises:  InputError: no such folders, a label map without an image, fewer than two images.
     """
-    names = _class_names(root, task) if task == "classification" else reading.preset.names if reading.preset else None
-    train, unpaired = _split(root, task, "train", reading, names)
+    names = reading.preset.names if reading.preset else None
+    if task == "classification":
+        names = _class_names(root, task, follow_links)
+    train = _split(root, task, "train", reading, names, follow_links)
     if has_split(root, task, "val"):
-        val, more = _split(root, task, "val", reading, names)
-        return FoundExamples(train, val, names, "split val", unpaired + more)
-    if len(train) < 2:
+        val = _split(root, task, "val", reading, names, follow_links)
+        both = Split((), train.unpaired + val.unpaired, train.unread + val.unread)
+        return FoundExamples(train.examples, val.examples, names, "split val", tuple(both.warnings()))
+    if len(train.examples) < 2:
         raise InputError(root, "one image; training needs a second one to validate on, or a split val")
-    kept, held = held_out(train)
-    return FoundExamples(kept, held, names, "a tenth of train, by a hash of the names", unpaired)
+    kept, held = held_out(train.examples)
+    return FoundExamples(kept, held, names, "a tenth of train, by a hash of the names", tuple(train.warnings()))
 
 
 def held_out(examples: Sequence[Example]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
@@ -104,7 +135,7 @@ def held_out(examples: Sequence[Example]) -> tuple[tuple[Example, ...], tuple[Ex
 
 def hash_of(name: str) -> int:
     """SHA-256 as a number below 2^256: chance that depends on nothing but the name."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16)
+    return int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16)
 
 
 def has_split(root: Path, task: Task, split: str) -> bool:
@@ -112,14 +143,12 @@ def has_split(root: Path, task: Task, split: str) -> bool:
     return bool(shards_of(root, split)) or (root / ("images" if task == "segmentation" else "") / split).is_dir()
 
 
-def find_split(root: Path, task: Task, split: str, reading: Reading) -> tuple[Example, ...]:
+def find_split(root: Path, task: Task, split: str, reading: Reading, *, follow_links: bool = False) -> Split:
     """The images of any split, such as `test`, in the order of their names; classes are those of `train`.
 
     Raises:  InputError: as `find_examples`.
     """
-    names = _class_names(root, task)
-    examples, _ = _split(root, task, split, reading, names)
-    return examples
+    return _split(root, task, split, reading, _class_names(root, task, follow_links), follow_links)
 
 
 def read_example(
@@ -127,13 +156,25 @@ def read_example(
 ) -> tuple[NDArray[np.uint8], LabelMap | int]:
     """The image, (H, W, 3) RGB, and its label map, (H, W), or class.
 
+    Args:   num_classes: None: the highest number that is found says how many there are.
     Raises: InputError: an unreadable file, sizes that differ, a label that is neither a class nor ignored.
     """
-    pixels = read_photo(example.image, long_side=None).pixels
+    pixels, target, _ = _read(example, reading, num_classes)
+    return pixels, target
+
+
+def _read(
+    example: Example, reading: Reading, num_classes: int | None
+) -> tuple[NDArray[np.uint8], LabelMap | int, tuple[str, ...]]:
+    """As `read_example`, and the notes of the image."""
+    photo = read_photo(example.image, long_side=None, max_pixels=reading.max_pixels)
+    pixels = photo.pixels
+    end = MOST_UNNAMED_CLASSES if num_classes is None else num_classes
+    more = "; if there are more, name them (`classes`)" if num_classes is None else ""
     if isinstance(example.target, int):
-        if num_classes is not None and example.target >= num_classes:
-            raise InputError(example.image, f"class {example.target} is none of 0 to {num_classes - 1}")
-        return pixels, example.target
+        if example.target >= end:
+            raise InputError(example.image, f"class {example.target} is none of 0 to {end - 1}{more}")
+        return pixels, example.target, photo.notes
     labels = reading.ground_truth(example.target)
     if labels.shape != pixels.shape[:2]:
         raise InputError(
@@ -142,15 +183,19 @@ def read_example(
         )
     seen = np.unique(labels)
     classes = seen[seen != reading.ignore_index] if reading.ignore_index is not None else seen
-    if classes.size and (classes[0] < 0 or (num_classes is not None and classes[-1] >= num_classes)):
-        wrong = [label for label in classes.tolist() if label < 0 or (num_classes and label >= num_classes)]
-        most = "" if num_classes is None else f" of 0 to {num_classes - 1}"
+    if classes.size and (classes[0] < 0 or classes[-1] >= end):
+        wrong = [label for label in classes.tolist() if not 0 <= label < end]
         raise InputError(
             example.target,
-            f"label {', '.join(map(str, wrong[:5]))} is none{most} and not the ignored one "
-            f"({reading.ignore_index}); check the preset, the classes and the ignored label",
+            f"label {', '.join(map(str, wrong[:5]))} is none of 0 to {end - 1} and not the ignored one "
+            f"({reading.ignore_index}); "
+            + (
+                "leave `ignore_index` out, and masks of 0 and 255 are read as classes 0 and 1"
+                if (wrong, reading.ignore_index, num_classes) == ([255], None, 2)
+                else f"check the preset, the classes and the ignored label{more}"
+            ),
         )
-    return pixels, labels
+    return pixels, labels, photo.notes
 
 
 def survey(
@@ -167,9 +212,9 @@ def survey(
     Raises: InputError: more than 1 % of the examples cannot be read.
     """
 
-    def look(example: Example) -> NDArray[np.int64] | str:
+    def look(example: Example) -> tuple[NDArray[np.int64], int, tuple[str, ...]] | str:
         try:
-            _, target = read_example(example, reading, num_classes)
+            _, target, notes = _read(example, reading, num_classes)
         except InputError as error:
             return str(error)
         except FileNotFoundError as error:
@@ -180,112 +225,136 @@ def survey(
             if reading.ignore_index is None or isinstance(target, int)
             else labels[labels != reading.ignore_index]
         )
-        return np.bincount(kept.ravel())
+        return np.bincount(kept.ravel().astype(np.int64)), labels.size - kept.size, notes
 
     good: list[Example] = []
     failed: list[str] = []
+    noted: list[tuple[str, tuple[str, ...]]] = []
     counts = np.zeros(num_classes or 1, np.int64)
+    ignored = 0
     with ThreadPoolExecutor(threads) as pool:
         for example, found in zip(examples, pool.map(look, examples), strict=True):
             if isinstance(found, str):
                 failed.append(found)
             else:
                 good.append(example)
-                counts = np.pad(counts, (0, max(len(found) - len(counts), 0)))
-                counts[: len(found)] += found
+                seen_here, left_out, notes = found
+                noted.append((example.name, notes))
+                counts = np.pad(counts, (0, max(len(seen_here) - len(counts), 0)))
+                counts[: len(seen_here)] += seen_here
+                ignored += left_out
             seen()
     if len(failed) > _MOST_FAILED * len(examples):
         raise InputError(
             None, f"{len(failed)} of {len(examples)} examples cannot be used, more than {_MOST_FAILED:.0%}: {failed[0]}"
         )
-    return Survey(tuple(good), tuple(failed), tuple(counts.tolist()))
+    return Survey(tuple(good), tuple(failed), tuple(counts.tolist()), tuple(summed_notes(noted)), ignored)
 
 
 def _split(
-    root: Path, task: Task, split: str, reading: Reading, names: Sequence[str] | None
-) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    root: Path, task: Task, split: str, reading: Reading, names: Sequence[str] | None, follow_links: bool
+) -> Split:
     if shards := shards_of(root, split):
         return _sharded(root, shards, task)
-    finder = _segmentation if task == "segmentation" else _classification
-    return finder(root, split, reading, names)
+    if task == "segmentation":
+        return _segmentation(root, split, reading, follow_links)
+    return _classification(root, split, names or (), follow_links)
 
 
-def _segmentation(
-    root: Path, split: str, reading: Reading, names: object
-) -> tuple[tuple[Example, ...], tuple[str, ...]]:
-    photos, masks = _folder(root / "images" / split), _folder(root / "masks" / split)
-    templates = [naming.template for naming in reading.preset.gt] if reading.preset else ["{stem}"]
-    # One folder given for both sides: what is wanted are the label maps by the names that images go by.
-    paired = find_pairs(masks, masks, pred_names=templates, gt_names=templates)
-    folder = PhotoFolder(photos)
+def _segmentation(root: Path, split: str, reading: Reading, follow_links: bool) -> Split:
+    folder, masks = _folder(root / "images" / split), _folder(root / "masks" / split)
+    namings = reading.preset.gt if reading.preset else ()
+    templates = [Template.of("name", naming.template) for naming in namings]
+    labels = LabelFolder(masks, templates, follow_links=follow_links)
+    images = ImageFolder(folder, follow_links=follow_links)
+    unread = tuple(dict.fromkeys([*images.listing.warnings(labels.files), *labels.warnings()]))
     examples = []
-    for pair in paired.pairs:
-        photo = folder.find(pair.name)
-        if photo is None:
-            raise InputError(pair.gt, f"no image {pair.name} under {photos}; names must be equal but for the suffix")
-        assert isinstance(pair.gt, Path)  # pages are made of it by `paged` alone
-        examples.append(Example(pair.name, photo, pair.gt))
+    for name, target in labels.files.items():
+        image = images.find(name)
+        if image is None:
+            problem = f"no image {name} under {folder} (the nearest is {images.nearest(name)}); names must be equal but"
+            raise InputError(target, "; ".join([f"{problem} for the suffix", *images.listing.warnings()]))
+        examples.append(Example(name, image, target))
     used = {example.image for example in examples}
-    return tuple(examples), tuple(str(path) for path in photos_under(photos) if path not in used)
+    return Split(tuple(examples), tuple(str(path) for path in images.listing.files if path not in used), unread)
 
 
-def _classification(
-    root: Path, split: str, reading: Reading, names: Sequence[str] | None
-) -> tuple[tuple[Example, ...], tuple[str, ...]]:
-    numbers = {name: number for number, name in enumerate(names or ())}
-    examples = []
-    for folder in _folders(_folder(root / split)):
-        if folder.name not in numbers:
+def _classification(root: Path, split: str, names: Sequence[str], follow_links: bool) -> Split:
+    place = _folder(root / split)
+    numbers = {nfc(name): number for number, name in enumerate(names)}
+    for folder in _folders(place, follow_links):
+        if nfc(folder.name) not in numbers:
             raise InputError(folder, f"no class of this name under {root / 'train'}; rename or remove it")
-        for photo in photos_under(folder):
-            name = photo.relative_to(root / split).with_suffix("").as_posix()
-            examples.append(Example(name, photo, numbers[folder.name]))
+    found = images_under(place, follow_links=follow_links)
+    examples = []
+    classless = []
+    for image in found.files:
+        name = name_of(image, place)
+        number = numbers.get(name.partition("/")[0]) if "/" in name else None
+        if number is None:
+            classless.append(image)
+        else:
+            examples.append(Example(name, image, number))
     if not examples:
-        raise InputError(root / split, "no image in its class folders")
-    return tuple(sorted(examples, key=lambda example: example.name)), ()
+        raise InputError(place, "; ".join(["no image in its class folders", *found.warnings()]))
+    unread = found.warnings()
+    if classless:
+        unread.append(f"{place}: {len(classless)} images lie in no class folder and are left out: {some(classless)}")
+    return Split(tuple(sorted(examples, key=lambda example: example.name)), unread=tuple(unread))
 
 
-_PHOTOS = ("jpg", "jpeg", "webp", "png")  # in a shard; of a segmentation the png is the label map
+_IMAGES = ("jpg", "jpeg", "webp", "png")  # in a shard; of a segmentation the png is the label map
 
 
-def _sharded(root: Path, shards: Sequence[Path], task: Task) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+def _sharded(root: Path, shards: Sequence[Path], task: Task) -> Split:
     examples = []
     unpaired = []
     dense = task == "segmentation"
     for shard in shards:
         place = shard.relative_to(root).with_suffix("").as_posix()  # keys may begin anew in each shard
         for key, members in samples(shard):
-            photo = next((members[kind] for kind in _PHOTOS[: 3 if dense else 4] if kind in members), None)
+            key = PurePosixPath(key).as_posix()  # as tar has them: ./key
+            image = next((members[kind] for kind in _IMAGES[: 3 if dense else 4] if kind in members), None)
             shown = members.get("png" if dense else "cls")
-            if photo and shown:
+            if image and shown:
                 target = shown if dense else class_number(shown)
-                examples.append(Example(f"{place}/{key}", photo, target))
+                examples.append(Example(f"{place}/{key}", image, target))
             elif shown:
                 raise InputError(shown, f"no image {key}.jpg in this shard")
-            elif photo:
-                unpaired.append(str(photo))
+            elif image:
+                unpaired.append(str(image))
     if not examples:
         raise InputError(shards[0], f"no example in it; {_SHARDS}")
-    return tuple(sorted(examples, key=lambda example: example.name)), tuple(unpaired)
+    examples.sort(key=lambda example: example.name)
+    for one, other in pairwise(examples):
+        if one.name == other.name:
+            raise InputError(one.image, f"and {other.image}: one key; name each sample once")
+    return Split(tuple(examples), tuple(unpaired))
 
 
 _SHARDS = "a shard has <key>.jpg with <key>.png for segmentation, with <key>.cls for classification"
 
 
-def _class_names(root: Path, task: Task) -> tuple[str, ...] | None:
+def _class_names(root: Path, task: Task, follow_links: bool) -> tuple[str, ...] | None:
     """Shards have numbers of classes, no names."""
-    return None if task == "segmentation" or shards_of(root, "train") else _class_folders(root)
-
-
-def _class_folders(root: Path) -> tuple[str, ...]:
-    names = tuple(folder.name for folder in _folders(_folder(root / "train")))
+    if task == "segmentation" or shards_of(root, "train"):
+        return None
+    names = tuple(folder.name for folder in _folders(_folder(root / "train"), follow_links))
     if len(names) < 2:
-        raise InputError(root / "train", f"{len(names)} class folders; classification needs two, a folder per class")
+        links = "" if follow_links else "; links to folders are followed with `follow_links`"
+        raise InputError(
+            root / "train", f"{len(names)} class folders; classification needs two, a folder per class{links}"
+        )
     return names
 
 
-def _folders(place: Path) -> Iterable[Path]:
-    return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+def _folders(place: Path, follow_links: bool) -> Iterable[Path]:
+    """Those of classes, by name."""
+    return sorted(
+        path
+        for path in place.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and (follow_links or not path.is_symlink())
+    )
 
 
 def _folder(path: Path) -> Path:

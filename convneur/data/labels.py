@@ -1,42 +1,47 @@
 """Label maps from files: one class id per pixel, exactly as stored."""
 
-import warnings
 import zipfile
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import ImageFile, TiffImagePlugin, UnidentifiedImageError
 
+from convneur.data.decoding import LABEL_FORMATS, StoredFile, faults_named, frames_of, layout_of, opened_image
+from convneur.data.limits import MAX_PIXELS, check_pixels
 from convneur.data.shards import Member
-from convneur.data.stacks import Page
+from convneur.data.tiff import read_integers
 from convneur.errors import InputError
 
 __all__ = ["LABEL_SUFFIXES", "LabelFile", "LabelMap", "read_label_map", "read_label_map_or_colours", "resized"]
 
 LabelMap = NDArray[np.integer[Any]]
-LabelFile = Path | Member | Page
+LabelFile = StoredFile
 
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 
-# Pillow stretches grey PNGs of 2 and 4 bits to 0..255; labels are wanted as stored. Layouts that it inverts or
-# reorders are not in here.
-_STRETCHED = {"1": 1, "L": 1, "L;2": 85, "L;4": 17}
-_MOST_PIXELS = 1 << 28  # an array file may promise more than memory holds; images have Pillow's own limit
+# Pillow stretches grey images of 2 and 4 bits to 0..255; labels are wanted as stored.
+_STRETCH = {"1": 1, "L": 1, "L;2": 85, "L;4": 17}
+# By SampleFormat and BitsPerSample: what Pillow gives as numbers of another sign.
+_STORED_AS = {(2, 8): np.int8, (1, 32): np.uint32}
+_BITS, _SAMPLE_FORMAT = 258, 339
+_LOSSY = ("jpeg", "tiff_jpeg", "webp")
 
 
-def read_label_map(path: str | LabelFile) -> LabelMap:
+def read_label_map(path: str | LabelFile, *, max_pixels: int = MAX_PIXELS) -> LabelMap:
     """The label map in a file.
 
     Choice: a palette image gives its indices, whatever their colours (VOC, ADE20K); grey images of 1 to 16 bits give
-        their values as stored, unscaled; TIFF also 32-bit integers; NPY the array, NPZ the only array in it. Nothing
-        is converted: what does not hold exactly one whole number per pixel is refused.
-    Args:    path: a file with one of `LABEL_SUFFIXES`, or a page of one (`stacks.pages_of`).
+        their values as stored, unscaled and not inverted where 0 is white; TIFF integers of any type; NPY the array,
+        NPZ the only array in it. Nothing is converted: what does not hold exactly one whole number per pixel is
+        refused.
+    Args:    path: a file with one of `LABEL_SUFFIXES`, or a page of one (`stacks.pages_of`). max_pixels: more are
+                refused by the file's header, before anything is decoded.
     Returns: (H, W) of the file's integer type.
     Raises:  InputError: another kind of file, colours, floats, several pages, or a damaged file.
     """
-    labels = read_label_map_or_colours(path)
+    labels = read_label_map_or_colours(path, max_pixels=max_pixels)
     if labels.ndim == 3:
         raise InputError(
             path,
@@ -46,7 +51,7 @@ def read_label_map(path: str | LabelFile) -> LabelMap:
     return labels
 
 
-def read_label_map_or_colours(path: str | LabelFile) -> LabelMap:
+def read_label_map_or_colours(path: str | LabelFile, *, max_pixels: int = MAX_PIXELS) -> LabelMap:
     """As `read_label_map`, but an opaque RGB picture of 8 bits is no error.
 
     Returns: (H, W) of the file's integer type, or (H, W, 3) uint8 as stored, for a colour table to translate.
@@ -55,21 +60,13 @@ def read_label_map_or_colours(path: str | LabelFile) -> LabelMap:
     suffix = path.suffix.lower()
     if suffix not in LABEL_SUFFIXES:
         raise InputError(path, f"not a label map; give a file that ends in {', '.join(LABEL_SUFFIXES)}")
-    try:
+    with faults_named(path, again="write it again"):
         if (path.size if isinstance(path, Member) else path.stat().st_size) == 0:
             raise InputError(path, "is empty (0 bytes); write it again")
-        labels = _read_array(path) if isinstance(path, Path) and suffix in (".npy", ".npz") else _read_image(path)
-    except InputError:
-        raise
-    except PermissionError:
-        raise InputError(path, "no permission to read it") from None
-    except FileNotFoundError:
-        raise InputError(path, "no such file") from None
-    except MemoryError:
-        raise InputError(path, "not enough memory to decode it") from None
-    except Exception as error:
-        # Damaged files make decoders raise almost anything: OSError, SyntaxError, ValueError, struct.error, zlib.error.
-        raise InputError(path, f"damaged or cut short ({error}); write it again") from None
+        if isinstance(path, Path) and suffix in (".npy", ".npz"):
+            labels = _read_array(path, max_pixels)
+        else:
+            labels = _read_image(path, max_pixels)
     if labels.size == 0:
         raise InputError(path, "has no pixels")
     return labels
@@ -88,28 +85,26 @@ def resized(labels: LabelMap, shape: tuple[int, int]) -> LabelMap:
     return labels[rows[:, None], columns]
 
 
-def _read_image(path: LabelFile) -> LabelMap:
+def _read_image(path: LabelFile, max_pixels: int) -> LabelMap:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd tags are no concern, nor is the size, which is checked here
-            with path.open("rb") as opened, Image.open(opened, formats=("PNG", "TIFF")) as image:
-                if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-                    raise Image.DecompressionBombError
-                return _labels(path, image)
+        with opened_image(path, LABEL_FORMATS, max_pixels=max_pixels) as image:
+            return _labels(path, image)
     except UnidentifiedImageError:
-        raise InputError(path, "not a PNG or TIFF image") from None
-    except Image.DecompressionBombError:
-        raise InputError(path, f"more than {Image.MAX_IMAGE_PIXELS} pixels, too many to decode safely") from None
+        labels = read_integers(path, max_pixels)
+        if labels is None:
+            raise InputError(path, "not a PNG or TIFF image") from None
+        return labels
 
 
 def _labels(path: LabelFile, image: ImageFile.ImageFile) -> LabelMap:
-    if not isinstance(path, Page) and getattr(image, "n_frames", 1) > 1:
+    if frames_of(path, image) > 1:
         raise InputError(path, "has several pages; write one label map per file")
     if image.mode == "F":
         raise InputError(path, "holds floating-point values; write class ids as whole numbers")
-    layout = image.tile[0].args if image.tile else image.mode
-    layout = layout[0] if isinstance(layout, tuple) else layout
-    if image.mode in ("RGB", "RGBA") and "16" not in str(layout):
+    if image.info.get("compression") in _LOSSY:
+        raise InputError(path, "is compressed with loss, which changes class ids; write it with deflate or as PNG")
+    layout = layout_of(image)
+    if image.mode in ("RGB", "RGBA") and "16" not in layout:
         pixels = np.asarray(image)
         if pixels.shape[2] == 3 or pixels[..., 3].min() == 255:
             return pixels[..., :3]
@@ -119,44 +114,81 @@ def _labels(path: LabelFile, image: ImageFile.ImageFile) -> LabelMap:
             f"holds colours ({image.mode}), not class ids; write one id per pixel as a grey or palette image, "
             "or opaque RGB of 8 bits for a colour table",
         )
-    if image.mode in ("1", "L") and layout not in _STRETCHED:
-        raise InputError(path, f"unusual grey values ({layout}); write the class ids as an 8-bit PNG")
-    labels = _whole(np.asarray(image))
-    stretched = _STRETCHED.get(str(layout), 1)
-    return labels // np.uint8(stretched) if stretched > 1 else labels
+    return _as_stored(path, image, layout)
 
 
-def _read_array(path: Path) -> LabelMap:
+def _as_stored(path: LabelFile, image: ImageFile.ImageFile, layout: str) -> LabelMap:
+    """The numbers in the file, where Pillow stretches them, inverts them or takes them for others."""
+    depth, _, order = layout.partition(";")
+    if image.mode in ("1", "L"):
+        depth += f";{bits}" if (bits := order.strip("IR")) else ""  # I: 0 is white. R: first bit last, as Pillow reads
+        if depth not in _STRETCH:
+            raise InputError(path, f"unusual grey values ({layout}); write the class ids as an 8-bit PNG")
+    # Pillow swaps the bytes of signed numbers that libtiff has swapped before.
+    swapped = order in ("16BS", "32BS") and image.tile[0].codec_name == "libtiff"
+    labels: NDArray[Any] = _whole(np.asarray(image))
+    if swapped:
+        kind = np.int16 if order == "16BS" else np.int32
+        labels = np.asarray(labels.astype(kind).byteswap())
+    if image.mode in ("1", "L"):
+        if "I" in order:
+            labels = np.uint8(1 if image.mode == "1" else 255) - labels
+        if _STRETCH[depth] > 1:
+            labels = labels // np.uint8(_STRETCH[depth])
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        form, bits_stored = (image.tag_v2.get(tag, (1,))[0] for tag in (_SAMPLE_FORMAT, _BITS))
+        stored = _STORED_AS.get((form, bits_stored))
+        if stored is not None:
+            labels = labels.view(stored)
+    return labels
+
+
+def _read_array(path: Path, max_pixels: int) -> LabelMap:
     if path.suffix.lower() == ".npy":
         with path.open("rb") as file:
-            _check_header(path, file)
+            _check_header(path, file, max_pixels)
         # Mapped first, since a header that promises more than the file holds would be allocated before it is read.
         return _whole(np.array(np.load(path, mmap_mode="r", allow_pickle=False)))
     with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        if len(names) != 1:
-            listed = ", ".join(name.removesuffix(".npy") for name in names[:5]) or "none"
-            raise InputError(path, f"holds {len(names)} arrays ({listed}); write one label map per file")
-        with archive.open(names[0]) as file:
-            _check_header(path, file)
-    with np.load(path, allow_pickle=False) as arrays:
-        return _whole(arrays[names[0].removesuffix(".npy")])
+        members = archive.infolist()
+        if len(members) != 1:
+            listed = ", ".join(member.filename.removesuffix(".npy") for member in members[:5]) or "none"
+            raise InputError(path, f"holds {len(members)} arrays ({listed}); write one label map per file")
+        # Python unpacks the other kinds by the block, whatever a block holds.
+        if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(path, "packed in a way that NumPy does not write; write it again with numpy.savez")
+        with archive.open(members[0]) as file:
+            _check_header(path, file, max_pixels)
+        with archive.open(members[0]) as file:
+            return _whole(np.lib.format.read_array(file, allow_pickle=False))
 
 
-def _check_header(path: Path, file: IO[bytes]) -> None:
+def _check_header(path: Path, file: IO[bytes], max_pixels: int) -> None:
     """Refuse an array by its header, before anything of it is read."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
     size = "x".join(map(str, shape)) or "a single value"
+    if len(shape) == 3 and dtype.kind in "buif" and (mend := _of_three_axes(shape)):
+        raise InputError(path, f"is {size}; a label map has two axes, height and width; {mend}")
     if dtype.kind not in "bui":
         raise InputError(
-            path, f"holds {dtype}, not class ids; write whole numbers (of scores take the argmax over classes)"
+            path,
+            f"holds {str(dtype)[:80]}, not class ids; write whole numbers (of scores take the argmax over classes)",
         )
     if len(shape) != 2:
         raise InputError(path, f"is {size}; a label map has two axes, height and width")
-    if shape[0] * shape[1] > _MOST_PIXELS:
-        raise InputError(path, f"is {size}, more than {_MOST_PIXELS} pixels, too many to read safely")
+    check_pixels(path, *shape, max_pixels)
+
+
+def _of_three_axes(shape: tuple[int, ...]) -> str | None:
+    """How an array of three axes becomes a label map; None where none of them can be classes."""
+    axis = min((0, 2), key=lambda each: shape[each])
+    if shape[axis] == 1:
+        return f"remove the axis of length 1 (labels.squeeze({axis}))"
+    if shape[axis] > min(shape[1], shape[2 - axis]):
+        return None
+    return f"of scores or one-hot maps of {shape[axis]} classes take the argmax (labels.argmax({axis}))"
 
 
 def _whole(labels: NDArray[Any]) -> LabelMap:

@@ -1,4 +1,4 @@
-"""Masks of what a photo shows: object, background, or neither, from label maps and binary pictures."""
+"""Masks of what an image shows: object, background, or neither, from label maps and binary pictures."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convneur.data.folders import nfc
+from convneur.data.label_folder import LabelFolder
 from convneur.data.labels import read_label_map_or_colours
-from convneur.data.pairs import label_files
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
 
 __all__ = ["MaskFolder", "as_mask", "read_mask"]
@@ -16,15 +18,15 @@ __all__ = ["MaskFolder", "as_mask", "read_mask"]
 _VOID = 255
 
 
-def read_mask(path: str | Path) -> NDArray[np.int8]:
+def read_mask(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.int8]:
     """The mask in a file: 1 object, 0 background, -1 void; see `as_mask`.
 
     Choice: RGB whose three channels are equal is read as grey.
-    Args:    path: as `read_label_map` takes it.
+    Args:    path, max_pixels: as `read_label_map` takes them.
     Returns: (H, W).
     Raises:  InputError: as `read_label_map`; colours.
     """
-    labels = read_label_map_or_colours(path)
+    labels = read_label_map_or_colours(path, max_pixels=max_pixels)
     if labels.ndim == 3:
         if (labels != labels[..., :1]).any():
             raise InputError(path, "holds colours, no mask; write one value per pixel, 0 for the background")
@@ -53,28 +55,35 @@ def as_mask(labels: NDArray[Any]) -> NDArray[np.int8]:
 
 
 class MaskFolder:
-    """The masks under a folder, found by the names of photos.
+    """The masks under a folder, found by the names of images.
 
     Choice: the same relative path without suffix; else the same file name, if one mask alone has it.
     Raises: InputError: no label map in the folder, or two of one name.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, follow_links: bool = False) -> None:
         self.folder = folder
-        self._by_path = label_files(folder)
+        self._labels = LabelFolder(folder, follow_links=follow_links)
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
-        for path in self._by_path.values():
-            self._by_stem[path.stem].append(path)
+        for name, path in self._labels.files.items():
+            self._by_stem[Path(name).name].append(path)
+
+    def warnings(self) -> list[str]:
+        """What lies there and is not read, in words."""
+        return self._labels.warnings()
 
     def find(self, name: str) -> Path:
-        """The mask of a photo, named by its relative path without suffix.
+        """The mask of an image, named by its relative path without suffix.
 
         Raises: InputError: there is none, or several have the name.
         """
-        if name in self._by_path:
-            return self._by_path[name]
+        name = nfc(name)
+        if name in self._labels.files:
+            return self._labels.files[name]
         found = self._by_stem.get(Path(name).name, [])
         if len(found) != 1:
-            what = "no mask" if not found else f"{len(found)} masks"
-            raise InputError(self.folder, f"{what} named {name}; a mask needs its photo's name but for the suffix")
+            near = f"no mask named {name} (the nearest is {self._labels.nearest(name)})"
+            what = near if not found else f"{len(found)} masks named {name}"
+            problem = f"{what}; a mask needs its image's name but for the suffix"
+            raise InputError(self.folder, "; ".join([problem, *self.warnings()]))
         return found[0]

@@ -3,17 +3,18 @@
 import csv
 import dataclasses
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from convneur.data.labels import LABEL_SUFFIXES
+from convneur.data.folders import file_of, nfc, some
+from convneur.data.label_folder import LabelFolder
 from convneur.data.stacks import STACK_SUFFIXES, Page, pages_of
+from convneur.data.templates import Template, template_hint
 from convneur.errors import ConfigError, InputError
 
-__all__ = ["Pair", "Pairing", "find_pairs", "label_files", "listed_pairs", "paged", "paired_files"]
+__all__ = ["Pair", "Pairing", "find_pairs", "listed_pairs", "paged", "paired_files"]
 
 Missing = Literal["error", "skip"]
 
@@ -38,12 +39,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """pairs: by name. without_pred, without_gt: names that one side lacks. links: that lead out of a folder."""
+    """pairs: by name. without_pred, without_gt: names that one side lacks. unread: what else lies there, in words."""
 
     pairs: tuple[Pair, ...]
-    without_pred: tuple[str, ...]
-    without_gt: tuple[str, ...]
-    links: tuple[Path, ...]
+    without_pred: tuple[str, ...] = ()
+    without_gt: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def find_pairs(
@@ -53,20 +54,21 @@ def find_pairs(
     missing: Missing = "error",
     pred_names: Sequence[str] = ("{stem}",),
     gt_names: Sequence[str] = ("{stem}",),
+    follow_links: bool = False,
 ) -> Pairing:
     """Pair predictions with ground truth: two files as they are, two folders by what their names have in common.
 
-    Choice: only files with a suffix of a label map count, at any depth; hidden ones do not, nor links that lead out of
-        the folder. A template says what a relative path without suffix looks like: `{stem}_gtFine_labelIds`; `**/` at
-        its beginning leaves folders out of the comparison. Of several templates a file takes the first that fits; of
-        files with one stem the one with the earlier template counts. A prediction without a ground truth is left aside.
+    Choice: a prediction without a ground truth is left aside.
     Args:    pred, gt: two files or two folders; missing: what a ground truth without a prediction is; pred_names,
-        gt_names: templates of the names.
+        gt_names: templates of the names, see `LabelFolder`; follow_links: see `list_files`.
     Returns: the pairs in the order of their names.
     Raises:  InputError: a ground truth without a prediction unless skipped, no pair at all, an empty folder, two files
         of one name. ConfigError: a file and a folder, a template without `{stem}`.
     """
-    patterns = [_pattern("pred_name", each) for each in pred_names], [_pattern("gt_name", each) for each in gt_names]
+    templates = (
+        [Template.of("pred_name", each) for each in pred_names],
+        [Template.of("gt_name", each) for each in gt_names],
+    )
     if pred.is_dir() != gt.is_dir():
         raise ConfigError(
             "predictions",
@@ -74,20 +76,38 @@ def find_pairs(
             value=f"{pred} and {gt}",
         )
     if not pred.is_dir():
-        return Pairing((Pair(_text(gt.with_suffix("").name), pred, gt),), (), (), ())
-    preds, pred_links = _label_files(pred, patterns[0], pred_names)
-    gts, gt_links = _label_files(gt, patterns[1], gt_names)
-    without_pred = tuple(name for name in gts if name not in preds)
-    if without_pred and (missing == "error" or len(without_pred) == len(gts)):
-        skip = "" if len(without_pred) == len(gts) else ', or `missing="skip"` leaves these out'
-        links = f"; {len(pred_links)} links that lead elsewhere are not followed" if pred_links else ""
-        raise InputError(
-            pred,
-            f"no prediction for {len(without_pred)} of {len(gts)} ground truths ({_some(without_pred)}); names "
-            f"must be equal but for the suffix{skip}{links}",
-        )
-    pairs = tuple(Pair(name, preds[name], path) for name, path in gts.items() if name in preds)
-    return Pairing(pairs, without_pred, tuple(name for name in preds if name not in gts), pred_links + gt_links)
+        return Pairing((Pair(nfc(gt.with_suffix("").name), pred, gt),))
+    preds, gts = (
+        LabelFolder(folder, given, follow_links=follow_links)
+        for folder, given in zip((pred, gt), templates, strict=True)
+    )
+    without_pred = tuple(name for name in gts.files if name not in preds.files)
+    if without_pred and (missing == "error" or len(without_pred) == len(gts.files)):
+        raise InputError(pred, _no_partner(preds, gts, without_pred))
+    pairs = tuple(Pair(name, preds.files[name], path) for name, path in gts.files.items() if name in preds.files)
+    unread = dict.fromkeys([*preds.warnings(), *gts.warnings()])
+    return Pairing(pairs, without_pred, tuple(name for name in preds.files if name not in gts.files), tuple(unread))
+
+
+def _no_partner(preds: LabelFolder, gts: LabelFolder, names: Sequence[str]) -> str:
+    """What to do about ground truths without a prediction."""
+    none = len(names) == len(gts.files)
+    problem = f"no prediction for {len(names)} of {len(gts.files)} ground truths ({some(names)})"
+    near = preds.nearest(names[0])
+    if near.casefold() == names[0].casefold():
+        problem += f"; {near} differs from {names[0]} in upper and lower case, rename one of them"
+    else:
+        problem += f"; the name nearest to {names[0]} is {near}"
+    hint = template_hint(preds.names, gts.names, (preds.templates, gts.templates), pairs=len(gts.files) - len(names))
+    links = [line.removeprefix(f"{preds.folder}: ") for line in preds.listing.warnings() if "`follow_links`" in line]
+    return "; ".join(
+        [
+            problem,
+            hint or "say how files are named with `pred_name` and `gt_name`, or list the pairs in a file, `listed`",
+            *([] if none else ['`missing="skip"` leaves these out']),
+            *links,
+        ]
+    )
 
 
 def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error") -> Pairing:
@@ -111,7 +131,7 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
         parts = [part.strip() for part in (line.split("\t") if "\t" in line else next(csv.reader([line])))]
         if len(parts) != 2 or not all(parts):
             raise InputError(file, f"line {number}: give a prediction, a tab or comma, and its ground truth")
-        name, made, true = _text(Path(parts[1]).with_suffix("").as_posix()), pred / parts[0], gt / parts[1]
+        name, made, true = _name(parts[1]), file_of(pred, parts[0]), file_of(gt, parts[1])
         if name in pairs or name in without_pred:
             raise InputError(file, f"line {number}: {name} is listed before; list it once")
         if not true.is_file():
@@ -124,7 +144,7 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
             without_pred.append(name)
     if not pairs:
         raise InputError(file, "lists no pair of files that exist; write two paths per line")
-    return Pairing(tuple(pairs.values()), tuple(without_pred), (), ())
+    return Pairing(tuple(pairs.values()), tuple(without_pred))
 
 
 def paired_files(preds: Sequence[Path], gts: Sequence[Path]) -> Pairing:
@@ -139,11 +159,11 @@ def paired_files(preds: Sequence[Path], gts: Sequence[Path]) -> Pairing:
     root = Path(os.path.commonpath(folders))
     pairs: dict[str, Pair] = {}
     for pred, gt, folder in zip(preds, gts, folders, strict=True):
-        name = _text((folder / gt.name).relative_to(root).with_suffix("").as_posix())
+        name = _name((folder / gt.name).relative_to(root))
         if name in pairs:
             raise InputError(None, f"{pairs[name].gt} and {gt}: both would be named {name}; list each once")
         pairs[name] = Pair(name, pred, gt)
-    return Pairing(tuple(pairs.values()), (), (), ())
+    return Pairing(tuple(pairs.values()))
 
 
 def paged(pairing: Pairing) -> Pairing:
@@ -189,71 +209,5 @@ def _count(path: Path, pages: Sequence[Page]) -> str:
     return f"{len(pages)} pages" if len(pages) > 1 else "1 page"
 
 
-def label_files(folder: Path) -> dict[str, Path]:
-    """The label maps under a folder by relative path without suffix, chosen as `find_pairs` chooses them.
-
-    Raises: InputError: no label map in it, or two files of one name.
-    """
-    return _label_files(folder, [_pattern("name", "{stem}")], ["{stem}"])[0]
-
-
-def _pattern(setting: str, template: str) -> re.Pattern[str]:
-    before, stem, after = template.partition("{stem}")
-    if not stem or "{" in before + after:
-        raise ConfigError(setting, "must hold {stem} once, such as {stem}_gtFine_labelIds", value=template)
-    anywhere = before.startswith("**/")
-    after = after[: -len(suffix)] if (suffix := Path(after).suffix.lower()) in LABEL_SUFFIXES else after
-    start = "(?:.*/)?" if anywhere else ""
-    stem = "[^/]+" if anywhere else ".+"
-    return re.compile(f"{start}{re.escape(before.removeprefix('**/'))}(?P<stem>{stem}){re.escape(after)}")
-
-
-def _label_files(
-    folder: Path, patterns: Sequence[re.Pattern[str]], templates: Sequence[str]
-) -> tuple[dict[str, Path], tuple[Path, ...]]:
-    """Label maps under a folder, stem -> path in the order of the stems, and links left out."""
-    root = folder.resolve()
-    files: dict[str, tuple[int, Path]] = {}
-    left_out: list[Path] = []
-    seen = 0
-    for place, folders, names in os.walk(folder, onerror=_unreadable):
-        # os.walk does not enter links to folders, which may lead in circles.
-        left_out += [Path(place) / name for name in folders if (Path(place) / name).is_symlink()]
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(place) / name
-            if name.startswith(".") or path.suffix.lower() not in LABEL_SUFFIXES:
-                continue
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
-                left_out.append(path)
-                continue
-            seen += 1
-            key = _text(path.relative_to(folder).with_suffix("").as_posix())
-            fits = ((rank, fit["stem"]) for rank, pattern in enumerate(patterns) if (fit := pattern.fullmatch(key)))
-            rank, stem = next(fits, (len(patterns), ""))
-            if rank == len(patterns):
-                continue
-            earlier, other = files.get(stem, (len(patterns), path))
-            if earlier == rank:
-                raise InputError(None, f"{other} and {path}: equal names but for the suffix; keep one of them")
-            if rank < earlier:
-                files[stem] = rank, path
-    if not files:
-        found = f"; {len(left_out)} links that lead elsewhere are not followed" if left_out else ""
-        if seen:
-            raise InputError(folder, f"none of its {seen} label maps is named {' or '.join(templates)}{found}")
-        raise InputError(folder, f"no label map in it (a file that ends in {', '.join(LABEL_SUFFIXES)}){found}")
-    return {stem: path for stem, (_, path) in sorted(files.items())}, tuple(sorted(left_out))
-
-
-def _unreadable(error: OSError) -> None:
-    raise InputError(error.filename, f"cannot be read ({error.strerror})") from None
-
-
-def _text(name: str) -> str:
-    """A name that can be printed and written: bytes that are no UTF-8 become escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+def _name(path: str | Path) -> str:
+    return nfc(Path(path).with_suffix("").as_posix())

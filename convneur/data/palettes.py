@@ -1,8 +1,9 @@
 """The colours that a palette image brings along for its classes."""
 
-from PIL import Image
+import sys
 
 from convneur.data.colours import Colour
+from convneur.data.decoding import LABEL_FORMATS, opened_image
 from convneur.data.labels import LabelFile
 
 __all__ = ["palette_of"]
@@ -16,9 +17,10 @@ def palette_of(path: LabelFile) -> tuple[Colour, ...] | None:
     if path.suffix.lower() not in (".png", ".tif", ".tiff"):
         return None
     try:
-        with path.open("rb") as file, Image.open(file, formats=("PNG", "TIFF")) as image:
+        # Of any size: no pixel is decoded.
+        with opened_image(path, LABEL_FORMATS, max_pixels=sys.maxsize) as image:
             flat = image.getpalette("RGB") if image.mode == "P" else None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # whatever decoders raise of a damaged file; InputError among it
         return None
     if not flat:
         return None

@@ -137,9 +137,9 @@ def _cityscapes() -> Preset:
     ids: dict[int, int | None] = dict.fromkeys(range(34))
     ids |= {stored: k for k, (stored, _, _) in enumerate(_CITYSCAPES)}
     classes, stored = Naming("_gtFine_labelTrainIds", anywhere=True), Naming("_gtFine_labelIds", anywhere=True, ids=ids)
-    photo, stem = Naming("_leftImg8bit", anywhere=True), Naming(anywhere=True)
+    image, stem = Naming("_leftImg8bit", anywhere=True), Naming(anywhere=True)
     names, palette = tuple(name for _, name, _ in _CITYSCAPES), tuple(colour for _, _, colour in _CITYSCAPES)
-    return Preset(names, 255, gt=(stored, classes), pred=(photo, classes, stored, stem), palette=palette)
+    return Preset(names, 255, gt=(stored, classes), pred=(image, classes, stored, stem), palette=palette)
 
 
 def _voc() -> Preset:

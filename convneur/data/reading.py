@@ -7,11 +7,14 @@ import numpy as np
 
 from convneur.data.colours import ColourTable
 from convneur.data.labels import LabelFile, LabelMap, read_label_map, read_label_map_or_colours, resized
+from convneur.data.limits import MAX_PIXELS, MOST_BORDER
 from convneur.data.pairs import Pair
 from convneur.data.presets import Naming, Preset
 from convneur.errors import ConfigError, InputError
 
 __all__ = ["Reading"]
+
+_OBJECT = 255  # of a binary mask
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Reading:
         preset: the data set, which says what ids mean; None takes them as they are stored.
         colours: what RGB pictures mean; None takes the preset's, if it has any, else refuses them.
         resize: bring a prediction of another size to that of its ground truth (see `labels.resized`).
+        max_pixels: larger files are refused by their headers.
+        binary: label maps are masks of 0 and 255, whose object, 255, is class 1.
     Raises: ConfigError: the data set ignores ids or colours, but no label is ignored.
     """
 
@@ -30,6 +35,8 @@ class Reading:
     preset: Preset | None = None
     colours: ColourTable | None = None
     resize: bool = False
+    max_pixels: int = MAX_PIXELS
+    binary: bool = False
 
     def __post_init__(self) -> None:
         if self.ignore_index is not None:
@@ -54,22 +61,42 @@ class Reading:
         if pair.fault is not None:
             raise InputError(None, pair.fault)
         pred, gt = self.prediction(pair.pred), self.ground_truth(pair.gt)
+        for path, labels in ((pair.pred, pred), (pair.gt, gt)):
+            _check_borders(path, labels, self.max_pixels)
         if self.resize and pred.shape != gt.shape:
             return resized(pred, gt.shape), gt, True
         return pred, gt, False
 
     def _classes(self, path: LabelFile, namings: tuple[Naming, ...], *, strict: bool) -> LabelMap:
         colours = self.colours or (self.preset.colours if self.preset else None)
-        labels = read_label_map_or_colours(path) if colours else read_label_map(path)
+        read = read_label_map_or_colours if colours else read_label_map
+        labels = read(path, max_pixels=self.max_pixels)
         if colours and labels.ndim == 3:
             try:
                 return colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
             except InputError as error:
                 raise InputError(path, f"{error}") from None
+        if self.binary:
+            return np.where(labels == _OBJECT, labels.dtype.type(1), labels)
         ids = next((naming.ids for naming in namings if path.stem.endswith(naming.suffix)), None)
         if ids is None:
             return labels
         return _translated(path, labels, ids, self.ignore_index, strict=strict)
+
+
+def _check_borders(path: LabelFile, labels: LabelMap, max_pixels: int) -> None:
+    """Raise InputError for more pixels on borders between classes than memory is stated for."""
+    most = int(max_pixels * MOST_BORDER)
+    if labels.size <= most:
+        return
+    down, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    count = int(np.count_nonzero(down)) + int(np.count_nonzero(across))
+    if count > most:
+        raise InputError(
+            path,
+            f"{count} changes of class between neighbouring pixels, more than {most}, as noise has them; raise "
+            "`max_pixels` if they are meant",
+        )
 
 
 def _translated(

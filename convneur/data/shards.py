@@ -19,7 +19,9 @@ from convneur.errors import InputError
 
 __all__ = ["Member", "class_number", "samples", "shards_of"]
 
-_KEY = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)")  # up to the first dot of the file name, as WebDataset has it
+_KEY = re.compile(
+    r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL
+)  # up to the first dot of the file name, as WebDataset has it
 _LONGEST = 32  # bytes of a class number
 
 
@@ -68,20 +70,28 @@ def samples(shard: Path) -> Iterator[tuple[str, dict[str, Member]]]:
                 fits = _KEY.fullmatch(info.name)
                 if not info.isreg() or fits is None:
                     continue
+                if info.size < 0 or info.issparse():
+                    raise InputError(shard, f"{info.name} has no bytes of its own in it; write the shard again")
                 key, kind = fits[1], fits[2].lower()
                 if kind in found.setdefault(key, {}):
                     raise InputError(shard, f"holds {info.name} twice; write the shard again")
                 if info.offset_data + info.size > end:
                     raise InputError(shard, f"cut short within {info.name}; copy it again")
                 found[key][kind] = Member(shard, info.name, info.offset_data, info.size)
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise InputError(shard, f"no readable tar without compression ({error})") from None
+    except InputError:
+        raise
+    except Exception as error:
+        # Damaged headers make tarfile raise OverflowError, RecursionError, MemoryError and more than its own.
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(shard, f"no readable tar without compression ({why})") from None
     yield from found.items()
 
 
 def class_number(member: Member) -> int:
     """The class that a `.cls` member holds. Raises: InputError: no whole number from 0 on."""
-    text = member.open().read(_LONGEST).decode("ascii", "replace").strip()
+    if member.size > _LONGEST:
+        raise InputError(member, f"holds {member.size} bytes, not the number of a class")
+    text = member.open().read().decode("ascii", "replace").strip()
     if not text.isascii() or not text.isdigit():
         raise InputError(member, f"holds {text!r}, not the number of a class")
     return int(text)

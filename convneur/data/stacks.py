@@ -16,7 +16,6 @@ STACK_SUFFIXES = (".tif", ".tiff")
 
 _NEW_SUBFILE_TYPE = 254
 _NO_PAGE = 1 | 4  # a smaller copy of another page, a transparency mask
-_MOST_ENTRIES = 1 << 16  # of a directory; a damaged BigTIFF may promise more than memory holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def pages_of(path: Path) -> tuple[Page, ...]:
                     found.append(offset)
     except OSError:
         return ()  # said when it is read
-    except struct.error:
+    except (struct.error, ValueError, OverflowError):  # no directory there, or an offset beyond any file
         if not found:
             return ()
         raise InputError(
@@ -105,11 +104,13 @@ def _directories(file: BinaryIO, layout: _Layout) -> Iterator[tuple[int, int]]:
 
     file.seek(layout.first)
     offset, seen = read(layout.offset), set[int]()
+    left = os.fstat(file.fileno()).st_size  # of a damaged file, directories may overlap and promise any length
     while offset and offset not in seen:  # a damaged chain may lead in circles
         seen.add(offset)
         file.seek(offset)
         count = read(layout.entries)
-        if count > _MOST_ENTRIES:
+        left -= count * struct.calcsize(layout.entry)
+        if left < 0:
             raise struct.error
         entries = file.read(count * struct.calcsize(layout.entry))
         kind = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.evaluation.scenes import ImagePick, Scenes, image_folder, ranking_by
 from convneur.figures import Scene
-from convneur.files import new_file, new_folder, refuse_existing
+from convneur.files import new_file, new_folder, output_path, refuse_existing
 from convneur.metrics import BoundarySettings
 from convneur.progress import Progress
 
@@ -25,6 +25,7 @@ class Drawing:
     images: Path | None = None
     figures_by: str | None = None
     figures_count: int = 3
+    follow_links: bool = False
 
     @property
     def asked(self) -> bool:
@@ -39,7 +40,7 @@ class Drawing:
             return
         if self.figures_count < 1:
             raise ConfigError("figures_count", "must be at least 1", value=self.figures_count)
-        image_folder(self.images)
+        image_folder(self.images, follow_links=self.follow_links)
         if self.figures is not None:
             if self.figures.exists() and not self.figures.is_dir():
                 raise InputError(self.figures, "is a file; `figures` is a folder")
@@ -68,7 +69,7 @@ def drawn(
             scene = scenes.scene(pick.name, pick.heading)
             if drawing.figures is not None:
                 figure = boundary_figure(scene)
-                with new_file(drawing.figures / f"{pick.stem}.png", force=force) as temporary:
+                with new_file(output_path(drawing.figures, pick.stem, ".png"), force=force) as temporary:
                     save_figure(figure, temporary, dpi=int(figure.dpi))
                 figure.clear()  # its parts hold each other, and the pictures, until a collection happens to come
             yield scene

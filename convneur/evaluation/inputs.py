@@ -7,6 +7,8 @@ from typing import Literal, get_args
 
 from convneur.data.class_names import read_class_names
 from convneur.data.colours import ColourTable, read_colour_table
+from convneur.data.folders import some
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.pairs import Pairing, find_pairs, listed_pairs, paged, paired_files
 from convneur.data.presets import PRESETS, Naming, Preset
 from convneur.data.reading import Reading
@@ -49,6 +51,8 @@ class InputSettings:
     listed: str | Path | None = None
     missing: Missing = "error"
     resize: Literal["nearest"] | None = None
+    follow_links: bool = False
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
@@ -81,12 +85,16 @@ class InputSettings:
 
 @dataclass(frozen=True)
 class Inputs:
-    """names: of the classes, None if they have none; class_source: what says how many classes there are."""
+    """names: of the classes, None if they have none; class_source: what says how many classes there are.
+
+    follow_links: of the images' folder too.
+    """
 
     pairing: Pairing
     reading: Reading
     names: tuple[str, ...] | None
     class_source: ClassSource
+    follow_links: bool = False
 
 
 def found_inputs(
@@ -104,8 +112,9 @@ def found_inputs(
     names, source = _class_names(asked, preset.names if preset else colours.names if colours else None)
     if colours and names:
         colours = colours.renumbered(names)
-    reading = Reading(asked.ignored(), preset, colours, asked.resize is not None)
-    return Inputs(paged(_pairing(asked, predictions, ground_truth, setting)), reading, names, source)
+    reading = Reading(asked.ignored(), preset, colours, asked.resize is not None, asked.max_pixels)
+    pairing = paged(_pairing(asked, predictions, ground_truth, setting))
+    return Inputs(pairing, reading, names, source, asked.follow_links)
 
 
 def file_list(maps: Maps | None) -> list[Path] | None:
@@ -126,18 +135,16 @@ def existing(setting: str, path: str | Path) -> Path:
 
 
 def unpaired(pairing: Pairing) -> list[str]:
-    """Which files were left aside, in words."""
+    """Which files were left aside or are not read, in words."""
     found = []
-    links = tuple(map(str, pairing.links))
     for names, kind, kinds, fate in (
         (pairing.without_gt, "prediction without a ground truth", "predictions without a ground truth", "ignored"),
         (pairing.without_pred, "ground truth without a prediction", "ground truths without a prediction", "skipped"),
-        (links, "link out of the folder", "links out of the folder", "not followed"),
     ):
         if names:
             words = kind if len(names) == 1 else kinds
-            found.append(f"{len(names)} {words}, {fate}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
-    return found
+            found.append(f"{len(names)} {words}, {fate}: {some(names)}")
+    return found + list(pairing.unread)
 
 
 def same_images(first: Pairing, second: Pairing, against: str) -> None:
@@ -194,6 +201,7 @@ def _pairing(asked: InputSettings, predictions: Maps | None, ground_truth: Maps 
         missing=asked.missing,
         pred_names=_templates(asked.pred_name, preset.pred if preset else ()),
         gt_names=_templates(asked.gt_name, preset.gt if preset else ()),
+        follow_links=asked.follow_links,
     )
 
 

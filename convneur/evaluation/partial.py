@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
@@ -12,16 +12,17 @@ import numpy as np
 
 from convneur.errors import InputError
 from convneur.evaluation.jobs import Job, Scored, stamp
-from convneur.files import new_file
+from convneur.files import lock_alone, new_file, new_text, refuse_existing
 from convneur.metrics import Confusion, Matches, PairScores
 from convneur.metrics.distances import SurfaceDistances
 from convneur.progress import Progress
 
-__all__ = ["FinishedPairs", "finished_pairs", "partial_path", "refuse_unfinished"]
+__all__ = ["FinishedPairs", "finished_pairs", "outputs_begun", "partial_path", "refuse_unfinished"]
 
 _SCHEMA = "convneur.boundary-state/2"
 _FIRST_SCHEMA = "convneur.boundary-state/1"  # of 0.1.0: the second model's pairs bear a mark behind their names
 _FIRST_MARK = " (against)"
+_OUTPUTS_BEGUN = b'{"outputs": "begun"}\n'  # behind the last pair; read as a line that was cut off
 _LINE = {"name", "files", "resized", "scores"}
 # Fields whose keys on disk are older than their names.
 _ON_DISK = {"invalid_labels": "stray", "too_thin": "swallowed"}
@@ -36,8 +37,19 @@ def partial_path(output: Path) -> Path:
 
 def refuse_unfinished(path: Path, *, resume: bool, force: bool) -> None:
     """Raise before any work if an interrupted run would be lost. Raises: InputError."""
+    refuse_existing(path, force=True)
     if path.exists() and not (resume or force):
         raise InputError(path, "of an interrupted run; `resume` goes on with it, `force` begins again")
+
+
+def outputs_begun(path: Path) -> bool:
+    """Whether the run was killed while it wrote its outputs: those that are there are its own."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - len(_OUTPUTS_BEGUN), 0))
+            return file.read() == _OUTPUTS_BEGUN
+    except OSError:
+        return False
 
 
 class FinishedPairs:
@@ -46,26 +58,30 @@ class FinishedPairs:
     Choice: integers and shortest decimal floats, which read back to the same bits. A line that was cut off is dropped,
         with all that follows. A pair counts only while its two files have the size and time that they had; one that
         failed is not kept, so it is tried again. A file of version 0.1.0 is rewritten first; what a name in it means
-        two pairs of these jobs is dropped, and so scored again.
+        two pairs of these jobs is dropped, and so scored again. The file of a run that is not gone on with stays until
+        this one has finished a pair.
     Args:   about: what was asked for; jobs: of this run; resume: go on with the file if there is one.
-    Raises: InputError: the file holds no finished pairs, or those of other settings.
+    Raises: InputError: the file holds no finished pairs, or those of other settings, or another process writes it.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any], jobs: Sequence[Job], *, resume: bool, force: bool) -> None:
         self.path = path
         self._lines: dict[_Key, tuple[int, Any]] = {}  # where a pair's line begins, size and time of its files
-        header = _plain({"schema": _SCHEMA, "convneur": version("convneur"), **about})
-        if resume and path.exists():
-            _bring_up_to_date(path, jobs)
-        else:
-            with new_file(path, force=force) as temporary:
-                temporary.write_text(json.dumps(header) + "\n", encoding="utf-8")
-        self._file = path.open("r+b")
-        try:
-            self._read(header)
-        except BaseException:
-            self._file.close()
-            raise
+        self._header = _plain({"schema": _SCHEMA, "convneur": version("convneur"), **about})
+        self.is_own = resume or not path.exists()
+        if not path.exists():
+            self._begin(force=force)
+            return
+        self._file = self._held()
+        if resume:
+            try:
+                if _bring_up_to_date(path, jobs):
+                    self._file.close()
+                    self._file = self._held()
+                self._read(self._header)
+            except BaseException:
+                self._file.close()
+                raise
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -87,7 +103,10 @@ class FinishedPairs:
         return Scored(_decoded(line["scores"]), ((pred_size, pred_time), (gt_size, gt_time)), resized=line["resized"])
 
     def add(self, job: Job, scored: Scored) -> None:
-        """Keep a pair that was scored."""
+        """Keep a pair that was scored. Raises: InputError: the disk refused it."""
+        if not self.is_own:
+            self._file.close()
+            self._begin(force=True)
         line = {
             "model": job.model,
             "name": job.pair.name,
@@ -95,13 +114,37 @@ class FinishedPairs:
             "resized": scored.resized,
             "scores": _encoded(scored.scores),
         }
-        where = self._file.seek(0, 2)
-        self._file.write(json.dumps(line, ensure_ascii=True).encode() + b"\n")
-        self._file.flush()  # in the hands of the system: a killed process loses nothing
-        self._lines[_key(job)] = where, line["files"]
+        self._lines[_key(job)] = self._append(json.dumps(line, ensure_ascii=True).encode() + b"\n"), line["files"]
+
+    def outputs_begin(self) -> None:
+        """All pairs are finished and the outputs are written next; see `outputs_begun`."""
+        if self.is_own:
+            self._append(_OUTPUTS_BEGUN)
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # bytes that the disk refused before
+            self._file.close()
+
+    def _begin(self, *, force: bool) -> None:
+        new_text(self.path, json.dumps(self._header) + "\n", force=force)
+        self._file, self.is_own = self._held(), True
+
+    def _held(self) -> BinaryIO:
+        file = self.path.open("r+b")
+        if not lock_alone(file.fileno()):
+            file.close()
+            raise InputError(self.path, "another process is at work on it; choose another output")
+        return file
+
+    def _append(self, line: bytes) -> int:
+        """Where it begins."""
+        try:
+            where = self._file.seek(0, 2)
+            self._file.write(line)
+            self._file.flush()  # in the hands of the system: a killed process loses nothing
+        except OSError as error:
+            raise InputError(self.path, f"could not be written ({error.strerror})") from None
+        return where
 
     def _read(self, header: dict[str, Any]) -> None:
         found = _header(self._file)
@@ -149,7 +192,7 @@ def finished_pairs(
         raise
     finally:
         finished.close()
-        if done or not len(finished):
+        if done or (finished.is_own and not len(finished)):
             path.unlink(missing_ok=True)
 
 
@@ -187,15 +230,15 @@ def _whole_lines(file: BinaryIO, keys: set[str]) -> Iterator[tuple[int, dict[str
         yield where, line
 
 
-def _bring_up_to_date(path: Path, jobs: Sequence[Job]) -> None:
-    """Rewrite a file of version 0.1.0 as one of this version; any other is left as it is."""
+def _bring_up_to_date(path: Path, jobs: Sequence[Job]) -> bool:
+    """Rewrite a file of version 0.1.0 as one of this version; any other is left as it is. Whether it was."""
     marked: dict[str, list[_Key]] = {}
     for job in jobs:
         marked.setdefault(job.pair.name + _FIRST_MARK * job.model, []).append(_key(job))
     with path.open("rb") as file:
         header = _header(file)
         if header.get("schema") != _FIRST_SCHEMA:
-            return
+            return False
         header["schema"] = _SCHEMA
         for key in ("predictions", "ground truth", "against"):
             if header.get(key) == "None":
@@ -207,6 +250,7 @@ def _bring_up_to_date(path: Path, jobs: Sequence[Job]) -> None:
                 if len(keys) == 1:
                     ((line["model"], line["name"]),) = keys
                     made.write(json.dumps(line) + "\n")
+    return True
 
 
 def _short(value: Any) -> str:

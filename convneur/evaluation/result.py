@@ -16,7 +16,7 @@ from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_fold
 from convneur.evaluation.tables import labels_line, presence_line, tables_of
 from convneur.evaluation.words import all_values, occurs, short_names, shown, value_in
 from convneur.figures import Scene
-from convneur.files import new_file
+from convneur.files import new_text
 from convneur.formats import grouped, plural
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
@@ -186,7 +186,8 @@ class Evaluation(Result):
         Args:   images: the folder of images, drawn beside the label maps of the same names.
         Raises: ConfigError: see `picks`. InputError: the folder is not empty and `force` is off.
         """
-        self.draw(Drawing(Path(folder), None, _path(images), figures_by, figures_count), force=force, progress=progress)
+        drawing = Drawing(Path(folder), None, _path(images), figures_by, figures_count, self.source.inputs.follow_links)
+        self.draw(drawing, force=force, progress=progress)
 
     def save_report(
         self,
@@ -205,7 +206,8 @@ class Evaluation(Result):
         """
         if Path(path).suffix.lower() not in PAGE_SUFFIXES:
             raise ConfigError("path", "the name must end in .html", value=path)
-        self.draw(Drawing(None, Path(path), _path(images), figures_by, figures_count), force=force, progress=progress)
+        drawing = Drawing(None, Path(path), _path(images), figures_by, figures_count, self.source.inputs.follow_links)
+        self.draw(drawing, force=force, progress=progress)
 
     def draw(self, drawing: Drawing, *, force: bool = False, progress: Progress = silent) -> list[str]:
         """Write figures and report in one go, each image read once. Returns: what was written, for people."""
@@ -223,9 +225,10 @@ class Evaluation(Result):
         if scenes.without_image:
             names = ", ".join(scenes.without_image[:3]) + (", ..." if len(scenes.without_image) > 3 else "")
             progress.warn(f"`images {drawing.images}`: no image of the same name and shape for {names}")
+            for line in scenes.unread:
+                progress.warn(line)
         if drawing.report is not None and page is not None:
-            with new_file(drawing.report, force=force) as temporary:
-                temporary.write_text(page, encoding="utf-8")
+            new_text(drawing.report, page, force=force)
             written.append(str(drawing.report))
         return written
 
@@ -255,7 +258,7 @@ class Evaluation(Result):
             self.source.settings,
             ranking_by("figures_by", figures_by, self.source.settings),
             [row["name"] for row in self.per_class],
-            image_folder(images),
+            image_folder(images, follow_links=self.source.inputs.follow_links),
         )
 
     def _page(self, scenes: Scenes, made: Iterator[Scene], figures_by: str | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from convneur.data.colours import ColourTable
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError
 from convneur.evaluation.drawing import Drawing
 from convneur.evaluation.inputs import (
@@ -21,7 +22,7 @@ from convneur.evaluation.inputs import (
     unpaired,
 )
 from convneur.evaluation.jobs import Failure, Job, Scored
-from convneur.evaluation.partial import finished_pairs, partial_path, refuse_unfinished
+from convneur.evaluation.partial import finished_pairs, outputs_begun, partial_path, refuse_unfinished
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
 from convneur.evaluation.scoring import count_classes, scored_jobs
 from convneur.evaluation.tables import summary_warnings
@@ -50,6 +51,8 @@ def evaluate(
     listed: str | Path | None = None,
     missing: Missing = "error",
     resize: Literal["nearest"] | None = None,
+    follow_links: bool = False,
+    max_pixels: int = MAX_PIXELS,
     metrics: str | Sequence[str] = "all",
     tolerance: str | float | Sequence[str | float] = ("0.008",),
     count_absent: bool = False,
@@ -91,10 +94,13 @@ def evaluate(
         ignore_index: ground-truth label that does not count, "none" for none; None: the preset's, or 255.
         preset: a data set of `convneur.data.presets.PRESETS`, such as "cityscapes".
         colours: what the colours of RGB maps mean, a `ColourTable` or the file of one.
-        pred_name, gt_name: templates of file names, such as "{stem}_leftImg8bit"; "**/" in front: in any folder.
+        pred_name, gt_name: templates of file names, such as "{stem}_leftImg8bit" or "{stem}.png" for one type of
+            file; "**/" in front: in any folder.
         listed: a file that lists the pairs, one per line: prediction, tab or comma, ground truth.
         missing: what a ground truth without a prediction is: "error", or "skip".
         resize: "nearest" brings predictions of another size to that of the ground truth; None: an error.
+        follow_links: read what links lead to that lead out of a folder, or to folders.
+        max_pixels: files of more are refused by their headers; scoring takes up to 130 bytes of memory per pixel.
         metrics: "all", or some of `convneur.metrics.METRICS`.
         tolerance, count_absent, trimap_width, trimap_seed, trimap_shape, hd95, connectivity, surface_dice_tau,
             spacing, boundary_iou_ratio, aggregate: see `convneur.metrics.BoundarySettings`.
@@ -120,7 +126,8 @@ def evaluate(
     """
     asked = InputSettings(
         num_classes=num_classes, classes=classes, ignore_index=ignore_index, preset=preset, colours=colours,
-        pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize,
+        pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize, follow_links=follow_links,
+        max_pixels=max_pixels,
     )  # fmt: skip
     settings = BoundarySettings(
         num_classes=num_classes, ignore_index=asked.ignored(),
@@ -132,9 +139,10 @@ def evaluate(
         aggregate=aggregate,
     )  # fmt: skip
     outputs = _Outputs(_path(output), _path(per_image))
+    force = force or (resume and outputs.begun)
     outputs.check(resume=resume, force=force)
     _check_bootstrap(resamples, seed)
-    drawing = Drawing(_path(figures), _path(report), _path(images), figures_by, figures_count)
+    drawing = Drawing(_path(figures), _path(report), _path(images), figures_by, figures_count, follow_links)
     drawing.check(settings, force=force)
 
     inputs = found_inputs(asked, predictions, ground_truth)
@@ -176,7 +184,9 @@ def evaluate(
         rows = None
         if outputs.per_image:
             temporary = files.enter_context(new_file(outputs.per_image, force=force))
-            rows = csv.writer(files.enter_context(temporary.open("w", newline="", encoding="utf-8")))
+            rows = csv.writer(
+                files.enter_context(temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace"))
+            )
             rows.writerow(record_columns(settings))
         outcomes = scored_jobs(
             jobs, mapped, inputs.reading, settings, finished=finished, strict=strict, progress=progress
@@ -186,6 +196,8 @@ def evaluate(
             if rows and job.model == 0 and isinstance(outcome, Scored):
                 rows.writerows(records(job.pair.name, outcome.scores, settings, models[0].total.names))
         found = _result(models, warnings, asked, resamples=resamples, seed=seed)
+        if finished is not None:
+            finished.outputs_begin()
         written = found.draw(drawing, force=force, progress=progress) if drawing.asked and found.images else []
         if outputs.output:
             found.save(outputs.output, force=force)
@@ -208,6 +220,11 @@ class _Outputs:
     def partial(self) -> Path | None:
         kept = self.output or self.per_image
         return partial_path(kept) if kept else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run was killed while it wrote them."""
+        return self.partial is not None and outputs_begun(self.partial)
 
     def check(self, *, resume: bool, force: bool) -> None:
         """Refuse before any work what cannot be written."""

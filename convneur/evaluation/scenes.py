@@ -1,5 +1,6 @@
 """From scored images to what is drawn of them: which ones, why, and each as a `Scene`, read again one at a time."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convneur.data.class_colours import class_colours
+from convneur.data.image_folder import ImageFolder
 from convneur.data.images import read_photo
 from convneur.data.pairs import Pair
 from convneur.data.palettes import palette_of
-from convneur.data.photo_folder import PhotoFolder
-from convneur.errors import ConfigError
+from convneur.errors import ConfigError, InputError
 from convneur.evaluation.inputs import Inputs, existing
 from convneur.figures import Scene, ScenePrediction
 from convneur.formats import grouped, significant
@@ -26,6 +27,7 @@ from convneur.metrics.words import metric_name
 
 __all__ = ["ImagePick", "Ranking", "SceneModel", "Scenes", "image_folder", "picked", "ranking_by"]
 
+_LONGEST = 80  # bytes of an image's name in a figure's
 _NOT_IN_FILES = re.compile(r"[^\w.-]+")
 # (letter under the paper's Figure 3, metric)
 _LETTERS = (("B", "boundary_f1"), ("T", "trimap_miou"), ("H", "hausdorff"))
@@ -90,7 +92,7 @@ def picked(
             why = f"{ranking.name}: {value}"
         else:
             why = f"{place} of {grouped(len(per_image))} by {ranking.name}: {value}"
-        stem = f"{pick.group}-{pick.place}-{_NOT_IN_FILES.sub('_', pick.name)[-80:]}"
+        stem = f"{pick.group}-{pick.place}-{_short(_NOT_IN_FILES.sub('_', pick.name))}"
         earlier = chosen.get(pick.name)
         chosen[pick.name] = (
             ImagePick(pick.name, f"{earlier.heading}; {why}", earlier.stem)
@@ -100,7 +102,12 @@ def picked(
     return list(chosen.values())
 
 
-def image_folder(images: str | Path | None) -> PhotoFolder | None:
+def _short(name: str) -> str:
+    """The end of a name, short enough for a file in any script."""
+    return os.fsencode(name)[-_LONGEST:].decode(errors="ignore")
+
+
+def image_folder(images: str | Path | None, *, follow_links: bool = False) -> ImageFolder | None:
     """The folder of the images that label maps belong to.
 
     Raises: ConfigError: no such folder. InputError: no image in it.
@@ -109,7 +116,7 @@ def image_folder(images: str | Path | None) -> PhotoFolder | None:
         return None
     if not existing("images", images).is_dir():
         raise ConfigError("images", "is a file; give a folder of images", value=images)
-    return PhotoFolder(Path(images))
+    return ImageFolder(Path(images), follow_links=follow_links)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +141,7 @@ class Scenes:
         settings: BoundarySettings,
         ranking: Ranking,
         class_names: Sequence[str],
-        images: PhotoFolder | None = None,
+        images: ImageFolder | None = None,
     ) -> None:
         self.models, self.class_names = models, class_names
         self.colours = _data_set_colours(inputs, len(class_names))
@@ -194,11 +201,20 @@ class Scenes:
                 found.append((letter, words))
         return found
 
+    @property
+    def unread(self) -> list[str]:
+        """What lies in the folder of the images and is not read, in words."""
+        return [] if self._images is None else self._images.listing.warnings()
+
     def _image(self, name: str, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
         if self._images is None:
             return None
         path = self._images.find(name)
-        pixels = read_photo(path, long_side=None).pixels if path else None
+        try:
+            pixels = read_photo(path, long_side=None, max_pixels=self._reading.max_pixels).pixels if path else None
+        except InputError as error:  # of many: the others are drawn beside their label maps all the same
+            self.without_image.append(f"{name} ({error})")
+            return None
         if pixels is None or abs(pixels.shape[1] / pixels.shape[0] * shape[0] / shape[1] - 1) > _ODD_SHAPE:
             self.without_image.append(name)
             return None

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convneur.data.folders import nearest, nfc
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.evaluation.inputs import existing
 from convneur.evaluation.result import Evaluation
@@ -76,6 +78,11 @@ def select_scenes(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    pred_name: str | None = None,
+    gt_name: str | None = None,
+    listed: str | Path | None = None,
+    follow_links: bool = False,
+    max_pixels: int = MAX_PIXELS,
     workers: int = 1,
     output: str | Path | None = None,
     force: bool = False,
@@ -90,7 +97,7 @@ def select_scenes(
         names: the images to draw; None: the worst, median and best, `count` of each.
         by: what makes an image of `predictions` good, such as miou or boundary_f1@3px.
         tolerance: of boundary F1. titles: of the models, in the order in which they are drawn; None: their folders.
-        preset, classes, ignore_index, workers: see `evaluate`.
+        preset, classes, ignore_index, pred_name, gt_name, listed, follow_links, max_pixels, workers: see `evaluate`.
         output: draw the figure into this file: .png, .svg or .pdf; force: even if it exists.
     Raises: ConfigError: a setting. InputError: a pair that cannot be scored, no image for a label map.
 
@@ -104,7 +111,7 @@ def select_scenes(
     for setting, path in (("predictions", predictions), ("ground_truth", ground_truth), ("twin", twin)):
         if path is not None and not existing(setting, path).is_dir():
             raise ConfigError(setting, "is a file; give a folder", value=path)
-    photos = image_folder(images)
+    pictures = image_folder(images, follow_links=follow_links)
     output = None if output is None else Path(output)
     if output is not None:
         if output.suffix.lower() not in _SUFFIXES:
@@ -126,7 +133,9 @@ def select_scenes(
             0,
             evaluate(
                 folder, ground_truth, preset=preset, classes=classes, ignore_index=ignore_index, metrics=metrics,
+                max_pixels=max_pixels,
                 tolerance=tolerance, trimap_width=3, workers=workers, strict=True, progress=progress,
+                pred_name=pred_name, gt_name=gt_name, listed=listed, follow_links=follow_links,
                 num_classes=models[0].settings["num_classes"] if models else None,
             ),
         )  # fmt: skip
@@ -137,11 +146,12 @@ def select_scenes(
         main.source.settings,
         ranking,
         [row["name"] for row in main.per_class],
-        photos,
+        pictures,
     )
     drawn = tuple(scenes.scene(pick.name, pick.heading) for pick in _picks(main, names, ranking, count))
     if scenes.without_image:
-        raise InputError(images, f"no image of the same name and shape for {scenes.without_image[0]}")
+        problem = f"no image of the same name and shape for {scenes.without_image[0]}"
+        raise InputError(images, "; ".join([problem, *scenes.unread]))
     if output is not None:
         from convneur.figures import paper_figure, save_figure
 
@@ -166,9 +176,11 @@ def _picks(main: Evaluation, names: Sequence[str] | None, ranking: Ranking, coun
     if names is None:
         return picked(main.per_image, ranking, count)
     rows = {row["name"]: row for row in main.per_image}
+    names = [nfc(name) for name in names]
     for name in names:
         if name not in rows:
-            raise ConfigError("names", f"no such image in {main.source.title}", value=name)
+            near = nearest(name, rows)[0]
+            raise ConfigError("names", f"no such image in {main.source.title}; the nearest is {near}", value=name)
     return [
         ImagePick(name, f"{ranking.name}: {significant(value_at(rows[name], ranking.path))}", name) for name in names
     ]

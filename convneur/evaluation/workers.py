@@ -94,7 +94,8 @@ def _submitting(pool: "ProcessPoolExecutor") -> Callable[..., Any]:
 
 
 def _begin_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
+    for stop in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C, and SIGTERM to the whole group, are for the parent
+        signal.signal(stop, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

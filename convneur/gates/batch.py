@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.data.images import ImageInput, normalise
+from convneur.data.images import ImageInput, normalise, summed_notes
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
 from convneur.formats import plural
 from convneur.gates.measures import MEASURES, StageMeasures, measure_gates
@@ -133,6 +134,8 @@ def inspect_batch(
     block: int = 1,
     mask: "MaskLike | Sequence[MaskLike] | None" = None,
     seed: int | None = None,
+    follow_links: bool = False,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress = silent,
     **settings: Any,
 ) -> GateBatch:
@@ -144,7 +147,8 @@ def inspect_batch(
         images: files, folders of them (at any depth), Pillow images, or arrays (H, W, 3) uint8 RGB.
         mask: a folder of masks, found by the images' relative paths without suffix, or else by their file names; a
             list with the mask of each image, as a file or an array; for one image its mask. None: image gradients.
-        weights, model, stage, size, block, seed, settings: as for `inspect`.
+        weights, model, stage, size, block, seed, max_pixels, settings: as for `inspect`.
+        follow_links: read what links lead to that lead out of a folder, or to folders.
         progress: is told of each image, and of each that cannot be measured.
     Raises:
         ConfigError: as `inspect`; InputError: weights that cannot be read, a folder without images or masks.
@@ -162,13 +166,16 @@ def inspect_batch(
     from convneur.gates.models import find_model
 
     stages, long_side = stages_of(stage), size_of(size)
-    found = images_of(images)
-    masks = masks_of(mask, found)
+    found, unread = images_of(images, follow_links=follow_links)
+    masks = masks_of(mask, found, max_pixels, follow_links=follow_links)
+    for line in dict.fromkeys([*unread, *(masks[0].unread if masks[0] else ())]):
+        progress.warn(line)
     network, source, _ = find_model(weights, model, seed, settings)
     check_block(source.config, stages=stages, block=block)
 
     def measured(image: "NamedImage", own: "Masks | None") -> tuple[StageMeasures, ...]:
-        _, photo = read_image(image, long_side)
+        _, photo = read_image(image, long_side, max_pixels)
+        noted.append((image.name, photo.notes))
         labels = None if own is None else own.of(image, photo)[1]
         try:
             capture = capture_gates(network, normalise(photo.pixels), local_only="off", stages=stages, block=block)
@@ -176,6 +183,7 @@ def inspect_batch(
         except InputError as error:
             raise InputError(image.name, f"{error}") from None
 
+    noted: list[tuple[str, tuple[str, ...]]] = []
     table = MeasureTable(stages)
     names, failed = [], []
     with progress.steps("measuring", len(found)) as advance:
@@ -188,6 +196,8 @@ def inspect_batch(
             else:
                 names.append(image.name)
             advance(image.name)
+    for line in summed_notes(noted):
+        progress.warn(line)
     return GateBatch(
         weights=source,
         size=long_side,

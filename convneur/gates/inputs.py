@@ -8,10 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from convneur.data.folders import name_of
+from convneur.data.image_folder import images_under
 from convneur.data.images import ImageInput, Photo, read_photo
 from convneur.data.labels import resized
 from convneur.data.masks import MaskFolder, as_mask, read_mask
-from convneur.data.photo_folder import photos_under
 from convneur.errors import ConfigError, InputError
 from convneur.formats import as_text
 from convneur.gates.sources import ImageSource, MaskSource, sha256_of
@@ -42,12 +43,16 @@ def image_of(image: ImageInput, name: str = "image") -> NamedImage:
     return NamedImage(image, name, None)
 
 
-def images_of(images: "ImageInput | Sequence[ImageInput]") -> list[NamedImage]:
+def images_of(
+    images: "ImageInput | Sequence[ImageInput]", *, follow_links: bool = False
+) -> tuple[list[NamedImage], list[str]]:
     """Every image, those under folders included, whose key is the relative path without suffix.
 
-    Raises: InputError: a path that is not there, a folder without any. ConfigError: an empty list.
+    Returns: the images; what lies in the folders and is not read, in words.
+    Raises:  InputError: a path that is not there, a folder without any. ConfigError: an empty list.
     """
     found: list[NamedImage] = []
+    unread: list[str] = []
     given = images if isinstance(images, (list, tuple)) else [images]
     for number, each in enumerate(given, start=1):
         if isinstance(each, (str, Path)) and not Path(each).exists():
@@ -56,22 +61,18 @@ def images_of(images: "ImageInput | Sequence[ImageInput]") -> list[NamedImage]:
             found.append(image_of(each, f"image {number}"))
             continue
         folder = Path(each)
-        under = [
-            NamedImage(path, as_text(path), path.relative_to(folder).with_suffix("").as_posix())
-            for path in photos_under(folder)
-        ]
-        if not under:
-            raise InputError(folder, "no image in it; name a folder of JPEG, PNG, TIFF or WebP files")
-        found += under
+        listing = images_under(folder, follow_links=follow_links)
+        found += [NamedImage(path, as_text(path), name_of(path, folder)) for path in listing.files]
+        unread += listing.warnings()
     if not found:
         raise ConfigError("images", "is empty; name an image or a folder of them")
-    return found
+    return found, unread
 
 
-def read_image(image: NamedImage, size: int | None) -> tuple[ImageSource, Photo]:
+def read_image(image: NamedImage, size: int | None, max_pixels: int) -> tuple[ImageSource, Photo]:
     """An image at the size that the model sees. Raises: InputError: as `read_photo`."""
     try:
-        photo = read_photo(image.image, long_side=size, min_side=MIN_SIDE)
+        photo = read_photo(image.image, long_side=size, min_side=MIN_SIDE, max_pixels=max_pixels)
     except InputError as error:
         if error.path is None:
             raise InputError(image.name, error.problem) from None
@@ -86,13 +87,14 @@ class Masks:
     Raises: ConfigError: no such file or folder; InputError: a folder without label maps.
     """
 
-    def __init__(self, mask: MaskLike) -> None:
+    def __init__(self, mask: MaskLike, max_pixels: int, *, follow_links: bool = False) -> None:
+        self._max_pixels = max_pixels
         self._mask: NDArray[Any] | Path | MaskFolder
         if isinstance(mask, (str, Path)):
             path = Path(mask)
             if not path.exists():
                 raise ConfigError("mask", "no such file or folder", value=mask)
-            self._mask = MaskFolder(path) if path.is_dir() else path
+            self._mask = MaskFolder(path, follow_links=follow_links) if path.is_dir() else path
         else:
             self._mask = np.asarray(mask)
 
@@ -106,6 +108,11 @@ class Masks:
         """Whether it is a folder, whose masks are found by name."""
         return isinstance(self._mask, MaskFolder)
 
+    @property
+    def unread(self) -> list[str]:
+        """What lies in the folder and is not read, in words."""
+        return self._mask.warnings() if isinstance(self._mask, MaskFolder) else []
+
     def of(self, image: NamedImage, photo: Photo) -> tuple[MaskSource, NDArray[np.int8]]:
         """An image's mask at the size that the model sees: 1 object, 0 background, -1 void.
 
@@ -115,7 +122,7 @@ class Masks:
             source, values = MaskSource("mask", None), as_mask(self._mask)
         else:
             path = self._mask if isinstance(self._mask, Path) else self._found(self._mask, image)
-            values = read_mask(path)
+            values = read_mask(path, max_pixels=self._max_pixels)
             source = MaskSource(as_text(path), sha256_of(path))
         if values.shape != (photo.height, photo.width):
             raise InputError(
@@ -136,7 +143,13 @@ class Masks:
             raise InputError(image.name, f"{error}") from None
 
 
-def masks_of(mask: "MaskLike | Sequence[MaskLike] | None", images: Sequence[NamedImage]) -> "list[Masks] | list[None]":
+def masks_of(
+    mask: "MaskLike | Sequence[MaskLike] | None",
+    images: Sequence[NamedImage],
+    max_pixels: int,
+    *,
+    follow_links: bool = False,
+) -> "list[Masks] | list[None]":
     """Where the mask of each image comes from, image by image.
 
     Raises: ConfigError: one mask for several images, or a list that is longer or shorter than theirs.
@@ -146,8 +159,8 @@ def masks_of(mask: "MaskLike | Sequence[MaskLike] | None", images: Sequence[Name
     if not isinstance(mask, (str, Path, np.ndarray)):
         if len(mask) != len(images):
             raise ConfigError("mask", f"{len(mask)} masks for {len(images)} images; give one for each")
-        return [Masks(each) for each in mask]
-    masks = Masks(mask)
+        return [Masks(each, max_pixels) for each in mask]
+    masks = Masks(mask, max_pixels, follow_links=follow_links)
     if len(images) > 1 and not masks.of_many:
         raise ConfigError("mask", "is one mask; with several images give a folder of masks", value=masks)
     return [masks] * len(images)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from convneur.data.images import ImageInput, normalise
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.gates.capture import capture_gates, check_block
 from convneur.gates.inputs import MaskLike, Masks, NamedImage, image_of, read_image, size_of, stages_of
@@ -36,6 +37,7 @@ def inspect(
     overlay: bool = False,
     mask: MaskLike | None = None,
     seed: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress = silent,
     **settings: Any,
 ) -> GateResult:
@@ -56,6 +58,7 @@ def inspect(
         mask: what is measured against: a file or an array (H, W) of the image's own size, see
             `convneur.data.masks.as_mask`, or a folder that holds one of the image's name. None: image gradients.
         seed: of an untrained model, 0 where it is left out.
+        max_pixels: image files and masks of more are refused by their headers.
         progress: is told of a gate that is saturated and of a mask that shows no object, or nothing else.
         settings: of the model, as `convneur.create` takes them; those of its chunks act on any weights.
     Raises:
@@ -87,6 +90,7 @@ def inspect(
         overlay=overlay,
         mask=mask,
         seed=seed,
+        max_pixels=max_pixels,
         **settings,
     )
     return inspector.inspect(image, progress=progress)
@@ -121,11 +125,14 @@ class Inspector:
         overlay: bool = False,
         mask: MaskLike | None = None,
         seed: int | None = None,
+        follow_links: bool = False,
+        max_pixels: int = MAX_PIXELS,
         **settings: Any,
     ) -> None:
         self.options = MapOptions(reduce, scale, row3, gate, surprise, overlay)
         self.stages, self.block, self.size = stages_of(stage), block, size_of(size)
-        self._masks = None if mask is None else Masks(mask)
+        self._max_pixels = max_pixels
+        self._masks = None if mask is None else Masks(mask, max_pixels, follow_links=follow_links)
         self._model, self.weights, twin = find_model(weights, model, seed, settings)
         config = self.weights.config
         check_block(config, stages=self.stages, block=block, needs_gate=self.options.needs_gate)
@@ -138,7 +145,7 @@ class Inspector:
         return self._inspected(image_of(image), progress)
 
     def _inspected(self, image: NamedImage, progress: Progress) -> GateResult:
-        source, photo = read_image(image, self.size)
+        source, photo = read_image(image, self.size, self._max_pixels)
         mask_source, mask = (None, None) if self._masks is None else self._masks.of(image, photo)
         try:
             capture = capture_gates(
@@ -158,7 +165,7 @@ class Inspector:
             stages=stages,
             capture=capture,
         )
-        for line in _warnings(result):
+        for line in [*(f"{image.name}: {note}" for note in photo.notes), *_warnings(result)]:
             progress.warn(line)
         return result
 

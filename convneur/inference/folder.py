@@ -1,7 +1,9 @@
 """Many images at once: files under the images' own names, and what became of each."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ import numpy as np
 from PIL import Image
 
 from convneur.data.examples import Task
-from convneur.data.images import read_photo
-from convneur.data.photo_folder import photos_under
+from convneur.data.image_folder import images_under
+from convneur.data.images import read_photo, summed_notes
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError, OutputExistsError
-from convneur.files import new_file, new_folder, refuse_existing
-from convneur.formats import csv_table, plural
+from convneur.files import new_file, new_folder, new_text, output_path, refuse_existing
+from convneur.formats import as_text, csv_table, plural
 from convneur.inference.prediction import (
     ClassProbability,
     ClassShare,
@@ -25,7 +28,7 @@ from convneur.inference.prediction import (
 )
 from convneur.inference.predictor import NamedImage, Predictor, check_settings, load, predict_together
 from convneur.inference.windows import WINDOW, window_size
-from convneur.progress import Advance, Progress, silent
+from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 
 __all__ = ["ClassifiedImage", "FailedImage", "LabelledImage", "PredictionReport", "predict_folder"]
@@ -50,7 +53,7 @@ class LabelledImage:
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "written": str(self.written),
+            "written": as_text(self.written),
             "height": self.height,
             "width": self.width,
             "shares": share_dict(self.shares),
@@ -92,6 +95,7 @@ class PredictionReport(Result):
         task: images holds `LabelledImage`s of a segmentation model, `ClassifiedImage`s of a classifier.
         failed: the images that could not be read.
         out: the folder that was written to, if there was one.
+        warnings: what lies in the folders and is not read, in words.
 
     >>> report = PredictionReport("classification", (ClassifiedImage("a", (ClassProbability("cat", 0.75),)),), ())
     >>> print(report)
@@ -105,6 +109,7 @@ class PredictionReport(Result):
     images: tuple[LabelledImage, ...] | tuple[ClassifiedImage, ...]
     failed: tuple[FailedImage, ...]
     out: Path | None = None
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         failed = f", {len(self.failed)} failed" if self.failed else ""
@@ -116,6 +121,7 @@ class PredictionReport(Result):
             "task": self.task,
             "images": [each.to_dict() for each in self.images],
             "failed": [{"name": each.name, "why": each.why} for each in self.failed],
+            "warnings": list(self.warnings),
         }
 
     def tables(self) -> Sequence[Table]:
@@ -180,12 +186,12 @@ class _Outputs:
     def files(self, name: str) -> Iterator[Path]:
         yield self.label_map(name)
         if self.probabilities is not None:
-            yield self.probabilities / f"{name}.npz"
+            yield output_path(self.probabilities, name, ".npz")
         if self.overlays is not None:
-            yield self.overlays / f"{name}.png"
+            yield output_path(self.overlays, name, ".png")
 
     def label_map(self, name: str) -> Path:
-        return self.labels / f"{name}.png"
+        return output_path(self.labels, name, ".png")
 
     def prepare(self, asked: Sequence[_Asked]) -> None:
         """Refuse what is there already before anything is made; then make the folders."""
@@ -193,24 +199,28 @@ class _Outputs:
         if len({folder.resolve() for folder in folders}) < len(folders):
             raise ConfigError("out", "`probabilities` and `overlays` need folders of their own")
         targets = [path for each in asked for path in self.files(each.name)]
+        inputs = {each.path.resolve() for each in asked}
+        for path in targets:
+            if path.resolve() in inputs:
+                raise ConfigError("out", "would overwrite one of the images; choose another folder", value=path)
         if not self.force:
             for path in targets:
-                if path.exists():
+                if os.path.lexists(path):
                     raise OutputExistsError(path)
         for folder in folders:
             new_folder(folder)
         for path in targets:
             new_folder(path.parent)
-            refuse_existing(path, force=self.force)
+        refuse_existing(*targets, force=self.force)
 
     def write(self, name: str, prediction: Prediction) -> None:
         prediction.save(self.label_map(name), force=self.force)
         if self.probabilities is not None and prediction.probabilities is not None:
             halves = prediction.probabilities.astype(np.float16)
-            with new_file(self.probabilities / f"{name}.npz", force=self.force) as temporary:
+            with new_file(output_path(self.probabilities, name, ".npz"), force=self.force) as temporary:
                 np.savez_compressed(temporary, probabilities=halves)
         if self.overlays is not None:
-            with new_file(self.overlays / f"{name}.png", force=self.force) as temporary:
+            with new_file(output_path(self.overlays, name, ".png"), force=self.force) as temporary:
                 Image.fromarray(prediction.overlay()).save(temporary)
 
 
@@ -225,21 +235,25 @@ def predict_folder(
     probabilities: str | Path | None = None,
     overlays: str | Path | None = None,
     top: int = 5,
+    follow_links: bool = False,
+    max_pixels: int = MAX_PIXELS,
     force: bool = False,
     progress: Progress = silent,
 ) -> PredictionReport:
     """Label images with a trained model: a label map each, or the likeliest classes.
 
     Every file is written whole or not at all. An image that cannot be read is reported, and the others are done.
+    Choice: images of a folder with equal names but for the suffix keep it in theirs: `a.jpg`, `a.png`.
     Args:
         images: files, or folders of them. An image of a folder is named by its path inside it, without suffix.
         weights: as `load` takes them, or what it gave.
         out: folder of label maps, `<name>.png` each, which a segmentation model needs; or of a classifier's
             predictions.csv.
-        scale, window, top: as `Predictor.predict`.
+        scale, window, top, max_pixels: as `Predictor.predict`.
         batch: images of one size at once.
         probabilities: folder for `<name>.npz`: probabilities, (classes, H, W) float16. Segmentation only.
         overlays: folder for `<name>.png`: the labels over the image. Segmentation only.
+        follow_links: read what links lead to that lead out of a folder, or to folders.
     Raises: ConfigError: a setting that cannot be, two images of one name; InputError: no image, an output that exists
         while `force` is off, an image that is too large for the memory.
 
@@ -251,7 +265,7 @@ def predict_folder(
     ...     report.images[0].name, report.images[0].written.name
     ('street', 'street.png')
     """
-    asked = _asked([images] if isinstance(images, (str, Path)) else images)
+    asked, unread = _asked([images] if isinstance(images, (str, Path)) else images, follow_links)
     predictor = weights if isinstance(weights, Predictor) else load(weights)
     dense = predictor.task == "segmentation"
     for setting, given in (("probabilities", probabilities), ("overlays", overlays)):
@@ -272,11 +286,27 @@ def predict_folder(
         table = new_folder(folder) / TABLE
         refuse_existing(table, force=force)
 
+    for line in unread:
+        progress.warn(line)
     labelled: list[LabelledImage] = []
     ranked: list[ClassifiedImage] = []
     failed: list[FailedImage] = []
+    noted: list[tuple[str, tuple[str, ...]]] = []
+
+    def read() -> Iterator[NamedImage]:
+        for each in asked:
+            try:
+                photo = read_photo(each.path, long_side=None, max_pixels=max_pixels)
+            except InputError as error:
+                progress.error(str(error))
+                failed.append(FailedImage(as_text(each.name), str(error)))
+                advance()
+            else:
+                noted.append((as_text(each.name), photo.notes))
+                yield NamedImage(each.name, photo.pixels, each.path)
+
     with progress.steps("labelling" if dense else "classifying", len(asked)) as advance:
-        for group in _groups(asked, failed, batch, progress, advance, alike=dense):
+        for group in _groups(read(), batch, alike=dense):
             predictions = predict_together(
                 predictor, group, scale=scale, window=cut, probabilities=shares is not None, top=top
             )
@@ -285,28 +315,37 @@ def predict_folder(
                 if outputs is not None and prediction.labels is not None:
                     outputs.write(name, prediction)
                     height, width = prediction.labels.shape
-                    labelled.append(LabelledImage(name, outputs.label_map(name), height, width, prediction.shares))
+                    written = outputs.label_map(name)
+                    labelled.append(LabelledImage(as_text(name), written, height, width, prediction.shares))
                 else:
-                    ranked.append(ClassifiedImage(name, prediction.top or ()))
+                    ranked.append(ClassifiedImage(as_text(name), prediction.top or ()))
                 advance()
+    for line in summed_notes(noted):
+        progress.warn(line)
     done = tuple(labelled) if dense else tuple(ranked)
-    report = PredictionReport("segmentation" if dense else "classification", done, tuple(failed), folder)
+    report = PredictionReport("segmentation" if dense else "classification", done, tuple(failed), folder, tuple(unread))
     if table is not None and done:
-        with new_file(table, force=force) as temporary:
-            temporary.write_text(csv_table(report.records()), encoding="utf-8")
+        new_text(table, csv_table(report.records()), force=force)
         progress.note(f"written: {table}")
     return report
 
 
-def _asked(images: Sequence[str | Path]) -> list[_Asked]:
-    """Each image with the name of what is written for it. Raises: InputError: no image; ConfigError: two of a name."""
+def _asked(images: Sequence[str | Path], follow_links: bool) -> tuple[list[_Asked], list[str]]:
+    """Each image with the name of what is written for it; what lies in the folders and is not read.
+
+    Raises: InputError: no image; ConfigError: two of a name.
+    """
     found: list[_Asked] = []
+    unread: list[str] = []
     for path in map(Path, images):
         if path.is_dir():
-            under = [_Asked(image, image.relative_to(path).with_suffix("").as_posix()) for image in photos_under(path)]
-            if not under:
-                raise InputError(path, "no image in it")
-            found += under
+            listing = images_under(path, follow_links=follow_links)
+            bare = Counter(image.with_suffix("") for image in listing.files)
+            for image in listing.files:
+                alone = bare[image.with_suffix("")] == 1  # a.jpg beside a.png keeps its suffix
+                kept = image.with_suffix("") if alone else image
+                found.append(_Asked(image, kept.relative_to(path).as_posix()))
+            unread += listing.warnings()
         elif path.exists():
             found.append(_Asked(path, path.stem))
         else:
@@ -318,32 +357,11 @@ def _asked(images: Sequence[str | Path]) -> list[_Asked]:
         if names.setdefault(each.name, each.path) != each.path:
             both = f"{each.path} and {names[each.name]}"
             raise ConfigError("images", f"{both} would both be written as {each.name}; do them separately")
-    return found
+    return found, unread
 
 
-def _groups(
-    asked: Sequence[_Asked],
-    failed: list[FailedImage],
-    batch: int,
-    progress: Progress,
-    advance: Advance,
-    *,
-    alike: bool,
-) -> Iterator[list[NamedImage]]:
-    """Images in order, as many together as a batch holds; those that cannot be read are added to `failed`.
-
-    Args: alike: only images of one size together.
-    """
-
-    def read() -> Iterator[NamedImage]:
-        for each in asked:
-            try:
-                yield NamedImage(each.name, read_photo(each.path, long_side=None).pixels, each.path)
-            except InputError as error:
-                progress.error(str(error))
-                failed.append(FailedImage(each.name, str(error)))
-                advance()
-
-    for _, group in itertools.groupby(read(), key=lambda image: image.pixels.shape if alike else None):
+def _groups(images: Iterable[NamedImage], batch: int, *, alike: bool) -> Iterator[list[NamedImage]]:
+    """Images in order, as many together as a batch holds. Args: alike: only images of one size together."""
+    for _, group in itertools.groupby(images, key=lambda image: image.pixels.shape if alike else None):
         while together := list(itertools.islice(group, batch)):
             yield together

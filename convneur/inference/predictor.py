@@ -12,6 +12,7 @@ from convneur.data.class_colours import class_colours
 from convneur.data.colours import Colour
 from convneur.data.examples import Task
 from convneur.data.images import MEAN, STD, ImageInput, read_photo
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur.errors import ConfigError, InputError
 from convneur.inference.prediction import ClassProbability, Prediction
@@ -93,6 +94,7 @@ class Predictor:
         window: int | tuple[int, int] | None = WINDOW,
         probabilities: bool = False,
         top: int = 5,
+        max_pixels: int = MAX_PIXELS,
     ) -> Prediction:
         """Label an image's pixels, or rank its classes.
 
@@ -103,6 +105,7 @@ class Predictor:
                 width), whose logits are averaged; None shows them whole.
             probabilities: whether the prediction holds those of all classes.
             top: of a classifier: so many classes.
+            max_pixels: an image file of more is refused by its header.
         Raises: InputError: an image that cannot be read, or is too large for the memory; ConfigError: a setting that
             cannot be, a model without a head or in training mode.
 
@@ -114,7 +117,8 @@ class Predictor:
         check_settings(self, scale=scale, top=top)
         cut = window_size(window)
         path = Path(image) if isinstance(image, (str, Path)) else None
-        named = NamedImage(None if path is None else path.stem, read_photo(image, long_side=None).pixels, path)
+        photo = read_photo(image, long_side=None, max_pixels=max_pixels)
+        named = NamedImage(None if path is None else path.stem, photo.pixels, path)
         (prediction,) = predict_together(self, [named], scale=scale, window=cut, probabilities=probabilities, top=top)
         return prediction
 

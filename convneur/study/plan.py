@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from convneur.errors import InputError
-from convneur.study.runs import StudyRun
+from convneur.study.runs import StudyRun, run_groups
 from convneur.study.twins import read_twins
-from convneur.training import RunPlan, StepTime, TrainingData, read_config, write_config
+from convneur.training import RunPlan, StepTime, TrainingData, read_config
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["StudyPlan"]
@@ -33,6 +33,11 @@ class StudyPlan:
     folds: int | None
     split: str | None
     step_times: Mapping[str, StepTime]
+
+    @property
+    def groups(self) -> list[list[StudyRun]]:
+        """The runs, see `run_groups`."""
+        return run_groups(list(self.twins), self.seeds, self.folds)
 
     def of(self, run: StudyRun, data: TrainingData) -> RunPlan:
         """The plan of one run, as `train` would have it with the same settings."""
@@ -70,10 +75,6 @@ class StudyPlan:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(folder, f"its config.json is damaged ({error}); begin again with `force`") from None
-
-    def write(self, folder: Path) -> None:
-        """Keep it in the folder of the study. Raises: InputError: the file cannot be written."""
-        write_config(folder, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """What config.json holds."""

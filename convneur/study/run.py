@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from convneur.data.examples import Task
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 from convneur.study.plan import StudyPlan
@@ -35,11 +36,13 @@ def run_study(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    follow_links: bool = False,
     epochs: float | None = None,
     minutes: float | None = None,
     precision: Literal["auto", "fp32", "bf16"] | None = None,
     device: Literal["auto", "cpu"] = "auto",
     workers: int = 2,
+    max_pixels: int = MAX_PIXELS,
     validate_every: int | None = None,
     resume: bool = False,
     force: bool = False,
@@ -54,8 +57,8 @@ def run_study(
     bit.
 
     Args:
-        data, task, model, recipe, init, preset, classes, ignore_index, precision, device, workers, validate_every,
-            values: as `train` takes them, the same for all runs; but the seed.
+        data, task, model, recipe, init, preset, classes, ignore_index, follow_links, precision, device, workers,
+            max_pixels, validate_every, values: as `train` takes them, the same for all runs; but the seed.
         out: folder of the study.
         twins: what is compared, see `read_twins`; the first is what the others are compared with.
         seeds: how many (3 by default), or which.
@@ -88,6 +91,7 @@ def run_study(
         preset=preset,
         classes=classes,
         ignore_index=ignore_index,
+        follow_links=follow_links,
         epochs=epochs,
         minutes=minutes,
         precision=precision,
@@ -111,7 +115,7 @@ def run_study(
         progress.warn(f"twins {one} and {other} are the same model")
 
     from convneur.study.scores import find_test_images
-    from convneur.study.work import REPORTS, Study, twins_with_costs
+    from convneur.study.work import REPORTS, Study, old_study_removed, twins_with_costs
     from convneur.training import start_engine
 
     accelerator = start_engine(device)
@@ -119,14 +123,16 @@ def run_study(
         raise ConfigError("study", "runs in one process; start it without the launcher")
     if settings.batch % settings.accumulate:
         raise ConfigError("batch", f"must be a multiple of {settings.accumulate} (`accumulate`)", value=settings.batch)
-    with run_folder(folder, resume=resume, force=force, alone=True, kind="study"):
+    with run_folder(folder, resume=resume, force=force, kind="study", removed=old_study_removed) as held:
         found = prepare_data(
             Path(data),
             request.task,
             preset=request.preset,
             classes=request.classes,
             ignore_index=request.ignore_index,
+            follow_links=request.follow_links,
             threads=workers,
+            max_pixels=max_pixels,
             begun=None if begun is None else begun.run,
             progress=progress,
         )
@@ -137,7 +143,14 @@ def run_study(
             base=base,
             data=found,
             test=find_test_images(
-                Path(data), found, request.task, split=split, folds=folds, threads=workers, progress=progress
+                Path(data),
+                found,
+                request.task,
+                split=split,
+                folds=folds,
+                follow_links=request.follow_links,
+                threads=workers,
+                progress=progress,
             ),
             settings=settings,
             twins=twins_with_costs(configs, settings.crop),
@@ -148,11 +161,12 @@ def run_study(
             progress=progress,
         )
         if begun is None:
-            study.clear(force=force)
+            study.check(force=force)
             study.decide()
+            held.begin(study.plan.to_dict())
         else:
             study.recall(begun)
-        study.plan.write(folder)
+            held.keep(study.plan.to_dict())
         study.announce()
         study.go()
     for name in REPORTS:

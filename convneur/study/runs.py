@@ -4,9 +4,11 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from convneur.data.examples import Example, hash_of, held_out
 from convneur.errors import ConfigError
+from convneur.files import output_path
 
 __all__ = ["StudyRun", "folds_of", "remainder", "run_groups", "turns"]
 
@@ -25,6 +27,10 @@ class StudyRun:
     twin: str
     seed: int
     fold: int | None = None
+
+    def folder(self, study: Path) -> Path:
+        """Inside a study's. Raises: InputError: the name cannot be a folder's."""
+        return output_path(study / "runs", self.name)
 
     @property
     def name(self) -> str:

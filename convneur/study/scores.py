@@ -1,6 +1,7 @@
 """What the runs of a study are tested on, and how: labelled as predict does, scored as eval-boundary does."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,25 @@ from convneur.data.examples import Example, Task, find_split, has_split, survey
 from convneur.data.pairs import Pair
 from convneur.errors import ConfigError
 from convneur.evaluation import score_pairs
-from convneur.files import new_file, new_folder
+from convneur.files import new_folder, new_text, output_path
 from convneur.inference import load
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
 from convneur.progress import Progress, silent
 from convneur.study.runs import folds_of
 from convneur.training import TrainingData
 
-__all__ = ["TESTED", "RunScores", "TestImages", "find_test_images", "is_labelled", "label_images", "score_run"]
+__all__ = [
+    "RunScores",
+    "TestImages",
+    "check_names",
+    "clear_tests",
+    "find_test_images",
+    "is_labelled",
+    "label_images",
+    "score_run",
+]
 
 _LABELS, _SCORES, _CLASSES = "labels", "scores.jsonl", "predictions.json"
-TESTED = (_LABELS, _SCORES, _CLASSES)
-"""What testing leaves in a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ def find_test_images(
     *,
     split: str | None,
     folds: int | None,
+    follow_links: bool = False,
     threads: int,
     progress: Progress = silent,
 ) -> TestImages:
@@ -74,7 +83,10 @@ def find_test_images(
         return TestImages(name, (data.val,))
     if name == "train" or not has_split(root, task, name):
         raise ConfigError("split", "no such split beside train; choose test, val, or the name of a folder", value=name)
-    examples = find_split(root, task, name, data.reading)
+    given = find_split(root, task, name, data.reading, follow_links=follow_links)
+    for line in given.warnings():
+        progress.warn(line)
+    examples = given.examples
     with progress.steps("reading the test images", len(examples)) as advance:
         found = survey(examples, data.reading, len(data.names), threads=max(threads, 1), seen=advance)
     for line in found.failed:
@@ -82,6 +94,21 @@ def find_test_images(
     if found.failed:
         progress.warn(f"{len(found.failed)} test images cannot be read and are left out")
     return TestImages(name, (found.examples,))
+
+
+def check_names(folder: Path, examples: Sequence[Example]) -> None:
+    """Raise before any work for an image of which no label map can be written. Raises: InputError."""
+    for example in examples:
+        _label_map(folder, example)
+
+
+def clear_tests(folder: Path) -> None:
+    """Remove what testing left in a run's folder."""
+    labels = folder / _LABELS
+    if labels.is_dir() and not labels.is_symlink():
+        shutil.rmtree(labels)
+    for name in (_SCORES, _CLASSES):
+        (folder / name).unlink(missing_ok=True)
 
 
 def is_labelled(folder: Path, examples: Sequence[Example], task: Task) -> bool:
@@ -120,8 +147,7 @@ def label_images(
         new_folder(path.parent)
         prediction.save(path, force=True)
     if task == "classification":
-        with new_file(folder / _CLASSES, force=True) as temporary:
-            temporary.write_text(json.dumps(classes, indent=1) + "\n", encoding="utf-8")
+        new_text(folder / _CLASSES, json.dumps(classes, indent=1) + "\n", force=True)
 
 
 def score_run(folder: Path, examples: Sequence[Example], data: TrainingData, task: Task, workers: int) -> RunScores:
@@ -177,4 +203,4 @@ def _scored_maps(
 
 
 def _label_map(folder: Path, example: Example) -> Path:
-    return folder / _LABELS / f"{example.name}.png"
+    return output_path(folder / _LABELS, example.name, ".png")

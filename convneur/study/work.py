@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import shutil
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from accelerate import Accelerator
 from convneur.cost import CountingError, ModelCounter
 from convneur.data.examples import survey
 from convneur.errors import ConfigError, InputError
-from convneur.files import new_file, refuse_existing
+from convneur.files import new_text, refuse_existing
 from convneur.formats import grouped, plural
 from convneur.progress import Advance, Progress, ProgressLines
 from convneur.results import ReadOnly
@@ -22,7 +21,15 @@ from convneur.study.findings import Twin, findings
 from convneur.study.plan import StudyPlan
 from convneur.study.result import METRICS, RunResult, StudyResult
 from convneur.study.runs import StudyRun, remainder, run_groups, turns
-from convneur.study.scores import TESTED, RunScores, TestImages, is_labelled, label_images, score_run
+from convneur.study.scores import (
+    RunScores,
+    TestImages,
+    check_names,
+    clear_tests,
+    is_labelled,
+    label_images,
+    score_run,
+)
 from convneur.training import (
     RunPlan,
     RunRequest,
@@ -31,6 +38,7 @@ from convneur.training import (
     TrainingData,
     TrainSettings,
     asked_to_stop,
+    clear_run,
     faster_precision,
     new_model,
     read_result,
@@ -39,7 +47,7 @@ from convneur.training import (
 )
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["REPORTS", "Study", "mean_step_time", "twins_with_costs"]
+__all__ = ["REPORTS", "Study", "mean_step_time", "old_study_removed", "twins_with_costs"]
 
 REPORTS = ("study.html", "study.md", "study.json", "study.csv")
 _SAVE_EVERY = 100  # steps, as train's
@@ -116,17 +124,22 @@ class Study:
     def runs(self) -> list[StudyRun]:
         return [run for group in self.groups for run in group]
 
-    def clear(self, *, force: bool) -> None:
-        """Begin all runs anew. Raises: InputError: a run or a report is there, and it is not forced."""
-        reports = [self.out / name for name in REPORTS]
-        refuse_existing(*reports, force=force)
-        for report in reports:
-            report.unlink(missing_ok=True)
+    def check(self, *, force: bool) -> None:
+        """What can be known before anything old goes.
+
+        Raises: InputError: a run or a report is there, and it is not forced; weights to begin from that do not fit; a
+            test image of which no label map can be written.
+        """
+        refuse_existing(*(self.out / name for name in REPORTS), force=force)
         for run in self.runs:
-            with run_folder(self.folder(run), resume=False, force=force, alone=True):
-                for name in TESTED:
-                    tested = self.folder(run) / name
-                    shutil.rmtree(tested) if tested.is_dir() else tested.unlink(missing_ok=True)
+            check_names(self.folder(run), self.test.of(run.fold))
+            with run_folder(self.folder(run), resume=False, force=force):
+                pass  # nobody else trains in it
+        if self.request.init is not None:
+            if Path(self.request.init).is_relative_to((self.out / "runs").resolve()):
+                raise ConfigError("init", "lies in the study that would go; copy it elsewhere", value=self.request.init)
+            for twin in self.twins.values():
+                new_model(twin.config, self.seeds[0], init=self.request.init, progress=_MUTED)
 
     def decide(self) -> None:
         """Precision and steps, the same for all twins, by steps of each on copies of the models."""
@@ -271,7 +284,7 @@ class Study:
         )
 
     def folder(self, run: StudyRun) -> Path:
-        return self.out / "runs" / run.name
+        return run.folder(self.out)
 
     def data_of(self, fold: int | None) -> TrainingData:
         """What the models are trained and validated on that will be tested on a fold."""
@@ -291,8 +304,7 @@ class Study:
         for name in REPORTS:
             if not name.endswith(".html"):
                 result.save(self.out / name, force=True)
-        with new_file(self.out / "study.html", force=True) as temporary:
-            temporary.write_text(study_page(result), encoding="utf-8")
+        new_text(self.out / "study.html", study_page(result), force=True)
 
     def _fingerprint(self) -> str:
         """Of all images, those that are tested on too."""
@@ -381,12 +393,13 @@ class Study:
     def _turn(self, run: StudyRun, until: int, advance: Advance, scores: dict[str, float]) -> None:
         folder, time = self.folder(run), self.step_times[run.twin]
         begun = RunPlan.is_in(folder)
-        with run_folder(folder, resume=begun, force=True, alone=True):
+        with run_folder(folder, resume=begun, force=True) as held:
             step = steps_done(folder)
             trainer = self._trainer(run, init=not step)
             plan = self.plan.of(run, trainer.data)
             if not begun:
-                plan.write(folder)
+                trainer.save_start(held.first_state)
+                held.begin(plan.to_dict())
             elif RunPlan.read(folder) != plan:
                 raise InputError(folder, "holds another run; remove it, or choose another `out`")
 
@@ -421,6 +434,15 @@ class Study:
 
         label_images(folder, trained.weights, images, task, self.accelerator.device, seen)
         self.scores[run] = score_run(folder, images, self.data, task, self.workers)
+
+
+def old_study_removed(folder: Path) -> None:
+    """Take away what a study that was begun in the folder will make anew."""
+    for name in REPORTS:
+        (folder / name).unlink(missing_ok=True)
+    for run in (run for group in StudyPlan.read(folder).groups for run in group):
+        clear_run(run.folder(folder))
+        clear_tests(run.folder(folder))
 
 
 def _duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from convneur.training.asked import Asked
     from convneur.training.data import TrainingData, prepare_data
     from convneur.training.engine import is_main_process, start_engine
-    from convneur.training.folder import read_config, run_folder, write_config
+    from convneur.training.folder import clear_run, read_config, run_folder
     from convneur.training.plan import RunPlan, RunRequest
     from convneur.training.profile import StepTime, faster_precision
     from convneur.training.result import TrainResult, read_result
@@ -35,6 +35,7 @@ _HOME = {
     "Trainer": "trainer",
     "TrainingData": "data",
     "asked_to_stop": "stopping",
+    "clear_run": "folder",
     "faster_precision": "profile",
     "is_main_process": "engine",
     "new_model": "start",
@@ -45,7 +46,6 @@ _HOME = {
     "start_engine": "engine",
     "steps_done": "state",
     "train": "run",
-    "write_config": "folder",
 }
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Trainer",
     "TrainingData",
     "asked_to_stop",
+    "clear_run",
     "faster_precision",
     "is_main_process",
     "new_model",
@@ -68,7 +69,6 @@ __all__ = [
     "start_engine",
     "steps_done",
     "train",
-    "write_config",
 ]
 
 

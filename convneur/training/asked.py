@@ -51,6 +51,7 @@ class Asked:
         init: str | Path | None = None,
         classes: str | Path | Sequence[str] | None = None,
         ignore_index: int | str | None = None,
+        follow_links: bool = False,
         workers: int = 0,
         **more: Any,
     ) -> "Asked":
@@ -71,6 +72,7 @@ class Asked:
             "init": None if init is None else _weights(init),
             "classes": _classes(classes),
             "ignore_index": _label(ignore_index),
+            "follow_links": follow_links or None,
             **{name: value for name, value in more.items() if name in names},
         }
         given = {name: value for name, value in asked.items() if value is not None}

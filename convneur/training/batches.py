@@ -1,6 +1,9 @@
 """The order of the images and their views, as batches: a function of the seed and the step alone."""
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -130,8 +133,22 @@ def _collated(items: list[Batch | InputError]) -> Any:
     return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)
 
 
+_GRACE = 30  # seconds in which the process that saves ends its step
+
+
 def _begin_worker(number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that saves
+    if hasattr(signal, "alarm"):  # so is a SIGTERM to the whole group, yet no worker outlives one for long
+        signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker of a process that was killed would hold its lock on the run's folder for some seconds more."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 class _KeysInOrder:

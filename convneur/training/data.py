@@ -1,5 +1,6 @@
 """The images of a run: found in a folder, read once, counted by class."""
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from convneur.data.class_names import read_class_names
-from convneur.data.examples import Example, Task, find_examples, survey
+from convneur.data.examples import Example, Survey, Task, find_examples, survey
+from convneur.data.folders import some
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError
@@ -17,6 +20,8 @@ __all__ = ["IgnoreIndex", "TrainingData", "fingerprint", "prepare_data", "readin
 
 
 IgnoreIndex = int | Literal["none"] | None
+
+_BINARY = "masks of 0 and 255 are read as two classes where `classes` names two or none and `ignore_index` is left out"
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,11 @@ class TrainingData:
     left_out: tuple[str, ...] = ()
 
     @property
+    def binary(self) -> bool:
+        """Whether label maps are masks of 0 and 255, read as classes 0 and 1."""
+        return self.reading.binary
+
+    @property
     def fingerprint(self) -> str:
         """By which a run knows that it goes on with the images that it was begun with."""
         return fingerprint((*self.train, *self.val))
@@ -54,11 +64,15 @@ class KnownData(Protocol):
     def counts(self) -> tuple[int, ...]: ...
     @property
     def left_out(self) -> tuple[str, ...]: ...
+    @property
+    def binary(self) -> bool: ...
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
     """SHA-256 of the examples' names, in order."""
-    return hashlib.sha256("\n".join(example.name for example in examples).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join(example.name for example in examples).encode("utf-8", "surrogateescape")
+    ).hexdigest()
 
 
 def reading_of(task: Task, preset: str | None, ignore_index: IgnoreIndex) -> Reading:
@@ -90,16 +104,21 @@ def prepare_data(
     preset: str | None = None,
     classes: str | Sequence[str] | None = None,
     ignore_index: IgnoreIndex = None,
+    follow_links: bool = False,
     threads: int = 1,
+    max_pixels: int = MAX_PIXELS,
     begun: KnownData | None = None,
     progress: Progress = silent,
 ) -> TrainingData:
     """Find the images and read each once, or know what that gave when the run was begun.
 
+    Choice: label maps that hold 0 and 255 alone, with no or two names of classes and neither preset nor ignored label
+        given, are binary masks: 255 is class 1.
     Args:
         preset, ignore_index: see `reading_of`; classes: their names, or a file of them.
+        follow_links: see `list_files`; max_pixels: files of more are refused by their headers.
         begun: the plan of the run that goes on.
-    Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes; no pixel counts.
+    Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes, named or seen.
 
     >>> from importlib.resources import files
     >>> nuclei = Path(str(files("convneur") / "data" / "samples" / "nuclei"))
@@ -107,43 +126,86 @@ def prepare_data(
     >>> data.names, len(data.train) > len(data.val)
     (('background', 'nucleus'), True)
     """
-    reading = reading_of(task, preset, ignore_index)
-    found = find_examples(folder, task, reading)
+    reading = dataclasses.replace(reading_of(task, preset, ignore_index), max_pixels=max_pixels)
+    found = find_examples(folder, task, reading, follow_links=follow_links)
     if isinstance(classes, str):
         classes = read_class_names(Path(classes))
     names = tuple(classes) if classes else found.names
     if task == "classification" and classes and found.names:
         raise ConfigError("classes", "folders name the classes here; leave it out", value=classes)
-    if found.unpaired:
-        more = ", ..." if len(found.unpaired) > 3 else ""
-        progress.warn(
-            f"{len(found.unpaired)} images without a label map are left out: {', '.join(found.unpaired[:3])}{more}"
-        )
+    for line in found.warnings:
+        progress.warn(line)
     if begun is not None:
         unusable = set(begun.left_out)
         train_kept, val_kept = (
             tuple(each for each in split if each.name not in unusable) for split in (found.train, found.val)
         )
+        reading = _binary(reading) if begun.binary else reading
         return TrainingData(train_kept, val_kept, reading, begun.classes, begun.counts, preset, begun.left_out)
     threads = max(threads, 1)
     with progress.steps("looking through the images", len(found.train) + len(found.val)) as advance:
         train = survey(found.train, reading, len(names) if names else None, threads=threads, seen=advance)
-        names = names or tuple(map(str, range(len(train.counts))))
-        val = survey(found.val, reading, len(names), threads=threads, seen=advance)
+        val = survey(found.val, reading, len(names or train.counts), threads=threads, seen=advance)
     for line in (*train.failed, *val.failed):
         progress.error(line)
     if train.failed or val.failed:
         progress.warn(f"{len(train.failed) + len(val.failed)} images cannot be read and are left out")
-    missing = [name for name, count in zip(names, train.counts, strict=True) if not count]
-    if missing:
-        progress.warn(f"no training image shows {', '.join(missing)}: the model cannot learn it")
-    if len(names) < 2:
-        raise ConfigError(
-            "data", f"{len(names)} class; training needs two; check `preset` and `ignore_index`", value=folder
-        )
-    if not sum(train.counts):
-        raise ConfigError("data", "every pixel is ignored; check `preset` and `ignore_index`", value=folder)
-    progress.note(f"{len(train.examples)} images to train on, {len(val.examples)} to validate on ({found.val_from})")
+    for line in (*train.notes, *val.notes):
+        progress.warn(line)
+    if (
+        (task, preset, ignore_index) == ("segmentation", None, None)
+        and (names is None or len(names) == 2)
+        and train.ignored
+        and not any((*train.counts[1:], *val.counts[1:]))
+    ):
+        reading, train, val = _binary(reading), _as_binary(train), _as_binary(val)
+        names = names or ("background", "object")
+        progress.note(f"label maps hold 0 and 255 alone: 255 is read as class 1, {names[1]}")
+    names = names or tuple(map(str, range(len(train.counts))))
+    _check_counts(folder, names, train, val, reading, progress)
+    ignored = f"; {_ignored(train, val)}" if task == "segmentation" else ""
+    progress.note(
+        f"{len(train.examples)} images to train on, {len(val.examples)} to validate on ({found.val_from}){ignored}"
+    )
     kept = {example.name for example in (*train.examples, *val.examples)}
     left_out = tuple(example.name for example in (*found.train, *found.val) if example.name not in kept)
     return TrainingData(train.examples, val.examples, reading, names, train.counts, preset, left_out)
+
+
+def _check_counts(
+    folder: Path, names: Sequence[str], train: Survey, val: Survey, reading: Reading, progress: Progress
+) -> None:
+    """Refuse what cannot be learnt from; say which classes are not shown."""
+    if not sum(train.counts):
+        raise ConfigError("data", "every pixel is ignored; check `preset` and `ignore_index`", value=folder)
+    seen = [name for name, count in zip(names, train.counts, strict=True) if count]
+    if len(seen) < 2:
+        ignored = ""
+        if train.ignored:
+            ignored = f", and {_ignored(train)} (label {reading.ignore_index}); {_BINARY}"
+        problem = f"training needs two classes, but shows {seen[0]} alone{ignored}; check `preset` and `ignore_index`"
+        raise ConfigError("data", problem, value=folder)
+    missing = [name for name in names if name not in seen]
+    if missing:
+        told = f"no training image shows {some(missing)}: the model cannot learn it"
+        if seen == ["0", "255"]:
+            told += f"; {_BINARY}"
+        progress.warn(told)
+    shown = [name for name, count in zip(names, val.counts, strict=True) if count]
+    if len(shown) == 1:
+        progress.warn(f"the images to validate on show {shown[0]} alone: their scores say little of the model")
+
+
+def _binary(reading: Reading) -> Reading:
+    return dataclasses.replace(reading, ignore_index=None, binary=True)
+
+
+def _as_binary(survey: Survey) -> Survey:
+    """What was ignored, 255, is the object."""
+    return dataclasses.replace(survey, counts=(survey.counts[0], survey.ignored), ignored=0)
+
+
+def _ignored(*surveys: Survey) -> str:
+    ignored = sum(each.ignored for each in surveys)
+    total = ignored + sum(sum(each.counts) for each in surveys)
+    return f"{ignored / max(total, 1):.1%} of the pixels are ignored"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
 from convneur.training.data import IgnoreIndex, TrainingData
-from convneur.training.folder import CONFIG, read_config, write_config
+from convneur.training.folder import holds_run, read_config
 from convneur.training.settings import TrainSettings
 from convneur.variants import ConvNeurConfig
 
@@ -32,6 +32,7 @@ class RunRequest:
         data: the folder, absolute; model, recipe: a name or a .json file; a model given as a config is "custom".
         init: the file of weights to begin from, absolute; classes: the file of names, absolute, or the names.
         ignore_index: the label that does not count, "none", or None for the preset's, or 255.
+        follow_links: see `prepare_data`.
         epochs: None where minutes say how long the run is; precision, validate_every: before they were decided.
 
     >>> RunRequest(data="/images", preset="camvid").model
@@ -50,6 +51,7 @@ class RunRequest:
     minutes: float | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int | None = None
+    follow_links: bool = False
 
     def about(self) -> dict[str, Any]:
         """What the weights say of where they come from."""
@@ -70,7 +72,7 @@ class RunRequest:
     def from_options(cls, asked: Mapping[str, Any]) -> "RunRequest":
         """What version 0.1.0 kept: by option, all of it as typed; options of a study are left aside."""
         by_name = {option.removeprefix("--").replace("-", "_").lower(): value for option, value in asked.items()}
-        values = {field.name: by_name[field.name] for field in dataclasses.fields(cls)}
+        values = {field.name: by_name[field.name] for field in dataclasses.fields(cls) if field.name in by_name}
         ignored = values.get("ignore_index")
         return cls(**{**values, "ignore_index": ignored if ignored in (None, "none") else int(ignored)})
 
@@ -81,7 +83,7 @@ class RunPlan:
 
     Args:
         request: what was asked for; config: the model; settings: how it is trained.
-        classes, counts, left_out: see `TrainingData`.
+        classes, counts, left_out, binary: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
         version: of the package that began the run.
 
@@ -100,6 +102,7 @@ class RunPlan:
     validate_every: int
     precision: Literal["fp32", "bf16"]
     images: str
+    binary: bool = False
     version: str = dataclasses.field(default_factory=lambda: version("convneur"), compare=False)
 
     @classmethod
@@ -117,13 +120,13 @@ class RunPlan:
         """The plan of a run on these data."""
         return cls(
             request, config, settings, data.names, data.counts, data.left_out, steps, validate_every, precision,
-            data.fingerprint,
+            data.fingerprint, data.binary,
         )  # fmt: skip
 
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Whether a run was begun in a folder."""
-        return (folder / CONFIG).exists()
+        return holds_run(folder)
 
     @classmethod
     def read(cls, folder: str | Path) -> "RunPlan":
@@ -151,12 +154,9 @@ class RunPlan:
             validate_every=values["validate_every"],
             precision=values["precision"],
             images=values["photos" if first else "images"],
+            binary=values.get("binary", False),
             version=values["convneur"],
         )
-
-    def write(self, folder: Path) -> None:
-        """Keep it in the folder of the run. Raises: InputError: the file cannot be written."""
-        write_config(folder, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """What config.json holds."""
@@ -173,6 +173,7 @@ class RunPlan:
             "validate_every": self.validate_every,
             "precision": self.precision,
             "images": self.images,
+            "binary": self.binary,
         }
 
     def by_name(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from convneur.data.examples import Task
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 from convneur.training.asked import Asked, check_whole
@@ -38,11 +39,13 @@ def train(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    follow_links: bool = False,
     epochs: float | None = None,
     minutes: float | None = None,
     precision: Literal["auto", "fp32", "bf16"] | None = None,
     device: "Device" = "auto",
     workers: int = 2,
+    max_pixels: int = MAX_PIXELS,
     validate_every: int | None = None,
     save_every: int = 100,
     tensorboard: bool = False,
@@ -68,10 +71,12 @@ def train(
         preset: data set: classes, ignored label, what stored ids and colours mean, names of files.
         classes: names of the classes, or a file with one per line.
         ignore_index: ground-truth label that does not count; "none" for none; by default the preset's, or 255.
+        follow_links: read what links lead to that lead out of the folder, or to folders.
         epochs, minutes: passes over the training images (by default the recipe's), or about how long the run takes.
         precision: fp32, bf16, or auto (by default): bf16 if a few timed steps are a tenth faster.
         device: cpu, or auto: an accelerator if there is one.
         workers: processes that decode images; 0: none but this one.
+        max_pixels: images and label maps of more are refused by their headers.
         validate_every: steps between validations; by default a twentieth of the steps.
         save_every: steps between states on disk.
         tensorboard: write the records to `out`/tensorboard too.
@@ -100,6 +105,7 @@ def train(
         preset=preset,
         classes=classes,
         ignore_index=ignore_index,
+        follow_links=follow_links,
         epochs=epochs,
         minutes=minutes,
         precision=precision,
@@ -132,8 +138,8 @@ def train(
     parts = accelerator.num_processes * settings.accumulate
     if settings.batch % parts:
         raise ConfigError("batch", f"must be a multiple of {parts} (processes x `accumulate`)", value=settings.batch)
-    with run_folder(folder, resume=resume, force=force, alone=main):
-        found = shared(accelerator, _found(data, request, workers, begun, progress) if main else None)
+    with run_folder(folder, resume=resume, force=force) if main else nullcontext() as held:
+        found = shared(accelerator, _found(data, request, workers, max_pixels, begun, progress) if main else None)
         if begun is not None and begun.images != found.fingerprint:
             raise ConfigError(
                 "data", f"other images than the run in {folder} was begun with; begin again with `force`", value=data
@@ -154,8 +160,9 @@ def train(
             about=request.about(),
         )
         plan = begun or _decided(trainer, request, progress)
-        if main and begun is None:
-            plan.write(folder)
+        if held is not None and begun is None:
+            trainer.save_start(held.first_state)
+            held.begin(plan.to_dict())
         trainer.settings, trainer.precision = plan.settings, plan.precision
         trainer.steps, trainer.validate_every = plan.steps, plan.validate_every
         announce(trainer, request.model, progress)
@@ -175,7 +182,12 @@ def train(
 
 
 def _found(
-    data: str | Path, request: RunRequest, workers: int, begun: RunPlan | None, progress: Progress
+    data: str | Path,
+    request: RunRequest,
+    workers: int,
+    max_pixels: int,
+    begun: RunPlan | None,
+    progress: Progress,
 ) -> TrainingData:
     return prepare_data(
         Path(data),
@@ -183,7 +195,9 @@ def _found(
         preset=request.preset,
         classes=request.classes,
         ignore_index=request.ignore_index,
+        follow_links=request.follow_links,
         threads=workers,
+        max_pixels=max_pixels,
         begun=begun,
         progress=progress,
     )

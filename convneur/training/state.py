@@ -23,16 +23,24 @@ _FORMAT = "convneur.training-state/1"
 
 
 def save_state(
-    path: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]
+    path: Path,
+    *,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    progress: dict[str, Any],
 ) -> None:
-    """Write weights, their moving average, the optimizer's moments and the progress (plain JSON data).
+    """Write weights, their moving average, the optimizer's moments (None: before the first step) and the progress.
+
+    Args:   progress: plain JSON data.
 
     Raises: InputError: the file cannot be written; the one before it is untouched.
     """
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for name, parameter in model.named_parameters():
-        tensors |= {f"optimizer.{key}.{name}": tensor for key, tensor in optimizer.state.get(parameter, {}).items()}
+        moments = {} if optimizer is None else optimizer.state.get(parameter, {})
+        tensors |= {f"optimizer.{key}.{name}": tensor for key, tensor in moments.items()}
     # Each tensor on its own: safetensors refuses views of shared storage.
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with new_file(path, force=True) as temporary:

@@ -27,7 +27,7 @@ from convneur.training.engine import anyone
 from convneur.training.folder import METRICS, STATE, WEIGHTS, RecordLog
 from convneur.training.profile import TIMED, StepTime, profile_steps
 from convneur.training.settings import TrainSettings
-from convneur.training.state import load_state, save_state
+from convneur.training.state import load_state, save_state, steps_done
 from convneur.training.step import Learner, Precision, autocast, enough_memory
 from convneur.training.validation import confusion_matrix, validation_scores
 
@@ -154,6 +154,11 @@ class Trainer:
             workers=self.workers, limit=limit, minutes=minutes, progress=progress,
         )  # fmt: skip
 
+    def save_start(self, path: Path) -> None:
+        """Write the state before the first step, from which a run goes on too."""
+        progress = {"step": 0, "losses": [], "validations": []}
+        save_state(path, model=self.model, average=self.model, optimizer=None, progress=progress)
+
     def _tell(self, record: Mapping[str, Any]) -> None:
         for listener in self.listeners:
             listener(record)
@@ -187,7 +192,7 @@ class Trainer:
 
     def _diverged(self, step: int, why: str) -> InputError:
         state = self.folder / STATE
-        kept = f"the last good state is kept in {state}" if state.exists() else "no state was saved before it"
+        kept = f"the last good state is kept in {state}" if steps_done(self.folder) else "no state was saved before it"
         return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller `lr`, or with `precision` fp32")
 
     def _validate(self, model: ConvNeur) -> dict[str, Any]:

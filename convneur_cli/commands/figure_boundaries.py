@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 
 from convneur_cli.options.common import CommonOptions
-from convneur_cli.options.data import DataSetOptions
-from convneur_cli.options.evaluation import parts
+from convneur_cli.options.evaluation import PairOptions, parts
 
 __all__ = ["boundaries"]
 
 
 def boundaries(
-    data_set: DataSetOptions,
+    data_set: PairOptions,
     common: CommonOptions,
     predictions: Annotated[
         Path, typer.Argument(metavar="PREDS", readable=False, help="Folder of ConvNeur's label maps.")

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from convneur.data.limits import MAX_PIXELS
 from convneur.sizes import find_size
 from convneur_cli.errors import FAILED, existing_path
-from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.common import CommonOptions, MaxPixels
+from convneur_cli.options.data import FollowLinks
 
 __all__ = ["predict"]
 
@@ -59,6 +61,8 @@ def predict(
         typer.Option(help="Segmentation: folder for pictures of the labels over the image.", metavar="DIR"),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classification: number of classes listed for each image.")] = 5,
+    follow_links: FollowLinks = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> int | None:
     """Label images with a trained model: a label map each, or the likeliest classes.
 
@@ -82,6 +86,8 @@ def predict(
         probabilities=probabilities,
         overlays=overlays,
         top=top,
+        follow_links=follow_links,
+        max_pixels=max_pixels,
         force=common.force,
         progress=printer,
     )

@@ -1,16 +1,19 @@
 """`convneur viz-gates`: local features before and after the gate, for images."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
-from convneur.files import new_file, new_folder, refuse_existing
+from convneur.files import new_file, new_folder, output_path, refuse_existing
 from convneur.formats import as_text, plural
 from convneur_cli.errors import FAILED, UsageError, existing_path
-from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.common import CommonOptions, MaxPixels
+from convneur_cli.options.data import FollowLinks
 from convneur_cli.options.model import ModelOptions
 from convneur_cli.output import Printer
 from convneur_cli.outputs import check_outputs
@@ -110,6 +113,8 @@ def viz_gates(
         typer.Option("--format", help="Format of the figures where -o names no file.", show_default="png"),
     ] = None,
     save_arrays: Annotated[bool, typer.Option("--save-arrays", help="Write the drawn maps as .npz too.")] = False,
+    follow_links: FollowLinks = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> int | None:
     """Draw what the gate does: local features before and after it, stage by stage, beside the image.
 
@@ -130,7 +135,8 @@ def viz_gates(
     printer, force = common.printer(), common.force
     model.single()  # refuses several models, and those of others
     look: dict[str, Any] = {"weights": weights, "model": model.model, "seed": seed, "block": block, "mask": mask}
-    look |= {"stage": _stages(stage), "size": int(size) if size.isdecimal() else size, **model.settings()}
+    look |= {"stage": _stages(stage), "size": int(size) if size.isdecimal() else size, "max_pixels": max_pixels}
+    look |= {"follow_links": follow_links, **model.settings()}
     drawn: dict[str, Any] = {"reduce": reduce, "scale": _scale(scale), "row3": row3, "gate": gate}
     drawn |= {"surprise": surprise, "overlay": overlay, "local_weights": local_weights}
     _check_images(images, mask, batch=batch)
@@ -181,16 +187,16 @@ def _write(result: "GateResult", figure: Path, beside: Sequence[str], *, force: 
     """Write one image's files and give its record; nothing else of the image is kept."""
     from convneur.figures import gates_figure, gates_page, save_figure
 
-    with new_file(figure, force=force) as temporary:
+    with ExitStack() as files:  # all of them or none: the record is of this figure
+        picture, *others = (files.enter_context(new_file(path, force=force)) for path in _written(figure, beside))
         if figure.suffix.lower() == ".html":
-            temporary.write_text(gates_page(result), encoding="utf-8")
+            picture.write_text(gates_page(result), encoding="utf-8", errors="backslashreplace")
         else:
-            picture = gates_figure(result)
-            save_figure(picture, temporary)
-            picture.clear()  # its parts hold each other, and the maps, until a collection happens to come
-    if ".npz" in beside:
-        result.save_arrays(figure.with_suffix(".npz"), force=force)
-    result.save(figure.with_suffix(".json"), force=force)
+            drawn = gates_figure(result)
+            save_figure(drawn, picture)
+            drawn.clear()  # its parts hold each other, and the maps, until a collection happens to come
+        for path in others:
+            (result.save_arrays if path.suffix == ".npz" else result.save)(path, force=True)
     return result.to_dict()
 
 
@@ -277,7 +283,7 @@ def _figures(images: Sequence[Path], output: Path | None, image_format: str | No
     else:
         if suffix in _FORMATS and named:
             raise UsageError(f"--output {output}: with several images name a folder")
-        figures = [(output or Path()) / f"{stem}-gates.{image_format or 'png'}" for stem in stems]
+        figures = [output_path(output or Path(), f"{stem}-gates", f".{image_format or 'png'}") for stem in stems]
     inputs = {image.resolve() for image in images}
     for figure in figures:
         if figure.resolve() in inputs:

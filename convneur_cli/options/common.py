@@ -21,8 +21,9 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from convneur_cli.errors import reported
 from convneur_cli.output import Printer
+from convneur_cli.outputs import refuse_inputs
 
-__all__ = ["CommonOptions", "Group", "Layout", "option_group", "register"]
+__all__ = ["CommonOptions", "Group", "Layout", "MaxPixels", "option_group", "register"]
 
 _MARK = "__option_group__"
 _Group = TypeVar("_Group")
@@ -46,6 +47,12 @@ class CommonOptions:
 
     def printer(self) -> Printer:
         return Printer(json=self.json, quiet=self.quiet)
+
+
+MaxPixels = Annotated[
+    int,
+    typer.Option(min=1, help="Images and label maps of more pixels are refused, by their headers.", metavar="N"),
+]
 
 
 class _PlainFlags:
@@ -135,12 +142,14 @@ def register(app: typer.Typer, name: str, body: Callable[..., int | None], layou
 
     @functools.wraps(body)
     def run(**values: Any) -> None:
+        given = dict(values)
         # All taken before any is put: a group may bear the name of another one's field.
         values |= {
             name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
             for name, kind in groups.items()
         }
         with reported(debug=values["common"].debug, options=names):
+            refuse_inputs(given, names)
             code = body(**values)
             if code:
                 raise typer.Exit(code)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur_cli.errors import UsageError
-from convneur_cli.options.common import option_group
+from convneur_cli.options.common import MaxPixels, option_group
 
-__all__ = ["DataSetOptions", "whole"]
+__all__ = ["DataSetOptions", "FollowLinks", "whole"]
 
 if TYPE_CHECKING:
     PresetName = str
@@ -18,10 +19,19 @@ else:
     PresetName = Literal[tuple(PRESETS)]  # typer refuses other names and lists these
 
 
+FollowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links",
+        help="Read what links lead to that lead out of a folder, as in a Hugging Face cache or with DVC.",
+    ),
+]
+
+
 @option_group
 @dataclass(frozen=True)
 class DataSetOptions:
-    """Which classes there are, and which label is ignored; what is typed overrides what a preset says."""
+    """Which classes there are, which label is ignored, how large files may be. What is typed goes before a preset."""
 
     preset: Annotated[
         PresetName | None,
@@ -29,7 +39,12 @@ class DataSetOptions:
     ] = None
     # readable=False: a file without permission to read it is a failure of that file, not wrong usage.
     classes: Annotated[
-        Path | None, typer.Option(help="Names of the classes, one per line.", metavar="FILE", readable=False)
+        Path | None,
+        typer.Option(
+            help="Names of the classes: a line each, or CSV, JSON or YAML with their numbers.",
+            metavar="FILE",
+            readable=False,
+        ),
     ] = None
     ignore_index: Annotated[
         str | None,
@@ -37,6 +52,8 @@ class DataSetOptions:
             help="Ground-truth label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"
         ),
     ] = None
+    follow_links: FollowLinks = False
+    max_pixels: MaxPixels = MAX_PIXELS
 
 
 def whole(option: str, typed: str) -> int:

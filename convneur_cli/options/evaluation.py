@@ -10,7 +10,7 @@ from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
 from convneur_cli.options.data import DataSetOptions, whole
 
-__all__ = ["CompareOptions", "InputOptions", "MetricOptions", "PictureOptions", "WorkOptions", "parts"]
+__all__ = ["CompareOptions", "InputOptions", "MetricOptions", "PairOptions", "PictureOptions", "WorkOptions", "parts"]
 
 _FILES, _METRICS, _SECOND = "Files and classes", "Metrics", "Second model"
 _PICTURES, _WORK = "Figures and report", "Long runs"
@@ -19,30 +19,14 @@ _PICTURES, _WORK = "Figures and report", "Long runs"
 # readable=False below: a file without permission to read it is a failure of that file, not wrong usage.
 @option_group
 @dataclasses.dataclass(frozen=True)
-class InputOptions(DataSetOptions):
-    """What says which files belong together and what they hold; what is typed overrides what a preset says."""
+class PairOptions(DataSetOptions):
+    """Which files of two folders belong together."""
 
-    num_classes: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of classes, which are numbered from 0.",
-            metavar="N",
-            show_default="the preset's, or highest label of GT + 1",
-        ),
-    ] = None
-    colours: Annotated[
-        Path | None,
-        typer.Option(
-            help="What the colours of RGB maps mean: a line R G B name each, CSV or JSON.",
-            metavar="FILE",
-            readable=False,
-            rich_help_panel=_FILES,
-        ),
-    ] = None
     pred_name: Annotated[
         str | None,
         typer.Option(
-            help="Names of prediction files, such as {stem}_leftImg8bit; **/ in front: in any folder.",
+            help="Names of prediction files, such as {stem}_leftImg8bit, or {stem}.png for one type of file; **/ in "
+            "front: in any folder.",
             metavar="TEMPLATE",
             show_default="the preset's, or {stem}",
             rich_help_panel=_FILES,
@@ -63,6 +47,30 @@ class InputOptions(DataSetOptions):
             "--list",
             help="A file of the pairs, one per line: prediction, tab or comma, ground truth. Relative paths start at "
             "PREDS and GT where those are given.",
+            metavar="FILE",
+            readable=False,
+            rich_help_panel=_FILES,
+        ),
+    ] = None
+
+
+@option_group
+@dataclasses.dataclass(frozen=True)
+class InputOptions(PairOptions):
+    """What says which files belong together and what they hold; what is typed overrides what a preset says."""
+
+    num_classes: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of classes, which are numbered from 0.",
+            metavar="N",
+            show_default="the preset's, or highest label of GT + 1",
+        ),
+    ] = None
+    colours: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the colours of RGB maps mean: a line R G B name each, CSV or JSON.",
             metavar="FILE",
             readable=False,
             rich_help_panel=_FILES,

@@ -112,3 +112,23 @@ def test_a_photo_that_is_missing_stops_it(place: Path, capsys: pytest.CaptureFix
     (place / "images" / "day" / "s4.png").unlink()
     assert run("figure", "boundaries", "convneur", "gt", "--preset", "camvid", "--images", "images", "-q") == 1
     assert "images: no image of the same name and shape for day/s4" in capsys.readouterr().err
+
+
+def test_names_and_links_go_as_in_eval_boundary(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (place / "convneur" / "day").iterdir():
+        path.rename(path.with_name(f"{path.stem}_out.png"))
+    arguments = ["figure", "boundaries", "convneur", "gt", "--preset", "camvid", "--json"]
+    assert run(*arguments) == 1
+    assert '--pred-name="{stem}_out" would pair 5 of 5' in capsys.readouterr().err
+    (place / "elsewhere").mkdir()
+    for path in (place / "images" / "day").iterdir():
+        path.rename(place / "elsewhere" / path.name)
+        path.symlink_to(place / "elsewhere" / path.name)
+    arguments += ["--pred-name={stem}_out", "--images", "images"]
+    assert run(*arguments) == 1
+    assert "images: no image in it" in (said := capsys.readouterr().err)
+    assert "--follow-links" in said
+    assert run(*arguments, "--follow-links", "-o", "f.png") == 0
+    assert len(json.loads(capsys.readouterr().out)["images"]) == 3

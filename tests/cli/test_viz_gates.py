@@ -770,3 +770,14 @@ def test_help_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "convneur viz-gates photo.jpg" in done.stdout
+
+
+def test_a_batch_counts_what_it_does_not_read(viz: Any, place: Path) -> None:
+    folder_of_photos(place, 2)
+    (place / "photos" / "z.heic").touch()
+    (place / "photos" / "linked.png").symlink_to(place / "cat.png")
+    ran = viz("photos", "--batch", "--json")
+    assert "warning: photos: 1 file is not read (1 .heic); convert them to PNG or JPEG" in ran.err
+    assert "photos: 1 link is not followed: photos/linked.png; --follow-links reads what it leads to" in ran.err
+    more = viz("photos", "--batch", "--json", "--follow-links")
+    assert json.loads(more.out)["photos"] == json.loads(ran.out)["photos"] + 1

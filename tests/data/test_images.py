@@ -1,14 +1,19 @@
 """Photos of every mode and depth, and files that are none."""
 
 import io
+import os
+import struct
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
+from tifffile import imwrite
 
 from convneur.data.images import MEAN, STD, normalise, read_photo
+from convneur.data.labels import read_label_map
 from convneur.errors import InputError
 
 
@@ -189,10 +194,149 @@ def test_too_few_pixels_after_scaling(tmp_path: Path) -> None:
         read_photo(tmp_path / "b.png")
 
 
-def test_more_pixels_than_is_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
-    Image.fromarray(scene(48, 64)).save(tmp_path / "large.png")  # above the limit: Pillow only warns
-    assert native(tmp_path / "large.png").shape == (48, 64, 3)
-    Image.fromarray(scene(96, 64)).save(tmp_path / "huge.png")  # above twice the limit
-    with pytest.raises(InputError, match="too many pixels"):
-        read_photo(tmp_path / "huge.png")
+def test_more_pixels_than_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is the reader's own: Pillow's, which belongs to the whole process, neither warns nor refuses."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    Image.fromarray(scene(48, 64)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="48x64 pixels, more than 3071; cut it into tiles, or raise `max_pixels`"):
+        read_photo(tmp_path / "a.png", max_pixels=3071)
+    assert read_photo(tmp_path / "a.png", max_pixels=3072, long_side=None).pixels.shape == (48, 64, 3)
+    assert Image.MAX_IMAGE_PIXELS == 20
+
+
+SAVED = ("a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.bmp", "a.gif", "a.jp2", "a.ppm", "a.tga")
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_every_format_that_is_promised(name: str, tmp_path: Path) -> None:
+    Image.fromarray(scene()).save(tmp_path / name)
+    assert abs(native(tmp_path / name).astype(int) - scene()).mean() < 12
+
+
+def postscript() -> bytes:
+    return b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n"
+
+
+@pytest.mark.parametrize("kind", ["eps", "pdf", "ico", "pcx", "sgi", "tga", "dds", "xbm", "fits", "psd"])
+def test_other_formats_are_not_tried_whatever_the_suffix(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow would read most of them, and hand PostScript to Ghostscript, another program."""
+
+    def start(*_: object, **__: object) -> None:
+        pytest.fail("a program was started")
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    path = tmp_path / "cat.jpg"
+    content = {"eps": postscript(), "fits": b"SIMPLE  =                    T".ljust(2880), "psd": b"8BPS\0\1".ljust(99)}
+    if kind in content:
+        path.write_bytes(content[kind])
+    else:
+        Image.fromarray(scene()[..., 0]).convert("1" if kind == "xbm" else "L").save(path, kind)
+    with pytest.raises(InputError, match="not an image that can be read; give a JPEG, PNG, TIFF, WebP, AVIF"):
+        read_photo(path)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.avif", "a.tif"])
+def test_of_several_frames_the_first_is_read_and_said(name: str, tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((40, 50, 3), value, np.uint8)) for value in (10, 120, 240)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    photo = read_photo(tmp_path / name)
+    assert photo.notes == ("frame 1 of 3 read, 2 left out",)
+    assert abs(photo.pixels.astype(int) - 10).max() < 4
+    frames[0].save(tmp_path / name)
+    assert read_photo(tmp_path / name).notes == ()
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_fewer_bits_in_sixteen_are_scaled_and_said(bits: int, suffix: str, tmp_path: Path) -> None:
+    deep = (np.arange(48 * 64).reshape(48, 64) % (1 << bits)).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / f"a.{suffix}")
+    photo = read_photo(tmp_path / f"a.{suffix}", long_side=None)
+    np.testing.assert_array_equal(photo.pixels[..., 0], deep >> (bits - 8))
+    assert photo.notes == (f"16-bit values below {1 << bits} read as {bits} bits",)
+
+
+def test_dark_colours_of_sixteen_bits_are_said(tmp_path: Path) -> None:
+    imwrite(tmp_path / "a.tif", scene().astype(np.uint16) * 16, photometric="rgb")
+    (note,) = read_photo(tmp_path / "a.tif").notes
+    assert note == "16-bit colours below 4096 read as nearly black; save them with 8 bits"
+    imwrite(tmp_path / "a.tif", scene().astype(np.uint16) * 256, photometric="rgb")
+    assert read_photo(tmp_path / "a.tif").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "photometric", "says"),
+    [
+        (
+            (40, 50, 5),
+            np.uint16,
+            "minisblack",
+            "holds 5 bands of uint16, which cannot be shown; save grey or RGB",
+        ),
+        ((40, 50), np.int64, "minisblack", "holds 1 band of int64"),
+    ],
+)
+def test_bands_that_are_no_image_are_named(
+    shape: tuple[int, ...], dtype: type, photometric: str, says: str, tmp_path: Path
+) -> None:
+    imwrite(tmp_path / "a.tif", np.ones(shape, dtype), photometric=photometric, planarconfig="contig")
+    with pytest.raises(InputError, match=says):
+        read_photo(tmp_path / "a.tif")
+
+
+def test_bands_beyond_the_third_are_said(tmp_path: Path) -> None:
+    five = np.dstack([scene(), scene()[..., :2]])
+    imwrite(tmp_path / "a.tif", five, photometric="rgb", extrasamples=[0, 0])
+    photo = read_photo(tmp_path / "a.tif", long_side=None)
+    np.testing.assert_array_equal(photo.pixels, scene())
+    assert photo.notes == ("the first 3 of 5 bands read as RGB",)
+
+
+def wide_gamut() -> bytes:
+    """Display P3, as telephones write it: LittleCMS makes a profile of any primaries, Pillow of sRGB alone."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    columns = {
+        b"rXYZ": (0.51512, 0.2412, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.1571, 0.06657, 0.78407),
+    }
+    (count,) = struct.unpack_from(">I", profile, 128)
+    for place in range(132, 132 + 12 * count, 12):
+        name, offset, _ = struct.unpack_from(">4sII", profile, place)
+        if name in columns:
+            struct.pack_into(">3i", profile, offset + 8, *(round(value * 65536) for value in columns[name]))
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.webp"])
+def test_colours_of_a_wide_profile_become_srgb(name: str, tmp_path: Path) -> None:
+    """In Display P3 sRGB's pure red is (234, 51, 35), a known pair of values."""
+    image = Image.new("RGB", (40, 40), (234, 51, 35))
+    image.save(tmp_path / name, icc_profile=wide_gamut())
+    photo = read_photo(tmp_path / name)
+    assert abs(photo.pixels.astype(int) - (255, 0, 0)).max() <= 3
+    assert photo.notes == ()
+
+
+def test_a_profile_that_says_srgb_changes_nothing(tmp_path: Path) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(scene()).save(tmp_path / "a.png", icc_profile=srgb)
+    np.testing.assert_array_equal(native(tmp_path / "a.png"), scene())
+
+
+@pytest.mark.parametrize("profile", [b"no profile at all", wide_gamut()[:200]])
+def test_a_profile_that_cannot_be_used_is_said(profile: bytes, tmp_path: Path) -> None:
+    Image.fromarray(scene()).save(tmp_path / "a.png", icc_profile=profile)
+    photo = read_photo(tmp_path / "a.png", long_side=None)
+    np.testing.assert_array_equal(photo.pixels, scene())
+    assert photo.notes == ("its colour profile cannot be used, colours read as sRGB",)
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(InputError, match="is no file but a pipe or a device"):
+        read_photo(tmp_path / "a.png")
+    with pytest.raises(InputError, match="is no file but a pipe or a device"):
+        read_label_map(tmp_path / "a.png")

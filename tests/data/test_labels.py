@@ -2,15 +2,18 @@
 
 import struct
 import warnings
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
+from tifffile import imwrite
 
 from convneur.data.labels import read_label_map
+from convneur.data.stacks import pages_of
 from convneur.errors import InputError
 
 LABELS = np.array([[0, 1, 2, 3], [3, 2, 1, 0], [1, 1, 0, 2]], np.uint8)
@@ -119,6 +122,12 @@ NPY = written(lambda path: np.save(path, NOISE), "map.npy")
 NPZ = written(lambda path: np.savez_compressed(path, NOISE), "map.npz")
 
 
+def repacked(path: Path, method: int) -> None:
+    """An NPZ file whose member is compressed in another way."""
+    with zipfile.ZipFile(path, "w", method) as archive, archive.open("a.npy", "w") as file:
+        np.save(file, NOISE)
+
+
 def promise(path: Path) -> None:
     """An array file of a few bytes whose header speaks of a terabyte."""
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 1000), }"
@@ -139,7 +148,12 @@ def promise(path: Path) -> None:
         (written(lambda p: np.save(p, LABELS.astype(complex)), "map.npy"), "holds complex128"),
         (written(lambda p: np.save(p, np.array([["a"]])), "map.npy"), "holds <U1"),
         (written(lambda p: np.save(p, np.array([[{}]], dtype=object)), "map.npy"), "holds object"),
-        (written(lambda p: np.save(p, LABELS[None]), "map.npy"), "is 1x3x4; a label map has two axes"),
+        (written(lambda p: np.save(p, LABELS[None]), "map.npy"), r"is 1x3x4; .* two axes.* \(labels.squeeze\(0\)\)"),
+        (written(lambda p: np.save(p, LABELS[..., None]), "map.npy"), r"is 3x4x1; .*\(labels.squeeze\(2\)\)"),
+        (written(lambda p: np.save(p, np.eye(2, dtype=bool)[NOISE % 2]), "map.npy"), r"2 classes .*labels.argmax\(2\)"),
+        (written(lambda p: np.save(p, np.zeros((3, 9, 8), np.float32)), "map.npy"), r"3 classes .*labels.argmax\(0\)"),
+        (written(lambda p: np.save(p, np.zeros((9, 2, 8), np.uint8)), "map.npy"), "height and width$"),
+        (written(lambda p: np.save(p, LABELS[None, None]), "map.npy"), "is 1x1x3x4; .* height and width$"),
         (written(lambda p: np.save(p, np.uint8(3)), "map.npy"), "is a single value"),
         (written(lambda p: np.save(p, LABELS[:0]), "map.npy"), "has no pixels"),
         (written(lambda p: np.savez(p, a=LABELS, b=LABELS), "map.npz"), r"holds 2 arrays \(a, b\)"),
@@ -151,10 +165,15 @@ def promise(path: Path) -> None:
         (written(lambda p: p.write_text("no array"), "map.npy"), "damaged or cut short"),
         (written(lambda p: p.write_text("no archive"), "map.npz"), "damaged or cut short"),
         (written(lambda p: Image.fromarray(LABELS).save(p), "map.jpg"), r"not a label map; give a file that ends in"),
-        (written(promise, "map.npy"), "more than 268435456 pixels"),
+        (written(promise, "map.npy"), "1000000000x1000 pixels, more than 67108864; cut it into tiles"),
         (written(lambda p: Image.fromarray(LABELS).save(p, save_all=True, append_images=[palette_image()]), "map.tif"),
          "several pages"),
-        (written(lambda p: Image.fromarray(LABELS).save(p, tiffinfo={262: 0}), "map.tif"), "unusual grey values"),
+        (written(lambda p: Image.fromarray(LABELS).save(p, compression="jpeg"), "map.tif"), "compressed with loss"),
+        (written(lambda p: imwrite(p, LABELS.astype(np.int64), compression="lzma"), "map.tif"), "int64 compressed"),
+        (written(lambda p: imwrite(p, LABELS.astype(float)), "map.tif"), "holds float64 values, not class ids"),
+        (written(lambda p: imwrite(p, np.zeros((9, 8, 5), np.uint16), photometric="minisblack", planarconfig="contig"),
+                 "map.tif"), "holds 5 bands of uint16, not class ids"),
+        (written(lambda p: repacked(p, zipfile.ZIP_BZIP2), "map.npz"), "packed in a way that NumPy does not write"),
         (cut(PNG, 0.5), "damaged or cut short|not a PNG"),
         (cut(PNG, 0.95), "damaged or cut short"),
         (cut(PNG, 0.01), "damaged or cut short|not a PNG"),
@@ -176,7 +195,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(side: int, tmp_pat
     bomb = grey_png(tmp_path / "bomb.png", [], side, 8, height=side)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(InputError, match="too many to decode safely"):
+        with pytest.raises(InputError, match=f"{side}x{side} pixels, more than 67108864; cut it into tiles, or raise"):
             read_label_map(bomb)
 
 
@@ -192,3 +211,75 @@ def test_missing_and_unreadable_files(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Image, "open", refuse)
     with pytest.raises(InputError, match="no permission"):
         read_label_map(path)
+
+
+STORED = {
+    "bool": [0, 1], "uint8": [0, 1, 200, 255], "int8": [-128, -1, 0, 5], "uint16": [0, 300, 65535],
+    "int16": [-3000, -1, 0, 5], "uint32": [0, 70000, 4294967295], "int32": [-1, 0, 70000],
+    "int64": [-1, 0, 2**40], "uint64": [0, 1, 2**63],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", STORED)
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("options", [
+    {}, {"byteorder": ">"}, {"compression": "zlib"}, {"compression": "zlib", "byteorder": ">"},
+    {"tile": (16, 16), "compression": "zlib"},
+    {"rowsperstrip": 5, "byteorder": ">"}, {"bigtiff": True},
+])  # fmt: skip
+def test_every_integer_type_of_a_tiff_comes_as_stored(
+    dtype: str, photometric: str, options: dict[str, object], tmp_path: Path
+) -> None:
+    """Which of 0 and the highest value is white is a matter of showing it, not of the label."""
+    labels = np.random.default_rng(0).choice(np.array(STORED[dtype]), (23, 37)).astype(dtype)
+    path = tmp_path / "map.tif"
+    imwrite(path, labels, photometric=photometric, **options)
+    found = read_label_map(path)
+    assert [[int(label) for label in row] for row in found] == [[int(label) for label in row] for row in labels]
+
+
+def test_a_tiff_page_of_another_type_is_read_where_it_lies(tmp_path: Path) -> None:
+    labels = LABELS.astype(np.int64) - 1
+    imwrite(tmp_path / "map.tif", np.stack([labels, labels + 2**40]), photometric="minisblack")
+    pages = pages_of(tmp_path / "map.tif")
+    np.testing.assert_array_equal(read_label_map(pages[1]), labels + 2**40)
+
+
+@pytest.mark.parametrize(("stored", "says"), [(10**6, "holds more"), (10, "holds fewer")])
+def test_a_tiff_strip_that_unpacks_to_more_or_less_is_refused(stored: int, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "map.tif"
+    imwrite(path, np.zeros((100, 100), np.int64), compression="zlib")
+    data, packed = bytearray(path.read_bytes()), zlib.compress(bytes(stored))
+    (first,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    for place in range(first + 2, first + 2 + 12 * count, 12):
+        (tag,) = struct.unpack_from("<H", data, place)
+        if tag in (273, 279):  # StripOffsets, StripByteCounts
+            struct.pack_into("<HHII", data, place, tag, 4, 1, len(data) if tag == 273 else len(packed))
+    path.write_bytes(data + packed)
+    with pytest.raises(InputError, match=says):
+        read_label_map(path)
+
+
+def test_the_bound_is_one_for_all_files_and_can_be_raised(tmp_path: Path) -> None:
+    for name in ("map.png", "map.tif", "map.npy", "map.npz"):
+        path = tmp_path / name
+        if name.endswith("npz"):
+            np.savez(path, NOISE)
+        elif name.endswith("npy"):
+            np.save(path, NOISE)
+        else:
+            Image.fromarray(NOISE).save(path)
+        with pytest.raises(InputError, match="64x64 pixels, more than 4095; cut it into tiles, or raise `max_pixels`"):
+            read_label_map(path, max_pixels=4095)
+        np.testing.assert_array_equal(read_label_map(path, max_pixels=4096), NOISE)
+
+
+def test_smaller_copies_of_a_page_are_no_second_page(tmp_path: Path) -> None:
+    images = [Image.fromarray(LABELS), Image.fromarray(LABELS[::2, ::2])]
+    path = tmp_path / "map.tif"
+    with path.open("w+b") as file, TiffImagePlugin.AppendingTiffWriter(file) as writer:
+        for image, kind in zip(images, (0, 1), strict=True):
+            image.save(writer, format="TIFF", tiffinfo={254: kind})
+            writer.newFrame()
+    np.testing.assert_array_equal(read_label_map(path), LABELS)

@@ -1,6 +1,8 @@
 """Which file belongs to which."""
 
 import os
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,7 @@ def test_folders_pair_by_relative_path_without_suffix_in_order(folders: tuple[Pa
     pairing = find_pairs(pred, gt)
     assert [pair.name for pair in pairing.pairs] == ["a", "b", "city/x.1"]
     assert [pair.pred.relative_to(pred).as_posix() for pair in pairing.pairs] == ["a.PNG", "b.npy", "city/x.1.png"]
-    assert (pairing.without_pred, pairing.without_gt, pairing.links) == ((), ("other",), ())
+    assert (pairing.without_pred, pairing.without_gt, pairing.unread) == ((), ("other",), ())
 
 
 def test_a_ground_truth_without_a_prediction(folders: tuple[Path, Path]) -> None:
@@ -86,9 +88,10 @@ def test_links_out_of_the_folder_are_not_followed(folders: tuple[Path, Path], tm
     (pred / "loop").symlink_to(pred)
     pairing = find_pairs(pred, gt)
     assert [pair.name for pair in pairing.pairs] == ["a", "within"]
-    assert [path.name for path in pairing.links] == ["b.png", "deep", "loop"]
+    (said,) = pairing.unread
+    assert re.search(r"3 links are not followed: .*b\.png, .*deep, .*loop; `follow_links`", said)
     touch(gt, "b.png")
-    with pytest.raises(InputError, match="3 links that lead elsewhere are not followed"):
+    with pytest.raises(InputError, match=r"3 links are not followed.*`follow_links`"):
         find_pairs(pred, gt)
 
 
@@ -123,7 +126,7 @@ def test_templates_that_leave_folders_out(folders: tuple[Path, Path]) -> None:
     pairing = find_pairs(pred, gt, pred_names=["**/{stem}_photo"], gt_names=["**/{stem}_ids"])
     assert [pair.name for pair in pairing.pairs] == ["a", "b"]
     touch(gt, "bonn/a_ids.png")
-    with pytest.raises(InputError, match="equal names but for the suffix"):
+    with pytest.raises(InputError, match=r"equal names but for the folder; leave \*\*/ out of `gt_name`"):
         find_pairs(pred, gt, pred_names=["**/{stem}_photo"], gt_names=["**/{stem}_ids"])
 
 
@@ -199,3 +202,77 @@ def test_listed_predictions_that_are_missing_can_be_skipped(folders: tuple[Path,
     (tmp_path / "pairs.txt").write_text("none.png,b.png\n")
     with pytest.raises(InputError, match="lists no pair of files that exist"):
         listed_pairs(tmp_path / "pairs.txt", *folders, missing="skip")
+
+
+def test_a_template_with_a_suffix_means_files_of_this_type(folders: tuple[Path, Path]) -> None:
+    pred, gt = folders
+    touch(pred, "a.npz", "a.png", "b.npz", "b.PNG", "c.tiff", "c.png", "c.npz")
+    touch(gt, "a.png", "b.png", "c.png")
+    with pytest.raises(InputError, match=r'a.npz and .*a.png: equal names.*`pred_name="\{stem\}.png"`'):
+        find_pairs(pred, gt)
+    pairing = find_pairs(pred, gt, pred_names=["{stem}.png"], gt_names=["{stem}.png"])
+    assert [pair.pred.name for pair in pairing.pairs] == ["a.png", "b.PNG", "c.png"]
+    (pair,) = find_pairs(pred, gt, pred_names=["{stem}.tif"], missing="skip").pairs
+    assert pair.pred.name == "c.tiff"
+
+
+def test_names_that_differ_in_unicode_form_pair(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    pred, gt = folders
+    composed, decomposed = (unicodedata.normalize(form, "café/über_1") for form in ("NFC", "NFD"))
+    touch(pred, f"{decomposed}.png")
+    touch(gt, f"{composed}.png")
+    (pair,) = find_pairs(pred, gt).pairs
+    assert pair.name == composed
+    (tmp_path / "pairs.txt").write_text(f"{composed}.png,{decomposed}.png\n", encoding="utf-8")
+    (listed,) = listed_pairs(tmp_path / "pairs.txt", pred, gt).pairs
+    assert (listed.name, listed.pred, listed.gt) == (pair.name, pair.pred, pair.gt)
+    touch(pred, f"{composed}.png")
+    with pytest.raises(InputError, match="the form of accents; keep one"):
+        find_pairs(pred, gt)
+
+
+@pytest.mark.parametrize(
+    ("preds", "gts"),
+    [
+        (["img1", "img2"], ["img1_mask", "img2_mask"]),
+        (["img1_pred", "img2_pred"], ["img1", "img2"]),
+        (["img1_pred", "img10_pred"], ["img1_gt", "img10_gt"]),
+        (["pred_001", "pred_002"], ["gt_001", "gt_002"]),
+        (["a_1", "b_2"], ["city/a_1", "town/b_2"]),
+        (["city/a_1_out", "town/b_2_out"], ["a_1_gtFine", "b_2_gtFine"]),
+        (["x/1 (a) 50%", "x/2 (a) 50%"], ["1 [m]", "2 [m]"]),
+        (["a.jpg", "b.jpg"], ["a", "b"]),
+        (["Out-a.v2", "Out-b.v2"], ["a", "b"]),
+    ],
+)
+def test_the_advice_about_names_pairs_them(preds: list[str], gts: list[str], folders: tuple[Path, Path]) -> None:
+    touch(folders[0], *(f"{name}.png" for name in preds))
+    touch(folders[1], *(f"{name}.png" for name in gts))
+    with pytest.raises(InputError, match=r"no prediction for 2 of 2.*nearest to .*would pair 2 of 2") as error:
+        find_pairs(*folders)
+    advice = dict(re.findall(r'`(pred_name|gt_name)="([^"]*)"`', error.value.problem))
+    assert advice
+    pairing = find_pairs(*folders, **{f"{setting}s": [text] for setting, text in advice.items()})
+    assert len(pairing.pairs) == 2
+
+
+def test_names_that_no_template_pairs_are_to_be_listed(folders: tuple[Path, Path]) -> None:
+    touch(folders[0], "one.png", "Two.png")
+    touch(folders[1], "eins.png", "two.png")
+    with pytest.raises(InputError, match=r"nearest to eins is one; .*`pred_name` and `gt_name`, or list .*`listed`"):
+        find_pairs(*folders)
+    touch(folders[0], "eins.png")
+    with pytest.raises(InputError, match="Two differs from two in upper and lower case"):
+        find_pairs(*folders)
+
+
+def test_files_that_are_not_read_are_counted(folders: tuple[Path, Path]) -> None:
+    pred, gt = folders
+    touch(pred, "a.png", "b.png", "b.npy.gz", "plans.json", "progress.txt")
+    touch(gt, "a.png", "b.png", "a.jpg", "c.jpg", "d.JPG", "e.nii.gz", "Thumbs.db", "._f.png", "g.bmp", "notes.md")
+    (said,) = find_pairs(pred, gt).unread
+    assert said.startswith(f"{gt}: 4 files are not read (2 .jpg, 1 .nii.gz, 1 .bmp); JPEG changes class numbers")
+    for path in gt.glob("*.png"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"no label map in it .*, but 3 .jpg, 1 .nii.gz, 1 .bmp, 1 .md; JPEG changes"):
+        find_pairs(pred, gt)

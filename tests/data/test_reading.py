@@ -108,3 +108,16 @@ def test_nearest_is_as_pillow_has_it(shape: tuple[int, int]) -> None:
     labels = np.random.default_rng(0).integers(0, 200, (37, 50), dtype=np.uint8)
     theirs = Image.fromarray(labels).resize(shape[::-1], Image.Resampling.NEAREST)
     np.testing.assert_array_equal(resized(labels, shape), np.asarray(theirs))
+
+
+def test_borders_everywhere_are_refused_where_they_would_fill_memory(tmp_path: Path) -> None:
+    chequered = np.indices((32, 32)).sum(0) % 2
+    halves = np.repeat([[0, 1]], 32, axis=0).repeat(16, axis=1)
+    for labels, limit, says in ((chequered, 1024, "1984 changes of class .* more than 128"), (halves, 1024, None),
+                                (chequered, 8192, None)):  # fmt: skip
+        pair = Pair("a", saved(tmp_path / "p.png", labels.tolist()), saved(tmp_path / "g.png", labels.tolist()))
+        if says is None:
+            Reading(max_pixels=limit).pair(pair)
+            continue
+        with pytest.raises(InputError, match=rf"p\.png: {says}, as noise has them; raise `max_pixels`"):
+            Reading(max_pixels=limit).pair(pair)

@@ -1,5 +1,6 @@
 """WebDataset shards, written by the library that defines them."""
 
+import contextlib
 import io
 import tarfile
 from pathlib import Path
@@ -63,13 +64,14 @@ def test_shards_are_a_data_set_like_folders(tmp_path: Path) -> None:
     found = find_examples(tmp_path, "segmentation", Reading())
     assert [example.name for example in found.train] == ["train-0/0000", "train-1/0000"]
     assert [example.name for example in found.val] == ["val/a/0000"]
-    assert found.unpaired == (f"{tmp_path}/train-0.tar: 0001.jpg", f"{tmp_path}/train-1.tar: 0001.jpg")
+    lone = f"{tmp_path}/train-0.tar: 0001.jpg, {tmp_path}/train-1.tar: 0001.jpg"
+    assert found.warnings == (f"2 images without a label map are left out: {lone}",)
     pixels, labels = read_example(found.train[1], Reading())
     assert np.array_equal(labels, MASK)
     assert np.array_equal(pixels, np.asarray(Image.open(io.BytesIO(JPG))))
     assert survey(found.val, Reading(), None).counts == (16, 16, 16)
     assert has_split(tmp_path, "segmentation", "test")
-    assert len(find_split(tmp_path, "segmentation", "test", Reading())) == 1
+    assert len(find_split(tmp_path, "segmentation", "test", Reading()).examples) == 1
     camvid = Reading(0, PRESETS["ade20k"])  # whose files hold the class and one
     assert set(np.unique(read_example(found.train[0], camvid)[1])) == {0, 1}
 
@@ -121,3 +123,55 @@ def test_a_damaged_photo_in_a_shard_is_one_of_many_or_too_many(tmp_path: Path) -
     found = find_examples(tmp_path, "segmentation", Reading())
     with pytest.raises(InputError, match=r"2 of 12 examples cannot be used, more than 1%"):
         survey(sorted((*found.train, *found.val), key=lambda example: example.name), Reading(), None)
+
+
+def test_a_class_number_that_would_fill_memory_is_refused_by_name(tmp_path: Path) -> None:
+    """Counts by class are an array as long as the highest number."""
+    shard(tmp_path / "train.tar", {"jpg": JPG, "cls": 0}, {"jpg": JPG, "cls": 300_000_000})
+    found = find_examples(tmp_path, "classification", Reading())
+    kept = sorted((*found.train, *found.val), key=lambda example: example.name)
+    with pytest.raises(InputError, match=r"0001\.jpg: class 300000000 is none of 0 to 4095; if there are more, name"):
+        survey(kept, Reading(), None)
+    shard(tmp_path / "train.tar", {"jpg": JPG, "cls": b"1" * 10**5})
+    with pytest.raises(InputError, match=r"0000\.cls: holds 100000 bytes, not the number of a class"):
+        find_examples(tmp_path, "classification", Reading())
+
+
+def test_a_label_that_would_fill_memory_is_refused_by_name(tmp_path: Path) -> None:
+    for split in ("images", "masks"):
+        (tmp_path / split / "train").mkdir(parents=True)
+    for name, label in (("a", 1), ("b", 4_000_000_000)):
+        (tmp_path / "images" / "train" / f"{name}.jpg").write_bytes(JPG)
+        height, width = MASK.shape
+        np.save(tmp_path / "masks" / "train" / f"{name}.npy", np.full((height, width), label))
+    found = find_examples(tmp_path, "segmentation", Reading())
+    kept = sorted((*found.train, *found.val), key=lambda example: example.name)
+    with pytest.raises(InputError, match=r"b\.npy: label 4000000000 is none of 0 to 4095 .* name them \(`classes`\)"):
+        survey(kept, Reading(), None)
+
+
+def lying(path: Path, place: int, content: bytes) -> Path:
+    """A shard whose first header says something else, under a right checksum."""
+    shard(path, {"jpg": JPG, "cls": 0}, {"jpg": JPG, "cls": 1})
+    data = bytearray(path.read_bytes())
+    data[place : place + len(content)] = content
+    data[148:156] = b"%06o\0 " % (sum(data[:148]) + 8 * 32 + sum(data[156:512]))
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("size", [b"\xff" * 12, b"\x80" + b"\0" * 3 + b"\x7f" * 8, b"77777777777\0"])
+def test_sizes_that_lie_are_named(size: bytes, tmp_path: Path) -> None:
+    """Below 0 and beyond 2^60, as base 256 has them, and 8 GiB."""
+    lying(tmp_path / "train.tar", 124, size)
+    with pytest.raises(InputError, match=r"train\.tar: (cut short|no readable tar|0000)"):
+        find_examples(tmp_path, "classification", Reading())
+
+
+@pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g", b"S", b"1", b"5", b"\xff"])
+def test_members_of_other_kinds_end_in_no_other_error(kind: bytes, tmp_path: Path) -> None:
+    """Long names, extended headers, sparse files, links: read as tarfile does, or refused."""
+    lying(tmp_path / "train.tar", 156, kind)
+    with contextlib.suppress(InputError):
+        found = find_examples(tmp_path, "classification", Reading())
+        assert len(found.train) + len(found.val) == 2

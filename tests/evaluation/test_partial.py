@@ -1,6 +1,7 @@
 """Runs that were stopped: gone on with by typed keys, and from files that version 0.1.0 left behind."""
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 from PIL import Image
 
 from convneur.data.pairs import Pair
-from convneur.errors import InputError
-from convneur.evaluation import evaluate, scoring
+from convneur.errors import InputError, OutputExistsError
+from convneur.evaluation import Evaluation, evaluate, scoring
 from convneur.evaluation.jobs import stamp
+from convneur.progress import ProgressLines
 
 LEGACY = Path(__file__).parents[1] / "legacy"
 # All that there were in the first version; one that joined since is another setting.
@@ -159,3 +161,101 @@ def test_a_name_of_the_first_version_that_means_two_pairs_is_scored_again(old: P
     )
     assert {"preds/0 (against)", "others/0", "others/0 (against)"} <= set(begun)
     assert json.dumps(found.to_dict()) == json.dumps(expected)
+
+
+def test_a_run_killed_while_it_wrote_its_outputs_goes_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {"num_classes": 3, "output": "out.json", "per_image": "rows.csv"}
+    evaluate("pred", "gt", **{name: f"whole-{value}" if name != "num_classes" else value
+                              for name, value in asked.items()})  # fmt: skip
+    save_result = Evaluation.save
+
+    def killed(self: Evaluation, *arguments: Any, **how: Any) -> None:
+        save_result(self, *arguments, **how)
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Evaluation, "save", killed)
+        with pytest.raises(SystemExit):
+            evaluate("pred", "gt", **asked, progress=ProgressLines())
+    assert (place / "out.json").exists()
+    assert (place / "out.json.partial").exists()
+    with pytest.raises(InputError, match="exists already"):
+        evaluate("pred", "gt", **asked)
+    evaluate("pred", "gt", **asked, resume=True)
+    for name in ("out.json", "rows.csv"):
+        assert (place / name).read_bytes() == (place / f"whole-{name}").read_bytes()
+    assert not (place / "out.json.partial").exists()
+
+
+def test_resume_overwrites_nothing_that_it_did_not_write(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(monkeypatch, 2, num_classes=3, output="out.json")
+    (place / "out.json").write_text("another's")
+    with pytest.raises(OutputExistsError):
+        evaluate("pred", "gt", num_classes=3, output="out.json", resume=True)
+    assert (place / "out.json").read_text() == "another's"
+
+
+def test_a_table_that_appears_during_the_run_is_not_overwritten(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    score = scoring._score
+
+    def appearing(pair: Any, **more: Any) -> Any:
+        (place / "rows.csv").write_text("another's")
+        return score(pair, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring, "_score", appearing)
+        with pytest.raises(OutputExistsError, match=r"rows\.csv: exists already"):
+            evaluate("pred", "gt", num_classes=3, per_image="rows.csv", progress=ProgressLines())
+    assert (place / "rows.csv").read_text() == "another's"
+    (place / "rows.csv").unlink()
+    evaluate("pred", "gt", num_classes=3, per_image="rows.csv", resume=True)
+
+
+def test_finished_pairs_stay_until_the_next_run_has_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(monkeypatch, 2, num_classes=3, output="out.json")
+    kept = (place / "out.json.partial").read_bytes()
+    for pred in (path for path in (place / "pred").rglob("*") if path.is_file()):
+        pred.write_bytes(b"damaged")
+    with pytest.raises(InputError):
+        evaluate("pred", "gt", num_classes=3, output="out.json", strict=True, force=True)
+    assert (place / "out.json.partial").read_bytes() == kept
+
+
+def test_two_runs_do_not_share_an_output(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(monkeypatch, 2, num_classes=3, output="out.json")
+    score, tried = scoring._score, []
+
+    def meanwhile(pair: Any, **more: Any) -> Any:
+        if not tried:
+            tried.append(pair)
+            for how in ({"resume": True}, {"force": True}):
+                with pytest.raises(InputError, match="another process is at work on it"):
+                    evaluate("pred", "gt", num_classes=3, output="out.json", **how)
+        return score(pair, **more)
+
+    monkeypatch.setattr(scoring, "_score", meanwhile)
+    assert evaluate("pred", "gt", num_classes=3, output="out.json", resume=True).images
+    assert tried
+
+
+def test_a_full_disk_keeps_what_it_took(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    score = scoring._score
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def filling(pair: Any, **more: Any) -> Any:
+        found = score(pair, **more)
+        if pair.name.endswith("d"):
+            size = (place / "out.json.partial").stat().st_size
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, hard))  # less than a line
+        return found
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(scoring, "_score", filling)
+            with pytest.raises(InputError, match=r"out\.json\.partial: could not be written \(File too large\)"):
+                evaluate("pred", "gt", num_classes=3, output="out.json", progress=ProgressLines())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert evaluate("pred", "gt", num_classes=3, output="out.json", resume=True).to_dict() == (
+        evaluate("pred", "gt", num_classes=3).to_dict()
+    )

@@ -95,7 +95,7 @@ def test_the_report_reads_as_table_json_and_rows(images: Path, dense_file: Path,
     assert f"3 label maps in {tmp_path / 'labels'}" in str(report)
     assert "1 image could not be read" in str(report)
     said = report.to_dict()
-    assert list(said) == ["schema", "task", "images", "failed"]
+    assert list(said) == ["schema", "task", "images", "failed", "warnings"]
     assert said["images"][0]["written"] == str(tmp_path / "labels" / "b.png")
     assert said["failed"] == [{"name": "broken", "why": report.failed[0].why}]
     report.save(tmp_path / "report.json")
@@ -120,6 +120,14 @@ def test_weights_without_names_give_numbers(images: Path, tmp_path: Path) -> Non
     report = predict_folder(images / "b.png", weights="photos", out=tmp_path / "out", top=1)
     ((number, probability),) = report.images[0].top
     assert (tmp_path / "out" / "predictions.csv").read_text().splitlines()[1] == f"b,1,{number},{probability}"
+
+
+def test_no_image_is_overwritten_by_its_label_map(images: Path, dense_file: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in images.rglob("*") if path.is_file()}
+    for how in ({"out": images}, {"out": tmp_path / "labels", "overlays": images}):
+        with pytest.raises(ConfigError, match="would overwrite one of the images"):
+            predict_folder(images, weights=dense_file, force=True, **how)
+    assert {path: path.read_bytes() for path in images.rglob("*") if path.is_file()} == before
 
 
 def test_all_images_failed_leaves_no_table(images: Path, classifier_file: Path, tmp_path: Path) -> None:
@@ -185,3 +193,26 @@ def test_images_that_are_not_there_or_share_a_name(images: Path, dense_file: Pat
     with pytest.raises(ConfigError, match="images: is empty"):
         predict_folder([], weights=dense_file, out=tmp_path / "labels")
     assert not (tmp_path / "labels").exists()
+
+
+def test_all_that_can_be_read_is_read_and_the_rest_is_counted(dense_file: Path, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "mixed", tmp_path / "elsewhere.png"
+    folder.mkdir()
+    for name in ("a.avif", "a.jp2", "b.gif", "c.tga", "d.BMP"):
+        Image.new("RGB", (48, 32)).save(folder / name)
+    (folder / "e.heic").touch()
+    Image.new("RGB", (48, 32)).save(elsewhere)
+    (folder / "f.png").symlink_to(elsewhere)
+    with pytest.warns(UserWarning, match=r"mixed: 1 file is not read \(1 .heic\)|`follow_links`"):
+        report = predict_folder(folder, weights=dense_file, out=tmp_path / "labels")
+    assert [image.name for image in report.images] == ["a.avif", "a.jp2", "b", "c", "d"]
+    assert len(report.warnings) == 2
+    with pytest.warns(UserWarning, match="heic"):
+        more = predict_folder(folder, weights=dense_file, out=tmp_path / "more", follow_links=True)
+    assert [image.name for image in more.images] == ["a.avif", "a.jp2", "b", "c", "d", "f"]
+    (folder / "e.heic").rename(tmp_path / "e.heic")
+    for path in folder.iterdir():
+        path.unlink()
+    (tmp_path / "e.heic").rename(folder / "e.heic")
+    with pytest.raises(InputError, match=r"no image in it .*, but 1 .heic; convert them to PNG or JPEG"):
+        predict_folder(folder, weights=dense_file, out=tmp_path / "none")

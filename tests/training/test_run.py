@@ -287,3 +287,45 @@ def test_chunks_too_few_to_train_on_are_said_in_words(place: Path) -> None:
 def test_a_folder_without_a_run_has_no_result(place: Path) -> None:
     with pytest.raises(InputError, match=r"^cls: holds no run$"):
         read_result("cls")
+
+
+def test_what_cannot_be_costs_the_old_run_nothing(place: Path, tiny: ConvNeurConfig) -> None:
+    train("cls", out="run", **QUICK, epochs=1)
+    (place / "no.safetensors").write_bytes(b"damaged")
+    save_checkpoint(ConvNeur(tiny.replace(dims=(16, 16, 16, 16))), place / "wide.safetensors")
+    shutil.copytree("cls", "damaged")
+    for image in (place / "damaged").rglob("*.png"):
+        image.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+
+    def contents() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (place / "run").iterdir()}
+
+    before = contents()
+    for data, change in (
+        ("damaged", {}),
+        ("seg", {}),
+        ("cls", {"init": "no.safetensors"}),
+        ("cls", {"init": "wide.safetensors"}),
+        ("cls", {"batch": 7, "accumulate": 2}),
+    ):
+        with pytest.raises((InputError, ConfigError)):
+            train(data, out="run", **{**QUICK, **change}, epochs=1, force=True)
+        assert contents() == before
+
+
+def test_a_run_killed_before_its_first_step_goes_on_from_its_start(
+    place: Path, tiny: ConvNeurConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(ConvNeur(tiny.replace(num_classes=5)), place / "five.safetensors")
+    whole = train("cls", out="whole", init="five.safetensors", **QUICK, epochs=1)
+
+    def killed(self: Trainer, **how: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "run", killed)
+        with pytest.raises(SystemExit):
+            train("cls", out="killed", init="five.safetensors", **QUICK, epochs=1)
+    (place / "five.safetensors").unlink()  # what was taken of it is in the state
+    train("cls", out="killed", resume=True)
+    same(whole.folder, place / "killed")

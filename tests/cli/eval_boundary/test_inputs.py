@@ -394,7 +394,8 @@ def test_links_out_of_the_folder(evaluate: Any, place: Path) -> None:
     (place / "gt" / "all").symlink_to(place / "elsewhere")
     ran = evaluate("--json")
     assert (ran.code, ran.json["images"]) == (0, 5)
-    assert ran.err == "warning: 2 links out of the folder, not followed: gt/all, gt/secret.png\n"
+    said = "gt: 2 links are not followed: gt/all, gt/secret.png; --follow-links reads what they lead to"
+    assert ran.err == f"warning: {said}\n"
 
 
 def test_two_files_of_one_stem(evaluate: Any, place: Path) -> None:
@@ -439,3 +440,11 @@ def test_predicted_masks_of_0_and_255(evaluate: Any, place: Path) -> None:
     assert "255 in 1 image; if this is a mask, write its two classes as 0 and 1" in ran.err
     ran = evaluate("-q", "--num-classes", "2", paths=("truth", "mask"))
     assert "the ground truth holds class 0 only, and 255, which is ignored" in ran.err
+
+
+def test_links_are_followed_where_that_is_asked_for(evaluate: Any, place: Path) -> None:
+    for side in ("pred", "gt"):
+        save(place / "cache" / side / "linked.png", blocks(0, 1))
+        (place / side / "linked.png").symlink_to(place / "cache" / side / "linked.png")
+    ran = evaluate("--json", "--follow-links")
+    assert (ran.code, ran.json["images"], ran.err) == (0, 6, "")

@@ -1,0 +1,53 @@
+"""The images of a folder, and which of them belongs to a label map."""
+
+from collections import defaultdict
+from pathlib import Path
+
+from convneur.data.folders import Kind, Listing, list_files, name_of, nearest, nfc
+
+__all__ = ["IMAGE_SUFFIXES", "ImageFolder", "images_under"]
+
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".j2k", ".jpx", ".tga", ".ppm",
+    ".pgm", ".pnm", ".pbm", ".jpe", ".jfif", ".mpo", ".apng",
+)  # fmt: skip
+_IMAGES = Kind("image", IMAGE_SUFFIXES, "convert them to PNG or JPEG")
+_ENDINGS = ("", "_leftImg8bit")  # what images' names may have beyond the pair's; Cityscapes has the second
+
+
+def images_under(folder: Path, *, follow_links: bool = False) -> Listing:
+    """The images under a folder, one at least. Raises: InputError: there is none, a folder that cannot be read."""
+    found = list_files(folder, _IMAGES, follow_links=follow_links)
+    if not found.files:
+        raise found.nothing()
+    return found
+
+
+class ImageFolder:
+    """The images under a folder, found by the names of pairs.
+
+    Choice: the same relative path without suffix; else the same file name, if one image alone has it.
+    Args:   listing: what lies there; the names of its images are `name_of` them.
+    Raises: InputError: no image in the folder.
+    """
+
+    def __init__(self, folder: Path, *, follow_links: bool = False) -> None:
+        self.listing = images_under(folder, follow_links=follow_links)
+        self._by_path: dict[str, Path] = {}
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        for path in self.listing.files:
+            self._by_path.setdefault(name_of(path, folder), path)
+            self._by_stem[nfc(path.stem)].append(path)
+
+    def find(self, name: str) -> Path | None:
+        """The image of a pair, None if there is none or it is not clear which."""
+        name = nfc(name)
+        for ending in _ENDINGS:
+            if name + ending in self._by_path:
+                return self._by_path[name + ending]
+        found = [path for ending in _ENDINGS for path in self._by_stem.get(Path(name).name + ending, ())]
+        return found[0] if len(found) == 1 else None
+
+    def nearest(self, name: str) -> str:
+        """The name of an image that is most like a name."""
+        return nearest(nfc(name), self._by_path)[0]
