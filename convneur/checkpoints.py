@@ -3,22 +3,23 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from convneur.errors import ConfigError, InputError
-from convneur.files import new_file
+from convneur.errors import InputError
 from convneur.model.global_branches import FoldedGlobalBranch
 from convneur.model.network import ConvNeur
 from convneur.packaged import weights_path
+from convneur.schema import SchemaError, parsed, typed
+from convneur.tensor_files import open_tensors, write_tensors
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["FORMAT", "Checkpoint", "check_finite", "load_checkpoint", "save_checkpoint"]
 
 FORMAT = "convneur.weights/1"
+
+_T = TypeVar("_T")
 
 # Zip and the pickle protocols 2 to 5: what torch.save and pickle.dump write.
 _PICKLED = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -48,17 +49,12 @@ def save_checkpoint(
     """
     if any(isinstance(module, FoldedGlobalBranch) for module in model.modules()):
         raise ValueError("a folded model cannot be saved: save the one it was folded from, and fold what is loaded")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     metadata = {
         "format": FORMAT,
         "config": json.dumps(model.config.to_dict()),
         "provenance": json.dumps(dict(provenance or {})),
     }
-    with new_file(Path(path), force=force) as temporary:
-        try:
-            save_file(tensors, temporary, metadata=metadata)
-        except SafetensorError as error:  # a full disk comes as one of these
-            raise InputError(path, f"could not be written ({error})") from None
+    write_tensors(Path(path), model.state_dict(), metadata, force=force)
 
 
 def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None) -> Checkpoint:
@@ -67,6 +63,7 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
     Args:
         path: a file, or packaged weights by name, such as photos.
         expect: settings of `ConvNeurConfig` that the file's model must have.
+    Choice: the header, its description of the model and the tensors' sizes are judged before any tensor is read.
     Raises: InputError: not a safetensors file (a pickle is never read), no ConvNeur's, tensors that do not fit its
         config, or another model than `expect`.
 
@@ -83,38 +80,38 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
         raise InputError(path, f"cannot be read ({error.strerror})") from None
     if start.startswith(_PICKLED):
         raise InputError(path, "a pickled checkpoint can run code and is never loaded; save it as safetensors")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            # Cloned: on some processors a product's last bit depends on where in memory a weight begins.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise InputError(path, f"not a readable safetensors file ({error})") from None
-
-    if metadata.get("format") != FORMAT:
-        raise InputError(path, f"not weights of a ConvNeur (its format is {metadata.get('format')!r}, not {FORMAT!r})")
-    try:
-        config = ConvNeurConfig.from_dict(json.loads(metadata["config"]))
-        provenance = json.loads(metadata["provenance"])
-    except (KeyError, json.JSONDecodeError, ConfigError) as error:
-        raise InputError(path, f"its description of the model is broken ({error})") from None
+    found = open_tensors(path)
+    if found.metadata.get("format") != FORMAT:
+        other = repr(found.metadata.get("format"))[:40]
+        raise InputError(path, f"not weights of a ConvNeur (its format is {other}, not {FORMAT!r})")
+    config = _described(path, found.metadata, "config", ConvNeurConfig)
+    provenance = _described(path, found.metadata, "provenance", dict[str, Any])
     for name, value in (expect or {}).items():
         if getattr(config, name) != value:
             raise InputError(path, f"holds a model with {name} {getattr(config, name)}, not {value}")
 
     with torch.device("meta"):
         model = ConvNeur(config)
-    wanted = model.state_dict()
-    for name, tensor in wanted.items():
-        if name not in tensors:
-            raise InputError(path, f"tensor {name} is missing; the file is not of the model it describes")
-        if tensors[name].shape != tensor.shape:
-            raise InputError(path, f"tensor {name} is {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
-    surplus = tensors.keys() - wanted.keys()
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    misfit = found.misfit(wanted)
+    if misfit is not None:
+        raise InputError(path, f"{misfit}; the file is not of the model it describes")
+    surplus = found.shapes.keys() - wanted.keys()
     if surplus:
-        raise InputError(path, f"holds {len(surplus)} tensors that its model lacks, {min(surplus)} among them")
-    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+        raise InputError(path, f"holds {len(surplus)} tensors that its model lacks, {min(surplus)[:60]} among them")
+    tensors = {name: tensor.float() for name, tensor in found.read(wanted).items()}
+    model.load_state_dict(tensors, assign=True)
     return Checkpoint(model.eval(), provenance)
+
+
+def _described(path: Path, metadata: Mapping[str, str], key: str, kind: type[_T]) -> _T:
+    """What the file says of its model under a key."""
+    if key not in metadata:
+        raise InputError(path, f"its description of the model is broken ({key}: is missing); write the file again")
+    try:
+        return typed(parsed(metadata[key]), kind, key)
+    except SchemaError as error:
+        raise InputError(path, f"its description of the model is broken ({error}); write the file again") from None
 
 
 def check_finite(model: ConvNeur, name: str) -> None:

@@ -3,7 +3,7 @@
 from os import PathLike
 from typing import Any
 
-__all__ = ["ConfigError", "InputError", "OutputExistsError"]
+__all__ = ["ConfigError", "InputError", "OutputExistsError", "SuspiciousInputError"]
 
 _NONE = object()
 
@@ -44,6 +44,14 @@ class OutputExistsError(InputError):
 
     def __str__(self) -> str:
         return f"{super().__str__()}; choose another {self.name} or pass force=True"
+
+
+class SuspiciousInputError(InputError):
+    """Inputs that can be processed but look wrongly prepared, refused because that was asked for (`strict`).
+
+    >>> str(SuspiciousInputError(None, "the labels look shifted by one; subtract 1"))
+    'the labels look shifted by one; subtract 1'
+    """
 
 
 class ConfigError(ValueError):

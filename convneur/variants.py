@@ -5,14 +5,15 @@ of `VARIANTS` are derived from those figures: this is the one setting found that
 """
 
 import dataclasses
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from convneur.errors import ConfigError, InputError
+from convneur.errors import ConfigError
+from convneur.schema import SchemaError, read_json, typed
 
 __all__ = [
     "CHUNK_SETTINGS",
@@ -37,6 +38,22 @@ Head = Literal["classifier", "none", "semantic-fpn", "light-fpn", "upernet"]
 DENSE_HEADS: tuple[Head, ...] = ("semantic-fpn", "light-fpn", "upernet")  # which label every pixel
 
 _STAGES = 4
+# Far above what anybody trains; a file of a few bytes must not fill the memory with modules, which take some even on
+# the meta device.
+_MOST = {
+    "dims": 1 << 14,
+    "depths": 256,
+    "mem_dim": 1 << 14,
+    "kernel_size": 511,
+    "mlp_ratio": 64,
+    "in_channels": 1 << 12,
+    "num_classes": 1 << 20,
+    "num_heads": 1 << 10,
+    "chunk_length": 1 << 31,
+    "min_chunks": 1 << 31,
+    "chunks": 1 << 31,
+}
+_MOST_WEIGHTS = 1 << 30
 _CHOICES = {
     "memory": get_args(Placement),
     "global_branch": get_args(GlobalBranchName),
@@ -77,7 +94,8 @@ class ConvNeurConfig:
         max_state_norm: cap on ||M||_F; None leaves it out.
         drop_path_rate: of the last block; earlier blocks rise to it linearly from 0.
 
-    Raises: ConfigError: a value that no model can have.
+    Raises: ConfigError: a value that no model can have, or above its bound (Choice): 16 384 channels, 256 blocks in a
+        stage, about 2^30 weights.
 
     >>> ConvNeurConfig(dims=(40, 80, 160, 320), mem_dim=80, chunks=4).chunks_of(1)
     4
@@ -136,17 +154,20 @@ class ConvNeurConfig:
         for name, values in whole.items():
             if any(not isinstance(value, int) or isinstance(value, bool) or value < 1 for value in values):
                 raise ConfigError(name, "must be whole and at least 1", value=getattr(self, name))
+            if max(values, default=0) > _MOST[name]:
+                raise ConfigError(name, f"must be at most {_MOST[name]}", value=getattr(self, name))
         if self.kernel_size % 2 == 0:
             raise ConfigError("kernel_size", "must be odd, to keep the map's size", value=self.kernel_size)
-        for name in ("drop_path_rate", "step_size"):
-            if not isinstance(getattr(self, name), (int, float)):
-                raise ConfigError(name, "must be a number", value=repr(getattr(self, name)))
+        for name in ("drop_path_rate", "step_size", "max_state_norm"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) and not (name == "max_state_norm" and value is None):
+                raise ConfigError(name, "must be a number", value=repr(value))
         if not 0 <= self.drop_path_rate < 1:
             raise ConfigError("drop_path_rate", "must be in [0, 1)", value=self.drop_path_rate)
-        if not self.step_size > 0:
-            raise ConfigError("step_size", "must be above 0", value=self.step_size)
-        if self.max_state_norm is not None and not self.max_state_norm > 0:
-            raise ConfigError("max_state_norm", "must be above 0, or None", value=self.max_state_norm)
+        if not 0 < self.step_size < math.inf:
+            raise ConfigError("step_size", "must be above 0 and finite", value=self.step_size)
+        if self.max_state_norm is not None and not 0 < self.max_state_norm < math.inf:
+            raise ConfigError("max_state_norm", "must be above 0 and finite, or None", value=self.max_state_norm)
         if self.memory_layers not in (1, 2):
             raise ConfigError("memory_layers", "choose 1 or 2", value=self.memory_layers)
         if self.global_branch == "ir-rwkv" and self.mem_dim % 4:
@@ -155,6 +176,21 @@ class ConvNeurConfig:
             raise ConfigError("mem_dim", "non-local halves it; take at least 2", value=self.mem_dim)
         if self.global_branch in ("self-attention", "titans") and self.mem_dim % self.num_heads:
             raise ConfigError("mem_dim", f"must be a multiple of num_heads {self.num_heads}", value=self.mem_dim)
+        weights = self._about_weights()
+        if weights > _MOST_WEIGHTS:
+            raise ConfigError("dims", f"with these depths are about {weights:.1e} weights; at most {_MOST_WEIGHTS:.1e}",
+                              value=self.dims)  # fmt: skip
+
+    def _about_weights(self) -> int:
+        """Those that grow with a product of widths: what bounds the memory of a model."""
+        wide, m = self.dims[-1], self.mem_dim
+        branches = {"none": (0, 0, 0, 0), "per-stage": (1, 1, 1, 1), "per-layer": self.depths}[self.memory]
+        count = 16 * self.in_channels * self.dims[0] + self.num_classes * wide
+        count += sum(4 * narrow * wider for narrow, wider in zip(self.dims[:-1], self.dims[1:], strict=True))
+        for channels, blocks, with_branch in zip(self.dims, self.depths, branches, strict=True):
+            count += blocks * channels * (2 * self.mlp_ratio * channels + self.kernel_size**2)
+            count += with_branch * (2 * channels * m + channels * channels + 8 * m * m)
+        return count
 
     @staticmethod
     def _per_stage(value: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -187,17 +223,10 @@ class ConvNeurConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ConvNeurConfig":
         """The config that `to_dict` wrote. Raises: ConfigError: unknown or missing names, impossible values."""
-        if not isinstance(values, Mapping):
-            raise ConfigError("settings", "must be given by name")
-        unknown = values.keys() - {field.name for field in dataclasses.fields(cls)}
-        if unknown:
-            raise ConfigError(sorted(unknown)[0], "is not a setting of a ConvNeur")
-        if "dims" not in values:
-            raise ConfigError("dims", "is missing; give the channels of the four stages")
         try:
-            return cls(**values)
-        except TypeError as error:
-            raise ConfigError("settings", f"one has the wrong type ({error})") from None
+            return typed(values, cls)
+        except SchemaError as error:
+            raise ConfigError(error.place or "settings", error.problem) from None
 
 
 VARIANTS: Mapping[str, ConvNeurConfig] = MappingProxyType(
@@ -280,9 +309,4 @@ def _named(model: str | Path) -> ConvNeurConfig:
         raise ConfigError("model", f"choose {', '.join(VARIANTS)}, or a .json file of settings", value=model)
     if not path.exists():
         raise ConfigError("model", "no such file", value=model)
-    try:
-        return ConvNeurConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(path, f"cannot be read as JSON ({error})") from None
-    except (ConfigError, AttributeError) as error:
-        raise InputError(path, f"describes no ConvNeur ({error})") from None
+    return read_json(path, ConvNeurConfig, mend="correct it")

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from convneur.errors import ConfigError, InputError, OutputExistsError
+from convneur.errors import ConfigError, InputError, OutputExistsError, SuspiciousInputError
 from convneur_cli.process import INTERRUPTED, interrupted
 
 __all__ = [
@@ -102,12 +102,12 @@ def reported(*, debug: bool, options: Mapping[str, str]) -> Iterator[None]:
         if interrupted():  # where it was raised it became another error, as it does in an import
             _interrupted(described(error, options) if isinstance(error, InputError) else "")
         if isinstance(error, InputError):
-            _end(described(error, options), FAILED)
+            _end(described(error, options), CHECK_FAILED if isinstance(error, SuspiciousInputError) else FAILED)
         if isinstance(error, ConfigError):
             _end(described(error, options), USAGE)
         if isinstance(error, UsageError):
             _end(str(error), USAGE)
-        if isinstance(error, MemoryError):
+        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
             _end("out of memory; try a smaller size or fewer workers", FAILED)
         if isinstance(error, OSError):
             _end(f"{error.filename or 'input or output'}: {error.strerror or error}", FAILED)

@@ -22,12 +22,14 @@ ALLOWED = {
     "convneur.published": set(),
     "convneur.packaged": {"convneur.errors", "convneur.files"},
     "convneur.sizes": {"convneur.errors"},
-    "convneur.variants": {"convneur.errors"},
+    "convneur.schema": {"convneur.errors"},
+    "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files"},
+    "convneur.variants": {"convneur.errors", "convneur.schema"},
     "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
-        "safetensors", "torch", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged",
+        "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.schema", "convneur.tensor_files",
         "convneur.variants"},
-    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors"},
+    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.schema"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
@@ -44,18 +46,20 @@ ALLOWED = {
     "convneur.inference": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
-        "convneur.variants"},
+        "convneur.schema", "convneur.variants"},
     "convneur.evaluation": {
         "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
-        "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results"},
+        "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results", "convneur.schema"},
     "convneur.training": {
-        "accelerate", "filelock", "numpy", "safetensors", "torch", "convneur.checkpoints", "convneur.data",
-        "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference",
-        "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results", "convneur.variants"},
+        "accelerate", "filelock", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors",
+        "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.model",
+        "convneur.packaged", "convneur.progress", "convneur.results", "convneur.schema", "convneur.tensor_files",
+        "convneur.variants"},
     "convneur.study": {
         "accelerate", "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.evaluation",
         "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics",
-        "convneur.progress", "convneur.published", "convneur.results", "convneur.training", "convneur.variants"},
+        "convneur.progress", "convneur.published", "convneur.results", "convneur.schema", "convneur.training",
+        "convneur.variants"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
         "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.study",

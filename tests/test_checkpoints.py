@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from convneur import ConvNeur, ConvNeurConfig, InputError, load_checkpoint, save_checkpoint
 from convneur.checkpoints import check_finite
+from convneur.inference import load
+from convneur.tensor_files import TensorFile
 
 SMALL = ConvNeurConfig(dims=(8, 12, 16, 20), depths=(1, 1, 1, 1), mem_dim=8, num_classes=5, chunks=(4, 3, 2, 1))
 
@@ -96,6 +98,10 @@ def test_broken_files_are_named(saved: Path, tmp_path: Path) -> None:
     [
         ({"format": "other/2"}, "other/2"),
         ({"config": "{"}, "description"),
+        ({"config": "[" * 100_000}, "nested too deep"),
+        ({"config": "[]"}, "config: must be an object"),
+        ({"provenance": '{"steps": ' + "1" * 5000 + "}"}, "thousands of digits"),
+        ({"provenance": "[1]"}, "provenance: must be an object"),
         ({"config": json.dumps({**SMALL.to_dict(), "colour": 3})}, "colour"),
         ({"config": json.dumps({**SMALL.to_dict(), "depths": [0, 1, 1, 1]})}, "depths"),
         ({"config": json.dumps({**SMALL.to_dict(), "dims": [8, 12, 16, 24]})}, "not"),
@@ -108,6 +114,61 @@ def test_a_file_that_does_not_fit_its_description_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         load_checkpoint(rewritten(saved, **metadata))
+
+
+@pytest.mark.parametrize("change", [{"depths": [1, 1, 10**9, 1]}, {"dims": [8, 12, 16, 2**53]}, {"mem_dim": 16384}])
+def test_absurd_sizes_are_refused_before_anything_is_made(
+    saved: Path, change: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither modules, which fill the memory on the meta device too, nor tensors."""
+    config = SMALL.to_dict() | {"depths": [9, 9, 9, 9], "memory": "per-layer"} | change
+    path = rewritten(saved, config=json.dumps(config))
+    monkeypatch.setattr("convneur.checkpoints.ConvNeur", lambda config: pytest.fail("a model was made"))
+    with pytest.raises(InputError, match=rf"config\.({'|'.join(change)}|dims): .* at most"):
+        load_checkpoint(path)
+
+
+def test_no_tensor_is_read_of_a_file_that_does_not_fit(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = rewritten(saved, config=json.dumps({**SMALL.to_dict(), "dims": [8, 12, 16, 24]}))
+    monkeypatch.setattr(TensorFile, "read", lambda *_: pytest.fail("tensors were read"))
+    with pytest.raises(InputError, match="not of the model it describes"):
+        load_checkpoint(path)
+
+
+def test_tensors_that_are_no_floating_point_numbers_are_refused(saved: Path) -> None:
+    tensors = {name: tensor.to(torch.int64) for name, tensor in load_file(saved).items()}
+    save_file(tensors, saved, metadata={
+        "format": "convneur.weights/1", "config": json.dumps(SMALL.to_dict()), "provenance": "{}"})  # fmt: skip
+    with pytest.raises(InputError, match="is of I64, not of floating-point numbers"):
+        load_checkpoint(saved)
+
+
+def test_equal_models_give_equal_bytes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = ConvNeur(SMALL)
+    about = {"seed": 0, "classes": ["wall", 'a "b"\n\x1b', "Straße"]}
+    files = [tmp_path / f"{number}.safetensors" for number in range(8)]
+    for path in files:  # safetensors' own order is another one in each of them
+        save_checkpoint(model, path, provenance=about)
+    assert len({path.read_bytes() for path in files}) == 1
+    assert load_checkpoint(files[0]).provenance == about
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"classes": 5}, "provenance.classes: must be a list or null, not 5"),
+        ({"settings": {"crop": [10**6, 10**6]}}, "crop: .* must be 32 to 4096"),
+        ({"settings": {"crop": [64]}}, "crop: needs 2 values, not 1"),
+        ({"mean": [0.5, 0.5, 1e308]}, "mean: .* from 0 to 1"),
+        ({"std": [0.2, 0.2, 0]}, "std: .* from 0.001 to 1"),
+        ({"preset": ["camvid"]}, "preset: must be text or null, not a list"),
+        ({"classes": ["one"]}, "1 names for a model of 5"),
+    ],
+)
+def test_what_a_model_is_asked_by_is_checked(saved: Path, about: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        load(rewritten(saved, provenance=json.dumps(about)))
 
 
 def test_another_net_than_the_expected_one_is_refused(saved: Path) -> None:

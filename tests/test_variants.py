@@ -16,7 +16,10 @@ M1 = VARIANTS["m1"]
         ("in_channels", 0), ("num_classes", 0), ("head", "tail"), ("num_heads", 0),
         ("chunk_length", 0), ("chunk_length", (1, 2)), ("memory_layers", 3),
         ("min_chunks", 0), ("chunks", (1, 1, 1, 0)), ("step_size", 0.0), ("step_size", float("nan")),
-        ("max_state_norm", 0.0), ("drop_path_rate", 1.0),
+        ("max_state_norm", 0.0), ("drop_path_rate", 1.0), ("max_state_norm", "much"), ("step_size", float("inf")),
+        ("dims", (40, 80, 160, 2**63 - 1)), ("dims", (16384,) * 4), ("depths", (1, 1, 10**9, 1)),
+        ("in_channels", 2**53),
+        ("num_classes", 10**400), ("mem_dim", 16385), ("chunks", 2**32),
     ],
 )  # fmt: skip
 def test_impossible_settings_are_named(setting: str, value: object) -> None:
@@ -32,11 +35,11 @@ def test_unknown_and_missing_settings_are_named() -> None:
         ConvNeurConfig.from_dict({"dims": (1, 2, 3, 4), "colour": "blue"})
     with pytest.raises(ConfigError, match="dims"):
         ConvNeurConfig.from_dict({})
-    with pytest.raises(ConfigError, match="drop_path_rate 'much': must be a number"):
+    with pytest.raises(ConfigError, match='drop_path_rate: must be a number, not "much"'):
         ConvNeurConfig.from_dict({"dims": (1, 2, 3, 4), "drop_path_rate": "much"})
-    with pytest.raises(ConfigError, match="wrong type"):
+    with pytest.raises(ConfigError, match="dims: must be a list, not 3"):
         ConvNeurConfig.from_dict({"dims": 3})
-    with pytest.raises(ConfigError, match="by name"):
+    with pytest.raises(ConfigError, match="settings: must be an object"):
         ConvNeurConfig.from_dict([])  # type: ignore[arg-type]
 
 

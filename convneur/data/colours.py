@@ -1,6 +1,5 @@
 """Colour tables: which class each colour of an RGB-coded label map means."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convneur.errors import InputError
+from convneur.schema import SchemaError, parsed
 
 if TYPE_CHECKING:  # the command line lists the presets, which hold colour tables, before NumPy is needed
     import numpy as np
@@ -20,7 +20,7 @@ Colour = tuple[int, int, int]
 # Choice: colours under these names stand for pixels that are ignored, not for a class.
 _IGNORED = frozenset({"ignore", "ignored", "void", "unlabelled", "unlabeled"})
 _SEPARATOR = r"[\s,;:]+"
-_RGB = rf"(?P<red>\d+){_SEPARATOR}(?P<green>\d+){_SEPARATOR}(?P<blue>\d+)"
+_RGB = rf"(?P<red>\d{{1,9}}){_SEPARATOR}(?P<green>\d{{1,9}}){_SEPARATOR}(?P<blue>\d{{1,9}})"
 _NAME = r"""(?P<name>"[^"]*"|'[^']*'|[^,;:\t]*?)"""
 # `R G B name` (CamVid) or `name, R, G, B` (CSV, CVAT); a number beside the three is no name but a fourth number.
 _LINES = (
@@ -145,9 +145,9 @@ def _text_entries(path: Path, text: str) -> Iterator[tuple[str, Sequence[int], s
 
 def _json_entries(path: Path, text: str) -> Iterable[tuple[str, Sequence[int], str]]:
     try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise InputError(path, f"is no JSON ({error})") from None
+        content = parsed(text)
+    except SchemaError as error:
+        raise InputError(path, f"{error}; correct it") from None
     if isinstance(content, dict):
         content = [{"name": name, "color": colour} for name, colour in content.items()]
     entries: list[tuple[str, Sequence[int], str]] = []

@@ -17,6 +17,7 @@ from convneur.data.images import read_photo, summed_notes
 from convneur.data.label_folder import LabelFolder
 from convneur.data.labels import LabelMap
 from convneur.data.limits import MOST_UNNAMED_CLASSES
+from convneur.data.masks import soft_levels
 from convneur.data.reading import Reading
 from convneur.data.shards import Member, class_number, samples, shards_of
 from convneur.data.templates import Template
@@ -157,7 +158,8 @@ def read_example(
     """The image, (H, W, 3) RGB, and its label map, (H, W), or class.
 
     Args:   num_classes: None: the highest number that is found says how many there are.
-    Raises: InputError: an unreadable file, sizes that differ, a label that is neither a class nor ignored.
+    Raises: InputError: an unreadable file, sizes that differ, grey levels that are no classes, a label that is neither
+        a class nor ignored.
     """
     pixels, target, _ = _read(example, reading, num_classes)
     return pixels, target
@@ -184,6 +186,7 @@ def _read(
     seen = np.unique(labels)
     classes = seen[seen != reading.ignore_index] if reading.ignore_index is not None else seen
     if classes.size and (classes[0] < 0 or classes[-1] >= end):
+        _refuse_grey_levels(example, labels)
         wrong = [label for label in classes.tolist() if not 0 <= label < end]
         raise InputError(
             example.target,
@@ -198,6 +201,16 @@ def _read(
     return pixels, labels, photo.notes
 
 
+def _refuse_grey_levels(example: Example, target: LabelMap | int) -> None:
+    """Raises: InputError: a mask whose greys are shares of an object; as classes they would be some 200."""
+    if not isinstance(target, int) and not isinstance(example.target, int) and soft_levels(target) is not None:
+        raise InputError(
+            example.target,
+            f"holds {len(np.unique(target))} grey levels, as an antialiased, scaled or compressed mask has, and no "
+            "class numbers; write it again by a threshold: 1 where a pixel is 128 or more, else 0",
+        )
+
+
 def survey(
     examples: Sequence[Example],
     reading: Reading,
@@ -209,12 +222,13 @@ def survey(
     """Read every file once, so that what is wrong is known before hours are spent.
 
     Args:   threads: that decode at once; seen: called after each example.
-    Raises: InputError: more than 1 % of the examples cannot be read.
+    Raises: InputError: more than 1 % of the examples cannot be read or hold grey levels.
     """
 
     def look(example: Example) -> tuple[NDArray[np.int64], int, tuple[str, ...]] | str:
         try:
             _, target, notes = _read(example, reading, num_classes)
+            _refuse_grey_levels(example, target)
         except InputError as error:
             return str(error)
         except FileNotFoundError as error:

@@ -2,7 +2,7 @@
 
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ __all__ = ["LABEL_SUFFIXES", "LabelFile", "LabelMap", "read_label_map", "read_la
 
 LabelMap = NDArray[np.integer[Any]]
 LabelFile = StoredFile
+_Value = TypeVar("_Value", bound=np.generic)
 
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 
@@ -72,7 +73,7 @@ def read_label_map_or_colours(path: str | LabelFile, *, max_pixels: int = MAX_PI
     return labels
 
 
-def resized(labels: LabelMap, shape: tuple[int, int]) -> LabelMap:
+def resized(labels: NDArray[_Value], shape: tuple[int, int]) -> NDArray[_Value]:
     """A label map at another size, each pixel from the nearest one.
 
     Equation: row i of h comes from row floor((i + 1/2) H / h) of H, columns likewise: pixel centres are aligned, as in

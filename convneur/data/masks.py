@@ -13,13 +13,15 @@ from convneur.data.labels import read_label_map_or_colours
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
 
-__all__ = ["MaskFolder", "as_mask", "read_mask"]
+__all__ = ["MaskFolder", "as_mask", "is_soft", "read_mask", "soft_levels"]
 
 _VOID = 255
+_UNKNOWN = (127, 128, 129)  # what matting's trimaps call the band between background, 0, and object, 255
+_SMALL_STEP, _MANY_LEVELS, _NEAR_END = 2, 64, 16
 
 
-def read_mask(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.int8]:
-    """The mask in a file: 1 object, 0 background, -1 void; see `as_mask`.
+def read_mask(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
+    """The mask in a file: 1 object, 0 background, between them a share, -1 void; see `as_mask`.
 
     Choice: RGB whose three channels are equal is read as grey.
     Args:    path, max_pixels: as `read_label_map` takes them.
@@ -34,24 +36,82 @@ def read_mask(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.i
     return as_mask(labels)
 
 
-def as_mask(labels: NDArray[Any]) -> NDArray[np.int8]:
-    """The mask in a label map: 1 object, 0 background, -1 void.
+def as_mask(labels: NDArray[Any]) -> NDArray[np.float32]:
+    """The mask in a label map or a grey picture: 1 object, 0 background, between them a share of object, -1 void.
 
-    Choice: every class but 0 is object, and 255 is void. A map of 0 and 255 alone is a binary mask, and 255 its object.
-    Args:    labels: (H, W), whole numbers or bool.
+    Choice: every class but 0 is object, and 255 is void. But where 255 is white and not void: a map of 0 and 255 alone
+        is a binary mask; with one grey of 127 to 129 between them it is a trimap, whose grey is void; and the grey
+        levels of an antialiased, scaled or compressed mask (`soft_levels`) are shares of the largest value. Floats are
+        shares already.
+    Args:    labels: (H, W), whole numbers or bool, or floats of 0 to 1.
     Returns: (H, W).
-    Raises:  InputError, without a path: another shape or type.
+    Raises:  InputError, without a path: another shape or type, floats that are no shares.
 
-    >>> as_mask(np.array([[0, 7, 255]]))
-    array([[ 0,  1, -1]], dtype=int8)
+    >>> as_mask(np.array([[0, 7, 255]])).tolist()
+    [[0.0, 1.0, -1.0]]
+    >>> as_mask(np.array([[0, 255, 255]])).tolist()
+    [[0.0, 1.0, 1.0]]
+    >>> as_mask(np.array([[0, 51, 255], [0, 102, 255]], np.uint8)).round(1).tolist()  # an antialiased edge
+    [[0.0, 0.2, 1.0], [0.0, 0.4, 1.0]]
     """
-    if labels.ndim != 2 or labels.dtype.kind not in "bui":
+    if labels.ndim != 2 or labels.dtype.kind not in "buif":
         raise InputError(None, f"a mask of {labels.shape} {labels.dtype}; give (H, W) whole numbers, 0 the background")
-    mask = (labels != 0).astype(np.int8)
-    void = labels == _VOID
-    if not np.array_equal(void, mask):
-        mask[void] = -1
+    if labels.dtype.kind == "f":
+        if not (np.isfinite(labels).all() and labels.min() >= 0 and labels.max() <= 1):
+            raise InputError(None, "floats that are no shares; give 0 for the background to 1 for the object")
+        return labels.astype(np.float32)
+    levels = soft_levels(labels)
+    if levels is not None:
+        return (labels / levels).astype(np.float32)
+    mask = (labels != 0).astype(np.float32)
+    values = np.unique(labels).tolist()
+    if values and values[-1] == _VOID and values[0] == 0 and len(values) == 3 and values[1] in _UNKNOWN:
+        mask[labels == values[1]] = -1
+    elif any(value not in (0, _VOID) for value in values):
+        mask[labels == _VOID] = -1
     return mask
+
+
+def is_soft(mask: NDArray[np.float32]) -> bool:
+    """Whether a mask has shares between background and object."""
+    return bool(((mask > 0) & (mask < 1)).any())
+
+
+def soft_levels(labels: NDArray[Any]) -> int | None:
+    """The value that stands for all of the object where grey levels are shares; None where values are classes.
+
+    Choice: values are shares where neighbours differ as only grey levels do. Of the pixels between 0 and white (255, or
+        65535 of 16 bits) a class map has areas: most neighbours are equal. Along an antialiased edge most differ. Where
+        a soft edge is wide there are many levels that differ by steps of 1 or 2, and what a strong compression leaves
+        are many levels next to 0 and white. White or nearly white must occur, and greys above a quarter of it, so that
+        thin lines of a few classes are none.
+    Args:   labels: (H, W), whole numbers.
+
+    >>> soft_levels(np.array([[0, 90, 255], [0, 180, 255]], np.uint8)), soft_levels(np.array([[0, 90, 90]], np.uint8))
+    (255, None)
+    """
+    if labels.dtype.kind not in "ui" or not labels.size:
+        return None
+    largest, white = int(labels.max()), 255 if labels.max() <= 255 else 65535
+    if not 0.75 * white < largest <= white or labels.min() < 0:
+        return None
+    between = (labels > 0) & (labels < white)
+    if not between.any() or labels[between].max() <= white // 4:
+        return None
+    pairs = differing = small = 0
+    wide = labels.astype(np.int32)
+    for grey, values in ((between, wide), (between.T, wide.T)):
+        steps = np.abs(np.diff(values, axis=0))[grey[1:] | grey[:-1]]
+        pairs += steps.size
+        differing += int(np.count_nonzero(steps))
+        small += int(np.count_nonzero((steps > 0) & (steps <= _SMALL_STEP)))
+    if differing > pairs / 2:
+        return white
+    if white != _VOID or len(np.unique(labels)) < _MANY_LEVELS:
+        return None
+    # Instances are numbered too, but touch the background more than one another, and few of them have the end numbers.
+    ends = np.count_nonzero((labels[between] < _NEAR_END) | (labels[between] > white - _NEAR_END))
+    return white if small > differing / 2 or ends > np.count_nonzero(between) / 2 else None
 
 
 class MaskFolder:

@@ -10,6 +10,7 @@ from convneur.data.labels import LabelFile, LabelMap, read_label_map, read_label
 from convneur.data.limits import MAX_PIXELS, MOST_BORDER
 from convneur.data.pairs import Pair
 from convneur.data.presets import Naming, Preset
+from convneur.data.relabelling import Relabelling
 from convneur.errors import ConfigError, InputError
 
 __all__ = ["Reading"]
@@ -28,6 +29,7 @@ class Reading:
         resize: bring a prediction of another size to that of its ground truth (see `labels.resized`).
         max_pixels: larger files are refused by their headers.
         binary: label maps are masks of 0 and 255, whose object, 255, is class 1.
+        pred_labels, gt_labels: as which labels those in the files are read, before the data set's ids are translated.
     Raises: ConfigError: the data set ignores ids or colours, but no label is ignored.
     """
 
@@ -37,6 +39,8 @@ class Reading:
     resize: bool = False
     max_pixels: int = MAX_PIXELS
     binary: bool = False
+    pred_labels: Relabelling | None = None
+    gt_labels: Relabelling | None = None
 
     def __post_init__(self) -> None:
         if self.ignore_index is not None:
@@ -63,7 +67,7 @@ class Reading:
         pred, gt = self.prediction(pair.pred), self.ground_truth(pair.gt)
         for path, labels in ((pair.pred, pred), (pair.gt, gt)):
             _check_borders(path, labels, self.max_pixels)
-        if self.resize and pred.shape != gt.shape:
+        if self.resize and pred.shape != gt.shape and not _exchanged(pred.shape, gt.shape):
             return resized(pred, gt.shape), gt, True
         return pred, gt, False
 
@@ -71,17 +75,28 @@ class Reading:
         colours = self.colours or (self.preset.colours if self.preset else None)
         read = read_label_map_or_colours if colours else read_label_map
         labels = read(path, max_pixels=self.max_pixels)
-        if colours and labels.ndim == 3:
-            try:
-                return colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
-            except InputError as error:
-                raise InputError(path, f"{error}") from None
+        coloured = bool(colours) and labels.ndim == 3
+        relabelling = self.gt_labels if strict else self.pred_labels
+        try:
+            if colours and coloured:
+                labels = colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
+            if relabelling:
+                labels = relabelling.applied(labels, self.ignore_index, ignore_below=strict)
+        except InputError as error:
+            raise InputError(path, f"{error}") from None
+        if coloured:
+            return labels
         if self.binary:
             return np.where(labels == _OBJECT, labels.dtype.type(1), labels)
         ids = next((naming.ids for naming in namings if path.stem.endswith(naming.suffix)), None)
         if ids is None:
             return labels
         return _translated(path, labels, ids, self.ignore_index, strict=strict)
+
+
+def _exchanged(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether one is as much higher than wide as the other is wider than high: turned, which no resizing mends."""
+    return shape[0] * other[0] == shape[1] * other[1] and shape[0] != shape[1]
 
 
 def _check_borders(path: LabelFile, labels: LabelMap, max_pixels: int) -> None:
@@ -110,7 +125,10 @@ def _translated(
         if foreign:
             listed = ", ".join("above 255 or negative" if label == 256 else str(label) for label in foreign[:5])
             share = f"{counts[foreign].sum() / labels.size:.2%} of the pixels"
-            raise InputError(path, f"label {listed} ({share}) is no id of this data set; check the preset")
+            mend = "check the preset"
+            if labels.max() >= 1000:
+                mend = "instance ids, 1000 * class + number, are no classes; give the labelIds files"
+            raise InputError(path, f"label {listed} ({share}) is no id of this data set; {mend}")
     # Where ids are translated some are ignored, so there is a label for that.
     byte = ignore_index is not None and 0 <= ignore_index < 256
     table: LabelMap = np.full(257, ignore_index, np.uint8 if byte else np.int64)

@@ -31,15 +31,18 @@ class Comparison(Result):
     each value lists the images with the largest differences. first, second: what the models are called; metrics: in
     order; images: scored by both; level, seed: of the intervals.
 
+    >>> import shutil, tempfile
     >>> from importlib.resources import files
     >>> from convneur.evaluation import evaluate
     >>> horse = files("convneur") / "data" / "samples" / "horse"
-    >>> a, b = (evaluate(horse / name, horse / "gt", metrics="miou") for name in ("predictions", "gt"))
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> perfect = shutil.copytree(horse / "gt", f"{folder.name}/perfect")
+    >>> a, b = (evaluate(maps, horse / "gt", metrics="miou") for maps in (horse / "predictions", perfect))
     >>> found = a.compare(b)
     >>> round(found.overall["miou"]["difference"], 4), found.images
     (-0.0714, 3)
     >>> found.paper_table().columns
-    ['metric', 'predictions', 'gt', 'difference', '95% interval']
+    ['metric', 'predictions', 'perfect', 'difference', '95% interval']
     """
 
     first: str

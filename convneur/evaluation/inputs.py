@@ -1,6 +1,6 @@
 """Which files belong together and how they become label maps: from what was asked for to pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,12 +12,14 @@ from convneur.data.limits import MAX_PIXELS
 from convneur.data.pairs import Pairing, find_pairs, listed_pairs, paged, paired_files
 from convneur.data.presets import PRESETS, Naming, Preset
 from convneur.data.reading import Reading
+from convneur.data.relabelling import Relabelling, relabelling
 from convneur.errors import ConfigError, InputError
 
 __all__ = [
     "ClassSource",
     "InputSettings",
     "Inputs",
+    "Labels",
     "Maps",
     "Missing",
     "existing",
@@ -29,6 +31,9 @@ __all__ = [
 
 Maps = str | Path | Sequence[str | Path]
 """A label map, a folder of them, or a list of files."""
+
+Labels = str | int | Mapping[int, int | None]
+"""As which labels others are read: a shift, or FROM:TO pairs."""
 
 ClassSource = Literal["classes", "num_classes", "preset", "colours", "labels"]
 Missing = Literal["error", "skip"]
@@ -53,6 +58,8 @@ class InputSettings:
     resize: Literal["nearest"] | None = None
     follow_links: bool = False
     max_pixels: int = MAX_PIXELS
+    pred_labels: Labels | None = None
+    gt_labels: Labels | None = None
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
@@ -64,6 +71,16 @@ class InputSettings:
         if self.listed is not None and (self.pred_name or self.gt_name):
             raise ConfigError("listed", "names both files of a pair; leave `pred_name` and `gt_name` out")
         self.ignored()
+        self.relabellings()
+
+    def relabellings(self) -> tuple[Relabelling | None, Relabelling | None]:
+        """As which labels those of the predictions and of the ground truth are read."""
+        return relabelling("pred_labels", self.pred_labels), relabelling("gt_labels", self.gt_labels)
+
+    def relabelled(self) -> dict[str, str]:
+        """`relabellings` in words, as far as there are any."""
+        both = zip(("pred_labels", "gt_labels"), self.relabellings(), strict=True)
+        return {setting: str(table) for setting, table in both if table is not None}
 
     @property
     def known(self) -> Preset | None:
@@ -112,7 +129,16 @@ def found_inputs(
     names, source = _class_names(asked, preset.names if preset else colours.names if colours else None)
     if colours and names:
         colours = colours.renumbered(names)
-    reading = Reading(asked.ignored(), preset, colours, asked.resize is not None, asked.max_pixels)
+    pred_labels, gt_labels = asked.relabellings()
+    reading = Reading(
+        asked.ignored(),
+        preset,
+        colours,
+        asked.resize is not None,
+        asked.max_pixels,
+        pred_labels=pred_labels,
+        gt_labels=gt_labels,
+    )
     pairing = paged(_pairing(asked, predictions, ground_truth, setting))
     return Inputs(pairing, reading, names, source, asked.follow_links)
 

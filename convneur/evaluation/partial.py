@@ -1,33 +1,41 @@
 """What a long run has finished, kept on disk so that it can go on after Ctrl-C, a crash or kill -9."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
-from convneur.errors import InputError
-from convneur.evaluation.jobs import Job, Scored, stamp
-from convneur.files import lock_alone, new_file, new_text, refuse_existing
-from convneur.metrics import Confusion, Matches, PairScores
-from convneur.metrics.distances import SurfaceDistances
+from convneur.errors import InputError, SuspiciousInputError
+from convneur.evaluation.jobs import Job, Scored, Stamp, stamp
+from convneur.evaluation.kept_scores import as_plain, read_scores
+from convneur.files import lock_alone, new_file, refuse_existing
+from convneur.metrics import BoundarySettings
 from convneur.progress import Progress
+from convneur.schema import MOST_BYTES, SchemaError, parsed, read_lines, sealed, typed, unsealed
 
 __all__ = ["FinishedPairs", "finished_pairs", "outputs_begun", "partial_path", "refuse_unfinished"]
 
-_SCHEMA = "convneur.boundary-state/2"
+_SCHEMA = "convneur.boundary-state/3"
+_SECOND_SCHEMA = "convneur.boundary-state/2"  # without checksums
 _FIRST_SCHEMA = "convneur.boundary-state/1"  # of 0.1.0: the second model's pairs bear a mark behind their names
 _FIRST_MARK = " (against)"
 _OUTPUTS_BEGUN = b'{"outputs": "begun"}\n'  # behind the last pair; read as a line that was cut off
-_LINE = {"name", "files", "resized", "scores"}
-# Fields whose keys on disk are older than their names.
-_ON_DISK = {"invalid_labels": "stray", "too_thin": "swallowed"}
 
 _Key = tuple[int, str]  # model, name of the pair
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A finished pair. model: see `Job`; name: of the pair; files: see `stamp`; scores: see `as_plain`."""
+
+    name: str
+    files: Stamp
+    resized: bool
+    scores: dict[str, object]
+    model: int = 0
 
 
 def partial_path(output: Path) -> Path:
@@ -55,18 +63,31 @@ def outputs_begun(path: Path) -> bool:
 class FinishedPairs:
     """Finished pairs in a file of JSON lines: a header that says what was asked for, then a line per pair.
 
-    Choice: integers and shortest decimal floats, which read back to the same bits. A line that was cut off is dropped,
-        with all that follows. A pair counts only while its two files have the size and time that they had; one that
-        failed is not kept, so it is tried again. A file of version 0.1.0 is rewritten first; what a name in it means
-        two pairs of these jobs is dropped, and so scored again. The file of a run that is not gone on with stays until
-        this one has finished a pair.
-    Args:   about: what was asked for; jobs: of this run; resume: go on with the file if there is one.
+    Choice: integers and shortest decimal floats, which read back to the same bits, and a checksum in each line. A line
+        that was cut off is dropped, one that was changed is passed over: its pair is scored again. A pair counts only
+        while its two files have the size and time that they had; one that failed is not kept, so it is tried again. A
+        file of an earlier version, which has no checksums, is rewritten first; what a name in one of 0.1.0 means two
+        pairs of these jobs is dropped. The file of a run that is not gone on with stays until this one has finished a
+        pair.
+    Args:   about: what was asked for, `settings` and more; jobs: of this run; resume: go on with the file if there is
+        one; warn: told of damaged lines.
     Raises: InputError: the file holds no finished pairs, or those of other settings, or another process writes it.
     """
 
-    def __init__(self, path: Path, about: Mapping[str, Any], jobs: Sequence[Job], *, resume: bool, force: bool) -> None:
-        self.path = path
-        self._lines: dict[_Key, tuple[int, Any]] = {}  # where a pair's line begins, size and time of its files
+    def __init__(
+        self,
+        path: Path,
+        about: Mapping[str, Any],
+        jobs: Sequence[Job],
+        settings: BoundarySettings,
+        *,
+        resume: bool,
+        force: bool,
+        warn: Callable[[str], object] = lambda line: None,
+    ) -> None:
+        self.path, self._settings = path, settings
+        self._lines: dict[_Key, tuple[int, Stamp]] = {}  # where a pair's line begins, size and time of its files
+        self._damaged: list[str] = []
         self._header = _plain({"schema": _SCHEMA, "convneur": version("convneur"), **about})
         self.is_own = resume or not path.exists()
         if not path.exists():
@@ -75,13 +96,16 @@ class FinishedPairs:
         self._file = self._held()
         if resume:
             try:
-                if _bring_up_to_date(path, jobs):
+                if self._brought_up_to_date(jobs):
                     self._file.close()
                     self._file = self._held()
                 self._read(self._header)
             except BaseException:
                 self._file.close()
                 raise
+        if self._damaged:
+            more = f", and {len(self._damaged) - 1} more lines" if len(self._damaged) > 1 else ""
+            warn(f"{path}: damaged ({self._damaged[0]}{more}); what was there is scored again")
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -90,31 +114,27 @@ class FinishedPairs:
         """Whether the pair is finished and its files are still the same."""
         found = self._lines.get(_key(job))
         try:
-            return found is not None and found[1] == _plain(stamp(job.pair))
+            return found is not None and found[1] == stamp(job.pair)
         except OSError:
             return False
 
     def get(self, job: Job) -> Scored:
-        """The scores of a finished pair."""
+        """The scores of a finished pair. Raises: InputError: the file was changed since it was opened."""
         where, files = self._lines[_key(job)]
         self._file.seek(where)
-        line = json.loads(self._file.readline())
-        (pred_size, pred_time), (gt_size, gt_time) = files
-        return Scored(_decoded(line["scores"]), ((pred_size, pred_time), (gt_size, gt_time)), resized=line["resized"])
+        try:
+            line = typed(unsealed(self._file.readline(), finite=False), _Line)
+            return Scored(read_scores(line.scores, self._settings), files, line.resized)
+        except SchemaError as error:
+            raise InputError(self.path, f"{job.pair.name}: {error}; repeat the command") from None
 
     def add(self, job: Job, scored: Scored) -> None:
         """Keep a pair that was scored. Raises: InputError: the disk refused it."""
         if not self.is_own:
             self._file.close()
             self._begin(force=True)
-        line = {
-            "model": job.model,
-            "name": job.pair.name,
-            "files": scored.files,
-            "resized": scored.resized,
-            "scores": _encoded(scored.scores),
-        }
-        self._lines[_key(job)] = self._append(json.dumps(line, ensure_ascii=True).encode() + b"\n"), line["files"]
+        line = _Line(job.pair.name, scored.files, scored.resized, as_plain(scored.scores), job.model)
+        self._lines[_key(job)] = self._append(sealed(vars(line)) + b"\n"), line.files
 
     def outputs_begin(self) -> None:
         """All pairs are finished and the outputs are written next; see `outputs_begun`."""
@@ -126,7 +146,8 @@ class FinishedPairs:
             self._file.close()
 
     def _begin(self, *, force: bool) -> None:
-        new_text(self.path, json.dumps(self._header) + "\n", force=force)
+        with new_file(self.path, force=force) as temporary:
+            temporary.write_bytes(sealed(self._header) + b"\n")
         self._file, self.is_own = self._held(), True
 
     def _held(self) -> BinaryIO:
@@ -147,17 +168,60 @@ class FinishedPairs:
         return where
 
     def _read(self, header: dict[str, Any]) -> None:
-        found = _header(self._file)
+        text = next(read_lines(self._file), b"")
+        found = _header(text)
         if found.get("schema") != _SCHEMA:
             raise InputError(self.path, "holds no finished pairs; `force` begins again")
+        try:
+            unsealed(text)
+        except SchemaError as error:
+            raise InputError(self.path, f"line 1: {error}; `force` begins again") from None
         # Not by which release: the schema's number says what the numbers mean.
         differing = [key for key in header if key != "convneur" and found.get(key) != header[key]]
         if differing:
             changes = "; ".join(f"{key} was {_short(found.get(key))}, is {_short(header[key])}" for key in differing)
             raise InputError(self.path, f"begun with other settings ({changes}); repeat them, or `force` begins again")
-        for where, line in _whole_lines(self._file, {"model", *_LINE}):
-            self._lines[line["model"], line["name"]] = where, line["files"]
+        for where, line in self._finished(self._file, unsealed):
+            self._lines[line.model, line.name] = where, line.files
         self._file.truncate(self._file.tell())
+
+    def _finished(self, file: BinaryIO, value_of: Callable[..., Any]) -> Iterator[tuple[int, _Line]]:
+        """(where it begins, a pair's line) up to one that was cut off, where the file then stands."""
+        for number, text in enumerate(read_lines(file), start=2):
+            where = file.tell() - len(text)
+            if text == _OUTPUTS_BEGUN or (not text.endswith(b"\n") and len(text) < MOST_BYTES):
+                file.seek(where)
+                return
+            try:
+                line = typed(value_of(text, finite=False), _Line)
+                read_scores(line.scores, self._settings)
+            except SchemaError as error:
+                self._damaged.append(f"line {number}: {error}")
+            else:
+                yield where, line
+
+    def _brought_up_to_date(self, jobs: Sequence[Job]) -> bool:
+        """Rewrite a file of an earlier version as one of this version; any other is left as it is. Whether it was."""
+        marked: dict[str, list[_Key]] = {}
+        for job in jobs:
+            marked.setdefault(job.pair.name + _FIRST_MARK * job.model, []).append(_key(job))
+        with self.path.open("rb") as file:
+            header = _header(next(read_lines(file), b""))
+            schema = header.get("schema")
+            if schema not in (_FIRST_SCHEMA, _SECOND_SCHEMA):
+                return False
+            header["schema"] = _SCHEMA
+            for key in ("predictions", "ground truth", "against"):
+                if schema == _FIRST_SCHEMA and header.get(key) == "None":
+                    header[key] = None
+            with new_file(self.path, force=True) as temporary, temporary.open("wb") as made:
+                made.write(sealed(header) + b"\n")
+                for _, line in self._finished(file, parsed):
+                    keys = marked.get(line.name, []) if schema == _FIRST_SCHEMA else [(line.model, line.name)]
+                    if len(keys) == 1:
+                        ((model, name),) = keys
+                        made.write(sealed({**vars(line), "model": model, "name": name}) + b"\n")
+        return True
 
 
 @contextmanager
@@ -165,6 +229,7 @@ def finished_pairs(
     path: Path | None,
     about: Mapping[str, Any],
     jobs: Sequence[Job],
+    settings: BoundarySettings,
     *,
     resume: bool,
     force: bool,
@@ -177,7 +242,7 @@ def finished_pairs(
         except KeyboardInterrupt:
             raise KeyboardInterrupt("nothing is kept; with `output` finished pairs would be") from None
         return
-    finished = FinishedPairs(path, about, jobs, resume=resume, force=force)
+    finished = FinishedPairs(path, about, jobs, settings, resume=resume, force=force, warn=progress.warn)
     if resume and len(finished):
         progress.note(f"{path}: {len(finished)} of {len(jobs)} pairs are scored already")
     done = False
@@ -186,6 +251,9 @@ def finished_pairs(
         done = True
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(finished, len(jobs))) from None
+    except SuspiciousInputError:
+        done = True  # all are scored, and would be refused again
+        raise
     except BaseException:
         if len(finished):
             progress.warn(_kept(finished, len(jobs)))
@@ -206,51 +274,12 @@ def _key(job: Job) -> _Key:
     return job.model, job.pair.name
 
 
-def _header(file: BinaryIO) -> dict[str, Any]:
+def _header(text: bytes) -> dict[str, Any]:
+    """What the first line says; nothing where it is damaged."""
     try:
-        found = json.loads(file.readline())
-    except ValueError:
+        return typed(parsed(text), dict[str, Any])
+    except SchemaError:
         return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _whole_lines(file: BinaryIO, keys: set[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(where it begins, a pair's line) up to the first that was cut off or garbled, where the file then stands."""
-    while text := file.readline():
-        where = file.tell() - len(text)
-        try:
-            if not text.endswith(b"\n"):
-                raise ValueError
-            line = json.loads(text)
-            if not keys <= line.keys():
-                raise ValueError
-        except (ValueError, AttributeError):
-            file.seek(where)
-            return
-        yield where, line
-
-
-def _bring_up_to_date(path: Path, jobs: Sequence[Job]) -> bool:
-    """Rewrite a file of version 0.1.0 as one of this version; any other is left as it is. Whether it was."""
-    marked: dict[str, list[_Key]] = {}
-    for job in jobs:
-        marked.setdefault(job.pair.name + _FIRST_MARK * job.model, []).append(_key(job))
-    with path.open("rb") as file:
-        header = _header(file)
-        if header.get("schema") != _FIRST_SCHEMA:
-            return False
-        header["schema"] = _SCHEMA
-        for key in ("predictions", "ground truth", "against"):
-            if header.get(key) == "None":
-                header[key] = None
-        with new_file(path, force=True) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as made:
-            made.write(json.dumps(header) + "\n")
-            for _, line in _whole_lines(file, _LINE):
-                keys = marked.get(line["name"], [])
-                if len(keys) == 1:
-                    ((line["model"], line["name"]),) = keys
-                    made.write(json.dumps(line) + "\n")
-    return True
 
 
 def _short(value: Any) -> str:
@@ -261,48 +290,3 @@ def _short(value: Any) -> str:
 def _plain(value: Any) -> Any:
     """A value as JSON gives it back: tuples become lists, keys text."""
     return json.loads(json.dumps(value))
-
-
-def _encoded(value: Any) -> Any:
-    """Scores as lists and dicts: NumPy arrays by their elements, None as it is."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if hasattr(value, "__dataclass_fields__"):
-        return {_ON_DISK.get(field.name, field.name): _encoded(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _encoded(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_encoded(item) for item in value]
-    return value
-
-
-def _decoded(kept: dict[str, Any]) -> PairScores:
-    """The way back; dtypes are those of `PairScores`."""
-
-    def ints(rows: Any) -> Any:
-        return np.array(rows, np.int64)
-
-    def floats(rows: Any) -> Any:
-        return np.array(rows, np.float64)
-
-    def matches(parts: Any) -> Matches | None:
-        if parts is None:
-            return None
-        gt, pred, matched_gt, matched_pred, score = parts
-        return Matches(ints(gt), ints(pred), ints(matched_gt), ints(matched_pred), floats(score))
-
-    trimap, distances, too_thin = kept["trimap"], kept["distances"], kept[_ON_DISK["too_thin"]]
-    return PairScores(
-        shape=tuple(kept["shape"]),
-        diagonal=kept["diagonal"],
-        void_pixels=kept["void_pixels"],
-        invalid_labels={int(label): pixels for label, pixels in kept[_ON_DISK["invalid_labels"]].items()},
-        classes=ints(kept["classes"]),
-        confusion=Confusion(*map(ints, kept["confusion"])),
-        trimap=None if trimap is None else {seed: Confusion(*map(ints, bands)) for seed, bands in trimap.items()},
-        boundary_f1=matches(kept["boundary_f1"]),
-        too_thin=None if too_thin is None else np.array(too_thin, np.bool_),
-        surface_dice=matches(kept["surface_dice"]),
-        distances=None if distances is None else SurfaceDistances(*map(floats, distances)),
-        boundary_iou=None if kept["boundary_iou"] is None else floats(kept["boundary_iou"]),
-    )

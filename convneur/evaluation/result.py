@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ class Evaluation(Result):
             "per_image": plain(self.per_image),
             "labels": shares,
             "failed": [{"name": failure.title, "why": failure.why} for failure in self.failed],
+            "warnings": list(self.warnings),
         }
         if self.against is not None:
             found["comparison"] = self.comparison and self.comparison.to_dict()
@@ -257,7 +258,7 @@ class Evaluation(Result):
             self.source.inputs,
             self.source.settings,
             ranking_by("figures_by", figures_by, self.source.settings),
-            [row["name"] for row in self.per_class],
+            self.source.scores.names,
             image_folder(images, follow_links=self.source.inputs.follow_links),
         )
 
@@ -301,6 +302,10 @@ def evaluation_of(
 ) -> Evaluation:
     """The result of scores that were added up. asked: what else the settings are to hold."""
     class_source = _class_source(source.inputs.class_source, asked["preset"])
+    if source.inputs.class_source == "labels":
+        # Nobody said how many classes there are: of instance ids, say, 26 002.
+        source = replace(source, summary=_of_occurring(source.summary))
+        summary = _of_occurring(summary)
     settings = summary.settings | {"num_classes_from": class_source, **asked}
     return Evaluation(
         settings=read_only(settings | {"definitions": definitions(settings)}),
@@ -315,6 +320,10 @@ def evaluation_of(
         against=against,
         source=source,
     )
+
+
+def _of_occurring(summary: BoundarySummary) -> BoundarySummary:
+    return replace(summary, per_class=[row for row in summary.per_class if occurs(row)])
 
 
 def _class_source(source: ClassSource, preset: str | None) -> str:

@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 from convneur.data.colours import ColourTable
 from convneur.data.limits import MAX_PIXELS
-from convneur.errors import ConfigError
+from convneur.errors import ConfigError, SuspiciousInputError
 from convneur.evaluation.drawing import Drawing
 from convneur.evaluation.inputs import (
     Inputs,
     InputSettings,
+    Labels,
     Maps,
     Missing,
     file_list,
@@ -23,6 +24,7 @@ from convneur.evaluation.inputs import (
 )
 from convneur.evaluation.jobs import Failure, Job, Scored
 from convneur.evaluation.partial import finished_pairs, outputs_begun, partial_path, refuse_unfinished
+from convneur.evaluation.prepared import setup_lines
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
 from convneur.evaluation.scoring import count_classes, scored_jobs
 from convneur.evaluation.tables import summary_warnings
@@ -51,6 +53,8 @@ def evaluate(
     listed: str | Path | None = None,
     missing: Missing = "error",
     resize: Literal["nearest"] | None = None,
+    pred_labels: Labels | None = None,
+    gt_labels: Labels | None = None,
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     metrics: str | Sequence[str] = "all",
@@ -99,6 +103,8 @@ def evaluate(
         listed: a file that lists the pairs, one per line: prediction, tab or comma, ground truth.
         missing: what a ground truth without a prediction is: "error", or "skip".
         resize: "nearest" brings predictions of another size to that of the ground truth; None: an error.
+        pred_labels, gt_labels: read labels of either side as others: a shift such as -1, or FROM:TO pairs such as
+            "255:1" or "0-127:0,128-255:1"; TO may be "ignore". Before a data set's ids are translated.
         follow_links: read what links lead to that lead out of a folder, or to folders.
         max_pixels: files of more are refused by their headers; scoring takes up to 130 bytes of memory per pixel.
         metrics: "all", or some of `convneur.metrics.METRICS`.
@@ -110,11 +116,13 @@ def evaluate(
         images: the folder of images to draw beside the label maps; figures_by, figures_count: see `Evaluation.picks`.
         output: where to save the result: .json, .csv, .md or .tex. per_image: a CSV file, a row per image and class.
         resume: go on with an interrupted run: score only what the .partial file beside `output` lacks.
-        strict: raise at the first pair that cannot be scored, instead of leaving it out.
+        strict: raise at the first pair that cannot be scored, instead of leaving it out, and where the label maps
+            look wrongly prepared, such as labels shifted by one, instead of warning.
         workers: processes, 0 for one per core; scheduler: address of a Dask cluster instead. The result is the same.
         force: replace outputs that exist.
     Returns: the result; it holds no label map, and some fifty numbers per image and class that occurs there.
     Raises:  ConfigError: a setting. InputError: a file, an output that exists, or with `strict` a pair.
+        SuspiciousInputError: with `strict`, label maps that look wrongly prepared.
 
     >>> from importlib.resources import files
     >>> horse = files("convneur") / "data" / "samples" / "horse"
@@ -128,6 +136,7 @@ def evaluate(
         num_classes=num_classes, classes=classes, ignore_index=ignore_index, preset=preset, colours=colours,
         pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize, follow_links=follow_links,
         max_pixels=max_pixels,
+        pred_labels=pred_labels, gt_labels=gt_labels,
     )  # fmt: skip
     settings = BoundarySettings(
         num_classes=num_classes, ignore_index=asked.ignored(),
@@ -153,7 +162,8 @@ def evaluate(
                 "against",
                 "with `listed` give `predictions` and `ground_truth` too, so that relative paths lead elsewhere",
             )
-        models.append(_Model(_title(against), found_inputs(asked, against, ground_truth, setting="against")))
+        others = found_inputs(asked, against, ground_truth, setting="against")
+        models.append(_Model(_title(against), others, second=True))
         same_images(inputs.pairing, models[1].inputs.pairing, models[1].title)
     warnings = unpaired(inputs.pairing)
     for line in warnings:
@@ -177,9 +187,9 @@ def evaluate(
             "preset": preset,
             "colours": _colour_list(inputs),
             "resize": resize,
-        }
+        } | asked.relabelled()
         finished = files.enter_context(
-            finished_pairs(outputs.partial, about, jobs, resume=resume, force=force, progress=progress)
+            finished_pairs(outputs.partial, about, jobs, settings, resume=resume, force=force, progress=progress)
         )
         rows = None
         if outputs.per_image:
@@ -195,7 +205,10 @@ def evaluate(
             models[job.model].add(job, outcome)
             if rows and job.model == 0 and isinstance(outcome, Scored):
                 rows.writerows(records(job.pair.name, outcome.scores, settings, models[0].total.names))
-        found = _result(models, warnings, asked, resamples=resamples, seed=seed)
+        suspicious = [line for model in models for line in model.suspicious(asked)]
+        if strict and suspicious:
+            raise SuspiciousInputError(None, "; ".join(suspicious))
+        found = _result(models, [*warnings, *suspicious], asked, resamples=resamples, seed=seed)
         if finished is not None:
             finished.outputs_begin()
         written = found.draw(drawing, force=force, progress=progress) if drawing.asked and found.images else []
@@ -245,8 +258,8 @@ class _Outputs:
 class _Model:
     """One model's pairs, and what its scores add up to as they come."""
 
-    def __init__(self, title: str, inputs: Inputs) -> None:
-        self.title, self.inputs = title, inputs
+    def __init__(self, title: str, inputs: Inputs, *, second: bool = False) -> None:
+        self.title, self.inputs, self.second = title, inputs, second
         self.failed: list[Failure] = []
         self.resized = 0
 
@@ -264,6 +277,10 @@ class _Model:
         self.total.add(job.pair.name, outcome.scores)
         self.scores.add(job.pair.name, outcome.scores)
 
+    def suspicious(self, asked: InputSettings) -> list[str]:
+        """What looks wrong in how the label maps were prepared."""
+        return setup_lines(self.total.setup_warnings(), self.inputs, asked, self.title if self.second else None)
+
     def source(self, summary: BoundarySummary) -> Source:
         """What the result is made of. summary: of `total`."""
         alone = dataclasses.replace(summary, per_image=[])  # the result has them
@@ -273,7 +290,7 @@ class _Model:
 def _result(
     models: Sequence[_Model], warnings: Sequence[str], asked: InputSettings, *, resamples: int, seed: int
 ) -> Evaluation:
-    own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize}
+    own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize} | asked.relabelled()
     first, *others = models
     summary = first.total.summary()
     said = summary_warnings(

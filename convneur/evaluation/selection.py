@@ -145,7 +145,7 @@ def select_scenes(
         main.source.inputs,
         main.source.settings,
         ranking,
-        [row["name"] for row in main.per_class],
+        main.source.scores.names,
         pictures,
     )
     drawn = tuple(scenes.scene(pick.name, pick.heading) for pick in _picks(main, names, ranking, count))

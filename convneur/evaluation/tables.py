@@ -8,7 +8,7 @@ from convneur.evaluation.words import listed, occurs
 from convneur.formats import grouped, plural
 from convneur.metrics import BoundarySummary
 from convneur.metrics.scores import DISTANCES
-from convneur.metrics.summary_tables import class_table, overall_table
+from convneur.metrics.summary_tables import class_table, overall_table, thin_sentences
 from convneur.metrics.words import SHORT_NAMES
 from convneur.results import Table
 
@@ -72,27 +72,20 @@ def summary_warnings(summary: BoundarySummary, *, inferred: bool, resized: int, 
     if resized:
         predictions = "1 prediction was" if resized == 1 else f"{grouped(resized)} predictions were"
         found.append(f"{predictions} of another size than the ground truth, resized by nearest pixel")
+    explained = {warning.kind for warning in summary.warnings} - {"copy", "orientation", "one label"}
     invalid = summary.invalid_labels
-    if invalid:
+    if invalid and not explained:
         values = [f"{label} in {plural(count, 'image')}" for label, count in invalid.items()]
-        last = summary.settings["num_classes"] - 1
-        mend = "; if they are classes, add `num_classes`" if inferred else ""
-        mend = f"; predictions of this preset hold 0 to {last}" if preset else mend
-        if len(invalid) == 1 and summary.labels["prediction"].keys() == {0, *invalid}:
-            mend = "; if this is a mask, write its two classes as 0 and 1"
+        last, ignored = summary.settings["num_classes"] - 1, summary.settings["ignore_index"]
+        mend = ""
+        if preset:
+            mend = f"; predictions of this preset hold 0 to {last}"
+        elif inferred and (classes := [label for label in invalid if label > last and label != ignored]):
+            mend = f"; if they are classes, add `num_classes {max(classes) + 1}`"
         found.append(f"predicted labels that are no class count as wrong: {listed(values, 6)}{mend}")
     if summary.all_ignored:
         names = listed(summary.all_ignored, 3)
         found.append(f"{plural(len(summary.all_ignored), 'image')} ignored altogether, adding nothing: {names}")
-    for tolerance, (thin, regions, example) in summary.too_thin.items():
-        found.append(
-            f"tolerance {tolerance} reaches across {thin} of {regions} ground-truth regions ({example}): there nearly "
-            "any boundary matches; add a smaller one such as 1px"
-        )
-    ignored = summary.settings["ignore_index"]
-    if summary.settings["num_classes"] <= 2 and summary.labels["ground_truth"].keys() == {0, ignored}:
-        found.append(
-            f"the ground truth holds class 0 only, and {ignored}, which is ignored; "
-            f"if {ignored} is a class, as in masks of 0 and {ignored}, add `ignore_index none`"
-        )
+    if not explained & {"noise", "instances"}:  # whose objects are none
+        found += thin_sentences(summary)
     return found

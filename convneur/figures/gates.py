@@ -5,6 +5,8 @@ import textwrap
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import FancyArrowPatch
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from convneur.figures.style import DPI
 from convneur.gates import CLOSED, OPEN, Contrast, GateResult, Row, StageGates, StageMap, WeightsSource
 
-__all__ = ["about_lines", "gates_figure", "measure_lines", "row_colours"]
+__all__ = ["about_lines", "gates_figure", "map_colours", "measure_lines"]
 
 # Inches. At the usual 12 the picture is 1200 px wide at 100 dpi, and 7.5 pt type is 10 px high.
 _WIDTH, _MARGIN = 12.0, 0.2
@@ -35,7 +37,7 @@ _SANS = "DejaVu Sans"
 _ABOUT_KEY, _ABOUT_VALUE = 0.62, 27  # inches of the first column; characters of the second
 _NOTE = 40  # characters in a line of notes
 
-_FEATURES, _OUTPUT = "viridis", "magma"
+_FEATURES, _OUTPUT, _SIGNED = "viridis", "magma", "RdBu_r"
 _OVERLAY_ALPHA = 0.6
 
 
@@ -93,6 +95,8 @@ def gates_figure(result: GateResult) -> Figure:
     page.text(_MARGIN, top - 0.08, "Input", size=10, weight="bold")
     axes = page.axes(_MARGIN, top, image_width, image_height, label="input")
     axes.imshow(pixels, aspect="auto", interpolation="antialiased")
+    if result.inside is not None:
+        _draw_outline(axes, result.inside)
     y = top + image_height + _IMAGE_GAP
     for key, value, colour in margin:
         page.text(_MARGIN, y, key, size=_SMALL, color=_GREY if value else colour)
@@ -107,12 +111,13 @@ def gates_figure(result: GateResult) -> Figure:
         page.text(x, top - 0.09, _memory(stage, result), size=_SMALL, color=_GREY, ha="center", math=True)
         y = top
         for row in rows:
-            panel, colours = stage.maps[row], row_colours(row, result)
+            panel, colours = stage.maps[row], map_colours(row, stage.maps[row], result)
             axes = page.axes(x - panel_width / 2, y, panel_width, panel_height, label=f"{row} {stage.stage}")
             _draw_map(axes, panel, colours, pixels if result.options.overlay else None)
+            if result.options.chunk_borders:
+                _draw_borders(axes, stage, pixels.shape if result.options.overlay else panel.values.shape)
             axes = page.axes(x - panel_width / 2, y + panel_height + 0.05, panel_width, 0.06, label="scale")
-            least, most = _colour_limits(panel)
-            axes.imshow(_ramp(panel), aspect="auto", cmap=colours, vmin=least, vmax=most)
+            axes.imshow(_ramp(panel), aspect="auto", cmap=colours, norm=_norm(panel))
             low, high = _numbers(*panel.range)
             reach = max(panel_width, _NUMBERS) / 2
             page.text(x - reach, y + panel_height + 0.225, f"min {low}", size=_SMALL)
@@ -146,6 +151,7 @@ def about_lines(result: GateResult) -> list[tuple[str, str]]:
         ("image", image.file_name),
         ("pixels", f"{image.height} × {image.width} (H × W)"),
         ("drawn at", f"{height} × {width}"),
+        *([("", "as the weights were validated")] if result.at_validation_size else []),
         ("model", result.weights.model),
         ("global", f"{config.global_branch}, {config.memory}"),
         ("fusion", config.fusion),
@@ -157,14 +163,24 @@ def about_lines(result: GateResult) -> list[tuple[str, str]]:
         *local_only,
         ("block", f"{result.block} of each stage"),
         ("reduce", f"{options.reduce} over channels"),
-        ("scale", options.scale if isinstance(options.scale, str) else f"{options.scale[0]:g} to {options.scale[1]:g}"),
+        ("scale", _limits(options.scale)),
     ]
+    if options.gate_limits not in ("own", options.scale):
+        lines.append(("gate", f"scale {_limits(options.gate_limits)}"))
+    if options.chunk_borders:
+        lines.append(("lines", "borders of chunks"))
     if options.overlay:
         lines.append(("overlay", "maps over the image in grey"))
     if result.measures:
         against = "image gradients" if result.mask is None else f"mask {result.mask.file_name}"
         lines.append(("measured", f"against {against}"))
+        if result.mask is not None and result.mask.object_share is not None:
+            lines.append(("object", f"{result.mask.object_share:.1%} of the image{', soft' * result.mask.soft}"))
     return [*lines, ("made by", f"convneur {result.versions.convneur}"), ("", f"torch {result.versions.torch}")]
+
+
+def _limits(scale: str | tuple[float, float]) -> str:
+    return scale if isinstance(scale, str) else f"{scale[0]:g} to {scale[1]:g}"
 
 
 def _weights(what: str, source: WeightsSource) -> list[tuple[str, str]]:
@@ -188,13 +204,32 @@ def measure_lines(result: GateResult) -> list[tuple[str, list[str]]]:
             "object : background" if by_mask else "steep : flat half",
             [_levels(one.background_suppression) for one in measures],
         ),
+        *_parts([one.background_suppression for one in measures]),
         ("edge contrast", [_change(one.edge_contrast) for one in measures]),
         ("edge : rest", [_levels(one.edge_contrast) for one in measures]),
+        *_parts([one.edge_contrast for one in measures]),
     ]
 
 
 def _change(contrast: Contrast) -> str:
-    return "–" if contrast.change is None else f"×{contrast.change:#.3g}".rstrip(".")
+    return _times(contrast.change)
+
+
+def _parts(contrasts: list[Contrast]) -> list[tuple[str, list[str]]]:
+    """What of a factor is of the channels, what of places, and what places chosen by chance would give."""
+    return [
+        ("by channels · by place", [f"{_part(one.channels)} · {_part(one.place)}" for one in contrasts]),
+        ("place by chance", ["–" if one.null is None else "{:.3f} to {:.3f}".format(*one.null) for one in contrasts]),
+    ]
+
+
+def _part(value: float | None) -> str:
+    """With as many digits as the interval it is held against."""
+    return "–" if value is None else f"×{value:.3f}"
+
+
+def _times(value: float | None) -> str:
+    return "–" if value is None else f"×{value:#.3g}".rstrip(".")
 
 
 def _levels(contrast: Contrast) -> str:
@@ -280,8 +315,13 @@ def _fitted(pixels: NDArray[np.uint8], width: float, height: float) -> tuple[flo
     return min(width, height / aspect), min(height, width * aspect)
 
 
-def row_colours(row: Row, result: GateResult) -> str:
-    """A perceptually uniform colour map; one of its own says that a row is another quantity on another scale."""
+def map_colours(row: Row, panel: StageMap, result: GateResult) -> str:
+    """A perceptually uniform colour map; one of its own says that a row is another quantity on another scale.
+
+    Values of both signs diverge from a pale 0: blue below, red above.
+    """
+    if panel.colour_scale == "diverging":
+        return _SIGNED
     if row == "f_out" and result.options.scale in ("paired", "map"):
         return _OUTPUT
     return {"gate": "cividis", "surprise": "inferno"}.get(row, _FEATURES)
@@ -289,13 +329,37 @@ def row_colours(row: Row, result: GateResult) -> str:
 
 def _ramp(panel: StageMap) -> NDArray[np.float64]:
     """The panel's values from least to largest, (1, 256)."""
-    return np.linspace(*panel.range, num=256)[None]
+    low, high = panel.range
+    if panel.logarithmic:
+        return np.geomspace(max(low, panel.limits[0]), high, num=256)[None]
+    return np.linspace(low, high, num=256)[None]
 
 
-def _colour_limits(panel: StageMap) -> tuple[float, float]:
-    """The panel's limits; where they are one value it stands in mid-scale, for it is neither least nor most."""
+def _norm(panel: StageMap) -> Normalize:
+    """By the panel's limits; where they are one value it stands in mid-scale, for it is neither least nor most."""
     low, high = panel.limits
-    return (low - 1, high + 1) if low == high else (low, high)
+    if panel.logarithmic and low < high:
+        return LogNorm(low, high, clip=True)  # without clip a 0 would have no colour
+    return Normalize(low - 1, high + 1) if low == high else Normalize(low, high)
+
+
+def _draw_outline(axes: Axes, inside: NDArray[np.bool_]) -> None:
+    """The mask's object, outlined: white on black is seen on any image."""
+    if inside.any() and not inside.all() and min(inside.shape) > 1:
+        for width, colour in ((2.4, "black"), (1.0, "white")):
+            axes.contour(inside, levels=[0.5], colors=colour, linewidths=width)
+
+
+def _draw_borders(axes: Axes, stage: StageGates, shape: tuple[int, ...]) -> None:
+    """The lines between chunks, over a map that is drawn at `shape` units."""
+    height, width = shape[:2]
+    offset = 0 if (height, width) != (stage.height, stage.width) else 0.5  # pixels of a map are drawn around integers
+    lines = [
+        [(x * width / stage.width - offset, y * height / stage.height - offset) for x, y in line]
+        for line in stage.chunk_borders()
+    ]
+    for thickness, colour in ((1.2, "black"), (0.5, "white")):
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=thickness), autolim=False)
 
 
 def _draw_map(axes: Axes, panel: StageMap, colours: str, pixels: NDArray[np.uint8] | None) -> None:
@@ -311,8 +375,7 @@ def _draw_map(axes: Axes, panel: StageMap, colours: str, pixels: NDArray[np.uint
         extent=extent,
         interpolation="nearest" if panel.values.shape[1] <= across else "antialiased",
         cmap=colours,
-        vmin=_colour_limits(panel)[0],
-        vmax=_colour_limits(panel)[1],
+        norm=_norm(panel),
         alpha=None if pixels is None else _OVERLAY_ALPHA,
     )
 
@@ -358,12 +421,19 @@ def _names(row: Row, result: GateResult) -> tuple[str, str, str]:
 
 def _scale_words(row: Row, result: GateResult) -> str:
     scale = result.options.scale
-    if row in ("gate", "surprise") or scale == "map":
+    if row == "surprise":
+        return "own scale, logarithmic"
+    if row == "gate":
+        limits = result.options.gate_limits
+        return {"own": "own scale", "shared": "scale shared by\nall stages"}.get(
+            str(limits), f"scale {_limits(limits)}"
+        )
+    if scale == "map":
         return "own scale"
     if scale == "column":
         return "scale shared by the\nstage's feature rows"
     if not isinstance(scale, str):
-        return f"scale {scale[0]:g} to {scale[1]:g}"
+        return f"scale {_limits(scale)}"
     if result.options.row3 == "gated" and row in ("f_loc", "gated"):
         return "scale shared with\n" + ("after the gate" if row == "f_loc" else "before the gate")
     return "own scale"

@@ -1,14 +1,14 @@
 """The page of the gates: one HTML file in which every map of one image can be looked at, value by value."""
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from numpy.typing import NDArray
 
 from convneur.errors import InputError
-from convneur.figures.gates import about_lines, measure_lines, row_colours
+from convneur.figures.gates import about_lines, map_colours, measure_lines
 from convneur.figures.html_page import data_uri, html_page
 from convneur.gates import GateResult, Row, StageGates, StageLayers, StageMap
 
@@ -17,8 +17,9 @@ __all__ = ["LONGEST_SIDE", "gates_page"]
 # What bounds the file: pixels on the image's long side, as drawn.
 LONGEST_SIDE = 2048
 
-# Choice: maps over channels are kept in 16 bits, single channels in 8, of which there are many.
-_BITS_OVER_CHANNELS, _BITS_OF_A_CHANNEL = 16, 8
+# Choice: maps over channels are kept in 16 bits, single channels in 8, of which there are many; a surprise, which is
+# drawn by its logarithm, as it is.
+_BITS_OVER_CHANNELS, _BITS_OF_A_CHANNEL, _BITS_AS_THEY_ARE = 16, 8, 32
 
 _OVERLAY_OPACITY = 0.6
 _KEYS = {
@@ -52,7 +53,9 @@ def gates_page(result: GateResult) -> str:
             "(.png)",
         )
     layers = result.layers()
-    colours = {row: row_colours(row, result) for layer in layers for row in layer.rows}
+    stages = [_stage(of, layer, result) for of, layer in zip(result.stages, layers, strict=True)]
+    rows = list(dict.fromkeys(row for layer in layers for row in layer.rows))
+    colours = {one["colours"] for stage in stages for row in stage["rows"] for one in row["maps"]}
     title = f"Gates of {result.image.file_name}"
     data = {
         "title": title,
@@ -62,10 +65,12 @@ def gates_page(result: GateResult) -> str:
         "photo": data_uri(result.pixels, photo=True),
         "size": [height, width],
         "opacity": _OVERLAY_OPACITY if result.options.overlay else 1,
-        "opens": {"row": "gate" if "gate" in colours else "f_loc", "map": result.options.reduce},
-        "names": {row: list(_name(row, result)) for row in colours},
-        "colours": {name: _colour_table(name) for name in sorted(set(colours.values()))},
-        "stages": [_stage(of, layer, colours) for of, layer in zip(result.stages, layers, strict=True)],
+        "opens": {"row": "gate" if "gate" in rows else "f_loc", "map": result.options.reduce},
+        "names": {row: list(_name(row, result)) for row in rows},
+        "colours": {name: _colour_table(name) for name in sorted(colours)},
+        "stages": stages,
+        "outline": None if result.inside is None else data_uri(_outline(result.inside)),
+        "borders": result.options.chunk_borders,
         "measures": [[name, values] for name, values in measure_lines(result)],
         "measuredBy": result.measures[0].against if result.measures else None,
         "separateModel": not result.same_weights,
@@ -80,7 +85,7 @@ def gates_page(result: GateResult) -> str:
     )
 
 
-def _stage(of: StageGates, layer: StageLayers, colours: Mapping[Row, str]) -> dict[str, Any]:
+def _stage(of: StageGates, layer: StageLayers, result: GateResult) -> dict[str, Any]:
     if of.chunks is None:
         memory = "all positions at once"
     else:
@@ -92,27 +97,54 @@ def _stage(of: StageGates, layer: StageLayers, colours: Mapping[Row, str]) -> di
         "channels": of.channels,
         "words": f"{of.height} × {of.width} positions, stride {of.stride}, {of.channels} channels, {memory}",
         "rows": [
-            {"row": row, "colours": colours[row], "maps": [_packed(key, one) for key, one in maps.items()]}
+            {
+                "row": row,
+                "maps": [{**_packed(key, one), "colours": map_colours(row, one, result)} for key, one in maps.items()],
+            }
             for row, maps in layer.rows.items()
         ],
+        "borders": of.chunk_borders() if result.has_chunk_borders else [],
     }
 
 
+def _outline(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The object's pixels along its outline in white and those around it in black, clear elsewhere; (H, W, 4)."""
+    padded = np.pad(inside, 1, mode="edge")
+    crosses = [padded[1:-1, 1:-1] != padded[rows, columns] for rows, columns in _NEIGHBOURS]
+    on_line = np.any(crosses, axis=0)
+    picture = np.zeros((*inside.shape, 4), np.uint8)
+    picture[..., :3] = 255 * inside[..., None]
+    picture[..., 3] = 255 * on_line
+    return picture
+
+
+_INNER, _BEFORE, _AFTER = slice(1, -1), slice(None, -2), slice(2, None)
+_NEIGHBOURS = ((_BEFORE, _INNER), (_AFTER, _INNER), (_INNER, _BEFORE), (_INNER, _AFTER))
+
+
 def _packed(key: str, one: StageMap) -> dict[str, Any]:
-    bits = _BITS_OF_A_CHANNEL if key.startswith("channel ") else _BITS_OVER_CHANNELS
-    low, high = one.range
-    steps = (1 << bits) - 1
-    values = one.values.astype(np.float64)
-    codes = np.rint((values - low) / (high - low) * steps) if high > low else np.zeros_like(values)
-    stored = codes.astype("u1" if bits == 8 else "<u2").tobytes()
+    if one.logarithmic:  # steps of equal width would leave the small values, which a logarithm shows, in one
+        stored, bits = one.values.astype("<f4").tobytes(), _BITS_AS_THEY_ARE
+    else:
+        stored, bits = _steps(one, _BITS_OF_A_CHANNEL if key.startswith("channel ") else _BITS_OVER_CHANNELS)
     return {
         "key": key,
         "name": _KEYS.get(key, key),
         "bits": bits,
-        "range": [low, high],
+        "range": list(one.range),
         "limits": list(one.limits),
+        "logarithmic": one.logarithmic,
         "codes": base64.b64encode(stored).decode(),
     }
+
+
+def _steps(one: StageMap, bits: int) -> tuple[bytes, int]:
+    """The map's values in equal steps from its least to its largest."""
+    low, high = one.range
+    steps = (1 << bits) - 1
+    values = one.values.astype(np.float64)
+    codes = np.rint((values - low) / (high - low) * steps) if high > low else np.zeros_like(values)
+    return codes.astype("u1" if bits == 8 else "<u2").tobytes(), bits
 
 
 def _colour_table(name: str) -> str:

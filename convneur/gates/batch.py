@@ -13,15 +13,16 @@ from convneur.data.images import ImageInput, normalise, summed_notes
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
 from convneur.formats import plural
-from convneur.gates.measures import MEASURES, StageMeasures, measure_gates
-from convneur.gates.sources import WeightsSource
-from convneur.gates.summary import LEVEL, RESAMPLES, SEED, Estimate, MeasureTable, StageEstimates
+from convneur.gates.measures import CONTRASTS, LEVEL, MEASURES, StageMeasures, measure_gates
+from convneur.gates.parts import PARTS, parts_table
+from convneur.gates.sources import ValidatedView, WeightsSource, size_record
+from convneur.gates.summary import RESAMPLES, SEED, Estimate, MeasureTable, StageEstimates
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 from convneur.variants import ConvNeurConfig
 
 if TYPE_CHECKING:  # at run time a result needs no torch
-    from convneur.gates.inputs import MaskLike, Masks, NamedImage
+    from convneur.gates.inputs import AskedSize, MaskLike, Masks, NamedImage
     from convneur.gates.models import Weights
 
 __all__ = ["FailedImage", "GateBatch", "inspect_batch"]
@@ -41,7 +42,8 @@ class GateBatch(Result):
 
     Args:
         weights: of the model.
-        size: the long side asked for, None for the images' own; block: which block of each stage, from 1.
+        size: the long side asked for, None for the images' own, or how the weights were validated.
+        block: which block of each stage, from 1.
         against: what was measured against.
         stages: means and intervals, stage by stage.
         names: of the images measured; values: (images, stages, measures) what was measured of each, measures in the
@@ -56,7 +58,7 @@ class GateBatch(Result):
     """
 
     weights: WeightsSource
-    size: int | None
+    size: int | ValidatedView | None
     block: int
     against: Literal["masks", "gradients"]
     stages: tuple[StageEstimates, ...]
@@ -76,14 +78,21 @@ class GateBatch(Result):
             "convneur": self.convneur,
             "net": {"name": self.weights.model, "config": self.weights.config.to_dict()},
             "weights": self.weights.record(),
-            "size": "native" if self.size is None else self.size,
+            "size": size_record(self.size),
             "block": self.block,
             "measured_against": "gradients" if self.against == "gradients" else "mask",
             "interval": {"kind": "percentile", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
             "photos": len(self.names),
             "stages": [{"stage": one.stage, "measures": one.record()} for one in self.stages],
+            "notes": list(self.notes),
             "failed": [{"name": one.name, "why": one.why} for one in self.failed],
         }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the values should know."""
+        untrained = self.weights.untrained_parts([one.stage for one in self.stages])
+        return () if untrained is None else (untrained,)
 
     def tables(self) -> tuple[Table, ...]:
         rows = []
@@ -101,13 +110,21 @@ class GateBatch(Result):
         against = "image gradients" if self.against == "gradients" else "masks"
         title = f"Gates of {plural(len(self.names), 'image')}, measured against {against}: mean [{LEVEL:.0%} interval]"
         columns = ["stage", "gate below .25", "gate above .75", "background suppression", "edge contrast", "images"]
-        return (Table(title, columns, rows, dense=True),)
+        parts = parts_table(
+            (str(one.stage), name, _factor(found.change), _factor(found.channels), _factor(found.place), found.null)
+            for one in self.stages
+            for name in CONTRASTS
+            for found in (getattr(one, name),)
+        )
+        return Table(title, columns, rows, dense=True), parts
 
     def sentences(self) -> tuple[str, ...]:
         first = "steeper over flatter half" if self.against == "gradients" else "object over background"
         return (
             f"Background suppression: energy of {first} after the gate, over the same before it; edge contrast: of "
             "edges over the rest. ×1: the gate treats both alike.",
+            PARTS,
+            *self.notes,
             *([f"{plural(len(self.failed), 'image')} could not be measured."] if self.failed else []),
         )
 
@@ -130,7 +147,7 @@ def inspect_batch(
     weights: "Weights | None" = None,
     model: str | Path | ConvNeurConfig | None = None,
     stage: Literal["all"] | int | Sequence[int] = "all",
-    size: int | Literal["native"] = 512,
+    size: "AskedSize" = None,
     block: int = 1,
     mask: "MaskLike | Sequence[MaskLike] | None" = None,
     seed: int | None = None,
@@ -165,16 +182,20 @@ def inspect_batch(
     from convneur.gates.inputs import images_of, masks_of, read_image, size_of, stages_of
     from convneur.gates.models import find_model
 
-    stages, long_side = stages_of(stage), size_of(size)
+    stages = stages_of(stage)
     found, unread = images_of(images, follow_links=follow_links)
     masks = masks_of(mask, found, max_pixels, follow_links=follow_links)
     for line in dict.fromkeys([*unread, *(masks[0].unread if masks[0] else ())]):
         progress.warn(line)
     network, source, _ = find_model(weights, model, seed, settings)
     check_block(source.config, stages=stages, block=block)
+    seen_at = size_of(size, source.validated)
+    untrained = source.untrained_parts(stages)
+    if untrained is not None:
+        progress.warn(untrained)
 
     def measured(image: "NamedImage", own: "Masks | None") -> tuple[StageMeasures, ...]:
-        _, photo = read_image(image, long_side, max_pixels)
+        _, photo = read_image(image, seen_at, max_pixels)
         noted.append((image.name, photo.notes))
         labels = None if own is None else own.of(image, photo)[1]
         try:
@@ -200,7 +221,7 @@ def inspect_batch(
         progress.warn(line)
     return GateBatch(
         weights=source,
-        size=long_side,
+        size=seen_at,
         block=block,
         against="gradients" if mask is None else "masks",
         stages=table.estimates(),

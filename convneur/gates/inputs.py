@@ -1,7 +1,7 @@
 """What is looked at: images and their masks, from files or as objects, at the size that the model sees."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,18 +12,31 @@ from convneur.data.folders import name_of
 from convneur.data.image_folder import images_under
 from convneur.data.images import ImageInput, Photo, read_photo
 from convneur.data.labels import resized
-from convneur.data.masks import MaskFolder, as_mask, read_mask
+from convneur.data.masks import MaskFolder, as_mask, is_soft, read_mask
 from convneur.errors import ConfigError, InputError
 from convneur.formats import as_text
-from convneur.gates.sources import ImageSource, MaskSource, sha256_of
+from convneur.gates.sources import ImageSource, MaskSource, ValidatedView, sha256_of
 from convneur.model.network import MIN_SIDE
 
-__all__ = ["MaskLike", "Masks", "NamedImage", "image_of", "images_of", "masks_of", "read_image", "size_of", "stages_of"]
+__all__ = [
+    "AskedSize",
+    "MaskLike",
+    "Masks",
+    "NamedImage",
+    "image_of",
+    "images_of",
+    "masks_of",
+    "read_image",
+    "size_of",
+    "stages_of",
+]
 
 MaskLike = str | Path | NDArray[Any]
+AskedSize = int | Literal["native", "validation"] | None
 
 _STAGES = (1, 2, 3, 4)
 _LONGEST = 8192  # what a long side takes of memory grows with its square
+_DEFAULT = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +82,16 @@ def images_of(
     return found, unread
 
 
-def read_image(image: NamedImage, size: int | None, max_pixels: int) -> tuple[ImageSource, Photo]:
+def read_image(image: NamedImage, size: int | ValidatedView | None, max_pixels: int) -> tuple[ImageSource, Photo]:
     """An image at the size that the model sees. Raises: InputError: as `read_photo`."""
     try:
-        photo = read_photo(image.image, long_side=size, min_side=MIN_SIDE, max_pixels=max_pixels)
+        if isinstance(size, ValidatedView):
+            found = read_photo(image.image, long_side=None, max_pixels=max_pixels)
+            side = size.long_side(found.height, found.width)
+            pixels = read_photo(found.pixels, long_side=side, min_side=MIN_SIDE).pixels
+            photo = replace(found, pixels=pixels)
+        else:
+            photo = read_photo(image.image, long_side=size, min_side=MIN_SIDE, max_pixels=max_pixels)
     except InputError as error:
         if error.path is None:
             raise InputError(image.name, error.problem) from None
@@ -113,25 +132,26 @@ class Masks:
         """What lies in the folder and is not read, in words."""
         return self._mask.warnings() if isinstance(self._mask, MaskFolder) else []
 
-    def of(self, image: NamedImage, photo: Photo) -> tuple[MaskSource, NDArray[np.int8]]:
-        """An image's mask at the size that the model sees: 1 object, 0 background, -1 void.
+    def of(self, image: NamedImage, photo: Photo) -> tuple[MaskSource, NDArray[np.float32]]:
+        """An image's mask at the size that the model sees: 1 object, 0 background, between them a share, -1 void.
 
         Raises: InputError: there is none, it cannot be read, or it has not the image's own size.
         """
         if isinstance(self._mask, np.ndarray):
-            source, values = MaskSource("mask", None), as_mask(self._mask)
+            name, sha256, values = "mask", None, as_mask(self._mask)
         else:
             path = self._mask if isinstance(self._mask, Path) else self._found(self._mask, image)
-            values = read_mask(path, max_pixels=self._max_pixels)
-            source = MaskSource(as_text(path), sha256_of(path))
+            name, sha256, values = as_text(path), sha256_of(path), read_mask(path, max_pixels=self._max_pixels)
         if values.shape != (photo.height, photo.width):
             raise InputError(
-                source.name,
+                name,
                 f"{values.shape[0]}x{values.shape[1]} pixels, but its image has {photo.height}x{photo.width} "
                 "(height x width, upright); give a mask of the image's own size",
             )
+        known = values[values >= 0]
+        share = float(known.mean(dtype=np.float64)) if known.size else None
         height, width = photo.pixels.shape[:2]
-        return source, resized(values, (height, width)).astype(values.dtype, copy=False)
+        return MaskSource(name, sha256, share, is_soft(values)), resized(values, (height, width))
 
     @staticmethod
     def _found(folder: MaskFolder, image: NamedImage) -> Path:
@@ -177,10 +197,22 @@ def stages_of(stage: Literal["all"] | int | Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(set(map(int, asked))))
 
 
-def size_of(size: int | Literal["native"]) -> int | None:
-    """The long side asked for, None for the image's own. Raises: ConfigError: neither."""
+def size_of(size: AskedSize, validated: ValidatedView | None) -> int | ValidatedView | None:
+    """The long side asked for, None for the image's own, or how images were seen when the weights were validated.
+
+    Choice: left out, it is the latter where the weights' file says it, else 512.
+    Raises: ConfigError: none of these, or weights that do not say it.
+    """
+    if size is None:
+        return validated or _DEFAULT
     if size == "native":
         return None
+    if size == "validation":
+        if validated is None:
+            raise ConfigError("size", "the weights do not say at which size they were validated; give it", value=size)
+        return validated
     if not isinstance(size, int) or not MIN_SIDE <= size <= _LONGEST:
-        raise ConfigError("size", f"give the long side in pixels, {MIN_SIDE} to {_LONGEST}, or native", value=size)
+        raise ConfigError(
+            "size", f"give the long side in pixels, {MIN_SIDE} to {_LONGEST}, native, or validation", value=size
+        )
     return size

@@ -8,8 +8,8 @@ from convneur.data.images import ImageInput, normalise
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.gates.capture import capture_gates, check_block
-from convneur.gates.inputs import MaskLike, Masks, NamedImage, image_of, read_image, size_of, stages_of
-from convneur.gates.maps import MapOptions, Row3, Scale, gate_maps
+from convneur.gates.inputs import AskedSize, MaskLike, Masks, NamedImage, image_of, read_image, size_of, stages_of
+from convneur.gates.maps import GateScale, MapOptions, Row3, Scale, gate_maps
 from convneur.gates.measures import measure_gates
 from convneur.gates.models import Weights, find_local_only, find_model
 from convneur.gates.reduce import Reduction
@@ -27,14 +27,16 @@ def inspect(
     local_weights: Weights | None = None,
     model: str | Path | ConvNeurConfig | None = None,
     stage: Literal["all"] | int | Sequence[int] = "all",
-    size: int | Literal["native"] = 512,
+    size: AskedSize = None,
     reduce: Reduction = "rms",
     scale: Scale = "paired",
+    gate_scale: GateScale | None = None,
     row3: Row3 = "output",
     gate: bool = True,
     surprise: bool = False,
     block: int = 1,
     overlay: bool = False,
+    chunk_borders: bool = False,
     mask: MaskLike | None = None,
     seed: int | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -52,14 +54,17 @@ def inspect(
             its memory off. None: the packaged twin, where there is one, else "same".
         model: the variant, a JSON file of settings or a config; with `weights` what these must be.
         stage: "all", or some of 1 to 4.
-        size: the long side in pixels that the model sees, 32 to 8192, or "native".
-        reduce, scale, row3, gate, surprise, overlay: which maps are drawn, and how; see `MapOptions`.
+        size: the long side in pixels that the model sees, 32 to 8192, "native", or "validation": as large as images
+            were when the weights were validated. None: the latter where their file says it, else 512.
+        reduce, scale, gate_scale, row3, gate, surprise, overlay, chunk_borders: which maps are drawn, and how; see
+            `MapOptions`.
         block: which block of each stage, from 1.
-        mask: what is measured against: a file or an array (H, W) of the image's own size, see
+        mask: what is measured against: a file or an array (H, W) of the image's own size, labels or shares, see
             `convneur.data.masks.as_mask`, or a folder that holds one of the image's name. None: image gradients.
         seed: of an untrained model, 0 where it is left out.
         max_pixels: image files and masks of more are refused by their headers.
-        progress: is told of a gate that is saturated and of a mask that shows no object, or nothing else.
+        progress: is told of a gate that is saturated, of a mask that shows no object, or nothing else, and of parts
+            that the training did not reach.
         settings: of the model, as `convneur.create` takes them; those of its chunks act on any weights.
     Raises:
         ConfigError: a value that cannot be, weights that are not there or of another model than asked for, a block
@@ -83,11 +88,13 @@ def inspect(
         size=size,
         reduce=reduce,
         scale=scale,
+        gate_scale=gate_scale,
         row3=row3,
         gate=gate,
         surprise=surprise,
         block=block,
         overlay=overlay,
+        chunk_borders=chunk_borders,
         mask=mask,
         seed=seed,
         max_pixels=max_pixels,
@@ -115,29 +122,38 @@ class Inspector:
         local_weights: Weights | None = None,
         model: str | Path | ConvNeurConfig | None = None,
         stage: Literal["all"] | int | Sequence[int] = "all",
-        size: int | Literal["native"] = 512,
+        size: AskedSize = None,
         reduce: Reduction = "rms",
         scale: Scale = "paired",
+        gate_scale: GateScale | None = None,
         row3: Row3 = "output",
         gate: bool = True,
         surprise: bool = False,
         block: int = 1,
         overlay: bool = False,
+        chunk_borders: bool = False,
         mask: MaskLike | None = None,
         seed: int | None = None,
         follow_links: bool = False,
         max_pixels: int = MAX_PIXELS,
         **settings: Any,
     ) -> None:
-        self.options = MapOptions(reduce, scale, row3, gate, surprise, overlay)
-        self.stages, self.block, self.size = stages_of(stage), block, size_of(size)
+        self.options = MapOptions(
+            reduce, scale, row3, gate, surprise, overlay, gate_scale=gate_scale, chunk_borders=chunk_borders
+        )
+        self.stages, self.block = stages_of(stage), block
         self._max_pixels = max_pixels
         self._masks = None if mask is None else Masks(mask, max_pixels, follow_links=follow_links)
         self._model, self.weights, twin = find_model(weights, model, seed, settings)
+        self.size = size_of(size, self.weights.validated)
+        self._told = False
         config = self.weights.config
         check_block(config, stages=self.stages, block=block, needs_gate=self.options.needs_gate)
         if surprise and config.global_branch != "neural-memory":
             raise ConfigError("surprise", f"a {config.global_branch} branch has none; choose neural-memory")
+        if chunk_borders and (config.global_branch != "neural-memory" or config.order != "raster"):
+            what = f"order {config.order}" if config.global_branch == "neural-memory" else config.global_branch
+            raise ConfigError("chunk_borders", f"{what} has none; choose neural-memory, order raster")
         self._local, self.local_only = find_local_only(local_weights, twin, self._model)
 
     def inspect(self, image: ImageInput, *, progress: Progress = silent) -> GateResult:
@@ -162,9 +178,14 @@ class Inspector:
             options=self.options,
             size=self.size,
             mask=mask_source,
+            object_mask=mask,
             stages=stages,
             capture=capture,
         )
+        untrained = self.weights.untrained_parts(self.stages)
+        if untrained is not None and not self._told:
+            progress.warn(untrained)
+            self._told = True
         for line in [*(f"{image.name}: {note}" for note in photo.notes), *_warnings(result)]:
             progress.warn(line)
         return result

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.gates.maps import MapOptions, Row, StageMap, map_limits
+from convneur.gates.maps import MapOptions, Row, StageMap, gate_limits, stage_maps
 from convneur.gates.reduce import Reduction, check_features, principal_axis, reduce_channels
 
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
@@ -50,16 +50,24 @@ def gate_layers(capture: "GateCapture", options: MapOptions, *, same_weights: bo
     Args:   same_weights: the local-only row is the model itself.
     Raises: InputError: a row holds NaN or infinite values.
     """
-    return tuple(_stage(stage, options, same_weights=same_weights) for stage in capture.stages)
+    found = [_values(stage, same_weights=same_weights) for stage in capture.stages]
+    return tuple(
+        StageLayers(stage.stage, _with_limits(own, found, options))
+        for stage, own in zip(capture.stages, found, strict=True)
+    )
 
 
-def _stage(stage: "StageCapture", options: MapOptions, *, same_weights: bool) -> StageLayers:
+_Values = dict[str, dict[Row, Array]]
+
+
+def _values(stage: "StageCapture", *, same_weights: bool) -> _Values:
+    """The maps of a stage by key, then by row."""
     features: dict[Row, Array] = {row: getattr(stage, row) for row in _ROWS if getattr(stage, row) is not None}
     for row, values in features.items():
         check_features(values, row, stage.stage)
     surprise = features.pop("surprise", None)
     axis = principal_axis(stage.f_loc)
-    found: dict[str, dict[Row, Array]] = {key: {} for key in _REDUCTIONS}
+    found: _Values = {key: {} for key in _REDUCTIONS}
     for row, values in features.items():
         for how in _GATE_REDUCTIONS if row == "gate" else _REDUCTIONS:
             found[how][row] = reduce_channels(values, how, axis=axis if row in ("f_loc", "gated") else None)
@@ -70,13 +78,18 @@ def _stage(stage: "StageCapture", options: MapOptions, *, same_weights: bool) ->
             found.setdefault(f"channel {channel}", {})[row] = values[channel]
     if surprise is not None:
         found["value"] = {"surprise": surprise}
+    return found
 
-    rows: dict[Row, dict[str, StageMap]] = {row: {} for row in _ROWS if row in features or row == "surprise"}
-    for key in sorted(found, key=_order):
-        limits = map_limits(found[key], options.scale)
-        for row, values in found[key].items():
-            rows[row][key] = StageMap(values, limits[row])
-    return StageLayers(stage.stage, {row: maps for row, maps in rows.items() if maps})
+
+def _with_limits(own: _Values, all_stages: list[_Values], options: MapOptions) -> dict[Row, dict[str, StageMap]]:
+    rows: dict[Row, dict[str, StageMap]] = {row: {} for row in _ROWS}
+    for key in sorted(own, key=_order):
+        # A channel is another one in each stage: what stages share are maps over channels.
+        stages = [own] if key.startswith("channel ") else all_stages
+        gate = gate_limits([maps[key]["gate"] for maps in stages if "gate" in maps.get(key, {})], options)
+        for row, panel in stage_maps(own[key], options.scale, gate).items():
+            rows[row][key] = panel
+    return {row: maps for row, maps in rows.items() if maps}
 
 
 def _varying(features: Array) -> list[int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,25 +18,32 @@ if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures 
 __all__ = [
     "SATURATED_SHARE",
     "SATURATION_MARGIN",
+    "ColourScale",
     "FixedScale",
+    "GateScale",
     "MapOptions",
     "Row",
     "Row3",
     "Scale",
     "StageGates",
     "StageMap",
+    "gate_limits",
     "gate_maps",
-    "map_limits",
+    "stage_maps",
 ]
 
 Row = Literal["local_only", "f_loc", "gate", "gated", "f_out", "surprise"]
 Row3 = Literal["output", "gated"]
 FixedScale = tuple[float, float]
 Scale = Literal["paired", "column", "map"] | FixedScale
+GateScale = Literal["own", "shared"] | FixedScale
+ColourScale = Literal["linear", "diverging", "logarithmic"]
 
 # Choice: a gate within 1e-3 of 0 or 1 no longer modulates; a stage where 9 of 10 values stand there is saturated.
 SATURATION_MARGIN = 1e-3
 SATURATED_SHARE = 0.9
+
+_FAINTEST = 1e-6  # of the largest surprise, what the lowest colour stands for at least
 
 _FEATURE_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gated", "f_out")
 
@@ -48,11 +55,13 @@ class MapOptions:
     reduce: over channels, the same on every row; see `reduce_channels`. For pca the gated map is projected on F_loc's
         axis, so that the two compare, and the gate is averaged.
     scale: colour limits. paired: F_loc and A * F_loc share theirs in each stage, every other map has its own.
-        column: all feature maps of a stage share. map: each its own. (low, high): the same for all feature maps. Gate
-        and surprise are other quantities and always have their own.
+        column: all feature maps of a stage share. map: each its own. (low, high): the same for all feature maps, and
+        for the gate. A surprise is another quantity and always has its own.
+    gate_scale: the gate's colour limits. own: each stage's. shared: the same for all stages of an image. (low, high):
+        these, for all images. None: own, or the limits that `scale` fixes.
     row3: output, the block's F_out, or gated, A * F_loc.
     gate, surprise: whether these rows are drawn.
-    overlay: whether maps are laid over the image.
+    overlay: whether maps are laid over the image. chunk_borders: whether the memory's chunks are outlined on them.
 
     Raises: ConfigError: a value that is none of these, fixed limits that are no range.
 
@@ -66,22 +75,22 @@ class MapOptions:
     gate: bool = True
     surprise: bool = False
     overlay: bool = False
+    gate_scale: GateScale | None = None
+    chunk_borders: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in (("reduce", get_args(Reduction)), ("row3", get_args(Row3))):
             if getattr(self, name) not in allowed:
                 raise ConfigError(name, f"choose {', '.join(allowed)}", value=getattr(self, name))
-        if isinstance(self.scale, str):
-            if self.scale not in ("paired", "column", "map"):
-                raise ConfigError("scale", "choose paired, column, map, or two limits (low, high)", value=self.scale)
-            return
-        try:
-            low, high = (float(limit) for limit in self.scale)
-        except (TypeError, ValueError):
-            raise ConfigError("scale", "needs two numbers (low, high)", value=self.scale) from None
-        if not (np.isfinite([low, high]).all() and low < high):
-            raise ConfigError("scale", "needs two finite numbers, the lower one first", value=f"{low:g}:{high:g}")
-        object.__setattr__(self, "scale", (low, high))
+        for name, words in (("scale", ("paired", "column", "map")), ("gate_scale", ("own", "shared"))):
+            object.__setattr__(self, name, _checked_scale(name, words, getattr(self, name)))
+
+    @property
+    def gate_limits(self) -> GateScale:
+        """`gate_scale`, or what it is where it was left out."""
+        if self.gate_scale is not None:
+            return self.gate_scale
+        return self.scale if isinstance(self.scale, tuple) else "own"
 
     @property
     def needs_gate(self) -> bool:
@@ -96,9 +105,27 @@ class MapOptions:
         return (*rows, "surprise") if self.surprise else tuple(rows)
 
 
+def _checked_scale(name: str, words: tuple[str, ...], value: Any) -> Any:
+    if value is None and name == "gate_scale":
+        return None
+    if isinstance(value, str):
+        if value not in words:
+            raise ConfigError(name, f"choose {', '.join(words)}, or two limits (low, high)", value=value)
+        return value
+    try:
+        low, high = (float(limit) for limit in value)
+    except (TypeError, ValueError):
+        raise ConfigError(name, "needs two numbers (low, high)", value=value) from None
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ConfigError(name, "needs two finite numbers, the lower one first", value=f"{low:g}:{high:g}")
+    return low, high
+
+
 @dataclass(frozen=True, eq=False)
 class StageMap:
     """A panel: values (H, W) float32; limits: what its lowest and highest colours stand for.
+
+    logarithmic: whether equal ratios, and not equal differences, are equally far apart in colour.
 
     >>> StageMap(np.array([[0.25, 0.5]], np.float32), limits=(0.0, 1.0)).range
     (0.25, 0.5)
@@ -106,6 +133,14 @@ class StageMap:
 
     values: NDArray[np.float32]
     limits: tuple[float, float]
+    logarithmic: bool = False
+
+    @property
+    def colour_scale(self) -> ColourScale:
+        """diverging: 0 stands in the middle of the colours, so that both signs can be told apart."""
+        if self.logarithmic:
+            return "logarithmic"
+        return "diverging" if self.limits[0] == -self.limits[1] < 0 else "linear"
 
     @property
     def range(self) -> tuple[float, float]:
@@ -143,6 +178,15 @@ class StageGates:
         """The maps by row, in drawing order."""
         return ReadOnly(dict(self.rows))
 
+    def chunk_borders(self) -> tuple[tuple[tuple[float, float], ...], ...]:
+        """Lines between the memory's chunks, in raster order, of (x, y) in positions from the upper left corner."""
+        found = []
+        for chunk in range(1, self.chunks or 1):
+            row, column = divmod(chunk * (self.chunk_length or 0), self.width)
+            step = ((0.0, row + 1.0), (float(column), row + 1.0)) if column else ()
+            found.append((*step, (float(column), float(row)), (float(self.width), float(row))))
+        return tuple(found)
+
     @property
     def saturated(self) -> bool:
         """Whether nearly all of the gate stands at 0 or 1."""
@@ -160,12 +204,15 @@ def gate_maps(
         InputError: a map holds NaN or infinite values.
     """
     measured = {one.stage: one for one in measures}
-    return tuple(_stage(stage, capture, options, measured.get(stage.stage)) for stage in capture.stages)
+    values = [_reduced(stage, capture, options) for stage in capture.stages]
+    gate = gate_limits([maps["gate"] for maps in values if "gate" in maps], options)
+    return tuple(
+        _stage(stage, capture, stage_maps(maps, options.scale, gate), measured.get(stage.stage))
+        for stage, maps in zip(capture.stages, values, strict=True)
+    )
 
 
-def _stage(
-    stage: "StageCapture", capture: "GateCapture", options: MapOptions, measures: StageMeasures | None
-) -> StageGates:
+def _reduced(stage: "StageCapture", capture: "GateCapture", options: MapOptions) -> dict[Row, NDArray[np.float32]]:
     values: dict[Row, NDArray[np.float32]] = {}
     axis = None
     for row in options.rows:
@@ -181,8 +228,12 @@ def _stage(
         # A gate's shares of 0 to 1 have a mean; projected on an axis they would be no shares any more.
         reduce = "mean" if row == "gate" and options.reduce == "pca" else options.reduce
         values[row] = reduce_channels(features, reduce, axis=axis if row in ("f_loc", "gated") else None)
+    return values
 
-    limits = map_limits(values, options.scale)
+
+def _stage(
+    stage: "StageCapture", capture: "GateCapture", maps: Mapping[Row, StageMap], measures: StageMeasures | None
+) -> StageGates:
     channels, height, width = stage.f_loc.shape
     return StageGates(
         stage=stage.stage,
@@ -194,22 +245,44 @@ def _stage(
         chunk_length=stage.chunk_length,
         saturation=None if stage.gate is None else _saturation(stage.gate),
         first=stage.stage == 1 and capture.block == 1,
-        rows=tuple((row, StageMap(array, limits[row])) for row, array in values.items()),
+        rows=tuple(maps.items()),
         measures=measures,
     )
 
 
-def map_limits(values: Mapping[Row, NDArray[np.float32]], scale: Scale) -> dict[Row, tuple[float, float]]:
-    """Colour limits of a stage's maps, as `MapOptions.scale` says."""
+def gate_limits(gates: Sequence[NDArray[np.float32]], options: MapOptions) -> FixedScale | None:
+    """What the gates of all stages share; None where each has its own."""
+    if options.gate_limits == "shared" and gates:
+        return min(float(gate.min()) for gate in gates), max(float(gate.max()) for gate in gates)
+    return options.gate_limits if isinstance(options.gate_limits, tuple) else None
+
+
+def stage_maps(values: Mapping[Row, NDArray[np.float32]], scale: Scale, gate: FixedScale | None) -> dict[Row, StageMap]:
+    """A stage's maps with their colour limits, as `MapOptions` says.
+
+    Choice: limits with values of both signs between them are made symmetric, so that 0 has the middle colour. A
+        surprise is drawn by its logarithm, for its largest values are a thousand times the usual ones; what is 0, or
+        less than a millionth of the largest, has the lowest colour.
+    """
     shared: tuple[Row, ...] = _FEATURE_ROWS if scale == "column" else ("f_loc", "gated") if scale == "paired" else ()
-    limits: dict[Row, tuple[float, float]] = {}
-    for row in values:
-        if isinstance(scale, tuple) and row in _FEATURE_ROWS:
-            limits[row] = scale
+    maps: dict[Row, StageMap] = {}
+    for row, array in values.items():
+        if row == "gate" and gate is not None:
+            maps[row] = StageMap(array, gate)
             continue
-        together = [values[other] for other in values if other in shared] if row in shared else [values[row]]
-        limits[row] = min(float(array.min()) for array in together), max(float(array.max()) for array in together)
-    return limits
+        if isinstance(scale, tuple) and row in _FEATURE_ROWS:
+            maps[row] = StageMap(array, scale)
+            continue
+        together = [values[other] for other in values if other in shared] if row in shared else [array]
+        low, high = min(float(one.min()) for one in together), max(float(one.max()) for one in together)
+        if row == "surprise" and high > 0:
+            maps[row] = StageMap(array, (max(low, high * _FAINTEST), high), logarithmic=True)
+        elif low < 0 < high:
+            largest = max(-low, high)
+            maps[row] = StageMap(array, (-largest, largest))
+        else:
+            maps[row] = StageMap(array, (low, high))
+    return maps
 
 
 def _saturation(gate: NDArray[np.float32]) -> float:

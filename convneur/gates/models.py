@@ -1,6 +1,7 @@
 """Which model is looked into, and which one without a global path it is compared with."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from convneur.errors import ConfigError
 from convneur.formats import as_text
 from convneur.gates.capture import reconfigured, untrained
 from convneur.gates.sources import VARIANT_FIELDS, WeightsSource, sha256_of
-from convneur.model.network import ConvNeur
+from convneur.model.network import MIN_SIDE, ConvNeur
 from convneur.packaged import local_twin, packaged_weights, weights_path
 from convneur.variants import CHUNK_SETTINGS, PRESETS, ConvNeurConfig, find_config
 
@@ -68,7 +69,7 @@ def find_model(
             return _untrained(config, seed)
     if chunks:
         found = reconfigured(found, **chunks)
-        source = WeightsSource(found.config, source.file, source.sha256, provenance=source.provenance)
+        source = replace(source, config=found.config)
     twin = None if isinstance(weights, nn.Module) else local_twin(str(weights or _DEFAULT))
     return found, source, twin
 
@@ -99,6 +100,9 @@ def _from_file(setting: str, name: str | Path, expect: Mapping[str, Any]) -> tup
     _check_channels(setting, model)
     check_finite(model, str(path))
     source = WeightsSource(model.config, as_text(Path(path.name)), sha256_of(path), provenance=provenance)
+    seen = source.validated
+    if seen is not None and min(seen.crop) >= MIN_SIDE:
+        source = replace(source, unreached=tuple(model.unreached(*seen.crop).items()))
     return model, source
 
 

@@ -6,13 +6,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EDGE_SHARE", "Against", "Regions", "gradient_regions", "mask_regions"]
+__all__ = ["EDGE_SHARE", "OBJECT", "Against", "Regions", "gradient_regions", "mask_regions"]
 
 Against = Literal["mask", "gradients"]
 _Weights = NDArray[np.float64]
 
 # Choice: without a mask the tenth of the positions with the steepest gradients are edges.
 EDGE_SHARE = 0.1
+OBJECT = 0.5  # Choice: from this share on a pixel of a soft mask lies inside the outline
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,19 @@ class Regions:
     plain: _Weights
 
 
-def mask_regions(mask: NDArray[np.int8], shape: tuple[int, int]) -> Regions:
+def mask_regions(mask: NDArray[np.floating[Any] | np.integer[Any]], shape: tuple[int, int]) -> Regions:
     """Regions from a mask of the image.
 
     Choice: a position stands for the pixels that its square covers when the map is stretched over the image. It
         counts for the object by the share of object pixels among them, for the background by that of background
-        pixels, so that no threshold decides over small objects in deep stages. Edge positions are those with a pixel
-        of the object that has a neighbour outside it above, below, left or right, or such a neighbour; the image's
-        border is no edge. Void pixels belong to no region but lie outside the object.
-    Args: mask: (H, W), 1 object, 0 background, -1 void, of the size the model saw; shape: (h, w) of the stage.
+        pixels, so that no threshold decides over small objects in deep stages; a pixel of a soft mask counts for both
+        by its shares. Edge positions are those with a pixel of the object (one half or more of it) that has a neighbour
+        outside it above, below, left or right, or such a neighbour; the image's border is no edge. Void pixels belong
+        to no region but lie outside the object.
+    Args: mask: (H, W), 1 object, 0 background, between them a share of object, -1 void, of the size the model saw;
+        shape: (h, w) of the stage.
     """
-    inside = mask == 1
+    inside, known = mask >= OBJECT, mask >= 0
     contour = np.zeros(mask.shape, bool)
     for near, far in (
         ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
@@ -50,9 +53,12 @@ def mask_regions(mask: NDArray[np.int8], shape: tuple[int, int]) -> Regions:
         contour[near] |= differs
         contour[far] |= differs
     edges = _cell_means(contour, shape) > 0
-    known = _cell_means(mask >= 0, shape)
     return Regions(
-        "mask", _cell_means(inside, shape), _cell_means(mask == 0, shape), edges.astype(np.float64), known * ~edges
+        "mask",
+        _cell_means(np.where(known, mask, 0), shape),
+        _cell_means(np.where(known, 1 - mask, 0), shape),
+        edges.astype(np.float64),
+        _cell_means(known, shape) * ~edges,
     )
 
 

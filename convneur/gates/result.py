@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from convneur.data.images import MEAN, STD
 from convneur.errors import ConfigError, InputError
-from convneur.files import new_file
+from convneur.files import new_file, refuse_existing
 from convneur.gates.layers import StageLayers, gate_layers
-from convneur.gates.maps import SATURATION_MARGIN, MapOptions, StageGates
-from convneur.gates.measures import StageMeasures
-from convneur.gates.sources import ImageSource, MaskSource, WeightsSource
+from convneur.gates.maps import SATURATION_MARGIN, FixedScale, MapOptions, StageGates, StageMap
+from convneur.gates.measures import CONTRASTS, StageMeasures
+from convneur.gates.parts import PARTS, parts_table
+from convneur.gates.record import joined_record
+from convneur.gates.regions import OBJECT
+from convneur.gates.sources import ImageSource, MaskSource, ValidatedView, WeightsSource, size_record
 from convneur.results import Result, Table
 from convneur.variants import ConvNeurConfig
 
@@ -58,8 +61,9 @@ class GateResult(Result):
         weights: of the model; local_only: of the separate model of row 1, None where it is the same model with its
             global path off.
         options: which maps are drawn, and how.
-        size: the long side asked for, None for the image's own.
-        mask: what was measured against, None for image gradients.
+        size: the long side asked for, None for the image's own, or how the weights were validated.
+        mask: what was measured against, None for image gradients; object_mask: (H, W) as the pixels, 1 object, 0
+            background, between them a share, -1 void.
         stages: the maps and what was measured, stage by stage.
         capture: the features that the maps were made of, (C, H, W) each; of m1 at 512 pixels about 25 MB.
 
@@ -77,10 +81,11 @@ class GateResult(Result):
     weights: WeightsSource
     local_only: WeightsSource | None
     options: MapOptions
-    size: int | None
+    size: int | ValidatedView | None
     mask: MaskSource | None
     stages: tuple[StageGates, ...]
     capture: "GateCapture"
+    object_mask: NDArray[np.float32] | None = None
     versions: Versions = field(default_factory=Versions.here)
 
     def __repr__(self) -> str:
@@ -110,7 +115,26 @@ class GateResult(Result):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the maps should know beyond their labels."""
-        return _notes(self.stages, same_weights=self.same_weights)
+        untrained = self.weights.untrained_parts([stage.stage for stage in self.stages])
+        found = _notes(self.stages, same_weights=self.same_weights)
+        if self.mask is not None and self.mask.soft:
+            found = (*found, "Mask: grey levels count as shares of the object; the outline is drawn at one half.")
+        return found if untrained is None else (untrained, *found)
+
+    @property
+    def at_validation_size(self) -> bool:
+        """Whether the image was seen as large as images were when the weights were validated."""
+        return isinstance(self.size, ValidatedView)
+
+    @property
+    def has_chunk_borders(self) -> bool:
+        """Whether the memory's chunks have borders that can be drawn: in raster order, not in strided order."""
+        return self.config.global_branch == "neural-memory" and self.config.order == "raster"
+
+    @property
+    def inside(self) -> NDArray[np.bool_] | None:
+        """(H, W), where the mask shows the object, by one half or more of a pixel; None without a mask."""
+        return None if self.object_mask is None else self.object_mask >= OBJECT
 
     def layers(self) -> tuple[StageLayers, ...]:
         """Each row of each stage, over its channels in every way and channel by channel: what the page lets one choose.
@@ -125,6 +149,20 @@ class GateResult(Result):
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The drawn maps, (H, W) each, by stage and row, such as `stage1_gate`."""
         return {f"stage{stage.stage}_{row}": panel.values for stage in self.stages for row, panel in stage.maps.items()}
+
+    def record_beside(self, figure: str | Path, *, arrays: bool = False, force: bool = False) -> dict[str, Any]:
+        """The record of a figure, to be written beside it as <stem>.json.
+
+        The same figure in another format joins the record that is there; `formats` lists the suffixes of its files.
+        Args:   figure: the file that the result is drawn to; arrays: whether the drawn maps are written as <stem>.npz.
+        Raises: InputError: the record of another figure lies there, or other arrays do, and `force` is off.
+        """
+        figure = Path(figure)
+        known = joined_record(self, figure.with_suffix(".json"), (), force=force)["formats"]
+        if arrays and "npz" not in known:
+            refuse_existing(figure.with_suffix(".npz"), force=force)
+        kinds = [figure.suffix.lower().removeprefix("."), *(["npz"] if arrays else [])]
+        return joined_record(self, figure.with_suffix(".json"), kinds, force=force)
 
     def save_arrays(self, path: str | Path, *, force: bool = False) -> None:
         """Write the drawn maps as .npz. Raises: ConfigError: another suffix; InputError: as `save`."""
@@ -151,13 +189,15 @@ class GateResult(Result):
             "local_only": {"source": f"same weights, {off}"} if self.local_only is None else self.local_only.record(),
             "recipe": {
                 "reduce": options.reduce,
-                "scale": options.scale if isinstance(options.scale, str) else list(options.scale),
+                "scale": _limits_record(options.scale),
+                "gate_scale": _limits_record(options.gate_limits),
                 "row3": options.row3,
                 "rows": list(options.rows),
                 "stages": [stage.stage for stage in self.stages],
                 "block": self.block,
                 "overlay": options.overlay,
-                "size": "native" if self.size is None else str(self.size),
+                "chunk_borders": options.chunk_borders,
+                "size": str(size_record(self.size)),
                 "normalisation": {"mean": list(MEAN), "std": list(STD)},
             },
             "measured_against": against,
@@ -181,19 +221,24 @@ class GateResult(Result):
                 str(one.stage),
                 f"{one.closed:.1%}",
                 f"{one.open:.1%}",
-                *(
-                    "–" if contrast.change is None else f"×{contrast.change:.3f}"
-                    for contrast in (one.background_suppression, one.edge_contrast)
-                ),
+                *(_factor(getattr(one, name).change) for name in CONTRASTS),
             ]
             for one in self.measures
         ]
         against = "image gradients" if self.mask is None else self.mask.file_name
         title = f"Gates of {self.image.file_name}, measured against {against}"
-        return Table(title, ["stage", "gate below .25", "gate above .75", *_CONTRASTS], rows), drawn
+        parts = parts_table(
+            (str(one.stage), name, *map(_factor, (found.change, found.channels, found.place)), found.null)
+            for one in self.measures
+            for name in CONTRASTS
+            for found in (getattr(one, name),)
+        )
+        columns = ["stage", "gate below .25", "gate above .75", *(name.replace("_", " ") for name in CONTRASTS)]
+        return Table(title, columns, rows), parts, drawn
 
     def sentences(self) -> tuple[str, ...]:
-        return (*([self.weights.stamp] if self.weights.stamp else []), *self.notes)
+        stamp = [self.weights.stamp] if self.weights.stamp else []
+        return (*([PARTS] if self.measures else []), *stamp, *self.notes)
 
     def records(self) -> Sequence[dict[str, Any]]:
         """A row for each stage, as in the file of a batch; of a model without a gate the table of its maps."""
@@ -202,7 +247,8 @@ class GateResult(Result):
         return [{"photo": self.image.name, "stage": one.stage, **one.values()} for one in self.measures]
 
 
-_CONTRASTS = ("background suppression", "edge contrast")
+def _factor(value: float | None) -> str:
+    return "–" if value is None else f"×{value:.3f}"
 
 
 def _stage_record(stage: StageGates) -> dict[str, Any]:
@@ -217,7 +263,12 @@ def _stage_record(stage: StageGates) -> dict[str, Any]:
         "gate_saturation": stage.saturation,
         "saturated": stage.saturated,
         "maps": {
-            row: {"min": panel.range[0], "max": panel.range[1], "limits": list(panel.limits)}
+            row: {
+                "min": panel.range[0],
+                "max": panel.range[1],
+                "limits": list(panel.limits),
+                "colour_scale": panel.colour_scale,
+            }
             for row, panel in stage.maps.items()
         },
         "measures": None if stage.measures is None else stage.measures.record(),
@@ -233,7 +284,11 @@ def _notes(stages: Sequence[StageGates], *, same_weights: bool) -> tuple[str, ..
     ]
     if same_weights and any(stage.first for stage in stages):
         found.append("Stage 1: no gate acts before its first block, so with the same weights the two upper rows agree.")
-    narrow = [stage for stage in stages if "gate" in stage.maps and _width(stage.maps["gate"].range) < NARROW]
+    narrow = [
+        stage
+        for stage in stages
+        if "gate" in stage.maps and _width(stage.maps["gate"].range) < NARROW and _stretched(stage.maps["gate"])
+    ]
     if narrow:
         found.append(
             f"Gate, stage {', '.join(str(stage.stage) for stage in narrow)}: nearly constant; its row stretches "
@@ -243,9 +298,18 @@ def _notes(stages: Sequence[StageGates], *, same_weights: bool) -> tuple[str, ..
         panel.range[0] < panel.limits[0] or panel.range[1] > panel.limits[1]
         for stage in stages
         for panel in stage.maps.values()
+        if panel.colour_scale != "logarithmic"
     ):
         found.append("Values beyond the fixed scale are drawn in its end colours.")
     return tuple(found)
+
+
+def _limits_record(scale: str | FixedScale) -> str | list[float]:
+    return scale if isinstance(scale, str) else list(scale)
+
+
+def _stretched(panel: StageMap) -> bool:
+    return _width(panel.limits) < NARROW
 
 
 def _width(bounds: tuple[float, float]) -> float:

@@ -1,18 +1,30 @@
 """Where an image, a mask and a model's weights come from."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
 from convneur.results import ReadOnly
-from convneur.variants import VARIANTS, ConvNeurConfig
+from convneur.variants import DENSE_HEADS, VARIANTS, ConvNeurConfig
 
-__all__ = ["VARIANT_FIELDS", "ImageSource", "MaskSource", "WeightsSource", "model_name", "sha256_of"]
+__all__ = [
+    "VARIANT_FIELDS",
+    "ImageSource",
+    "MaskSource",
+    "ValidatedView",
+    "WeightsSource",
+    "model_name",
+    "sha256_of",
+    "size_record",
+]
 
 # What makes a variant a variant; memory, fusion, chunks and classes are options of each.
 VARIANT_FIELDS = ("dims", "depths", "kernel_size", "mlp_ratio", "mem_dim")
+
+_CENTRE = 0.875  # of an image's middle, what a classifier is shown
+_LONGEST = 2048
 
 
 @dataclass(frozen=True)
@@ -40,17 +52,48 @@ class ImageSource:
 class MaskSource:
     """A mask: its file as named, and the file's SHA-256; "mask" and None for an array.
 
+    object_share: of the image's pixels that are not void, None where all are. soft: whether pixels have shares between
+    background and object, as the grey levels of an antialiased mask say.
+
     >>> MaskSource("masks/cat.png", None).file_name
     'cat.png'
     """
 
     name: str
     sha256: str | None
+    object_share: float | None = None
+    soft: bool = False
 
     @property
     def file_name(self) -> str:
         """The name without its folders."""
         return PurePath(self.name).name
+
+
+@dataclass(frozen=True)
+class ValidatedView:
+    """How large a model saw images when its training validated it, by what its file says; `predict` does the same.
+
+    crop: height and width of the training's views. scale: of a model that labels pixels, what the sides of the whole
+    image were multiplied by; None for a classifier, which saw the middle of an image, 7/8 of what fits, at `crop`.
+
+    >>> ValidatedView((64, 64), scale=None).long_side(96, 128)
+    98
+    >>> ValidatedView((64, 64), scale=0.5).long_side(96, 128)
+    64
+    """
+
+    crop: tuple[int, int]
+    scale: float | None
+
+    def long_side(self, height: int, width: int) -> int:
+        """The long side, in pixels, at which the whole of an image has its things as large as they were then.
+
+        Choice: at most 2048, and at least what leaves 32 on the short side.
+        """
+        scale = self.scale or 1 / (_CENTRE * min(height / self.crop[0], width / self.crop[1]))
+        longest, shortest = max(height, width), min(height, width)
+        return max(min(round(longest * scale), _LONGEST), -(-32 * longest // shortest))
 
 
 @dataclass(frozen=True)
@@ -61,6 +104,8 @@ class WeightsSource:
         file, sha256: the file's name and hash.
         seed: of an untrained model.
         provenance: what the file says of its weights' origin, read-only.
+        unreached: parts of the memories that got no gradient in that training, with the stages where; see
+            `ConvNeur.unreached`.
 
     >>> from convneur.variants import VARIANTS
     >>> WeightsSource(VARIANTS["m1"], seed=0).stamp
@@ -72,6 +117,7 @@ class WeightsSource:
     sha256: str | None = None
     seed: int | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    unreached: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "provenance", ReadOnly(dict(self.provenance)))
@@ -80,6 +126,35 @@ class WeightsSource:
     def model(self) -> str:
         """The variant's name; see `model_name`."""
         return model_name(self.config)
+
+    @property
+    def validated(self) -> ValidatedView | None:
+        """At which size the training saw and validated images; None where the file does not say."""
+        settings = self.provenance.get("settings")
+        try:
+            height, width = map(int, settings["crop"])  # type: ignore[index]
+            dense = self.config.head in DENSE_HEADS
+            scale = float(settings["eval_scale"]) if dense else None  # type: ignore[index]
+        except (KeyError, TypeError, ValueError):
+            return None
+        known = min(height, width) >= 1 and (scale is None or 0 < scale < float("inf"))
+        return ValidatedView((height, width), scale) if known else None
+
+    def untrained_parts(self, stages: Sequence[int]) -> str | None:
+        """What a reader of these stages must know of parts that the training did not reach; None where it did."""
+        found = [(what, [stage for stage in where if stage in stages]) for what, where in self.unreached]
+        said = [
+            f"{what} of stage{'s' if len(where) > 1 else ''} {', '.join(map(str, where))}"
+            for what, where in found
+            if where
+        ]
+        if not said or self.validated is None:
+            return None
+        height, width = self.validated.crop
+        return (
+            f"Trained at {height}x{width}, where chunks were too few for {', and '.join(said)} to get a gradient: they "
+            "are as they were when the training began, and so is what they add to gate and surprise."
+        )
 
     @property
     def stamp(self) -> str | None:
@@ -93,6 +168,11 @@ class WeightsSource:
         if self.file is None:
             return {"source": "module"}
         return {"source": "file", "file": self.file, "sha256": self.sha256, "provenance": dict(self.provenance)}
+
+
+def size_record(size: int | ValidatedView | None) -> int | str:
+    """For JSON: the long side, "native" or "validation"."""
+    return "native" if size is None else size if isinstance(size, int) else "validation"
 
 
 def model_name(config: ConvNeurConfig) -> str:

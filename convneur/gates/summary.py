@@ -1,19 +1,19 @@
 """What was measured over many images: a mean for each stage, and how far another choice of images would move it."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.gates.measures import MEASURES, RATIOS, SHARES, StageMeasures
+from convneur.gates.measures import CONTRASTS, LEVEL, MEASURES, RATIOS, SHARES, StageMeasures
 from convneur.resampling import percentile_interval, resample_counts
 
-__all__ = ["LEVEL", "RESAMPLES", "SEED", "ContrastEstimate", "Estimate", "MeasureTable", "StageEstimates"]
+__all__ = ["RESAMPLES", "SEED", "ContrastEstimate", "Estimate", "MeasureTable", "StageEstimates"]
 
-RESAMPLES, SEED, LEVEL = 1000, 0, 0.95
+RESAMPLES, SEED = 1000, 0
 
 _BLOCK = 1 << 22  # counts of resamples held at a time
 
@@ -38,15 +38,31 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ContrastEstimate:
-    """`Contrast` over many images."""
+    """`Contrast` over many images.
+
+    null: where 95 % of the mean place parts lie of the same gates laid elsewhere, each on its own image; None where no
+    image has draws enough.
+    """
 
     before: Estimate
     after: Estimate
     change: Estimate
+    channels: Estimate
+    place: Estimate
+    null: tuple[float, float] | None = None
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        return {"before": self.before.record(), "after": self.after.record(), "change": self.change.record()}
+        low, high = self.null or (None, None)
+        return {
+            "before": self.before.record(),
+            "after": self.after.record(),
+            "change": self.change.record(),
+            "channel_part": self.channels.record(),
+            "place_part": self.place.record(),
+            "null_low": low,
+            "null_high": high,
+        }
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,7 @@ class StageEstimates:
     """`StageMeasures` over many images.
 
     >>> one = Estimate(0.5, 0.4, 0.6, images=40)
-    >>> StageEstimates(1, one, one, one, one, *2 * [ContrastEstimate(one, one, one)]).edge_contrast.change.mean
+    >>> StageEstimates(1, one, one, one, one, *2 * [ContrastEstimate(*5 * [one])]).edge_contrast.change.mean
     0.5
     """
 
@@ -82,6 +98,10 @@ class MeasureTable:
     def __init__(self, stages: Sequence[int]) -> None:
         self.stages = tuple(stages)
         self._values = array("d")
+        # Of the images' draws, combined at random, the sums of their logarithms, and how many images have any.
+        self._nulls = np.zeros((len(self.stages), len(CONTRASTS), RESAMPLES))
+        self._drawn = np.zeros((len(self.stages), len(CONTRASTS)), np.int64)
+        self._random = np.random.default_rng(SEED)
 
     @property
     def images(self) -> int:
@@ -94,6 +114,12 @@ class MeasureTable:
             raise ValueError(f"stages {[one.stage for one in measures]}, not {self.stages}")
         for one in measures:
             self._values.extend(np.nan if value is None else value for value in one.values().values())
+        for stage, one in enumerate(measures):
+            for number, name in enumerate(CONTRASTS):
+                contrast = getattr(one, name)
+                if contrast.null is not None:
+                    self._nulls[stage, number] += np.log(self._random.choice(contrast.nulls, RESAMPLES))
+                    self._drawn[stage, number] += 1
 
     def values(self) -> NDArray[np.float64]:
         """(images, stages, measures): what was added, measures in the order of `MEASURES`, NaN where undefined."""
@@ -105,7 +131,8 @@ class MeasureTable:
         Choice: shares are averaged, ratios as logarithms (geometric mean), for a doubling and a halving cancel.
             Percentile bootstrap over images: 1000 resamples, seed 0, 95 %; it answers for the choice of images alone
             and is too narrow for few of them (below about 20). An image in which a value is undefined is left out of
-            that value.
+            that value. The null interval combines a draw of each image 1000 times: of an average over many images
+            chance leaves little.
         """
         ratio = np.tile([name in RATIOS for name in MEASURES], len(self.stages))
         values = self.values().reshape(-1, len(ratio))
@@ -120,16 +147,31 @@ class MeasureTable:
             row[ratio] = np.exp(row[ratio])
         found = [Estimate(_plain(means[k]), _plain(low[k]), _plain(high[k]), int(counts[k])) for k in range(len(ratio))]
         return tuple(
-            _stage(stage, found[number * len(MEASURES) : (number + 1) * len(MEASURES)])
-            for number, stage in enumerate(self.stages)
+            self._stage(number, dict(zip(MEASURES, found[number * len(MEASURES) :], strict=False)))
+            for number in range(len(self.stages))
         )
 
+    def _stage(self, number: int, found: Mapping[str, Estimate]) -> StageEstimates:
+        closed, opened, foreground, edges = (found[name] for name in SHARES)
+        suppression, sharpening = (
+            ContrastEstimate(
+                before=found[f"{name}_before"],
+                after=found[f"{name}_after"],
+                change=found[f"{name}_change"],
+                channels=found[f"{name}_channel_part"],
+                place=found[f"{name}_place_part"],
+                null=self._null(number, contrast),
+            )
+            for contrast, name in enumerate(CONTRASTS)
+        )
+        return StageEstimates(self.stages[number], closed, opened, foreground, edges, suppression, sharpening)
 
-def _stage(stage: int, found: Sequence[Estimate]) -> StageEstimates:
-    """From estimates in the order of `MEASURES`."""
-    closed, opened, foreground, edges, *contrasts = found
-    suppression, sharpening = ContrastEstimate(*contrasts[:3]), ContrastEstimate(*contrasts[3:])
-    return StageEstimates(stage, closed, opened, foreground, edges, suppression, sharpening)
+    def _null(self, stage: int, contrast: int) -> tuple[float, float] | None:
+        images = self._drawn[stage, contrast]
+        if not images:
+            return None
+        low, high, _ = percentile_interval(self._nulls[stage, contrast][:, None] / images, LEVEL)
+        return float(np.exp(low[0])), float(np.exp(high[0]))
 
 
 def _resampled(filled: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from convneur.errors import ConfigError, InputError
 from convneur.inference.prediction import ClassProbability, Prediction
 from convneur.inference.windows import WINDOW, window_size
 from convneur.packaged import find_weights
+from convneur.schema import SchemaError, typed
 from convneur.variants import DENSE_HEADS
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ _Channels = tuple[float, float, float]
 
 # Choice: the view of a classifier whose file says nothing of its own.
 _VIEW = (224, 224)
+# Choice: as far as `TrainSettings` goes; a file of a few bytes must not fill the memory with views.
+_LARGEST_VIEW, _LARGEST_SCALE = 4096, 16.0
+_LEAST_STD = 0.001  # of values in 0..1
 
 
 @dataclass(frozen=True)
@@ -169,30 +173,51 @@ def load(weights: str | Path) -> Predictor:
     check_finite(model, str(path))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
-        settings = about.get("settings") or {}
-        size, scale = settings.get("crop"), settings.get("eval_scale")
-        preset: str | None = about.get("preset")
+        said = typed(about, _Said, "provenance", strict=False)
+        dense = model.config.head in DENSE_HEADS
         return Predictor(
             model,
             name=str(weights),
-            classes=tuple(map(str, about["classes"])) if about.get("classes") else None,
-            size=None if size is None else (int(size[0]), int(size[1])),
-            scale=None if scale is None or model.config.head not in DENSE_HEADS else float(scale),
-            mean=_channels(about.get("mean")),
-            std=_channels(about.get("std")),
-            preset=preset,
-            palette=PRESETS[preset].palette if preset is not None and preset in PRESETS else None,
+            classes=tuple(map(str, said.classes)) if said.classes else None,
+            size=said.settings.crop if said.settings else None,
+            scale=said.settings.eval_scale if said.settings and dense else None,
+            mean=said.mean,
+            std=said.std,
+            preset=said.preset,
+            palette=PRESETS[said.preset].palette if said.preset and said.preset in PRESETS else None,
             provenance=about,
         )
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
+    except (SchemaError, ConfigError) as error:
         raise InputError(path, f"what it says of its training is not as `convneur train` writes it ({error})") from None
 
 
-def _channels(values: Sequence[float] | None) -> _Channels | None:
-    if values is None:
-        return None
-    red, green, blue = map(float, values)
-    return red, green, blue
+@dataclass(frozen=True)
+class _SaidSettings:
+    crop: tuple[int, int] | None = None
+    eval_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.crop is not None and not 32 <= min(self.crop) <= max(self.crop) <= _LARGEST_VIEW:
+            raise ConfigError("crop", f"must be 32 to {_LARGEST_VIEW} pixels a side", value=self.crop)
+        if self.eval_scale is not None and not 0 < self.eval_scale <= _LARGEST_SCALE:
+            raise ConfigError("eval_scale", f"must be above 0 and at most {_LARGEST_SCALE:g}", value=self.eval_scale)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a file of weights may say of its training that its model is asked by; the rest is kept as it is."""
+
+    classes: tuple[str | int, ...] | None = None
+    settings: _SaidSettings | None = None
+    mean: _Channels | None = None
+    std: _Channels | None = None
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.mean is not None and not 0 <= min(self.mean) <= max(self.mean) <= 1:
+            raise ConfigError("mean", "must be from 0 to 1", value=self.mean)
+        if self.std is not None and not _LEAST_STD <= min(self.std) <= max(self.std) <= 1:
+            raise ConfigError("std", f"must be from {_LEAST_STD} to 1", value=self.std)
 
 
 def check_settings(predictor: Predictor, *, scale: float | None, top: int) -> None:

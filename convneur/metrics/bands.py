@@ -9,7 +9,7 @@ import numpy.typing as npt
 from convneur.metrics.boundaries import steps
 from convneur.metrics.label_pair import Confusion, occurrences
 
-__all__ = ["inner_band_counts", "trimap_counts"]
+__all__ = ["inner_band_counts", "inside", "trimap_counts"]
 
 BoolMap = npt.NDArray[np.bool_]
 RankMap = npt.NDArray[np.unsignedinteger[Any]]
@@ -76,7 +76,7 @@ def _disks(seed: BoolMap, widths: tuple[int, ...]) -> Iterator[BoolMap]:
 
     distance = distance_transform_edt(~seed)
     for width in widths:
-        yield distance <= width
+        yield distance <= width  # exact: roots of whole numbers, and a whole number
 
 
 def inner_band_counts(pred: RankMap, gt: RankMap, depth: int, count: int) -> Confusion:
@@ -84,17 +84,16 @@ def inner_band_counts(pred: RankMap, gt: RankMap, depth: int, count: int) -> Con
 
     Args: pred, gt: (H, W) ranks; depth: pixels, at least 1; count: K, ranks from there on are no class.
     """
-    gt_band, pred_band = _inner_band(gt, depth), _inner_band(pred, depth)
+    gt_band, pred_band = ~inside(gt, depth), ~inside(pred, depth)
     both = gt_band & pred_band & (gt == pred)
     return Confusion(*(occurrences(ranks, count + 1)[:count] for ranks in (gt[gt_band], pred[pred_band], gt[both])))
 
 
-def _inner_band(ranks: RankMap, depth: int) -> BoolMap:
-    """Pixels that lie in the inner band of their own class, whichever it is, (H, W).
+def inside(ranks: RankMap, depth: int) -> BoolMap:
+    """Pixels whose (2 depth + 1)-wide window lies in the image and holds one label, (H, W).
 
-    Equation: mask & ~(mask eroded `depth` times by 3x3, background outside the image). For the class of a pixel
-        that is: its (2 depth + 1)-wide window leaves the image or holds more than one label, a test that
-        does not ask for the class.
+    Equation: of every class at once, mask eroded `depth` times by 3x3, background outside the image. The others lie in
+        the inner band of their own class, whichever it is.
     """
     changes = steps(ranks)
     # A window is of one label if all its rows are, and so is its middle column.
@@ -110,7 +109,7 @@ def _inner_band(ranks: RankMap, depth: int) -> BoolMap:
     band[-depth:] = True
     band[:, :depth] = True
     band[:, -depth:] = True
-    return band
+    return ~band
 
 
 def _any_within(mask: BoolMap, before: int, after: int, axis: int) -> BoolMap:

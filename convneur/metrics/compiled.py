@@ -16,14 +16,17 @@ from convneur.metrics import bands, label_pair
 from convneur.metrics.boundaries import Points
 from convneur.metrics.distances import rings
 from convneur.metrics.label_pair import Confusion
+from convneur.metrics.objects import Objects
 
 __all__ = [
     "border_points",
     "disagreements",
     "f1_points",
     "inner_band_counts",
+    "inside",
     "matched",
     "nearest",
+    "objects_of",
     "occurrences",
     "trimap_counts",
 ]
@@ -38,6 +41,7 @@ Line = npt.NDArray[np.int16]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _NEAR = 5  # pixels around a point that are looked up before rows are searched; measured
+_WIDEST_TABLE = 1024  # classes in one image for which a table of all against all is small
 _WIDEST = 127  # pixels: the widest trimap whose squared distances fit into 16 bits
 
 
@@ -69,15 +73,22 @@ def _occurrences(codes: npt.NDArray[np.uint8], length: int) -> IntArray:
     return tables.sum(axis=0)
 
 
+def disagreements(pred: RankMap, gt: RankMap, length: int) -> tuple[IntArray, IntArray, IntArray]:
+    if length > _WIDEST_TABLE:
+        return label_pair.disagreements(pred, gt, length)
+    table = _disagreements(pred, gt, length)
+    in_pred, in_gt = np.nonzero(table)
+    return in_pred, in_gt, table[in_pred, in_gt]
+
+
 @_compiled
-def disagreements(pred: RankMap, gt: RankMap, length: int) -> tuple[IntArray, IntArray]:
-    in_pred, in_gt = np.zeros(length, np.int64), np.zeros(length, np.int64)
+def _disagreements(pred: RankMap, gt: RankMap, length: int) -> IntArray:
+    table = np.zeros((length, length), np.int64)
     for y in range(gt.shape[0]):
         for x in range(gt.shape[1]):
             if gt[y, x] != pred[y, x]:
-                in_pred[pred[y, x]] += 1
-                in_gt[gt[y, x]] += 1
-    return in_pred, in_gt
+                table[pred[y, x], gt[y, x]] += 1
+    return table
 
 
 def f1_points(ranks: RankMap, count: int) -> Points:
@@ -422,15 +433,107 @@ def _nearest_in_disk(line: Line, distances: Line, reach: int) -> None:
 
 
 def inner_band_counts(pred: RankMap, gt: RankMap, depth: int, count: int) -> Confusion:
-    only_gt, only_pred, both = _band_counts(pred, gt, _inside(pred, depth), _inside(gt, depth), count)[:, :count]
+    only_gt, only_pred, both = _band_counts(pred, gt, inside(pred, depth), inside(gt, depth), count)[:, :count]
     return Confusion(only_gt + both, only_pred + both, both)
 
 
+def objects_of(ranks: RankMap, border: Points) -> Objects:
+    return Objects(*_objects(ranks, border))
+
+
 @_compiled
-def _inside(ranks: RankMap, depth: int) -> BoolMap:
+def _objects(ranks: RankMap, border: Points) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    height, width = ranks.shape
+    starts, rows = _runs(ranks)
+    count = rows[height]
+    owned = np.empty(count, ranks.dtype)
+    for y in range(height):
+        for i in range(rows[y], rows[y + 1]):
+            owned[i] = ranks[y, starts[i] - y * width]
+    parent = np.arange(np.int64(count))
+    for y in range(1, height):
+        i, j = rows[y - 1], rows[y]
+        while i < rows[y] and j < rows[y + 1]:
+            above, below = starts[i + 1] + width, starts[j + 1]
+            if owned[i] == owned[j]:
+                _join(parent, i, j)
+            if above == below and j + 1 < rows[y + 1]:  # corners touch too
+                if owned[i] == owned[j + 1]:
+                    _join(parent, i, j + 1)
+                if owned[i + 1] == owned[j]:
+                    _join(parent, i + 1, j)
+            i += above <= below
+            j += below <= above
+    first = np.empty(count, np.int64)
+    objects = 0
+    for i in range(count):
+        if parent[i] == i:
+            first[objects] = i
+            parent[i] = objects
+            objects += 1
+        else:
+            parent[i] = parent[parent[i]]  # an earlier run, whose object is known
+    pixels = np.zeros(objects, np.int64)
+    i = y = 0
+    for k in range(len(border.keys)):
+        place = border.y[k] * width + border.x[k]
+        if border.y[k] != y or starts[i] > place:
+            y = border.y[k]
+            i = rows[y]
+        while starts[i + 1] <= place:
+            i += 1
+        pixels[parent[i]] += 1
+    return starts[:count], parent, first[:objects].copy(), pixels
+
+
+@_compiled
+def _runs(ranks: RankMap) -> tuple[IntArray, IntArray]:
+    """Where runs of one rank start in the flattened map, the map's end behind them; the first run of each row."""
+    height, width = ranks.shape
+    flags = np.zeros(-(-width // 8) * 8, np.uint8)
+    eights = flags.view(np.uint64)
+    starts, rows = np.empty(16 * height + width + 1, np.int64), np.empty(height + 1, np.int64)
+    count = 0
+    for y in range(height):
+        row = ranks[y]
+        flags[0] = 1
+        for x in range(1, width):
+            flags[x] = row[x] != row[x - 1]
+        rows[y] = count
+        if count + width >= len(starts):
+            longer = np.empty(2 * len(starts), np.int64)
+            longer[:count] = starts[:count]
+            starts = longer
+        for eight in range(len(eights)):
+            if eights[eight]:
+                for x in range(8 * eight, min(8 * eight + 8, width)):
+                    if flags[x]:
+                        starts[count] = y * width + x
+                        count += 1
+    rows[height] = count
+    starts[count] = height * width
+    return starts[: count + 1], rows
+
+
+@_compiled
+def _join(parent: IntArray, i: int, j: int) -> None:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    while parent[j] != j:
+        parent[j] = parent[parent[j]]
+        j = parent[j]
+    if i < j:
+        parent[j] = i
+    elif j < i:
+        parent[i] = j
+
+
+@_compiled
+def inside(ranks: RankMap, depth: int) -> BoolMap:
     """Pixels whose (2 depth + 1)-wide window lies in the image and holds one label, (H, W)."""
     height, width = ranks.shape
-    inside = np.zeros((height, width), np.bool_)
+    found = np.zeros((height, width), np.bool_)
     even = np.empty(width, np.bool_)  # the window's row is of one label
     rows = np.zeros(width, np.int32)  # so many such rows of the same label end here
     side = np.int32(2 * depth + 1)
@@ -454,8 +557,8 @@ def _inside(ranks: RankMap, depth: int) -> BoolMap:
             rows[x] = grown if even[x] else 0
         if y >= 2 * depth:
             for x in range(width):
-                inside[y - depth, x] = rows[x] >= side
-    return inside
+                found[y - depth, x] = rows[x] >= side
+    return found
 
 
 @_compiled

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convneur.metrics import bands, boundaries, distances, label_pair
+from convneur.metrics import bands, boundaries, distances, label_pair, objects
 from convneur.metrics.boundaries import Points
 from convneur.metrics.label_pair import Confusion
+from convneur.metrics.objects import Objects
 
 __all__ = ["PLAIN", "Kernels", "compiled_kernels", "kernels_for"]
 
@@ -27,13 +28,15 @@ class Kernels(NamedTuple):
     """One form of every loop; what they compute stands at the functions of `PLAIN`."""
 
     occurrences: Callable[[_Array, int], _Array]
-    disagreements: Callable[[_Map, _Map, int], tuple[_Array, _Array]]
+    disagreements: Callable[[_Map, _Map, int], tuple[_Array, _Array, _Array]]
     f1_points: Callable[[_Map, int], Points]
     border_points: Callable[[_Map, int, int], Points]
     nearest: Callable[[Points, Points, tuple[int, int], tuple[float, float]], _Array]
     matched: Callable[[Points, Points, tuple[int, int], list[float]], _Array]
     trimap_counts: Callable[[_Map, _Map, str, tuple[int, ...], str, int], Confusion]
     inner_band_counts: Callable[[_Map, _Map, int, int], Confusion]
+    inside: Callable[[_Map, int], _Array]
+    objects_of: Callable[[_Map, Points], Objects]
 
 
 PLAIN = Kernels(
@@ -45,6 +48,8 @@ PLAIN = Kernels(
     distances.matched,
     bands.trimap_counts,
     bands.inner_band_counts,
+    bands.inside,
+    objects.objects_of,
 )
 
 

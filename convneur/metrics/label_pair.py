@@ -1,6 +1,6 @@
 """A ground truth and a prediction made comparable: ignored pixels and foreign labels taken out of both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from convneur.errors import InputError
 from convneur.metrics.arrays import as_array
+from convneur.metrics.signs import TURNED, PairSigns, grain, joint, oriented_agreement
 
 __all__ = [
     "Confusion",
@@ -26,8 +27,9 @@ IntArray = npt.NDArray[np.int64]
 RankMap = npt.NDArray[np.unsignedinteger[Any]]
 
 Occurrences = Callable[[npt.NDArray[Any], int], IntArray]
-Disagreements = Callable[[RankMap, RankMap, int], tuple[IntArray, IntArray]]
+Disagreements = Callable[[RankMap, RankMap, int], tuple[IntArray, IntArray, IntArray]]
 
+_CLEARLY = 0.05  # share of the pixels by which turning must be better than transposing, which is more common
 _SPAN = 65536  # a table of this length is cheap; wider label ranges are sorted instead
 
 
@@ -59,7 +61,8 @@ class LabelPair(NamedTuple):
     """Two maps of ranks: rank k stands for class `classes[k]`, rank K for no class (ignored or foreign).
 
     gt, pred: (H, W). void: (H, W), the ignored pixels. confusion: over the pixels that are not ignored, (K,).
-    invalid_labels: labels of the prediction that are no class, with their pixels that are not ignored.
+    invalid_labels: labels of the prediction that are no class, with their pixels that are not ignored. signs: of how
+    the pair was prepared.
     """
 
     gt: RankMap
@@ -68,6 +71,7 @@ class LabelPair(NamedTuple):
     classes: IntArray
     confusion: Confusion
     invalid_labels: dict[int, int]
+    signs: PairSigns
 
 
 def rank_type(none: int) -> type[np.unsignedinteger[Any]]:
@@ -80,10 +84,10 @@ def occurrences(codes: npt.NDArray[Any], length: int) -> IntArray:
     return np.bincount(codes.ravel(), minlength=length)
 
 
-def disagreements(pred: RankMap, gt: RankMap, length: int) -> tuple[IntArray, IntArray]:
-    """Where two maps differ: how often each rank below `length` occurs there in either, (length,) each."""
+def disagreements(pred: RankMap, gt: RankMap, length: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Where two maps differ: which ranks below `length` meet there, of the prediction and of gt, how often, (n,)."""
     differ = pred != gt
-    return occurrences(pred[differ], length), occurrences(gt[differ], length)
+    return joint(pred[differ], gt[differ], length, length)
 
 
 def comparable(
@@ -107,11 +111,7 @@ def comparable(
         if labels.ndim != 2 or labels.size == 0 or labels.dtype.kind not in "bui":
             raise InputError(name, f"a label map is two-dimensional and of integers, not {describe(labels)}")
     if gt.shape != pred.shape:
-        raise InputError(
-            None,
-            f"the prediction is {_size(pred)} but the ground truth {_size(gt)} (height x width); "
-            "resize the prediction with nearest-neighbour interpolation",
-        )
+        raise InputError(None, _other_size(pred, gt))
     gt_codes, gt_values = _coded("gt", gt)
     gt_counts = occurrences(gt_codes, len(gt_values))
     ignored = _equal(gt_values, ignore_index)
@@ -138,20 +138,47 @@ def comparable(
 
     gt_map, pred_map = _translated(gt_codes, gt_rank), _translated(pred_codes, pred_rank)
     void: BoolMap = gt_map == none
-    invalid_labels = {}
+    met: dict[tuple[int, int], int] = {}
+    invalid_labels: dict[int, int] = {}
     if (pred_counts[pred_foreign] > 0).any():
-        outside = pred_codes[(pred_map == none) & ~void]
-        values, counts = np.unique(pred_values[outside], return_counts=True)
-        invalid_labels = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
+        outside = (pred_map == none) & ~void
+        for k, code, count in _triples(joint(gt_map[outside], pred_codes[outside], none, len(pred_values))):
+            label = int(pred_values[code])
+            met[int(classes[k]), label] = count
+            invalid_labels[label] = invalid_labels.get(label, 0) + count
+        invalid_labels = dict(sorted(invalid_labels.items()))
     if void.any():
         pred_map[void] = none
     # By label they are counted already; floats hold counts of pixels exactly.
     gt_pixels = np.bincount(gt_rank, weights=gt_counts, minlength=none + 1)[:none].astype(np.int64)
     # Only where the maps differ is there anything to count twice.
-    only_pred, only_gt = (counts[:none] for counts in disagreements(pred_map, gt_map, none + 1))
-    agreeing = gt_pixels - only_gt
-    pred_pixels = agreeing + only_pred
-    return LabelPair(gt_map, pred_map, void, classes, Confusion(gt_pixels, pred_pixels, agreeing), invalid_labels)
+    differing = disagreements(pred_map, gt_map, none + 1)
+    only_pred, only_gt = np.zeros((2, none + 1), np.int64)
+    for k, j, count in _triples(differing):
+        only_pred[k] += count
+        only_gt[j] += count
+        if k < none:
+            met[int(classes[j]), int(classes[k])] = count
+    agreeing = gt_pixels - only_gt[:none]
+    pred_pixels = agreeing + only_pred[:none]
+    met |= {(label, label): count for label, count in zip(classes.tolist(), agreeing.tolist(), strict=True) if count}
+    if ignore_index is not None:
+        seen = invalid_labels | dict(zip(classes.tolist(), pred_pixels.tolist(), strict=True))
+        for code in np.flatnonzero(pred_counts).tolist():
+            if under := int(pred_counts[code]) - seen.get(int(pred_values[code]), 0):  # ignored pixels
+                met[ignore_index, int(pred_values[code])] = under
+    signs = PairSigns(
+        met,
+        np.array([grain(pred_codes, len(pred_values)), grain(gt_codes, len(gt_values))]),
+        oriented_agreement(pred_map, gt_map, none),
+    )
+    return LabelPair(
+        gt_map, pred_map, void, classes, Confusion(gt_pixels, pred_pixels, agreeing), invalid_labels, signs
+    )
+
+
+def _triples(counted: tuple[IntArray, IntArray, IntArray]) -> Iterator[tuple[int, int, int]]:
+    return zip(*(array.tolist() for array in counted), strict=True)
 
 
 def highest_class(gt: Any, ignore_index: int | None) -> int:
@@ -205,6 +232,20 @@ def _size(labels: npt.NDArray[Any]) -> str:
     return f"{labels.shape[0]}x{labels.shape[1]}"
 
 
+def _other_size(pred: npt.NDArray[Any], gt: npt.NDArray[Any]) -> str:
+    sizes = f"the prediction is {_size(pred)} but the ground truth {_size(gt)} (height x width)"
+    if gt.shape != pred.shape[::-1]:
+        return f"{sizes}; resize the prediction with nearest-neighbour interpolation"
+    shares = {way: np.count_nonzero(undo(pred) == gt) / gt.size for way, undo in TURNED.items()}
+    transposed, *_ = shares
+    best = max(shares, key=lambda way: shares[way])
+    best = best if shares[best] > shares[transposed] + _CLEARLY else transposed
+    return (
+        f"{sizes}: height and width are exchanged; turned back ({best} in NumPy) the prediction would agree with "
+        f"{shares[best]:.0%} of the ground truth; do not resize it"
+    )
+
+
 def _foreign_labels(
     values: npt.NDArray[Any], counts: IntArray, pixels: int, num_classes: int, ignore_index: int | None
 ) -> str:
@@ -212,4 +253,9 @@ def _foreign_labels(
     share = f"{counts.sum() / pixels:.2%} of the pixels"
     found = f"label {listed} ({share}) is no class" if len(values) == 1 else f"labels {listed} ({share}) are no classes"
     ignore = "no label is ignored" if ignore_index is None else f"{ignore_index} is ignored"
-    return f"ground-truth {found}: classes are 0..{num_classes - 1}, {ignore}; correct `num_classes` or `ignore_index`"
+    mend = "correct `num_classes` or `ignore_index`"
+    if values.min() >= 1000:
+        mend = "instance ids, 1000 * class + number, are no classes: give maps of classes"
+    elif num_classes == 2 and len(values) == 1 and values[0] >= 100:
+        mend = f"of a mask read {values[0]} as 1, else {mend}"
+    return f"ground-truth {found}: classes are 0..{num_classes - 1}, {ignore}; {mend}"

@@ -1,6 +1,7 @@
 """Boundary metrics of a training loop: batches in, one summary out."""
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,8 +78,15 @@ class BoundaryMetrics:
             self._totals.add(one, image_values(one, self.settings))
 
     def compute(self) -> BoundarySummary:
-        """The values of everything counted so far; NaN where nothing was."""
-        return summary_of(self._totals, self.names)
+        """The values of everything counted so far; NaN where nothing was.
+
+        What looks wrong in how the label maps were prepared, such as labels shifted by one, is a Python warning and in
+        the summary's `warnings`.
+        """
+        summary = summary_of(self._totals, self.names)
+        for warning in summary.warnings:
+            warnings.warn(str(warning), UserWarning, stacklevel=2)
+        return summary
 
     def reset(self) -> None:
         """Count from nothing again."""

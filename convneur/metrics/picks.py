@@ -14,7 +14,7 @@ from convneur.metrics.boundaries import Points, f1_points
 from convneur.metrics.distances import matched
 from convneur.metrics.label_pair import comparable
 from convneur.metrics.scores import DISTANCES
-from convneur.metrics.settings import BoundarySettings, tolerance_radius
+from convneur.metrics.settings import BoundarySettings, tolerance_radius, tolerance_square
 from convneur.metrics.tables import Path, keys
 
 __all__ = ["BoundaryErrors", "Pick", "boundary_errors", "error_hotspots", "metric_path", "pick_images"]
@@ -127,7 +127,8 @@ def boundary_errors(pred: Any, gt: Any, settings: BoundarySettings, tolerance: s
     radius = tolerance_radius(tolerance, *shape)
     in_gt, in_pred = (f1_points(ranks, count) for ranks in (pair.gt, pair.pred))
     gt_matched, pred_matched = (
-        matched(here, there, shape, [radius])[0] for here, there in ((in_gt, in_pred), (in_pred, in_gt))
+        matched(here, there, shape, [math.sqrt(tolerance_square(tolerance, *shape))])[0]
+        for here, there in ((in_gt, in_pred), (in_pred, in_gt))
     )
     missed, spurious = _marked(in_gt, ~gt_matched, shape), _marked(in_pred, ~pred_matched, shape)
     either = _marked(in_gt, gt_matched, shape) | _marked(in_pred, pred_matched, shape)

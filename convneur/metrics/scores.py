@@ -10,10 +10,13 @@ import numpy.typing as npt
 
 from convneur.metrics.arrays import as_array
 from convneur.metrics.boundaries import Points
+from convneur.metrics.decimals import as_written, distance_limit, rounded_root
 from convneur.metrics.distances import SurfaceDistances, surface_distances
 from convneur.metrics.kernels import PLAIN, Kernels, kernels_for
 from convneur.metrics.label_pair import Confusion, LabelPair, comparable, ratio
-from convneur.metrics.settings import BoundarySettings, tolerance_radius
+from convneur.metrics.objects import ObjectCounts, object_counts
+from convneur.metrics.settings import BoundarySettings, tolerance_radius, tolerance_square
+from convneur.metrics.signs import PairSigns
 
 __all__ = ["DISTANCES", "Matches", "PairScores", "score_pair"]
 
@@ -49,9 +52,9 @@ class PairScores:
     shape: (H, W) pixels. diagonal: of the image in units of spacing, the penalty of a missed class.
     void_pixels: ignored pixels. invalid_labels: labels of the prediction that are no class -> pixels not ignored.
     classes: (K,) ascending. confusion: (K,) pixels not ignored. trimap: seed -> (W, K) pixels in the band of each
-    width, widths as in the settings. boundary_f1, surface_dice: matches, as in the settings. too_thin: (T, K),
-    the ground-truth class is so thin that each of its pixels is within the F1 tolerance of its boundary.
-    distances: inf where one mask is empty. boundary_iou: (K,). What was not asked for is None.
+    width, widths as in the settings. boundary_f1, surface_dice: matches, as in the settings. objects: of the ground
+    truth, and those too thin for the F1 tolerances. distances: inf where one mask is empty. boundary_iou: (K,). signs:
+    of how the pair was prepared. What was not asked for is None.
 
     >>> scores = score_pair(np.array([[0, 7, 2]]), np.array([[0, 0, 2]]), BoundarySettings(num_classes=3))
     >>> scores.classes, scores.invalid_labels, scores.distances.hausdorff
@@ -66,10 +69,11 @@ class PairScores:
     confusion: Confusion
     trimap: Mapping[str, Confusion] | None = None
     boundary_f1: Matches | None = None
-    too_thin: BoolMap | None = None
+    objects: ObjectCounts | None = None
     surface_dice: Matches | None = None
     distances: SurfaceDistances | None = None
     boundary_iou: FloatArray | None = None
+    signs: PairSigns | None = None
 
 
 def score_pair(pred: Any, gt: Any, settings: BoundarySettings) -> PairScores:
@@ -106,29 +110,31 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
     wanted = set(settings.metrics)
     by_distance = wanted & {*DISTANCES, "surface_dice"}
     count = len(pair.classes)
-    height, width = pair.gt.shape
+    height, width = shape = pair.gt.shape
     step_y, step_x = settings.spacing
 
-    trimap = boundary_f1 = too_thin = surface_dice = distances = boundary_iou = None
+    trimap = boundary_f1 = objects = surface_dice = distances = boundary_iou = None
     if "trimap_miou" in wanted:
         trimap = {seed: _trimap(kernels, pair, seed, settings, present) for seed in seeds(settings)}
     if by_distance or "boundary_f1" in wanted:
         gt_border = kernels.border_points(pair.gt, count, settings.connectivity)
     if "boundary_f1" in wanted:
         boundary_f1 = _boundary_f1(kernels, pair, settings, present)
-        too_thin = _too_thin(gt_border, pair.gt.shape, settings)[:, present]
+        depths = [int(tolerance_radius(tolerance, *shape)) for tolerance in settings.tolerance]
+        counted = object_counts(pair.gt, kernels.objects_of(pair.gt, gt_border), count, depths, kernels.inside)
+        objects = ObjectCounts(*(counts[..., present] for counts in counted))
     if by_distance:
         pred_border = kernels.border_points(pair.pred, count, settings.connectivity)
         from_gt = kernels.nearest(gt_border, pred_border, pair.gt.shape, settings.spacing)
         from_pred = kernels.nearest(pred_border, gt_border, pair.gt.shape, settings.spacing)
         if "surface_dice" in wanted:
-            limits = np.array([[float(tau)] for tau in settings.surface_dice_tau])
+            limits = np.array([[distance_limit(tau, settings.spacing, shape)] for tau in settings.surface_dice_tau])
             found = _counted(gt_border, from_gt <= limits, pred_border, from_pred <= limits, present)
             surface_dice = found._replace(score=surface_dice_score(found))
         reduced = surface_distances(from_gt, gt_border.starts, from_pred, pred_border.starts, settings.hd95)
         distances = SurfaceDistances(*(values[present] for values in reduced))
     if "boundary_iou" in wanted:
-        depth = max(1, round(settings.boundary_iou_ratio * math.sqrt(height * height + width * width)))
+        depth = max(1, rounded_root(as_written(settings.boundary_iou_ratio) ** 2 * (height * height + width * width)))
         bands = kernels.inner_band_counts(pair.pred, pair.gt, depth, count)
         boundary_iou = bands.iou()[present]
     return PairScores(
@@ -140,10 +146,11 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
         confusion=Confusion(*(pixels[present] for pixels in pair.confusion)),
         trimap=trimap,
         boundary_f1=boundary_f1,
-        too_thin=too_thin,
+        objects=objects,
         surface_dice=surface_dice,
         distances=distances,
         boundary_iou=boundary_iou,
+        signs=pair.signs,
     )
 
 
@@ -195,7 +202,8 @@ def surface_dice_score(matches: Matches) -> FloatArray:
 def _boundary_f1(kernels: Kernels, pair: LabelPair, settings: BoundarySettings, present: IntArray) -> Matches:
     count, shape = len(pair.classes), pair.gt.shape
     gt, pred = kernels.f1_points(pair.gt, count), kernels.f1_points(pair.pred, count)
-    radii = [tolerance_radius(tolerance, *shape) for tolerance in settings.tolerance]
+    # Squared distances are whole numbers, and so are these: their roots compare as they do.
+    radii = [math.sqrt(tolerance_square(tolerance, *shape)) for tolerance in settings.tolerance]
     from_gt, from_pred = kernels.matched(gt, pred, shape, radii), kernels.matched(pred, gt, shape, radii)
     matches = _counted(gt, from_gt, pred, from_pred, present)
     score = f1_score(matches)
@@ -204,15 +212,3 @@ def _boundary_f1(kernels: Kernels, pair: LabelPair, settings: BoundarySettings, 
     boundless = (matches.gt == 0) & (matches.pred == 0)
     score[:, boundless] = both[present][boundless].astype(float)
     return matches._replace(score=score)
-
-
-def _too_thin(border: Points, shape: tuple[int, int], settings: BoundarySettings) -> BoolMap:
-    """(T, K): the class fits between two boundaries that a tolerance apart reach each other everywhere."""
-    extent = np.full(len(border.starts) - 1, math.inf)
-    owned = np.flatnonzero(border.counts())
-    if len(owned):
-        first, last = border.starts[owned], border.starts[owned + 1] - 1
-        tall = border.y[last] - border.y[first] + 1
-        wide = np.maximum.reduceat(border.x, first) - np.minimum.reduceat(border.x, first) + 1
-        extent[owned] = np.minimum(tall, wide)
-    return np.stack([extent <= 2 * tolerance_radius(tolerance, *shape) for tolerance in settings.tolerance])

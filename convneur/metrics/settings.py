@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from convneur.errors import ConfigError
 from convneur.metrics.arrays import as_array
+from convneur.metrics.decimals import as_written, ceil_root
 
-__all__ = ["METRICS", "BoundarySettings", "Spacing", "check_alike", "tolerance_radius"]
+__all__ = ["METRICS", "BoundarySettings", "Spacing", "check_alike", "tolerance_radius", "tolerance_square"]
 
 METRICS = (
     "boundary_f1",
@@ -46,7 +47,8 @@ def tolerance_radius(tolerance: str | float, height: int, width: int) -> float:
     """The matching radius of a boundary tolerance in an image, in pixels.
 
     Choice: `3px` and plain numbers from 1 are pixels; a number below 1 is a share of the image diagonal and
-        `0.75%diag` is 0.0075 of it, both rounded up to whole pixels, as DAVIS does.
+        `0.75%diag` is 0.0075 of it, both rounded up to whole pixels, as DAVIS does, but exactly: 0.07 of a diagonal of
+        100 pixels is 7, where floats give 8.
     Args:    tolerance: a number, `<number>px` or `<number>%diag`; height, width: of the image, pixels.
     Returns: the radius, pixels.
     Raises:  ConfigError: the tolerance does not read as one of these.
@@ -54,17 +56,35 @@ def tolerance_radius(tolerance: str | float, height: int, width: int) -> float:
     >>> tolerance_radius("3px", 512, 1024), tolerance_radius(0.008, 512, 1024), tolerance_radius("0.8%diag", 512, 1024)
     (3.0, 10.0, 10.0)
     """
+    radius, share = _tolerance(tolerance)
+    return float(ceil_root(share**2 * (height * height + width * width)) if radius is None else radius)
+
+
+def tolerance_square(tolerance: str | float, height: int, width: int) -> int:
+    """The largest squared distance between pixels, a whole number, that is within the tolerance, at most H^2 + W^2.
+
+    >>> tolerance_square("3px", 512, 1024), tolerance_square("1.5px", 512, 1024)
+    (9, 2)
+    """
+    radius, share = _tolerance(tolerance)
+    diagonal = height * height + width * width
+    if radius is None:
+        radius = Fraction(ceil_root(share**2 * diagonal))
+    return min(math.floor(radius**2), diagonal)
+
+
+def _tolerance(tolerance: str | float) -> tuple[Fraction | None, Fraction]:
+    """A tolerance in pixels; None if it is a share of the diagonal, which is the second."""
     match = _TOLERANCE.fullmatch(str(tolerance))
     if match is None or not math.isfinite(float(match["number"])):
         raise ConfigError("tolerance", "must be a number from 0, such as 0.008, 3px or 0.75%diag", value=tolerance)
-    number, unit = match["number"], match["unit"]
-    if unit == "px" or (unit is None and float(number) >= 1):
-        return float(number)
-    # The quotient of the decimal as typed: 0.75 %, not a float's hundredth, so that it equals 0.0075.
-    share = float(Fraction(number) / 100) if unit else float(number)
+    number, unit = as_written(match["number"]), match["unit"]
+    if unit == "px" or (unit is None and number >= 1):
+        return number, Fraction(0)
+    share = number / 100 if unit else number
     if share > 1:
         raise ConfigError("tolerance", "must be at most 100%diag", value=tolerance)
-    return float(math.ceil(share * math.sqrt(height * height + width * width)))
+    return None, share
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from convneur.errors import ConfigError
 from convneur.formats import plural
+from convneur.metrics.objects import mostly_thin
 from convneur.metrics.scores import PairScores
 from convneur.metrics.settings import BoundarySettings
+from convneur.metrics.setup_checks import SetupWarning, setup_warnings
 from convneur.metrics.summary_tables import class_records, class_table, overall_table, summary_sentences
 from convneur.metrics.tables import (
     ClassValues,
@@ -42,8 +44,9 @@ class BoundarySummary(Result):
     keys for the metrics; NaN is undefined. presence: images where a class is in both maps, missed, spurious, in
     neither (images with nothing to score left out). labels: map -> label -> pixels; the prediction's where the ground
     truth is not ignored. unscored: images without a pixel to score; all_ignored: their names. invalid_labels:
-    prediction labels that are no class -> images that have it. too_thin: tolerance -> (class regions too thin for it,
-    class regions, an example).
+    prediction labels that are no class -> images that have it. too_thin: tolerance that reaches across most of a class
+    -> (objects of the ground truth too thin for it, objects, an example). warnings: what looks wrong in how the label
+    maps were prepared.
 
     >>> from convneur.metrics import BoundaryMetrics
     >>> metrics = BoundaryMetrics(num_classes=2, metrics="miou")
@@ -74,6 +77,8 @@ class BoundarySummary(Result):
     all_ignored: tuple[str, ...]
     invalid_labels: Mapping[int, int]
     too_thin: Mapping[str, tuple[int, int, str]]
+    wide: frozenset[str] = frozenset()
+    warnings: tuple[SetupWarning, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -103,6 +108,7 @@ class BoundarySummary(Result):
             "per_class": plain(self.per_class),
             "per_image": plain(self.per_image),
             "labels": labels,
+            "warnings": [str(warning) for warning in self.warnings],
         }
 
     def tables(self) -> Sequence[Table]:
@@ -173,10 +179,10 @@ class BoundaryAccumulator:
         table = image_values(scores, self.settings)
         self._totals.add(scores, table)
         self._images.append(self._image(name, scores, table))
-        if scores.too_thin is not None:
-            for key, thin in zip(keys("boundary_f1", self.settings), scores.too_thin, strict=True):
-                if thin.any():
-                    self._example(key, f"{name}, class {self.names[scores.classes[np.argmax(thin)]]}")
+        if scores.objects is not None:
+            for key, mostly in zip(keys("boundary_f1", self.settings), mostly_thin(scores.objects), strict=True):
+                if mostly.any():
+                    self._example(key, f"{name}, class {self.names[scores.classes[np.argmax(mostly)]]}")
 
     def merge(self, other: "BoundaryAccumulator") -> None:
         """Count every pair that another accumulator has counted.
@@ -189,6 +195,10 @@ class BoundaryAccumulator:
         self._images += other._images
         for key, example in other._too_thin.items():
             self._example(key, example)
+
+    def setup_warnings(self) -> tuple[SetupWarning, ...]:
+        """What looks wrong in how the label maps counted so far were prepared; also in the summary."""
+        return setup_warnings(self._totals)
 
     def summary(self) -> BoundarySummary:
         """The values of everything counted so far."""
@@ -209,7 +219,7 @@ class BoundaryAccumulator:
             summary_of(self._totals, self.names),
             per_image=per_image,
             all_ignored=tuple(image.name for image in images if not image.pixels),
-            too_thin=_too_thin(self._totals, self._too_thin),
+            too_thin=_too_thin(self._totals, self.names, self._too_thin),
         )
 
     def _image(self, name: str, scores: PairScores, table: ClassValues) -> _Image:
@@ -250,10 +260,6 @@ def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
     ]
     overall = nested(over_classes(table, totals.confusion), settings)
     overall["presence"] = {key: sum(row[key] for row in presence) for key in presence[0]}
-    thinnest = {
-        key: f"class {names[int(np.argmax(counts > 0))]}"
-        for key, counts in zip(keys("boundary_f1", settings), totals.too_thin, strict=True)
-    }
     return BoundarySummary(
         settings=ReadOnly(
             dataclasses.asdict(settings) | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed}
@@ -266,18 +272,24 @@ def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
         unscored=totals.images - totals.scored,
         all_ignored=(),
         invalid_labels=dict(sorted(totals.invalid_images.items())),
-        too_thin=_too_thin(totals, thinnest),
+        too_thin=_too_thin(totals, names, {}),
+        wide=frozenset(key for key, images in zip(keys("boundary_f1", settings), totals.wide, strict=True) if images),
+        warnings=setup_warnings(totals),
     )
 
 
-def _too_thin(totals: Totals, examples: Mapping[str, str]) -> dict[str, tuple[int, int, str]]:
-    """tolerance -> (class regions too thin for it, class regions, an example)."""
-    regions = int(totals.presence[:2].sum())
-    found = {
-        key: int(counts.sum())
-        for key, counts in zip(keys("boundary_f1", totals.settings), totals.too_thin, strict=True)
-    }
-    return {key: (thin, regions, examples[key]) for key, thin in sorted(found.items()) if thin}
+def _too_thin(totals: Totals, names: Sequence[str], examples: Mapping[str, str]) -> dict[str, tuple[int, int, str]]:
+    """Tolerances that reach across most of a class -> (objects too thin for it, objects, an example).
+
+    Choice: most of a class is half of its borders, not of its objects: specks beside a large object mean nothing.
+    """
+    found = {}
+    for row, key in enumerate(keys("boundary_f1", totals.settings)):
+        mostly = mostly_thin(totals.objects)[row]
+        if mostly.any():
+            example = examples.get(key, f"class {names[int(np.argmax(mostly))]}")
+            found[key] = int(totals.objects.thin[row].sum()), int(totals.objects.objects.sum()), example
+    return dict(sorted(found.items()))
 
 
 def _presence(counts: IntArray, chances: int) -> dict[str, int]:

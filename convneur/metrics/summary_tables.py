@@ -1,7 +1,7 @@
 """A summary as people read it: values with their definitions, a row per class, and what should not be missed."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from convneur.formats import grouped, plural, significant
@@ -9,7 +9,7 @@ from convneur.metrics.scores import DISTANCES
 from convneur.metrics.words import SHORT_NAMES, definitions, metric_name
 from convneur.results import Table
 
-__all__ = ["class_records", "class_table", "overall_table", "summary_sentences"]
+__all__ = ["class_records", "class_table", "overall_table", "summary_sentences", "thin_sentences"]
 
 _NAME_WIDTH = 18
 _MOST_METRICS = 8  # in a row per class, so that it fits in 100 columns
@@ -32,6 +32,10 @@ class _Summary(Protocol):
     def invalid_labels(self) -> Mapping[int, int]: ...
     @property
     def too_thin(self) -> Mapping[str, tuple[int, int, str]]: ...
+    @property
+    def wide(self) -> Collection[str]: ...
+    @property
+    def warnings(self) -> Sequence[Any]: ...
 
 
 def overall_table(summary: _Summary) -> Table:
@@ -95,12 +99,23 @@ def summary_sentences(summary: _Summary) -> list[str]:
     if summary.invalid_labels:
         labels = [f"{label} in {plural(count, 'image')}" for label, count in summary.invalid_labels.items()]
         said.append(f"Predicted labels that are no class count as wrong: {_listed(labels, 6)}.")
-    for tolerance, (thin, regions, example) in summary.too_thin.items():
-        said.append(
-            f"Tolerance {tolerance} reaches across {thin} of {regions} ground-truth regions ({example}): there nearly "
-            "any boundary matches; add a smaller one such as 1px."
-        )
+    said += [f"{line[0].upper()}{line[1:]}." for line in thin_sentences(summary)]
+    said += [f"{line[0].upper()}{line[1:]}." for line in map(str, summary.warnings)]
     return said
+
+
+def thin_sentences(summary: _Summary) -> Iterator[str]:
+    """Which tolerances reach across objects, and what to do about it."""
+    tolerances = summary.settings["tolerance"]
+    finer = [key for key in map(str, tolerances) if key not in summary.wide]
+    for tolerance, (thin, objects, example) in summary.too_thin.items():
+        said = f"tolerance {tolerance} reaches across {thin} of {plural(objects, 'ground-truth object')} ({example}): "
+        if tolerance not in summary.wide:
+            yield f"{said}they are so thin that boundaries 1 pixel apart cover them; there look at mIoU"
+        elif finer:
+            yield f"{said}there nearly any boundary matches; look at {finer[0]}"
+        else:
+            yield f"{said}there nearly any boundary matches; add a smaller one such as 1px"
 
 
 def class_records(summary: _Summary) -> list[dict[str, Any]]:

@@ -9,13 +9,18 @@ import numpy.typing as npt
 
 from convneur.metrics.exact import LIMBS, ExactMean, limbs, of_limbs
 from convneur.metrics.label_pair import Confusion
+from convneur.metrics.objects import ObjectCounts
 from convneur.metrics.scores import Matches, PairScores, f1_score, seeds, surface_dice_score
-from convneur.metrics.settings import BoundarySettings
+from convneur.metrics.settings import BoundarySettings, tolerance_radius
+from convneur.metrics.signs import ORIENTATIONS, Joint
 from convneur.metrics.tables import ClassValues, Path, keys, mean_paths, region_values, trimap_values
 
 __all__ = ["Totals", "presence_of"]
 
 IntArray = npt.NDArray[np.int64]
+
+_MOST_PAIRS = 1 << 17  # of labels, whose pixels are counted
+_PIXELS, _IMAGES = -(1 << 62), -(1 << 62) + 1  # in the place of a ground-truth label, which none has
 
 _POOLED_SCORE = {"boundary_f1": f1_score, "surface_dice": surface_dice_score}
 
@@ -37,8 +42,18 @@ class Totals:
         self.matches = {metric: _no_matches(len(keys(metric, settings)), count) for metric in _POOLED_SCORE}
         # (both, missed, spurious) by class: images where it is in both maps, the ground truth or the prediction only.
         self.presence = np.zeros((3, count), np.int64)
-        # Images in which a class is too thin for an F1 tolerance.
-        self.too_thin = np.zeros((len(settings.tolerance), count), np.int64)
+        tolerances = len(settings.tolerance)
+        self.objects = ObjectCounts(
+            *(np.zeros(shape, np.int64) for shape in [(count,)] * 2 + [(tolerances, count)] * 2)
+        )
+        # Of how the pairs were prepared, see `PairSigns`.
+        self.joint: Counter[tuple[int, int]] = Counter()
+        self.grain = np.zeros((2, 2), np.int64)
+        self.oriented = np.zeros((2, len(ORIENTATIONS)), np.int64)
+        # Pixels outside each image's most frequent class: all, agreeing, and in the class where their label mostly is.
+        self.objects_met = np.zeros(3, np.int64)
+        # Images in which an F1 tolerance is more than 1 pixel.
+        self.wide = np.zeros(tolerances, np.int64)
         # path -> class -> mean over the images; only classes that occur.
         self.means: dict[Path, dict[int, ExactMean]] = {path: defaultdict(ExactMean) for path in mean_paths(settings)}
         self.invalid_pixels: Counter[int] = Counter()
@@ -62,8 +77,14 @@ class Totals:
             if matches is not None:
                 _add(self.matches[metric][:4], matches[:4], classes)
         self.presence[:, classes] += presence_of(scores)
-        if scores.too_thin is not None:
-            self.too_thin[:, classes] += scores.too_thin
+        if scores.objects is not None:
+            _add(self.objects, scores.objects, classes)
+            self.wide += [tolerance_radius(tolerance, *scores.shape) >= 2 for tolerance in self.settings.tolerance]
+        if scores.signs is not None:
+            self._count_joint(scores.signs.joint)
+            self.grain += scores.signs.grain
+            self.oriented += scores.signs.oriented
+            self.objects_met += _objects_met(scores)
         self.invalid_pixels.update(scores.invalid_labels)
         self.invalid_images.update(scores.invalid_labels.keys())
 
@@ -77,6 +98,7 @@ class Totals:
         for path, means in other.means.items():
             for k, mean in means.items():
                 self.means[path][k].merge(mean)
+        self._count_joint(other.joint)
         self.invalid_pixels.update(other.invalid_pixels)
         self.invalid_images.update(other.invalid_images)
 
@@ -87,26 +109,38 @@ class Totals:
         for matches in self.matches.values():
             yield from matches[:4]
         yield self.presence
-        yield self.too_thin
+        yield from self.objects
+        yield self.grain
+        yield self.oriented
+        yield self.objects_met
+        yield self.wide
+
+    def _count_joint(self, joint: Joint) -> None:
+        # So many labels are no classes; what there is by then tells.
+        if len(self.joint) < _MOST_PAIRS:
+            self.joint.update(joint)
 
     def to_arrays(self) -> tuple[IntArray, IntArray]:
         """All of it as whole numbers for a library that adds and gathers arrays.
 
-        Returns: counts (N,), which add up, N given by the settings and the number of classes; invalid labels, their
-            pixels and images (n, 3), which may be put behind each other.
+        Returns: counts (N,), which add up, N given by the settings and the number of classes; rows (n, 3) that may be
+            put behind each other: ground-truth label, predicted label and pixels, or for an invalid label two marks in
+            front of it: its pixels, its images.
         """
         means = [self.means[path].get(k, ExactMean()) for path in self.means for k in range(self.count)]
-        invalid = [(label, pixels, self.invalid_images[label]) for label, pixels in self.invalid_pixels.items()]
+        rows = [(*labels, pixels) for labels, pixels in self.joint.items()]
+        for mark, counter in ((_PIXELS, self.invalid_pixels), (_IMAGES, self.invalid_images)):
+            rows += [(mark, label, count) for label, count in counter.items()]
         counts = [
             np.array([self.images, self.scored, self.void_pixels]),
             *(array.ravel() for array in self._arrays()),
             np.array([mean.count for mean in means], np.int64),
             *(limbs(mean.units) for mean in means),
         ]
-        return np.concatenate(counts), np.array(invalid, np.int64).reshape(-1, 3)
+        return np.concatenate(counts), np.array(rows, np.int64).reshape(-1, 3)
 
     @classmethod
-    def from_arrays(cls, settings: BoundarySettings, count: int, counts: IntArray, invalid: IntArray) -> "Totals":
+    def from_arrays(cls, settings: BoundarySettings, count: int, counts: IntArray, rows: IntArray) -> "Totals":
         """The way back from `to_arrays`, or from several of them added up and put behind each other."""
         total = cls(settings, count)
         total.images, total.scored, total.void_pixels = counts[:3].tolist()
@@ -120,9 +154,13 @@ class Totals:
         for i, (path, k) in enumerate((path, k) for path in total.means for k in range(count)):
             if numbers[i]:
                 total.means[path][k] = ExactMean(of_limbs(units[i]), numbers[i])
-        for label, pixels, images in invalid.tolist():
-            total.invalid_pixels[label] += pixels
-            total.invalid_images[label] += images
+        for gt, pred, number in rows.tolist():
+            if gt == _PIXELS:
+                total.invalid_pixels[pred] += number
+            elif gt == _IMAGES:
+                total.invalid_images[pred] += number
+            else:
+                total._count_joint({(gt, pred): number})
         return total
 
     def by_class(self) -> ClassValues:
@@ -175,6 +213,21 @@ def presence_of(scores: PairScores) -> IntArray:
     """Whether a class is in both maps, missed, spurious, (3, K)."""
     in_gt, in_pred = scores.confusion.gt > 0, scores.confusion.pred > 0
     return np.stack((in_gt & in_pred, in_gt & ~in_pred, in_pred & ~in_gt)).astype(np.int64)
+
+
+def _objects_met(scores: PairScores) -> tuple[int, int, int]:
+    """What `Totals.objects_met` adds up."""
+    gt = scores.confusion.gt
+    if scores.signs is None or not gt.any():
+        return 0, 0, 0
+    common = int(scores.classes[np.argmax(gt)])
+    best: dict[int, int] = {}
+    classes = set(scores.classes.tolist())  # and not the ignored label
+    for (true, pred), pixels in scores.signs.joint.items():
+        if true != common and true in classes:
+            best[pred] = max(best.get(pred, 0), pixels)
+    agreeing = int(scores.confusion.agreeing.sum() - scores.confusion.agreeing[np.argmax(gt)])
+    return int(gt.sum() - gt.max()), agreeing, sum(best.values())
 
 
 def _no_pixels(*shape: int) -> Confusion:

@@ -27,7 +27,7 @@ SHORT_NAMES = {metric: short for metric, (_, short) in _NAMES.items()}
 def definitions(settings: Mapping[str, Any]) -> dict[str, str]:
     """What each metric asked for means under the settings of a summary, in a few words."""
     height, width = settings["spacing"]
-    unit = "px" if height == width == 1 else f"pixels of {height:g} x {width:g}"
+    unit = "px" if height == width == 1 else f"units of spacing {height:g} x {width:g}"
     border = f"{settings['connectivity']}-neighbour border"
     pooled = ", pooled counts" if settings["aggregate"] == "pooled" else ""
     band = "class changes" if settings["trimap_seed"] == "class" else "ignored areas"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convneur.errors import InputError
+from convneur.errors import ConfigError, InputError
+from convneur.schema import SchemaError, typed
 from convneur.study.runs import StudyRun, run_groups
 from convneur.study.twins import read_twins
 from convneur.training import RunPlan, StepTime, TrainingData, read_config
@@ -34,6 +35,14 @@ class StudyPlan:
     split: str | None
     step_times: Mapping[str, StepTime]
 
+    def __post_init__(self) -> None:
+        if not self.twins or not self.seeds:
+            raise ConfigError("seeds" if self.twins else "twins", "needs one at least")
+        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ConfigError("seeds", "needs numbers from 0, each once")
+        if self.folds is not None and self.folds < 2:
+            raise ConfigError("folds", "must be at least 2", value=self.folds)
+
     @property
     def groups(self) -> list[list[StudyRun]]:
         """The runs, see `run_groups`."""
@@ -54,27 +63,13 @@ class StudyPlan:
         """What the study in a folder was begun with. Raises: InputError: no study, or a damaged config."""
         kept = read_config(folder, _SCHEMA, _FIRST, kind="study")
         try:
-            if kept["schema"] == _FIRST:
-                run = RunPlan.from_dict(kept)
-                asked = {option.lstrip("-"): value for option, value in kept["asked"].items()}
-                return cls(
-                    run=run,
-                    twins=read_twins(kept["twins"], run.config),
-                    seeds=tuple(kept["seeds"]),
-                    folds=asked["folds"],
-                    split=asked["split"],
-                    step_times={name: StepTime(*each) for name, each in kept["paces"].items()},
-                )
-            return cls(
-                run=RunPlan.from_dict(kept["run"]),
-                twins={name: ConvNeurConfig.from_dict(each) for name, each in kept["twins"].items()},
-                seeds=tuple(kept["seeds"]),
-                folds=kept["folds"],
-                split=kept["split"],
-                step_times={name: StepTime(**each) for name, each in kept["step_times"].items()},
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(folder, f"its config.json is damaged ({error}); begin again with `force`") from None
+            if kept.pop("schema") == _FIRST:
+                kept = _up_to_date(kept)
+            elif isinstance(kept.get("run"), dict):
+                kept["run"] = RunPlan.up_to_date(kept["run"])
+            return typed(kept, cls)
+        except SchemaError as error:
+            raise InputError(folder / "config.json", f"is damaged ({error}); begin again with `force`") from None
 
     def to_dict(self) -> dict[str, Any]:
         """What config.json holds."""
@@ -87,3 +82,38 @@ class StudyPlan:
             "split": self.split,
             "step_times": {name: dataclasses.asdict(each) for name, each in self.step_times.items()},
         }
+
+
+def _up_to_date(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What version 0.1.0 kept, with the keys of today. Raises: SchemaError: where it is damaged."""
+    run = typed(RunPlan.up_to_date(kept), RunPlan)
+    asked = {option.lstrip("-"): value for option, value in kept["asked"].items()}
+    first = typed({**kept, "asked": asked}, _First, strict=False)
+    try:
+        twins = read_twins(first.twins, run.config)
+    except ConfigError as error:
+        raise SchemaError("twins", str(error)) from None
+    return {
+        "run": RunPlan.up_to_date(run.to_dict()),
+        "twins": {name: config.to_dict() for name, config in twins.items()},
+        "seeds": first.seeds,
+        "folds": first.asked.folds,
+        "split": first.asked.split,
+        "step_times": {name: {"step": step, "image": image} for name, (step, image) in first.paces.items()},
+    }
+
+
+@dataclass(frozen=True)
+class _FirstAsked:
+    folds: int | None
+    split: str | None
+
+
+@dataclass(frozen=True)
+class _First:
+    """What version 0.1.0 kept of a study beside the run."""
+
+    asked: _FirstAsked
+    twins: tuple[str, ...]
+    seeds: tuple[int, ...]
+    paces: Mapping[str, tuple[float, float]]

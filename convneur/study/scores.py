@@ -1,6 +1,5 @@
 """What the runs of a study are tested on, and how: labelled as predict does, scored as eval-boundary does."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ import torch
 
 from convneur.data.examples import Example, Task, find_split, has_split, survey
 from convneur.data.pairs import Pair
-from convneur.errors import ConfigError
+from convneur.errors import ConfigError, InputError
 from convneur.evaluation import score_pairs
-from convneur.files import new_folder, new_text, output_path
+from convneur.files import new_file, new_folder, output_path
 from convneur.inference import load
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
 from convneur.progress import Progress, silent
+from convneur.schema import SchemaError, parsed, read_bytes, sealed, typed, unsealed
 from convneur.study.runs import folds_of
 from convneur.training import TrainingData
 
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _LABELS, _SCORES, _CLASSES = "labels", "scores.jsonl", "predictions.json"
+_SCHEMA = "convneur.predictions/2"
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ def label_images(
         new_folder(path.parent)
         prediction.save(path, force=True)
     if task == "classification":
-        new_text(folder / _CLASSES, json.dumps(classes, indent=1) + "\n", force=True)
+        with new_file(folder / _CLASSES, force=True) as temporary:
+            temporary.write_bytes(sealed({"schema": _SCHEMA, "classes": classes}) + b"\n")
 
 
 def score_run(folder: Path, examples: Sequence[Example], data: TrainingData, task: Task, workers: int) -> RunScores:
@@ -181,10 +183,35 @@ def _scored_classes(
     folder: Path, examples: Sequence[Example], settings: BoundarySettings
 ) -> Iterator[tuple[str, PairScores]]:
     """An image's class is a label map of one pixel, so that top-1 is the pixel accuracy of those."""
-    said = json.loads((folder / _CLASSES).read_text(encoding="utf-8"))
+    said = _read_classes(folder / _CLASSES, examples, settings.num_classes or 0)
     for example in examples:
         pred, gt = np.full((1, 1), said[example.name]), np.full((1, 1), example.target)
         yield example.name, score_pair(pred, gt, settings)
+
+
+def _read_classes(path: Path, examples: Sequence[Example], count: int) -> dict[str, int]:
+    """The class that was predicted for each image, of so many. Raises: InputError: the file is damaged."""
+    mend = "remove it; `resume` labels the images again"
+    text = read_bytes(path, mend=mend)
+    try:
+        if _SCHEMA.encode() in text:
+            said = typed(unsealed(text), _Classes).classes
+        else:  # of version 0.1.0: the classes alone
+            said = typed(parsed(text), dict[str, int])
+        for example in examples:
+            if not 0 <= said.get(example.name, -1) < count:
+                raise SchemaError(example.name, f"needs a class from 0 to {count - 1}")
+    except SchemaError as error:
+        raise InputError(path, f"{error}; {mend}") from None
+    return said
+
+
+@dataclass(frozen=True)
+class _Classes:
+    """schema: see `_SCHEMA`; classes: by image."""
+
+    schema: str
+    classes: dict[str, int]
 
 
 def _scored_maps(

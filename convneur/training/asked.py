@@ -10,7 +10,7 @@ from typing import Any, get_args
 from convneur.data.examples import Task
 from convneur.errors import ConfigError
 from convneur.packaged import packaged_weights, weights_path
-from convneur.training.data import IgnoreIndex, reading_of
+from convneur.training.data import IgnoreIndex
 from convneur.training.plan import RunPlan, RunRequest, refuse_changes
 from convneur.training.settings import TrainSettings, recipe_settings, task_config
 from convneur.variants import ConvNeurConfig, find_config
@@ -85,7 +85,6 @@ class Asked:
     def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:
         """What a run is begun with. Args: defaults: of fields of `RunRequest`, where they are not its own."""
         request = RunRequest(**_real({**defaults, **self.given}))
-        reading_of(request.task, request.preset, request.ignore_index)  # refused before anything is written
         of_recipe = _real({name: value for name, value in self.values.items() if name in _OF_RECIPES})
         if request.epochs is not None:
             of_recipe["epochs"] = request.epochs

@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder, new_text, remove_leftovers
 from convneur.formats import to_json
+from convneur.schema import SchemaError, parsed, read_json, read_lines, typed
 
 __all__ = [
     "CONFIG",
@@ -29,6 +30,7 @@ __all__ = [
     "clear_run",
     "holds_run",
     "read_config",
+    "read_losses",
     "run_folder",
 ]
 
@@ -148,27 +150,24 @@ def read_config(folder: Path, *schemas: str, kind: str = "run") -> dict[str, Any
     convneur.errors.InputError: runs/none: holds no run to go on with; leave out `resume`
     """
     path = folder / (PENDING if (folder / PENDING).exists() else CONFIG)
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`") from None
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error}); begin again with `force`") from None
-    if not isinstance(config, dict) or config.get("schema") not in schemas:
+    if not path.exists():
+        raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
+    config = read_json(path, dict[str, Any], mend="begin again with `force`")
+    if config.get("schema") not in schemas:
         raise InputError(path, f"does not describe a {kind}; begin again with `force`")
     return config
 
 
 class RecordLog:
-    """metrics.jsonl: a record per line; those after the state that a run goes on from are dropped."""
+    """metrics.jsonl: a record per line; those after the state that a run goes on from are dropped, and damaged ones."""
 
     def __init__(self, path: Path, step: int, *, main: bool) -> None:
         self._path = path if main else None
         if not main:
             return
-        lines = path.read_text(encoding="utf-8").splitlines() if step and path.exists() else []
+        kept = [text for text, record in _records(path) if record["step"] <= step] if step else []
         with new_file(path, force=True) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in lines if _before(line, step)), encoding="utf-8")
+            temporary.write_bytes(b"".join(kept))
 
     def add(self, record: Mapping[str, Any]) -> None:
         if self._path is not None:
@@ -179,8 +178,29 @@ class RecordLog:
                 raise InputError(self._path, f"could not be written ({error.strerror})") from None
 
 
-def _before(line: str, step: int) -> bool:
+class _Record(TypedDict, total=False):
+    """What is read of a line of metrics.jsonl: a validation's has no loss."""
+
+    step: Required[int]
+    loss: float
+
+
+def read_losses(folder: Path) -> list[tuple[int, float]]:
+    """(step, mean loss of the ten steps up to it) of a run's records; a damaged line is left out."""
+    return [(record["step"], record["loss"]) for _, record in _records(folder / METRICS) if "loss" in record]
+
+
+def _records(path: Path) -> Iterator[tuple[bytes, _Record]]:
+    """Each whole line with what is read of it: one that was cut off when the run was killed is none."""
+    if not path.exists():
+        return
     try:
-        return json.loads(line)["step"] <= step
-    except (ValueError, KeyError, TypeError):
-        return False  # cut off when the run was killed
+        with path.open("rb") as file:
+            for text in read_lines(file):
+                try:
+                    if text.endswith(b"\n"):
+                        yield text, typed(parsed(text), _Record, strict=False)
+                except SchemaError:
+                    continue
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from None

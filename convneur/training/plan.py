@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,8 +12,9 @@ from typing import Any, Literal
 
 from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
-from convneur.training.data import IgnoreIndex, TrainingData
-from convneur.training.folder import holds_run, read_config
+from convneur.schema import SchemaError, typed
+from convneur.training.data import IgnoreIndex, TrainingData, reading_of
+from convneur.training.folder import CONFIG, holds_run, read_config
 from convneur.training.settings import TrainSettings
 from convneur.variants import ConvNeurConfig
 
@@ -22,6 +24,7 @@ VALIDATIONS = 20  # in a run
 
 _SCHEMA = "convneur.run/2"
 _FIRST = "convneur.run/1"  # of version 0.1.0, whose `asked` was keyed by options
+_SINCE = {"net": "config", "photos": "images"}  # keys of version 0.1.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class RunRequest:
         ignore_index: the label that does not count, "none", or None for the preset's, or 255.
         follow_links: see `prepare_data`.
         epochs: None where minutes say how long the run is; precision, validate_every: before they were decided.
+    Raises: ConfigError: a preset or an ignored label that cannot be.
 
     >>> RunRequest(data="/images", preset="camvid").model
     'm1'
@@ -53,6 +57,9 @@ class RunRequest:
     validate_every: int | None = None
     follow_links: bool = False
 
+    def __post_init__(self) -> None:
+        reading_of(self.task, self.preset, self.ignore_index)
+
     def about(self) -> dict[str, Any]:
         """What the weights say of where they come from."""
         init = self.init and Path(self.init).name
@@ -61,20 +68,6 @@ class RunRequest:
     def steps_between_validations(self, steps: int) -> int:
         """In a run of so many steps. Choice: a twentieth of them, where it was not asked for."""
         return self.validate_every or math.ceil(steps / VALIDATIONS)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "RunRequest":
-        """What `dataclasses.asdict` gave, after JSON."""
-        classes = values["classes"]
-        return cls(**{**values, "classes": tuple(classes) if isinstance(classes, list) else classes})
-
-    @classmethod
-    def from_options(cls, asked: Mapping[str, Any]) -> "RunRequest":
-        """What version 0.1.0 kept: by option, all of it as typed; options of a study are left aside."""
-        by_name = {option.removeprefix("--").replace("-", "_").lower(): value for option, value in asked.items()}
-        values = {field.name: by_name[field.name] for field in dataclasses.fields(cls) if field.name in by_name}
-        ignored = values.get("ignore_index")
-        return cls(**{**values, "ignore_index": ignored if ignored in (None, "none") else int(ignored)})
 
 
 @dataclass(frozen=True)
@@ -86,13 +79,14 @@ class RunPlan:
         classes, counts, left_out, binary: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
         version: of the package that began the run.
+    Raises: ConfigError: numbers that are of no run.
 
     >>> RunPlan.read("runs/none")
     Traceback (most recent call last):
     convneur.errors.InputError: runs/none: holds no run to go on with; leave out `resume`
     """
 
-    request: RunRequest
+    request: RunRequest = dataclasses.field(metadata={"key": "asked"})
     config: ConvNeurConfig
     settings: TrainSettings
     classes: tuple[str, ...]
@@ -103,7 +97,18 @@ class RunPlan:
     precision: Literal["fp32", "bf16"]
     images: str
     binary: bool = False
-    version: str = dataclasses.field(default_factory=lambda: version("convneur"), compare=False)
+    version: str = dataclasses.field(
+        default_factory=lambda: version("convneur"), compare=False, metadata={"key": "convneur"}
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(name, "must be at least 1", value=getattr(self, name))
+        if len(self.counts) != len(self.classes) or min(self.counts, default=0) < 0:
+            raise ConfigError("counts", f"needs one from 0 for each of {len(self.classes)} classes")
+        if self.settings.task != self.request.task:
+            raise ConfigError("settings", f"are of {self.settings.task}, what was asked for is {self.request.task}")
 
     @classmethod
     def of(
@@ -134,29 +139,34 @@ class RunPlan:
         folder = Path(folder)
         values = read_config(folder, _SCHEMA, _FIRST)
         try:
-            return cls.from_dict(values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(folder, f"its config.json is damaged ({error}); begin again with `force`") from None
+            return typed(cls.up_to_date(values), cls)
+        except SchemaError as error:
+            raise InputError(folder / CONFIG, f"is damaged ({error}); begin again with `force`") from None
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "RunPlan":
-        """What `to_dict` gave, or version 0.1.0 kept of a run or of a study's runs."""
-        first = "net" in values
-        asked = values["asked"]
-        return cls(
-            request=RunRequest.from_options(asked) if first else RunRequest.from_dict(asked),
-            config=ConvNeurConfig.from_dict(values["net" if first else "config"]),
-            settings=TrainSettings(**values["settings"]),
-            classes=tuple(values["classes"]),
-            counts=tuple(values["counts"]),
-            left_out=tuple(values["left_out"]),
-            steps=values["steps"],
-            validate_every=values["validate_every"],
-            precision=values["precision"],
-            images=values["photos" if first else "images"],
-            binary=values.get("binary", False),
-            version=values["convneur"],
-        )
+    @staticmethod
+    def up_to_date(values: Mapping[str, Any]) -> dict[str, Any]:
+        """What config.json holds of a run, or version 0.1.0 held of a run or a study, by the keys of today.
+
+        Raises: SchemaError: an option that cannot be read.
+
+        >>> RunPlan.up_to_date({"schema": "convneur.run/1", "asked": {"--model": "m1"}, "photos": "1f"})
+        {'asked': {'model': 'm1'}, 'images': '1f'}
+        """
+        made = {_SINCE.get(key, key): value for key, value in values.items() if key != "schema"}
+        asked = made.get("asked")
+        if values.get("schema") == _SCHEMA or not isinstance(asked, dict):
+            return made
+        # Options of a study are left aside.
+        options = {option.removeprefix("--").replace("-", "_").lower(): value for option, value in asked.items()}
+        request = {field.name: options[field.name] for field in dataclasses.fields(RunRequest) if field.name in options}
+        ignored = request.get("ignore_index")
+        if isinstance(ignored, str) and ignored != "none":  # it was kept as typed
+            if not re.fullmatch(r"\d{1,9}", ignored, re.ASCII):
+                raise SchemaError("asked.--ignore-index", "must be a whole number or none")
+            request["ignore_index"] = int(ignored)
+        made["asked"] = request
+        kept = {field.metadata.get("key", field.name) for field in dataclasses.fields(RunPlan)}
+        return {key: value for key, value in made.items() if key in kept}
 
     def to_dict(self) -> dict[str, Any]:
         """What config.json holds."""

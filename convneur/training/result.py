@@ -1,6 +1,5 @@
 """What a run came to, from its end or from its folder."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,11 @@ from convneur.data.examples import Task
 from convneur.errors import InputError
 from convneur.files import new_file
 from convneur.results import ReadOnly, Result, Table
-from convneur.training.folder import FIGURE, METRICS, STATE, WEIGHTS
+from convneur.training.folder import FIGURE, STATE, WEIGHTS, read_losses
 from convneur.training.plan import RunPlan
 from convneur.training.state import read_progress
 
-__all__ = ["TrainResult", "read_losses", "read_result", "score_words"]
+__all__ = ["TrainResult", "read_result", "score_words"]
 
 _METRICS: Mapping[Task, Mapping[str, str]] = {
     "segmentation": {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"},
@@ -142,16 +141,10 @@ def read_result(folder: str | Path) -> TrainResult:
     if not RunPlan.is_in(folder):
         raise InputError(folder, "holds no run")
     plan = RunPlan.read(folder)
-    progress = read_progress(folder / STATE)
+    progress = read_progress(folder / STATE, plan.steps, plan.settings.task)
     if progress["step"] < plan.steps:
         raise InputError(folder, f"its run is at step {progress['step']} of {plan.steps}; go on with `resume`")
     return TrainResult.of(folder, plan, progress["validations"], read_losses(folder))
-
-
-def read_losses(folder: Path) -> list[tuple[int, float]]:
-    """(step, mean loss of the ten steps up to it) of a run's records."""
-    records = map(json.loads, (folder / METRICS).read_text(encoding="utf-8").splitlines())
-    return [(record["step"], record["loss"]) for record in records if "loss" in record]
 
 
 def score_words(record: Mapping[str, Any]) -> str:

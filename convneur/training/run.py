@@ -14,7 +14,7 @@ from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 from convneur.training.asked import Asked, check_whole
 from convneur.training.data import TrainingData, prepare_data
-from convneur.training.folder import STATE, run_folder
+from convneur.training.folder import STATE, read_losses, run_folder
 from convneur.training.plan import RunPlan, RunRequest
 from convneur.training.stopping import asked_to_stop
 from convneur.variants import ConvNeurConfig
@@ -125,7 +125,7 @@ def train(
 
     from convneur.training.engine import shared, start_engine
     from convneur.training.report import RecordReport, announce
-    from convneur.training.result import TrainResult, read_losses
+    from convneur.training.result import TrainResult
     from convneur.training.scalars import scalar_writer
     from convneur.training.start import new_model
     from convneur.training.state import read_progress
@@ -166,7 +166,7 @@ def train(
         trainer.settings, trainer.precision = plan.settings, plan.precision
         trainer.steps, trainer.validate_every = plan.steps, plan.validate_every
         announce(trainer, request.model, progress)
-        first = read_progress(folder / STATE)["step"] if going_on else 0
+        first = read_progress(folder / STATE, plan.steps, plan.settings.task)["step"] if going_on else 0
         with (
             progress.steps("training", plan.steps) as advance,
             asked_to_stop(progress) as trainer.stop,

@@ -1,17 +1,16 @@
 """Every value of a training run as plain data, and the recipes that give them."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from convneur.data.augmentation import Augmentation
 from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
+from convneur.schema import SchemaError, read_json, typed
 from convneur.variants import DENSE_HEADS, ConvNeurConfig
 
 __all__ = ["RECIPES", "ClassWeights", "TrainSettings", "read_recipe", "recipe_settings", "task_config"]
@@ -19,6 +18,9 @@ __all__ = ["RECIPES", "ClassWeights", "TrainSettings", "read_recipe", "recipe_se
 ClassWeights = Literal["none", "sqrt", "inverse"]
 
 RECIPES = ("small", "imagenet")
+_PACKAGED = Path(__file__).parent / "recipes"
+# Choice: far above what anybody trains with; a slip must not fill the memory.
+_MOST = {"epochs": 1e6, "batch": 1 << 20, "accumulate": 1 << 20, "eval_scale": 16.0, "crop": 4096, "scale": 16.0}
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,14 @@ class TrainSettings:
             raise ConfigError(
                 "class_weights", f"choose {', '.join(get_args(ClassWeights))}", value=repr(self.class_weights)
             )
+        for name in ("crop", "seed"):
+            value = getattr(self, name)
+            if not all(isinstance(number, int) for number in (value if name == "crop" else (value,))):
+                raise ConfigError(name, "must be whole", value=value)
+        for name, bound in _MOST.items():
+            value = getattr(self, name)
+            if (max(value) if isinstance(value, tuple) else value) > bound:
+                raise ConfigError(name, f"must be at most {bound:g}", value=value)
         if min(self.crop) < 32:
             raise ConfigError("crop", "ConvNeur needs at least 32x32 pixels", value=f"{self.crop[0]}x{self.crop[1]}")
         highest = 1 if self.task == "classification" else math.inf
@@ -158,41 +168,51 @@ def read_recipe(name: str, task: Task) -> dict[str, Any]:
     Choice: a file maps a setting to its value, or to {"value": ..., "source": ...}.
     Raises: ConfigError: no such recipe, or not for this task. InputError: a file that is no recipe.
     """
+    path = Path(name)
     if name in RECIPES:
-        file = resources.files("convneur.training") / "recipes" / f"{name}-{task}.json"
-        if not file.is_file():
+        path = _PACKAGED / f"{name}-{task}.json"
+        if not path.is_file():
             raise ConfigError("recipe", f"is not for {task}; choose small, or a .json file", value=name)
-        text = file.read_text(encoding="utf-8")
-    elif name.endswith(".json"):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(name, f"cannot be read as text ({error})") from None
-    else:
+    elif not name.endswith(".json"):
         raise ConfigError("recipe", f"choose {', '.join(RECIPES)}, or a .json file", value=name)
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise InputError(name, f"is no JSON ({error})") from None
-    if not isinstance(content, Mapping):
-        raise InputError(name, "is no recipe; write a setting and its value each")
-    values = {key: value["value"] if isinstance(value, Mapping) else value for key, value in content.items()}
-    known = {field.name for field in dataclasses.fields(TrainSettings)} - {"task"}
-    unknown = values.keys() - known
+    content = read_json(path, dict[str, Any], mend="correct it")
+    known = get_type_hints(TrainSettings)
+    unknown = content.keys() - (known.keys() - {"task"})
     if unknown:
         raise InputError(name, f"{', '.join(sorted(unknown))}: no setting of a recipe")
+    values = {}
+    for key, given in content.items():
+        sourced = isinstance(given, Mapping)
+        try:
+            if sourced and "value" not in given:
+                raise SchemaError(f"{key}.value", "is missing")
+            values[key] = typed(given["value"] if sourced else given, known[key], f"{key}.value" if sourced else key)
+        except SchemaError as error:
+            raise InputError(name, f"{error}; correct it") from None
     return values
 
 
 def recipe_settings(recipe: str, task: Task, **values: Any) -> TrainSettings:
     """A recipe's settings, with values in place of some of them.
 
-    Raises: ConfigError: no such recipe, or a value that makes no sense; InputError: as `read_recipe`.
+    Raises: ConfigError: no such recipe, or a value that makes no sense; InputError: as `read_recipe`, a recipe that
+        leaves a setting out or has a value that makes no sense.
     """
+    own = read_recipe(recipe, task)
+    given = {"task": task, **own, **values}
+    missing = [
+        field.name
+        for field in dataclasses.fields(TrainSettings)
+        if field.default is dataclasses.MISSING and field.name not in given
+    ]
+    if missing:
+        raise InputError(recipe, f"leaves out {', '.join(missing)}; add them")
     try:
-        return TrainSettings(task=task, **{**read_recipe(recipe, task), **values})
-    except TypeError as error:  # a recipe of one's own that leaves a value out
-        raise ConfigError("recipe", str(error).partition("__() ")[2], value=recipe) from None
+        return TrainSettings(**given)
+    except ConfigError as error:
+        if error.setting in values or error.setting not in own:
+            raise
+        raise InputError(recipe, f"{error}; correct it") from None
 
 
 def task_config(config: ConvNeurConfig, settings: TrainSettings, *, head: str | None = None) -> ConvNeurConfig:

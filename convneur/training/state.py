@@ -5,21 +5,43 @@ data is the step. Engines' own checkpoints are not used: reading them unpickles.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
+from convneur.data.examples import Task
 from convneur.errors import InputError
-from convneur.files import new_file
+from convneur.schema import SchemaError, parsed, typed
+from convneur.tensor_files import TensorFile, open_tensors, write_tensors
 from convneur.training.folder import STATE
 
-__all__ = ["load_state", "read_progress", "save_state", "steps_done"]
+__all__ = ["RunProgress", "Validation", "load_state", "read_progress", "save_state", "steps_done"]
 
 _FORMAT = "convneur.training-state/1"
+_MEND = "begin again with `force`"
+_SCORES: Mapping[Task, tuple[str, ...]] = {"segmentation": ("miou", "pixel_accuracy"), "classification": ("top1",)}
+
+
+class Validation(TypedDict):
+    """A validation's record, see `validation_scores`: of classification top1, else the others."""
+
+    step: int
+    score: float
+    top1: NotRequired[float]
+    miou: NotRequired[float]
+    pixel_accuracy: NotRequired[float]
+    iou: NotRequired[dict[str, float | None]]
+
+
+class RunProgress(TypedDict):
+    """How far a run has come. losses: since the last record; validations: in order."""
+
+    step: int
+    losses: list[float]
+    validations: list[Validation]
 
 
 def save_state(
@@ -28,11 +50,9 @@ def save_state(
     model: nn.Module,
     average: nn.Module,
     optimizer: torch.optim.Optimizer | None,
-    progress: dict[str, Any],
+    progress: RunProgress,
 ) -> None:
     """Write weights, their moving average, the optimizer's moments (None: before the first step) and the progress.
-
-    Args:   progress: plain JSON data.
 
     Raises: InputError: the file cannot be written; the one before it is untouched.
     """
@@ -41,25 +61,15 @@ def save_state(
     for name, parameter in model.named_parameters():
         moments = {} if optimizer is None else optimizer.state.get(parameter, {})
         tensors |= {f"optimizer.{key}.{name}": tensor for key, tensor in moments.items()}
-    # Each tensor on its own: safetensors refuses views of shared storage.
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with new_file(path, force=True) as temporary:
-        try:
-            save_file(plain, temporary, metadata={"format": _FORMAT, "progress": json.dumps(progress)})
-        except SafetensorError as error:  # a full disk comes as one of these
-            raise InputError(path, f"could not be written ({error}); the state before it is kept") from None
+    write_tensors(path, tensors, {"format": _FORMAT, "progress": json.dumps(progress)}, force=True)
 
 
-def read_progress(path: Path) -> dict[str, Any]:
-    """The progress alone. Raises: InputError: no such file, or a damaged one."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(path, f"cannot be read ({error}); begin again with `force`") from None
-    if metadata.get("format") != _FORMAT:
-        raise InputError(path, "is no training state; begin again with `force`")
-    return json.loads(metadata["progress"])
+def read_progress(path: Path, steps: int | None = None, task: Task | None = None) -> RunProgress:
+    """The progress alone. Args: steps, task: of the run that it must be of.
+
+    Raises: InputError: no such file, a damaged one, or another run's.
+    """
+    return _progress(_opened(path), steps, task)
 
 
 def steps_done(folder: Path) -> int:
@@ -69,36 +79,78 @@ def steps_done(folder: Path) -> int:
     0
     """
     path = folder / STATE
-    return int(read_progress(path)["step"]) if path.exists() else 0
+    return read_progress(path)["step"] if path.exists() else 0
 
 
-def load_state(path: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def load_state(
+    path: Path,
+    *,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    steps: int | None = None,
+    task: Task | None = None,
+) -> RunProgress:
     """Put everything back where `save_state` took it, bit for bit and in the same memory layout; the progress.
 
-    Raises: InputError: no such file, a damaged one, or another model's.
+    Args:   steps, task: see `read_progress`.
+    Raises: InputError: no such file, a damaged one, or another model's or run's.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(path, f"cannot be read ({error}); begin again with `force`") from None
-    if metadata.get("format") != _FORMAT:
-        raise InputError(path, "is no training state; begin again with `force`")
+    file = _opened(path)
+    progress = _progress(file, steps, task)
+    modules = {"model": model, "average": average}
+    wanted = {
+        f"{place}.{name}": tuple(tensor.shape)
+        for place, module in modules.items()
+        for name, tensor in module.state_dict().items()
+    }
+    for name, parameter in model.named_parameters():  # those that had no gradient have no moments
+        for key, shape in (("step", ()), ("exp_avg", parameter.shape), ("exp_avg_sq", parameter.shape)):
+            if f"optimizer.step.{name}" in file.shapes:
+                wanted[f"optimizer.{key}.{name}"] = tuple(shape)
+    misfit = file.misfit(wanted)
+    if misfit is not None:
+        raise InputError(path, f"is of another model ({misfit}); {_MEND}")
+    tensors = file.read(wanted)
     with torch.no_grad():
-        for place, module in (("model", model), ("average", average)):
+        for place, module in modules.items():
             for name, tensor in module.state_dict().items():
-                saved = tensors.get(f"{place}.{name}")
-                if saved is None or saved.shape != tensor.shape:
-                    raise InputError(path, f"is of another model ({name} differs); begin again with `force`")
-                tensor.copy_(saved)
+                tensor.copy_(tensors[f"{place}.{name}"])
         for name, parameter in model.named_parameters():
-            moments = {}
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                saved = tensors.get(f"optimizer.{key}.{name}")
-                if saved is not None:
-                    # As AdamW made it: the layout decides the order of rounding.
-                    moments[key] = saved if saved.ndim == 0 else torch.empty_like(parameter).copy_(saved)
-            if moments:
-                optimizer.state[parameter] = moments
-    return json.loads(metadata["progress"])
+            if f"optimizer.step.{name}" in tensors:
+                # As AdamW made them: the layout decides the order of rounding.
+                moments = {key: tensors[f"optimizer.{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
+                optimizer.state[parameter] = {
+                    "step": tensors[f"optimizer.step.{name}"],
+                    **{key: torch.empty_like(parameter).copy_(saved) for key, saved in moments.items()},
+                }
+    return progress
+
+
+def _opened(path: Path) -> TensorFile:
+    try:
+        file = open_tensors(path)
+    except InputError as error:
+        raise InputError(path, f"cannot be read ({error.problem}); {_MEND}") from None
+    if file.metadata.get("format") != _FORMAT:
+        raise InputError(path, f"is no training state; {_MEND}")
+    return file
+
+
+def _progress(file: TensorFile, steps: int | None, task: Task | None) -> RunProgress:
+    try:
+        if "progress" not in file.metadata:
+            raise SchemaError("progress", "is missing")
+        progress = typed(parsed(file.metadata["progress"]), RunProgress, "progress")
+        validated = [record["step"] for record in progress["validations"]]
+        if validated != sorted(set(validated)) or not 0 <= max(validated, default=0) <= progress["step"]:
+            raise SchemaError("progress.validations", "are not in the order of their steps")
+        for at, record in enumerate(progress["validations"]):
+            for key in _SCORES[task] if task else ():
+                if key not in record:
+                    raise SchemaError(f"progress.validations[{at}].{key}", "is missing")
+        if steps is not None and (progress["step"] > steps or (progress["step"] == steps and steps not in validated)):
+            raise SchemaError("progress.step", f"{progress['step']} is not of a run of {steps} steps")
+        return progress
+    except SchemaError as error:
+        raise InputError(file.path, f"is damaged ({error}); {_MEND}") from None

@@ -27,7 +27,7 @@ from convneur.training.engine import anyone
 from convneur.training.folder import METRICS, STATE, WEIGHTS, RecordLog
 from convneur.training.profile import TIMED, StepTime, profile_steps
 from convneur.training.settings import TrainSettings
-from convneur.training.state import load_state, save_state, steps_done
+from convneur.training.state import RunProgress, Validation, load_state, save_state, steps_done
 from convneur.training.step import Learner, Precision, autocast, enough_memory
 from convneur.training.validation import confusion_matrix, validation_scores
 
@@ -95,16 +95,21 @@ class Trainer:
         """The same up to a step, whose state is saved: going on from there is what `run` does with `resume`."""
         self._run_to(min(step, self.steps), resume)
 
-    def _run_to(self, last: int, resume: bool) -> dict[str, Any]:
+    def _run_to(self, last: int, resume: bool) -> RunProgress:
         with enough_memory(self.settings):
             return self._trained(last, resume)
 
-    def _trained(self, last: int, resume: bool) -> dict[str, Any]:
+    def _trained(self, last: int, resume: bool) -> RunProgress:
         learner = Learner(self.model, self.settings, self.data, self.accelerator, self.precision)
-        progress: dict[str, Any] = {"step": 0, "losses": [], "validations": []}
+        progress: RunProgress = {"step": 0, "losses": [], "validations": []}
         if resume:
             progress = load_state(
-                self.folder / STATE, model=learner.model, average=learner.averaged, optimizer=learner.optimizer
+                self.folder / STATE,
+                model=learner.model,
+                average=learner.averaged,
+                optimizer=learner.optimizer,
+                steps=self.steps,
+                task=self.settings.task,
             )
         metrics = RecordLog(self.folder / METRICS, progress["step"], main=self.accelerator.is_main_process)
         self._warned = False
@@ -124,12 +129,12 @@ class Trainer:
                 self._tell(record)
             validated = done % self.validate_every == 0 or done == self.steps
             if validated:
-                record = {"step": done, **self._validate(learner.averaged)}
-                progress["validations"].append(record)
-                metrics.add(record)
-                self._tell(record)
-                if record["score"] >= max(each["score"] for each in progress["validations"]):
-                    self._keep(learner.averaged, record)
+                validation: Validation = {"step": done, **self._validate(learner.averaged)}  # type: ignore[typeddict-item]
+                progress["validations"].append(validation)
+                metrics.add(validation)
+                self._tell(validation)
+                if validation["score"] >= max(each["score"] for each in progress["validations"]):
+                    self._keep(learner.averaged, validation)
                 begun = time.perf_counter()
             stopping = anyone(self.accelerator, self.stop())
             if validated or stopping or done % self.save_every == 0 or done == last:
@@ -156,7 +161,7 @@ class Trainer:
 
     def save_start(self, path: Path) -> None:
         """Write the state before the first step, from which a run goes on too."""
-        progress = {"step": 0, "losses": [], "validations": []}
+        progress: RunProgress = {"step": 0, "losses": [], "validations": []}
         save_state(path, model=self.model, average=self.model, optimizer=None, progress=progress)
 
     def _tell(self, record: Mapping[str, Any]) -> None:
@@ -164,7 +169,7 @@ class Trainer:
             listener(record)
 
     def _record(
-        self, learner: "Learner", progress: dict[str, Any], norm: float, x: Tensor, seconds: float
+        self, learner: "Learner", progress: RunProgress, norm: float, x: Tensor, seconds: float
     ) -> dict[str, Any]:
         losses, done = progress["losses"], progress["step"]
         learner.model.eval()
@@ -222,7 +227,7 @@ class Trainer:
         }
         save_checkpoint(model, self.folder / WEIGHTS, provenance=provenance, force=True)
 
-    def _save(self, learner: "Learner", progress: dict[str, Any]) -> None:
+    def _save(self, learner: "Learner", progress: RunProgress) -> None:
         if self.accelerator.is_main_process:
             save_state(
                 self.folder / STATE,

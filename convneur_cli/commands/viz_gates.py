@@ -9,8 +9,8 @@ import typer
 
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
-from convneur.files import new_file, new_folder, output_path, refuse_existing
-from convneur.formats import as_text, plural
+from convneur.files import new_file, new_folder, new_text, output_path, refuse_existing
+from convneur.formats import as_text, plural, to_json
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.options.common import CommonOptions, MaxPixels
 from convneur_cli.options.data import FollowLinks
@@ -57,9 +57,14 @@ def viz_gates(
         int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of an untrained model.", show_default="0")
     ] = None,
     size: Annotated[
-        str,
-        typer.Option(help="Long side in pixels that images are scaled to, or native.", metavar="PIXELS|native"),
-    ] = "512",
+        str | None,
+        typer.Option(
+            help="Long side in pixels that images are scaled to, native, or validation: as large as the weights saw "
+            "images when they were validated.",
+            metavar="PIXELS|native|validation",
+            show_default="validation where the weights' file says it, else 512",
+        ),
+    ] = None,
     reduce: Annotated[
         Literal["rms", "mean", "absmean", "max", "pca"],
         typer.Option(help="How the channels of a feature become one map, on every row."),
@@ -68,10 +73,18 @@ def viz_gates(
         str,
         typer.Option(
             help="Colour limits. paired: the rows before and after the gate share theirs in each stage. column: all "
-            "feature rows of a stage share theirs. map: each map has its own. LO:HI: these limits.",
+            "feature rows of a stage share theirs. map: each map has its own. LO:HI: these limits, for the gate too.",
             metavar="paired|column|map|LO:HI",
         ),
     ] = "paired",
+    gate_scale: Annotated[
+        str | None,
+        typer.Option(
+            help="Colour limits of the gate: own in each stage, shared by the stages of an image, or LO:HI for all.",
+            metavar="own|shared|LO:HI",
+            show_default="own, or the limits of --scale",
+        ),
+    ] = None,
     row3: Annotated[
         Literal["output", "gated"],
         typer.Option(
@@ -82,11 +95,14 @@ def viz_gates(
     surprise: Annotated[bool, typer.Option("--surprise", help="Draw the memory's surprise at each position.")] = False,
     block: Annotated[int, typer.Option(help="Block of each stage to look at, from 1.")] = 1,
     overlay: Annotated[bool, typer.Option("--overlay", help="Lay the maps over the image in grey.")] = False,
+    chunk_borders: Annotated[
+        bool, typer.Option("--chunk-borders", help="Outline the memory's chunks on the maps.")
+    ] = False,
     mask: Annotated[
         Path | None,
         typer.Option(
-            help="Object mask that gates are measured against: a label map or binary mask, 0 the background; with "
-            "several images a folder of masks with the images' names.",
+            help="Object mask that gates are measured against: a label map, a binary or a grey mask, 0 the background; "
+            "with several images a folder of masks with the images' names.",
             metavar="FILE|DIR",
             readable=False,
             show_default="image gradients",
@@ -122,7 +138,7 @@ def viz_gates(
     block's output. Beside the figure lies its record, a .json file with colour limits, weights (SHA-256) and versions.
 
     Under the maps: the shares of gate values below .25 and above .75, and by how much the gate suppresses the
-    background and sharpens edges.
+    background and sharpens edges, by its channels and by place.
 
     Example: `convneur viz-gates photo.jpg --row3 gated -o photo-gates.png`
 
@@ -135,10 +151,11 @@ def viz_gates(
     printer, force = common.printer(), common.force
     model.single()  # refuses several models, and those of others
     look: dict[str, Any] = {"weights": weights, "model": model.model, "seed": seed, "block": block, "mask": mask}
-    look |= {"stage": _stages(stage), "size": int(size) if size.isdecimal() else size, "max_pixels": max_pixels}
-    look |= {"follow_links": follow_links, **model.settings()}
-    drawn: dict[str, Any] = {"reduce": reduce, "scale": _scale(scale), "row3": row3, "gate": gate}
-    drawn |= {"surprise": surprise, "overlay": overlay, "local_weights": local_weights}
+    look |= {"stage": _stages(stage), "size": int(size) if size and size.isdecimal() else size}
+    look |= {"max_pixels": max_pixels, "follow_links": follow_links, **model.settings()}
+    limits = _limits("--scale", scale, "paired", "column", "map"), _limits("--gate-scale", gate_scale, "own", "shared")
+    drawn: dict[str, Any] = {"reduce": reduce, "scale": limits[0], "gate_scale": limits[1], "row3": row3, "gate": gate}
+    drawn |= {"surprise": surprise, "overlay": overlay, "chunk_borders": chunk_borders, "local_weights": local_weights}
     _check_images(images, mask, batch=batch)
     if batch:
         _refuse_drawing({**drawn, "format": image_format, "save_arrays": save_arrays})
@@ -148,10 +165,7 @@ def viz_gates(
             found.save(output, force=force)
             printer.note(f"written: {output}")
         _sum_up(printer, found.weights.stamp, [each.name for each in found.failed], done=len(found.names))
-        if found.names:
-            printer.show(found)
-        else:
-            printer.json(found.to_dict())
+        printer.show(found) if found.names else printer.json(found.to_dict())
         return FAILED if found.failed else None
 
     figures = _figures(images, output, image_format)
@@ -187,8 +201,12 @@ def _write(result: "GateResult", figure: Path, beside: Sequence[str], *, force: 
     """Write one image's files and give its record; nothing else of the image is kept."""
     from convneur.figures import gates_figure, gates_page, save_figure
 
+    record = result.record_beside(figure, arrays=".npz" in beside, force=force)
+    ours = {path for path in _written(figure, beside)[1:] if path.exists()}  # which this figure joins
     with ExitStack() as files:  # all of them or none: the record is of this figure
-        picture, *others = (files.enter_context(new_file(path, force=force)) for path in _written(figure, beside))
+        picture, *others = (
+            files.enter_context(new_file(path, force=force or path in ours)) for path in _written(figure, beside)
+        )
         if figure.suffix.lower() == ".html":
             picture.write_text(gates_page(result), encoding="utf-8", errors="backslashreplace")
         else:
@@ -196,8 +214,11 @@ def _write(result: "GateResult", figure: Path, beside: Sequence[str], *, force: 
             save_figure(drawn, picture)
             drawn.clear()  # its parts hold each other, and the maps, until a collection happens to come
         for path in others:
-            (result.save_arrays if path.suffix == ".npz" else result.save)(path, force=True)
-    return result.to_dict()
+            if path.suffix == ".npz":
+                result.save_arrays(path, force=True)
+            else:
+                new_text(path, to_json(record) + "\n", force=True)
+    return record
 
 
 def _sum_up(printer: Printer, stamp: str | None, failed: Sequence[str], *, done: int) -> None:
@@ -210,22 +231,21 @@ def _sum_up(printer: Printer, stamp: str | None, failed: Sequence[str], *, done:
 
 
 def _refuse_existing(figure: Path, beside: Sequence[str], *, force: bool) -> None:
-    record = figure.with_suffix(".json")
-    if record.exists() and not figure.exists() and not force:  # one.svg before, one.pdf now
-        raise InputError(
-            record,
-            f"exists already, the record of another figure; choose another stem than {figure.stem}, or add --force",
-        )
-    refuse_existing(*_written(figure, beside), force=force)
+    if figure.with_suffix(".json").exists() and not figure.exists():  # one.svg before, one.pdf now: known when drawn
+        refuse_existing(figure, force=force)
+    else:
+        refuse_existing(*_written(figure, beside), force=force)
 
 
 _LEFT_OUT = {
     "reduce": "rms",
     "scale": "paired",
+    "gate_scale": None,
     "row3": "output",
     "gate": True,
     "surprise": False,
     "overlay": False,
+    "chunk_borders": False,
     "local_weights": None,
     "format": None,
     "save_arrays": False,
@@ -248,13 +268,14 @@ def _check_images(images: Sequence[Path], mask: Path | None, *, batch: bool) -> 
         raise UsageError(f"--mask {mask}: is one file; with several images name a folder of masks")
 
 
-def _scale(typed: str) -> str | tuple[float, float]:
-    if typed in ("paired", "column", "map"):
+def _limits(option: str, typed: str | None, *words: str) -> str | tuple[float, float] | None:
+    """One of the words as it is, LOW:HIGH as two numbers."""
+    if typed is None or typed in words:
         return typed
     try:
         low, high = map(float, typed.split(":"))
     except ValueError:
-        raise UsageError(f"--scale {typed}: choose paired, column, map, or LOW:HIGH such as 0:0.05") from None
+        raise UsageError(f"{option} {typed}: choose {', '.join(words)}, or LOW:HIGH such as 0:0.05") from None
     return low, high
 
 

@@ -88,6 +88,23 @@ class InputOptions(PairOptions):
             rich_help_panel=_FILES,
         ),
     ] = None
+    pred_labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Read predicted labels as others: a shift such as -1, or FROM:TO pairs such as 255:1 or "
+            "0-127:0,128-255:1; TO may be ignore.",
+            metavar="SHIFT|PAIRS",
+            rich_help_panel=_FILES,
+        ),
+    ] = None
+    gt_labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Read ground-truth labels as others, in the same words; before a preset translates ids.",
+            metavar="SHIFT|PAIRS",
+            rich_help_panel=_FILES,
+        ),
+    ] = None
 
 
 @option_group
@@ -295,7 +312,12 @@ class WorkOptions:
     ] = False
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Stop at the first pair that cannot be scored.", rich_help_panel=_WORK),
+        typer.Option(
+            "--strict",
+            help="Stop at the first pair that cannot be scored; where label maps look wrongly prepared, exit 3 instead "
+            "of warning.",
+            rich_help_panel=_WORK,
+        ),
     ] = False
 
 

@@ -245,7 +245,67 @@ def test_zero_weights_draw_flat(viz: Any, place: Path) -> None:
     save_checkpoint(net, place / "net.safetensors")
     assert viz("cat.png", "--weights", "net.safetensors", "--surprise").code == 0
     maps = json.loads((place / "cat-gates.json").read_text())["stages"][0]["maps"]
-    assert maps["f_loc"] == {"min": 0.0, "max": 0.0, "limits": [0.0, 0.0]}
+    assert maps["f_loc"] == {"min": 0.0, "max": 0.0, "limits": [0.0, 0.0], "colour_scale": "linear"}
+
+
+def test_images_are_seen_as_large_as_they_were_validated(viz: Any, place: Path) -> None:
+    """A segmentation model sees the whole image by a factor, a classifier things as large as in its middle view."""
+    net = untrained(TINY.replace(head="light-fpn", num_classes=3), 0)
+    about = {"settings": {"crop": [64, 64], "eval_scale": 1.5}}
+    save_checkpoint(net, place / "dense.safetensors", provenance=about)
+    classifier = untrained(TINY.replace(head="classifier", num_classes=3), 0)
+    save_checkpoint(classifier, place / "classes.safetensors", provenance=about)
+    sizes = {"dense": {"height": 72, "width": 108}, "classes": {"height": 73, "width": 110}}
+    for name, drawn in sizes.items():
+        options = ("--weights", f"{name}.safetensors", "--stage", "1", "-o", f"{name}.png")
+        assert viz("cat.png", *options, model=None, quick=False).code == 0
+        record = json.loads((place / f"{name}.json").read_text())
+        assert (record["image"]["drawn"], record["recipe"]["size"]) == (drawn, "validation")
+    assert viz("cat.png", *options, "--size", "64", "--force", model=None, quick=False).code == 0
+    assert json.loads((place / "classes.json").read_text())["image"]["drawn"] == {"height": 43, "width": 64}
+    ran = viz("cat.png", "--batch", "--weights", "dense.safetensors", "--stage", "1", "--json", model=None, quick=False)
+    assert json.loads(ran.out)["size"] == "validation"
+
+
+def test_parts_that_training_did_not_reach_are_said(viz: Any, place: Path) -> None:
+    """At 64x64 the stages have 256, 64, 16 and 4 positions: in chunks of 40 the last two have one."""
+    net = untrained(TINY.replace(chunk_length=40, chunks=None, read="before"), 0)
+    save_checkpoint(net, place / "net.safetensors", provenance={"settings": {"crop": [64, 64], "eval_scale": 1}})
+    ran = viz("cat.png", "dog.jpg", "-o", "out", "--weights", "net.safetensors", "-q", model=None, quick=False)
+    assert ran.code == 0
+    said = "Trained at 64x64, where chunks were too few for k, v and the update generator of stages 3, 4, and"
+    assert ran.err.startswith(f"warning: {said}")
+    assert ran.err.count("Trained at") == 1
+    assert json.loads((place / "out" / "cat-gates.json").read_text())["notes"][0].startswith(said)
+    ran = viz("cat.png", "--batch", "--weights", "net.safetensors", "--json", "-q", model=None, quick=False)
+    assert json.loads(ran.out)["notes"][0].startswith(said)
+    ran = viz("cat.png", "--weights", "net.safetensors", "--stage", "1", "-q", model=None, quick=False)
+    assert ran.err == ""
+
+
+def test_the_gates_scale_can_be_fixed(viz: Any, place: Path) -> None:
+    for options, limits in ((("--scale", "0:1"), [0, 1]), (("--gate-scale", "0.25:0.75"), [0.25, 0.75])):
+        assert viz("cat.png", *options, "--chunk-borders", "--surprise", "--force").code == 0
+        record = json.loads((place / "cat-gates.json").read_text())
+        assert record["stages"][0]["maps"]["gate"]["limits"] == record["recipe"]["gate_scale"] == limits
+        assert record["recipe"]["chunk_borders"] is True
+        assert record["stages"][0]["maps"]["surprise"]["colour_scale"] == "logarithmic"
+
+
+def test_a_soft_mask_measures_what_the_hard_one_does(viz: Any, place: Path) -> None:
+    mask(place / "hard.png", value=255)
+    with Image.open(place / "hard.png") as hard:
+        hard.resize((288, 192), Image.Resampling.BICUBIC).resize((72, 48), Image.Resampling.BOX).save("soft.png")
+    found = []
+    for name in ("hard", "soft"):
+        assert viz("cat.png", "--mask", f"{name}.png", "-o", f"{name}-gates.png").code == 0
+        found.append(json.loads((place / f"{name}-gates.json").read_text()))
+    hard, soft = (record["measured_against"] for record in found)
+    assert (hard["soft"], soft["soft"]) == (False, True)
+    assert soft["object_share"] == pytest.approx(hard["object_share"], rel=0.02)
+    assert any(note.startswith("Mask: grey levels count as shares") for note in found[1]["notes"])
+    changes = [record["stages"][0]["measures"]["background_suppression"]["change"] for record in found]
+    assert changes[0] == pytest.approx(changes[1], rel=0.02)
 
 
 # Several images
@@ -348,7 +408,7 @@ def test_a_mask_that_does_not_fit_or_shows_nothing(viz: Any, place: Path) -> Non
     ran = viz("cat.png", "--mask", "empty.png", "-q", "--json")
     assert (ran.code, ran.err) == (0, "warning: cat.png: its mask shows no object, so its numbers are undefined\n")
     measures = json.loads(ran.out)["images"][0]["stages"][0]["measures"]
-    assert measures["background_suppression"] == {"before": None, "after": None, "change": None}
+    assert set(measures["background_suppression"].values()) == {None}
 
 
 def test_a_net_without_a_gate_has_no_numbers(viz: Any, place: Path) -> None:
@@ -400,7 +460,9 @@ def test_the_batch_says_what_a_single_photo_says(viz: Any, place: Path) -> None:
     assert viz("cat.png").code == 0
     single = json.loads((place / "cat-gates.json").read_text())["stages"][0]["measures"]
     for name in ("background_suppression", "edge_contrast"):
-        for when, value in single[name].items():
+        assert (stage["measures"][name]["null_low"] is None) == (single[name]["null_low"] is None)
+        for when in ("before", "after", "change", "channel_part", "place_part"):
+            value = single[name][when]
             assert stage["measures"][name][when] == {
                 "mean": pytest.approx(value), "low": None, "high": None, "photos": 1,
             }  # fmt: skip
@@ -411,9 +473,11 @@ def test_the_batch_is_a_table_for_people(viz: Any, place: Path) -> None:
     ran = viz("cat.png", "dog.jpg", "--batch", "-q")
     assert ran.code == 0
     assert "Gates of 2 images, measured against image gradients" in ran.out
-    (row,) = [line for line in ran.out.splitlines() if line.startswith("2 ")]
+    row, *parts = [line for line in ran.out.splitlines() if line.startswith("2 ")]
     assert row.count("×") == 2
     assert row.count("[") == 4
+    assert [part.count("×") for part in parts] == [3, 3]
+    assert all(" to " in part for part in parts)
     assert ran.err == ""
 
 
@@ -584,6 +648,11 @@ def test_broken_images(viz: Any, place: Path) -> None:
         (["cat.png", "--size", "small"], "--size small: give"),
         (["cat.png", "--size", "31"], "--size 31: give"),
         (["cat.png", "--scale", "0"], "--scale 0: choose"),
+        (["cat.png", "--size", "validation"], "--size validation: the weights do not say"),
+        (["cat.png", "--gate-scale", "paired"], "--gate-scale paired: choose own, shared, or LOW:HIGH"),
+        (["cat.png", "--gate-scale", "1:0"], "--gate-scale 1:0: needs two finite numbers"),
+        (["cat.png", "--chunk-borders", "--order", "strided"], "--chunk-borders: order strided has none"),
+        ([".", "--batch", "--gate-scale", "0:1"], "--gate-scale: --batch draws no pictures"),
         (["cat.png", "--scale", "2:1"], "scale 2:1: needs two finite numbers"),
         (["cat.png", "--scale", "0:nan"], "two finite numbers"),
         (["cat.png", "--reduce", "median"], "--reduce"),
@@ -673,17 +742,37 @@ def test_the_files_own_variant_may_be_named(viz: Any, place: Path) -> None:
     assert json.loads((place / "cat-gates.json").read_text())["stages"][0]["chunk_length"] == 40
 
 
+def test_the_same_figure_in_another_format_joins_its_record(viz: Any, place: Path) -> None:
+    assert viz("cat.png", "-o", "one.svg", "--save-arrays").code == 0
+    record = json.loads((place / "one.json").read_text())
+    assert record["formats"] == ["svg", "npz"]
+    assert viz("cat.png", "-o", "one.html").code == 0
+    assert viz("cat.png", "-o", "one.pdf", "--save-arrays").code == 0
+    joined = json.loads((place / "one.json").read_text())
+    assert joined == {**record, "formats": ["svg", "npz", "html", "pdf"]}
+    (place / "one.svg").unlink()
+    assert viz("cat.png", "-o", "one.pdf", "--force").code == 0
+    assert json.loads((place / "one.json").read_text())["formats"] == ["npz", "html", "pdf"]
+
+
 def test_two_figures_of_one_stem_would_share_a_record(viz: Any, place: Path) -> None:
     assert viz("cat.png", "-o", "one.svg").code == 0
     kept = (place / "one.json").read_bytes()
-    ran = viz("cat.png", "-o", "one.pdf")
-    assert ran.code == 1
-    assert ran.line == (
-        "error: one.json: exists already, the record of another figure; choose another stem than one, or add --force"
-    )
-    assert not (place / "one.pdf").exists()
-    assert (place / "one.json").read_bytes() == kept
-    assert viz("cat.png", "-o", "one.pdf", "--force").code == 0
+    for other in (("dog.jpg",), ("cat.png", "--row3", "gated")):
+        ran = viz(*other, "-o", "one.pdf")
+        assert ran.code == 1
+        assert ran.line == (
+            "error: one.json: exists already, the record of another figure; choose another stem than one, or add "
+            "--force"
+        )
+        assert not (place / "one.pdf").exists()
+        assert (place / "one.json").read_bytes() == kept
+    assert viz("dog.jpg", "-o", "one.pdf", "--force").code == 0
+    assert json.loads((place / "one.json").read_text())["formats"] == ["pdf"]
+    (place / "two.npz").write_text("mine")
+    (place / "two.json").write_bytes(kept)
+    assert "two.npz: exists already" in viz("cat.png", "-o", "two.pdf", "--save-arrays").line
+    assert (place / "two.npz").read_text() == "mine"
 
 
 def test_nothing_is_overwritten_without_force(viz: Any, place: Path) -> None:

@@ -1,12 +1,14 @@
 """What of a file is object, and which mask is a photo's."""
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
-from convneur.data.masks import MaskFolder, read_mask
+from convneur.data.masks import MaskFolder, as_mask, is_soft, read_mask, soft_levels
 from convneur.errors import InputError
 
 
@@ -48,6 +50,75 @@ def test_colours_are_refused(tmp_path: Path) -> None:
         read_mask(saved(tmp_path / "mask.png", colours))
     with pytest.raises(InputError, match="not a label map"):
         read_mask(saved(tmp_path / "mask.jpg", [[0, 255]]))
+
+
+def ellipse(fill: int = 255) -> Image.Image:
+    image = Image.new("L", (160, 120))
+    ImageDraw.Draw(image).ellipse((40, 20, 110, 100), fill=fill)
+    return image
+
+
+def compressed(image: Image.Image, quality: int) -> Image.Image:
+    packed = io.BytesIO()
+    image.save(packed, "JPEG", quality=quality)
+    return Image.open(packed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.resize((80, 60), Image.Resampling.BILINEAR),
+        lambda image: image.resize((480, 360), Image.Resampling.LANCZOS),
+        lambda image: image.filter(ImageFilter.GaussianBlur(1)),
+        lambda image: image.filter(ImageFilter.GaussianBlur(12)),
+        lambda image: compressed(image, 92),
+        lambda image: compressed(image, 40),
+        lambda image: compressed(image, 10),
+        lambda image: image.resize((10, 8), Image.Resampling.BILINEAR).resize((160, 120), Image.Resampling.BICUBIC),
+    ],
+    ids=["halved", "enlarged", "blurred", "soft", "jpeg 92", "jpeg 40", "jpeg 10", "probabilities"],
+)
+def test_grey_levels_are_shares(tmp_path: Path, change: Any) -> None:
+    hard = np.asarray(ellipse()) / 255
+    image = change(ellipse())
+    image.save(tmp_path / "soft.png")
+    mask = read_mask(tmp_path / "soft.png")
+    assert is_soft(mask)
+    assert mask.min() >= 0  # nothing is void
+    assert mask.mean() == pytest.approx(hard.mean(), abs=0.01)
+    np.testing.assert_allclose(mask, np.asarray(image) / 255, atol=1e-6)
+
+
+def test_class_maps_are_no_grey_levels() -> None:
+    instances = np.zeros((300, 300), np.uint16)
+    for number in range(225):
+        row, column = divmod(number, 15)
+        instances[20 * row : 20 * row + 17, 20 * column : 20 * column + 17] = number + 1
+    voc = np.asarray(ellipse(15)).copy()
+    voc[np.asarray(ellipse(255).filter(ImageFilter.MaxFilter(5))) != np.asarray(ellipse(255))] = 255
+    thin = np.zeros((60, 60), np.uint8)
+    thin[::7] = 3
+    thin[30:, 30:] = 255
+    many = np.arange(150, dtype=np.uint8).reshape(10, 15).repeat(12, 0).repeat(12, 1)
+    many[:3] = 255
+    for labels in (instances, instances.astype(np.uint8), voc, thin, many, np.asarray(ellipse(200))):
+        assert soft_levels(labels) is None
+    np.testing.assert_array_equal(np.unique(as_mask(voc)), [-1, 0, 1])
+
+
+def test_a_trimap_is_object_background_and_unknown() -> None:
+    trimap = np.asarray(ellipse(255)).copy()
+    trimap[np.asarray(ellipse(255).filter(ImageFilter.MaxFilter(9))) != trimap] = 128
+    mask = as_mask(trimap)
+    np.testing.assert_array_equal(mask == 1, trimap == 255)
+    np.testing.assert_array_equal(mask == -1, trimap == 128)
+
+
+def test_floats_are_shares() -> None:
+    np.testing.assert_allclose(as_mask(np.array([[0, 0.25, 1]])), [[0, 0.25, 1]])
+    for wrong in (2.0, -0.1, np.nan):
+        with pytest.raises(InputError, match="no shares"):
+            as_mask(np.array([[0, wrong]]))
 
 
 def test_masks_are_found_by_path_then_by_file_name(tmp_path: Path) -> None:

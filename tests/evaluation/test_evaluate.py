@@ -115,8 +115,9 @@ def test_class_names_and_colours_may_be_objects(place: Path) -> None:
     table = ColourTable(("ground", "house"), {(0, 0, 0): 0, (255, 0, 0): 1})
     pixels = np.zeros((9, 9, 3), np.uint8)
     pixels[2:5, 2:5, 0] = 255
-    Image.fromarray(pixels).save("rgb.png")
-    found = evaluate("rgb.png", "rgb.png", colours=table)
+    for name in ("rgb.png", "same.png"):
+        Image.fromarray(pixels).save(name)
+    found = evaluate("same.png", "rgb.png", colours=table)
     assert [(row["name"], row["miou"]) for row in found.per_class] == [("ground", 1), ("house", 1)]
 
 

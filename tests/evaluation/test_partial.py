@@ -14,6 +14,7 @@ from convneur.errors import InputError, OutputExistsError
 from convneur.evaluation import Evaluation, evaluate, scoring
 from convneur.evaluation.jobs import stamp
 from convneur.progress import ProgressLines
+from convneur.schema import sealed, unsealed
 
 LEGACY = Path(__file__).parents[1] / "legacy"
 # All that there were in the first version; one that joined since is another setting.
@@ -259,3 +260,64 @@ def test_a_full_disk_keeps_what_it_took(place: Path, monkeypatch: pytest.MonkeyP
     assert evaluate("pred", "gt", num_classes=3, output="out.json", resume=True).to_dict() == (
         evaluate("pred", "gt", num_classes=3).to_dict()
     )
+
+
+SETTINGS = {"num_classes": 2, "metrics": FIRST_METRICS, "output": "one.json", "resume": True}
+
+
+def test_a_file_of_the_second_version_which_has_no_checksums(
+    place: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
+) -> None:
+    expected = evaluate("pred", "gt", num_classes=3).to_dict()
+    stopped(monkeypatch, 3, num_classes=3, output="out.json")
+    path = place / "out.json.partial"
+    header, *lines = [unsealed(line, finite=False) for line in path.read_bytes().splitlines()]
+    header["schema"] = "convneur.boundary-state/2"
+    path.write_text("".join(json.dumps(each) + "\n" for each in (header, *lines)))
+    begun.clear()
+    assert json.dumps(evaluate("pred", "gt", num_classes=3, output="out.json", resume=True).to_dict()) == json.dumps(
+        expected
+    )
+    assert len(begun) == expected["images"] - 3
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"name": 3}, 'name: must be text, not 3'),
+        ({"files": [1, 2]}, r"files\[0\]: must be a list, not 1"),
+        ({"scores.shape": [20, 25]}, "scores.confusion: does not add up"),
+        ({"scores.classes": [1, 0]}, "scores.classes: must ascend within 0 to 1"),
+        ({"scores.classes": [0, 70]}, "scores.classes: must ascend within 0 to 1"),
+        ({"scores.confusion": [[360, 120]]}, "scores.confusion: needs 3 values, not 1"),
+        ({"scores.confusion": [[360, 120], [360, 120], [361, 120]]}, "scores.confusion: has more pixels that agree"),
+        ({"scores.trimap": {"class": []}}, "scores.trimap: needs class, void"),
+        ({"scores.boundary_f1": [[44], [44], [[44]], [[44]], [[1.0]]]}, r"boundary_f1: is of shape \(1,\), not \(2,\)"),
+        ({"scores.boundary_f1": None}, "scores.boundary_f1: is missing"),
+        ({"scores.distances": [[1.0], [1.0, 2.0]]}, "scores.distances: has rows of different lengths"),
+        ({"scores.boundary_iou": [0.5, 1.5]}, "scores.boundary_iou: is out of range"),
+        ({"scores.boundary_iou": ["0.5", "0.5"]}, "scores.boundary_iou: needs numbers"),
+        ({"scores.void_pixels": 10**400}, "scores.void_pixels: is too large a number"),
+    ],
+)  # fmt: skip
+def test_scores_that_no_pair_can_have_are_made_again(
+    old: Path, damage: dict[str, Any], words: str, begun: list[str]
+) -> None:
+    """Where a line has no checksum, and where somebody made one."""
+    expected = evaluate("preds", "gt", num_classes=2, metrics=FIRST_METRICS).to_dict()
+    for seal in (False, True):
+        path = put(old, "one.json.partial")
+        header, *lines = map(json.loads, path.read_text().splitlines())
+        ((place, value),) = damage.items()
+        (lines[0]["scores"] if "." in place else lines[0])[place.removeprefix("scores.")] = value
+        made = [json.dumps(each).encode() for each in (header, *lines)]
+        if seal:
+            header["schema"], header["against"] = "convneur.boundary-state/3", None
+            made = [sealed(header), *(sealed({"model": 0, **line}) for line in lines)]
+        path.write_bytes(b"\n".join(made) + b"\n")
+        begun.clear()
+        (old / "one.json").unlink(missing_ok=True)
+        with pytest.warns(UserWarning, match=rf"one\.json\.partial: damaged \(line 2: .*{words}"):
+            found = evaluate("preds", "gt", **SETTINGS)
+        assert json.dumps(found.to_dict()) == json.dumps(expected)
+        assert begun == ["preds/0", "preds/2", "preds/3"]

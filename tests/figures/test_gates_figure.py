@@ -83,7 +83,16 @@ def of(
 
 def measured(stages: Sequence[int] = (1, 2, 3, 4), against: Any = "mask") -> list[StageMeasures]:
     return [
-        StageMeasures(stage, against, 0.123, 1.0, Contrast(1.25, 2.0), Contrast(12.345 * stage, 1234.5), 0.3, 0.1)
+        StageMeasures(
+            stage,
+            against,
+            0.123,
+            1.0,
+            Contrast(1.25, 2.0, 0.8, tuple(np.linspace(0.9, 1.1, 101))),
+            Contrast(12.345 * stage, 1234.5),
+            0.3,
+            0.1,
+        )
         for stage in stages
     ]
 
@@ -229,12 +238,15 @@ def test_numbers_stand_under_the_maps() -> None:
     assert said.count("×1.60") == 4
     assert "1.25 → 2.00" in said
     assert "object : background" in said
+    assert said.count("×0.800 · ×2.000") == 4
+    assert said.count("0.905 to 1.095") == 4
+    assert said.count("– · –") == 4
     flat = measured(against="gradients")
     said = words(
         draw(made(MapOptions(), measures=[*flat[:3], dataclasses.replace(flat[3], edge_contrast=Contrast(2, None))]))
     )
     assert "steep : flat half" in said
-    assert said.count("–") == 1
+    assert said.count("–") == 5  # the change, and no interval of edges in any stage
     assert "2.00 → –" in said
     assert "edge contrast" not in words(draw(made(MapOptions())))
 
@@ -272,6 +284,56 @@ def test_overlay_lays_each_map_over_the_photo() -> None:
     np.testing.assert_array_equal(above.get_array(), maps[1][0].maps["gate"].values)
     assert below.get_extent() == above.get_extent()
     assert 0 < above.get_alpha() < 1
+
+
+def test_the_mask_is_outlined_on_the_input_and_its_share_said() -> None:
+    mask = np.zeros((128, 192), np.float32)
+    mask[40:80, 60:120] = 1
+    source = MaskSource("masks/cat.png", None, 0.123, soft=True)
+    figure = draw(made(measures=measured()), mask=source, object_mask=mask)
+    lines = [path for drawn in panel(figure, "input").collections for path in drawn.get_paths()]
+    assert len(lines) == 2  # white on black
+    for line in lines:
+        (left, top), (right, bottom) = line.vertices.min(axis=0), line.vertices.max(axis=0)
+        assert (left, top, right, bottom) == pytest.approx((59.5, 39.5, 119.5, 79.5))
+    assert "12.3% of the image, soft" in words(figure)
+    assert any(word.startswith("Mask: grey levels") for word in words(figure))
+    for nothing in (0 * mask, 0 * mask + 1):
+        assert not panel(draw(made(), object_mask=nothing), "input").collections
+
+
+def test_signs_diverge_and_a_surprise_is_logarithmic() -> None:
+    values = np.array([[-1.0, 3.0]], np.float32)
+    far = np.array([[0.0, 1e4]], np.float32)
+    maps = (("f_loc", StageMap(values, (-3.0, 3.0))), ("surprise", StageMap(far, (0.01, 1e4), logarithmic=True)))
+    stage = dataclasses.replace(made(stages=(1,))[1][0], rows=(*made(stages=(1,))[1][0].rows[:1], *maps))
+    figure = draw((MapOptions(gate=False, surprise=True), (dataclasses.replace(stage, rows=(
+        *stage.rows, ("f_out", StageMap(values, (-1.0, 3.0)))
+    )),), {}))  # fmt: skip
+    signed, surprise, output = (panel(figure, f"{row} 1").get_images()[0] for row in ("f_loc", "surprise", "f_out"))
+    assert (signed.get_cmap().name, signed.get_clim()) == ("RdBu_r", (-3, 3))
+    assert output.get_cmap().name == "magma"
+    assert surprise.norm(10.0) == pytest.approx(0.5)
+    assert surprise.norm(0.0) == 0
+    assert "own scale, logarithmic" in words(figure)
+
+
+def test_chunk_borders_are_drawn_on_every_map() -> None:
+    options = MapOptions(chunk_borders=True)
+    for overlay, corner in ((False, (47.5, 31.5)), (True, (192, 128))):
+        figure = draw(made(dataclasses.replace(options, overlay=overlay), (1,), chunks=8))
+        for row in options.rows:
+            ends = np.concatenate([segment for drawn in panel(figure, f"{row} 1").collections
+                                   for segment in drawn.get_segments()])  # fmt: skip
+            assert ends[:, 0].max() == corner[0]
+            assert ends[:, 1].max() <= corner[1]
+    assert "borders of chunks" in words(figure)
+    assert not panel(draw(made(stages=(1,))), "gate 1").collections
+
+
+def test_a_gates_scale_is_said() -> None:
+    for scale, says in (("shared", "scale shared by"), ((0.0, 1.0), "scale 0 to 1")):
+        assert says in words(draw(made(MapOptions(gate_scale=scale))))
 
 
 def test_a_constant_map_draws_flat(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The gates' page as a file: its maps are the arrays, it asks for nothing, no name can end its data."""
 
 import base64
+import io
 import json
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from convneur.errors import InputError
 from convneur.figures import gates_page
@@ -44,7 +46,14 @@ class Given(GateResult):
         return (StageLayers(2, rows),)
 
 
-def page(photo: Any = None, name: str = "cat.jpg", saturation: float = 0.0, measures: Any = None, **more: Any) -> str:
+def page(
+    photo: Any = None,
+    name: str = "cat.jpg",
+    saturation: float = 0.0,
+    measures: Any = None,
+    kind: Any = None,
+    **more: Any,
+) -> str:
     stage = StageGates(2, 8, 40, 8, 12, 1, 96, saturation, False, (("f_loc", panel(VALUES)),), measures)
     known = {
         "image": ImageSource(name, None, 64, 96),
@@ -57,7 +66,7 @@ def page(photo: Any = None, name: str = "cat.jpg", saturation: float = 0.0, meas
         "stages": (stage,),
         "capture": GateCapture(VARIANTS["m1"], 1, ()),
     }
-    return gates_page(Given(**{**known, **more}))
+    return gates_page((kind or Given)(**{**known, **more}))
 
 
 def data(text: str) -> Any:
@@ -81,6 +90,37 @@ def test_maps_are_the_arrays_to_half_a_step() -> None:
     assert decoded(over).min() == over["range"][0]
     assert decoded(over).max() == pytest.approx(over["range"][1], rel=1e-12)
     np.testing.assert_array_equal(decoded(stage["rows"][1]["maps"][0]), 0.25)
+
+
+def test_a_surprise_is_kept_as_it_is_and_signs_diverge() -> None:
+    values = np.abs(VALUES) ** 5
+
+    class Surprised(Given):
+        def layers(self) -> tuple[StageLayers, ...]:
+            signed = StageMap(VALUES, (-20.0, 20.0))
+            surprise = StageMap(values, (1e-3, float(values.max())), logarithmic=True)
+            return (StageLayers(2, {"f_loc": {"mean": signed}, "surprise": {"value": surprise}}),)
+
+    found = data(page(kind=Surprised))
+    signed, surprise = (row["maps"][0] for row in found["stages"][0]["rows"])
+    assert (signed["colours"], surprise["colours"]) == ("RdBu_r", "inferno")
+    assert (surprise["bits"], surprise["logarithmic"], signed["logarithmic"]) == (32, True, False)
+    stored = np.frombuffer(base64.b64decode(surprise["codes"]), "<f4").reshape(8, 12)
+    np.testing.assert_array_equal(stored, values)
+
+
+def test_outline_and_borders_stand_in_it() -> None:
+    found = data(page())
+    assert (found["outline"], found["borders"]) == (None, False)
+    assert found["stages"][0]["borders"] == []  # one chunk
+    mask = np.zeros((64, 96), np.float32)
+    mask[20:40, 30:60] = 1
+    found = data(page(object_mask=mask, options=MapOptions(chunk_borders=True)))
+    assert found["borders"] is True
+    with Image.open(io.BytesIO(base64.b64decode(found["outline"].partition(",")[2]))) as picture:
+        drawn = np.asarray(picture)
+    assert drawn.shape == (64, 96, 4)
+    assert (drawn[..., 3] > 0).sum() == 2 * (20 + 30) * 2 - 4  # a ring inside the object, and one outside
 
 
 def test_it_opens_as_the_options_say() -> None:

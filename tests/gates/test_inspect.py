@@ -53,7 +53,9 @@ def test_a_file_an_array_and_a_pillow_image_are_one(tiny: dict[str, Any], tmp_pa
     assert found[0].to_dict()["image"]["sha256"] is not None
     assert found[0].to_dict()["measured_against"]["name"] == str(tmp_path / "mask.png")
     assert found[2].to_dict()["image"]["name"] == "image"
-    assert found[2].to_dict()["measured_against"] == {"source": "mask", "name": "mask", "sha256": None}
+    against = found[2].to_dict()["measured_against"]
+    share = pytest.approx(MASK.mean())
+    assert against == {"source": "mask", "name": "mask", "sha256": None, "object_share": share, "soft": False}
 
 
 def test_a_module_is_looked_at_and_left_as_it_is(config: ConvNeurConfig) -> None:
@@ -124,7 +126,7 @@ def test_a_batch_is_each_image(tiny: dict[str, Any], tmp_path: Path) -> None:
     assert repr(batch).startswith("<GateBatch of 2 images by ")
     assert [Path(name).name for name in batch.names] == ["a.png", "b.png"]
     assert [(Path(one.name).name, "not an image" in one.why) for one in batch.failed] == [("bad.png", True)]
-    assert batch.values.shape == (2, 4, 10)
+    assert batch.values.shape == (2, 4, 18)
     single = inspect(PIXELS, size="native", **tiny)
     rows = batch.records()[:4]
     for row, own in zip(rows, single.records(), strict=True):
@@ -195,7 +197,8 @@ def test_what_cannot_be_is_one_error_with_its_setting(
         (PIXELS[..., :1], None, "image: an array of"),
         (PIXELS[:20], None, "image: 20x72 pixels"),
         (PIXELS, MASK[:40], "mask: 40x72 pixels, but its image has 48x72"),
-        (PIXELS, MASK.astype(float), "a mask of .* float64"),
+        (PIXELS, 2 * MASK.astype(float), "floats that are no shares"),
+        (PIXELS, MASK.astype(complex), "a mask of .* complex128"),
         ("none.png", None, "none.png: no such file"),
     ],
     ids=str,

@@ -1,5 +1,6 @@
 """Which rows are drawn, on which scale."""
 
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
@@ -80,13 +81,74 @@ def test_map_shares_nothing(capture: GateCapture) -> None:
 def test_fixed_limits_hold_for_all_feature_rows(capture: GateCapture) -> None:
     for stage in gate_maps(capture, MapOptions(scale=(-0.5, 0.25))):
         assert all(stage.maps[row].limits == (-0.5, 0.25) for row in ("local_only", "f_loc", "f_out"))
+        assert stage.maps["gate"].limits == (-0.5, 0.25)
+    for stage in gate_maps(capture, MapOptions(scale=(-0.5, 0.25), gate_scale="own", surprise=True)):
         assert stage.maps["gate"].limits == stage.maps["gate"].range
+        assert stage.maps["surprise"].limits != (-0.5, 0.25)
 
 
 @pytest.mark.parametrize("scale", [(1.0, 1.0), (2.0, 1.0), (0.0, float("nan")), (float("-inf"), 0.0)])
 def test_limits_that_are_no_range(scale: tuple[float, float]) -> None:
     with pytest.raises(ConfigError, match="two finite numbers"):
         MapOptions(scale=scale)
+    with pytest.raises(ConfigError, match=r"gate_scale .*two finite numbers"):
+        MapOptions(gate_scale=scale)
+
+
+def test_the_gate_has_a_scale_of_its_own_one_for_all_stages_or_a_fixed_one(capture: GateCapture) -> None:
+    gates = [stage.maps["gate"] for stage in gate_maps(capture, MapOptions())]
+    assert all(gate.limits == gate.range for gate in gates)
+    shared = min(gate.range[0] for gate in gates), max(gate.range[1] for gate in gates)
+    scales: list[tuple[Any, tuple[float, float]]] = [("shared", shared), ((0, 1), (0.0, 1.0))]
+    for scale, limits in scales:
+        for stage in gate_maps(capture, MapOptions(gate_scale=scale)):
+            assert stage.maps["gate"].limits == limits
+            assert stage.maps["f_loc"].limits == stage.maps["f_loc"].range
+
+
+@pytest.mark.parametrize("reduce", ["mean", "pca"])
+def test_0_is_in_the_middle_of_a_map_with_both_signs(capture: GateCapture, reduce: Any) -> None:
+    for stage in gate_maps(capture, MapOptions(reduce=reduce, row3="gated")):
+        before, after = stage.maps["f_loc"], stage.maps["gated"]
+        largest = max(abs(value) for panel in (before, after) for value in panel.range)
+        assert before.limits == after.limits == (-largest, largest)
+        assert before.colour_scale == "diverging"
+        assert stage.maps["gate"].colour_scale == "linear"
+    for stage in gate_maps(capture, MapOptions()):
+        assert {panel.colour_scale for panel in stage.maps.values()} == {"linear"}
+
+
+def test_a_surprise_is_drawn_by_its_logarithm(capture: GateCapture) -> None:
+    values = np.full(capture.stages[0].f_loc.shape[1:], 0.01, np.float32)
+    values[0, :3] = 0, 1e-5, 400
+    found = gate_maps(changed(capture, surprise=values), MapOptions(surprise=True))
+    panel = found[0].maps["surprise"]
+    assert panel.limits == pytest.approx((400e-6, 400))
+    assert panel.colour_scale == "logarithmic"
+    assert found[1].maps["surprise"].limits == found[1].maps["surprise"].range
+    nothing = gate_maps(changed(capture, surprise=0 * values), MapOptions(surprise=True))[0].maps["surprise"]
+    assert (nothing.limits, nothing.colour_scale) == ((0.0, 0.0), "linear")
+
+
+def test_chunk_borders_part_the_chunks(capture: GateCapture) -> None:
+    """16 x 24 positions in chunks of 20: lines lie where a position's chunk is another than its neighbour's."""
+    stage = gate_maps(capture, MapOptions())[0]
+    assert (stage.height, stage.width, stage.chunk_length) == (16, 24, 20)
+    chunk = np.arange(16 * 24).reshape(16, 24) // 20
+    below, beside = set(), set()
+    for line in stage.chunk_borders():
+        for (x, y), (to_x, to_y) in itertools.pairwise(line):
+            if y == to_y:
+                below |= {(int(y), column) for column in range(int(x), int(to_x))}
+            else:
+                beside |= {(row, int(x)) for row in range(int(min(y, to_y)), int(max(y, to_y)))}
+    rows, columns = np.nonzero(np.diff(chunk, axis=1))
+    assert beside == set(zip(rows.tolist(), (columns + 1).tolist(), strict=True))
+    rows, columns = np.nonzero(np.diff(chunk, axis=0))
+    inner = {(row, column) for row, column in below if 0 < row < 16}
+    assert inner == set(zip((rows + 1).tolist(), columns.tolist(), strict=True))
+    alone = replace(stage, chunks=1, chunk_length=16 * 24)
+    assert alone.chunk_borders() == replace(stage, chunks=None, chunk_length=None).chunk_borders() == ()
 
 
 @pytest.mark.parametrize(
@@ -95,6 +157,7 @@ def test_limits_that_are_no_range(scale: tuple[float, float]) -> None:
         ({"reduce": "median"}, "reduce median: choose rms"),
         ({"row3": "before"}, "row3 before: choose output, gated"),
         ({"scale": "row"}, "scale row: choose paired"),
+        ({"gate_scale": "row"}, "gate_scale row: choose own, shared"),
         ({"scale": (1, 2, 3)}, "needs two numbers"),
         ({"scale": ("a", "b")}, "needs two numbers"),
     ],

@@ -44,6 +44,14 @@ def test_edge_positions_hold_a_pixel_of_the_contour() -> None:
     np.testing.assert_array_equal(mask_regions(mask, (4, 4)).plain, 1 - mask_regions(mask, (4, 4)).edges)
 
 
+def test_a_soft_mask_counts_by_its_shares_and_has_its_outline_at_one_half() -> None:
+    mask = np.array([[0, 0.25, 0.75, 1], [0, 0.25, -1, 1]])
+    regions = mask_regions(mask, (1, 2))
+    np.testing.assert_allclose(regions.foreground, [[0.125, (0.75 + 1 + 1) / 4]])
+    np.testing.assert_allclose(regions.background, [[1 - 0.125, 0.25 / 4]])
+    np.testing.assert_array_equal(mask_regions(mask, (2, 4)).edges, [[0, 1, 1, 0], [0, 0, 1, 1]])
+
+
 def test_the_border_of_the_image_is_no_edge_and_void_is_outside_the_object() -> None:
     whole = mask_regions(drawn("####", "####"), (2, 4))
     assert whole.edges.sum() == whole.background.sum() == 0

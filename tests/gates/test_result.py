@@ -75,6 +75,7 @@ def test_limits_ranges_and_chunks_are_kept(capture: GateCapture) -> None:
                 "min": panel.range[0],
                 "max": panel.range[1],
                 "limits": list(panel.limits),
+                "colour_scale": panel.colour_scale,
             }
     assert found["recipe"]["rows"] == ["local_only", "f_loc", "gate", "f_out"]
     assert found["recipe"]["size"] == "96"
@@ -106,7 +107,8 @@ def test_notes(capture: GateCapture, config: ConvNeurConfig) -> None:
 def test_values_are_kept_with_what_they_were_measured_against(capture: GateCapture) -> None:
     mask = np.zeros((64, 96), np.int8)
     mask[10:30, 20:60] = 1
-    for given, against in ((mask, {"source": "mask", "name": "masks/cat.png", "sha256": "ef" * 32}), (None, None)):
+    known = {"source": "mask", "name": "masks/cat.png", "sha256": "ef" * 32, "object_share": None, "soft": False}
+    for given, against in ((mask, known), (None, None)):
         found = made(capture, mask=given).to_dict()
         assert found["measured_against"] == (against or {"source": "gradients"})
         measures = measure_gates(capture, PIXELS, given)
@@ -123,8 +125,11 @@ def test_it_prints_its_values_and_its_maps(capture: GateCapture) -> None:
     change = result.measures[2].edge_contrast.change
     assert f"×{change:.3f}" in text
     assert "Maps of cat.jpg" in text
+    assert "Of these factors, by channels and by place" in text
+    low, high = result.measures[2].edge_contrast.null
+    assert f"{low:.3f} to {high:.3f}" in text
     assert "UNTRAINED WEIGHTS, seed 3" in text
-    assert result._repr_html_().count("<table>") == 2
+    assert result._repr_html_().count("<table>") == 3
     assert str(made(capture, stages=gate_maps(capture, MapOptions()))).startswith("Maps of cat.jpg")
 
 

@@ -63,6 +63,21 @@ def test_undefined_values_are_left_out_and_one_image_has_no_interval() -> None:
     assert empty[1].open.record() == {"mean": None, "low": None, "high": None, "photos": 0}
 
 
+def test_the_null_of_a_mean_is_that_of_the_images_draws() -> None:
+    """Draws of each image around 1 by 10 %: of a mean over 25 images a fifth of that is left."""
+    random = np.random.default_rng(3)
+    table = MeasureTable([1])
+    for _ in range(25):
+        nulls = tuple(np.exp(random.normal(0, 0.1, 200)).tolist())
+        table.add([replace(ONE, background_suppression=Contrast(1.0, 3.0, 2.0, nulls))])
+    table.add([replace(ONE, background_suppression=Contrast(1.0, 3.0, 2.0))])  # too small for an interval
+    found = table.estimates()[0].background_suppression
+    assert (found.channels.mean, found.place.mean) == (pytest.approx(2), pytest.approx(1.5))
+    assert found.null == pytest.approx((math.exp(-0.0392), math.exp(0.0392)), abs=0.012)
+    assert found.record()["null_low"] == found.null[0]
+    assert table.estimates()[0].edge_contrast.null is None
+
+
 def test_stages_stay_apart() -> None:
     table = MeasureTable([1, 3])
     table.add([ONE, replace(ONE, stage=3, closed=0.9)])

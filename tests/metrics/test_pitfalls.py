@@ -267,4 +267,5 @@ def test_a_region_thinner_than_the_tolerance_is_noticed() -> None:
     gt[40:44, 10:90] = 1
     gt[60:95, 10:90] = 2
     scores = score_pair(gt, gt, BoundarySettings(num_classes=3, tolerance=("1px", "2px")))
-    assert scores.too_thin.tolist() == [[False, False, False], [False, True, False]]
+    assert scores.objects.objects.tolist() == [1, 1, 1]
+    assert scores.objects.thin.tolist() == [[0, 0, 0], [0, 1, 0]]

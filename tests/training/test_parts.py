@@ -12,7 +12,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from convneur.data.augmentation import Augmentation, random_of
-from convneur.data.examples import Example, find_examples, survey
+from convneur.data.examples import Example, find_examples, read_example, survey
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
@@ -21,7 +21,7 @@ from convneur.training.batches import Batch, BatchShard
 from convneur.training.diagnostics import FREE, excess, read_diagnostics, watched_contexts
 from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
 from convneur.training.settings import RECIPES, TrainSettings, read_recipe
-from convneur.training.state import load_state, save_state
+from convneur.training.state import RunProgress, load_state, save_state
 from convneur.variants import ConvNeurConfig
 
 TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)
@@ -237,31 +237,50 @@ def test_contexts_are_what_the_branches_give_and_nothing_stays_behind() -> None:
         assert contexts == []
 
 
+def progress(step: int) -> RunProgress:
+    return {"step": step, "losses": [], "validations": []}
+
+
 def test_a_full_disk_leaves_the_state_before_it(tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     model, average = ConvNeur(TINY), ConvNeur(TINY)
     optimizer = torch.optim.AdamW(model.parameters())
-    save_state(path, model=model, average=average, optimizer=optimizer, progress={"step": 1})
+    save_state(path, model=model, average=average, optimizer=optimizer, progress=progress(1))
     before = path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))  # a write beyond it fails
     try:
         with pytest.raises(InputError, match="could not be written"):
-            save_state(path, model=model, average=average, optimizer=optimizer, progress={"step": 2})
+            save_state(path, model=model, average=average, optimizer=optimizer, progress=progress(2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["state.safetensors"]
-    assert load_state(path, model=average, average=model, optimizer=optimizer) == {"step": 1}
+    assert load_state(path, model=average, average=model, optimizer=optimizer) == progress(1)
 
 
 def test_a_state_of_another_net_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     model = ConvNeur(TINY)
-    save_state(path, model=model, average=model, optimizer=torch.optim.AdamW(model.parameters()), progress={})
+    save_state(path, model=model, average=model, optimizer=torch.optim.AdamW(model.parameters()), progress=progress(0))
     other = ConvNeur(TINY.replace(mem_dim=16))
     with pytest.raises(InputError, match="is of another model"):
         load_state(path, model=other, average=other, optimizer=torch.optim.AdamW(other.parameters()))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="begin again with `force`"):
         load_state(path, model=model, average=model, optimizer=torch.optim.AdamW(model.parameters()))
+
+
+def test_masks_of_grey_levels_are_refused_with_the_threshold(tmp_path: Path) -> None:
+    """As classes they would be some 200, and 255 inside would be void."""
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    mask = Image.new("L", (16, 12))
+    mask.paste(255, (5, 3, 11, 9))
+    mask.resize((64, 48), Image.Resampling.BILINEAR).save(tmp_path / "soft.png")
+    example = Example("a", tmp_path / "a.png", tmp_path / "soft.png")
+    says = r"soft\.png: holds \d+ grey levels.*1 where a pixel is 128 or more"
+    for classes in (None, 2, 256):
+        with pytest.raises(InputError, match=says):
+            survey([example], Reading(), classes)
+    with pytest.raises(InputError, match=says):
+        read_example(example, Reading(), 2)

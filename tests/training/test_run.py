@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from convneur.checkpoints import load_checkpoint, save_checkpoint
 from convneur.errors import ConfigError, InputError
@@ -232,6 +232,45 @@ def test_a_damaged_config_is_named(place: Path) -> None:
         (folder / "config.json").write_text(json.dumps({**config, **damage}))
         with pytest.raises(InputError, match="begin again with `force`"):
             train("cls", out="run", resume=True)
+
+
+def test_equal_runs_give_equal_bytes(place: Path) -> None:
+    for name in ("one", "two"):
+        train("cls", out=name, **QUICK, epochs=2)
+    for name in ("weights.safetensors", STATE):
+        assert (place / "one" / name).read_bytes() == (place / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"step": "8"}, 'progress.step: must be a whole number, not "8"'),
+        ({"step": 61}, "progress.step: 61 is not of a run of 60 steps"),
+        ({"step": 60}, "progress.step: 60 is not of a run of 60 steps"),
+        ({"validations": [{"step": 3, "score": 0.5}]}, r"validations\[0\].top1: is missing"),
+        ({"validations": [{"step": 3, "score": 0.5, "top1": float("nan")}]}, "holds NaN"),
+        ({"losses": [None]}, r"losses\[0\]: must be a number, not null"),
+        ({"more": 1}, "progress.more: is unknown here"),
+    ],
+)
+def test_a_damaged_state_is_named(place: Path, damage: dict[str, Any], words: str) -> None:
+    state = legacy("run", place) / STATE
+    progress = json.dumps({**read_progress(state), **damage})
+    save_file(load_file(state), state, metadata={"format": "convneur.training-state/1", "progress": progress})
+    with pytest.raises(InputError, match=rf"state.safetensors: is damaged \(.*{words}.*\); begin again with `force`"):
+        train("cls", out="run", resume=True)
+
+
+@pytest.mark.parametrize("key", ["exp_avg", "step"])
+def test_moments_of_other_shapes_are_named(place: Path, key: str) -> None:
+    state = legacy("run", place) / STATE
+    tensors = load_file(state)
+    (name, *_) = [name for name in tensors if name.startswith(f"optimizer.{key}.")]
+    tensors[name] = torch.ones(1, 1)  # which would be spread over a whole weight
+    metadata = {"format": "convneur.training-state/1", "progress": json.dumps(read_progress(state))}
+    save_file(tensors, state, metadata=metadata)
+    with pytest.raises(InputError, match=rf"is of another model \(tensor {name} is \(1, 1\)"):
+        train("cls", out="run", resume=True)
 
 
 class Listening(ProgressLines):

@@ -91,7 +91,7 @@ def test_settings_and_definitions_are_in_the_result(evaluate: Any) -> None:
     assert (settings["trimap_seed"], settings["trimap_seed_asked"]) == ("class", "auto")
     assert settings["definitions"]["hd95"] == "directed: larger 95th percentile, px"
     settings = evaluate("--json", "--hd95", "pooled", "--spacing", "2,0.5", "--aggregate", "pooled").json["settings"]
-    assert settings["definitions"]["hd95"] == "pooled: 95th percentile of both, pixels of 2 x 0.5"
+    assert settings["definitions"]["hd95"] == "pooled: 95th percentile of both, units of spacing 2 x 0.5"
     assert settings["spacing"] == [2, 0.5]
 
 
@@ -180,10 +180,16 @@ def test_masks_of_0_and_255(evaluate: Any, place: Path) -> None:
     ran = evaluate(paths=pair)
     assert ran.code == 0
     assert "255 (ignored) 13.33%" in ran.out
-    assert "warning: the ground truth holds class 0 only, and 255, which is ignored" in ran.err
-    ran = evaluate("--ignore-index", "none", "--json", paths=pair)
+    assert "where 255 is ignored; add --pred-labels 255:1 --gt-labels 255:1" in ran.err
+    ran = evaluate("--pred-labels", "255:1", "--gt-labels", "255:1", "--json", paths=pair)
     assert ran.json["overall"]["boundary_f1"]["0.008"] == 1
-    assert ran.json["per_class"][255]["miou"] == 1
+    assert [row["miou"] for row in ran.json["per_class"]] == [1, 1]
+    ran = evaluate("--ignore-index", "none", "--json", paths=pair)
+    assert [row["class"] for row in ran.json["per_class"]] == [0, 255], "those that occur"
+    ran = evaluate("--strict", "-o", "scores.json", paths=pair)
+    assert ran.code == 3
+    assert ran.err.startswith("error: these look like masks")
+    assert not list(place.glob("scores*"))
     ran = evaluate("--ignore-index", "none", "--num-classes", "2", paths=pair)
     assert ran.code == 1
     assert "mask: ground-truth label 255 (13.33% of the pixels) is no class: classes are 0..1" in ran.err
@@ -214,7 +220,7 @@ def test_a_tolerance_wider_than_objects_is_warned_of(evaluate: Any, place: Path)
     pair = ("pred/thin.png", "gt/thin.png")
     ran = evaluate("--tolerance", "1px,5px", paths=pair)
     assert ran.code == 0
-    assert "warning: tolerance 5px reaches across 1 of 2 ground-truth regions (thin, class 1)" in ran.err
+    assert "warning: tolerance 5px reaches across 1 of 2 ground-truth objects (thin, class 1)" in ran.err
     assert "tolerance 1px" not in ran.err
 
 
@@ -334,8 +340,7 @@ def broken(place: Path) -> dict[str, str]:
     save(place / "gt" / "city" / "d.png", np.full((43, 53), 9, np.uint8))
     return {
         "a": "gt/a.png: holds colours (RGB), not class ids",
-        "b": "the prediction is 59x41 but the ground truth 41x59 (height x width); resize the prediction with "
-        "nearest-neighbour interpolation",
+        "b": "the prediction is 59x41 but the ground truth 41x59 (height x width): height and width are exchanged",
         "city/c": "gt/city/c.png: damaged or cut short",
         "city/d": "ground-truth label 9 (100.00% of the pixels) is no class",
     }

@@ -41,7 +41,10 @@ def test_ade20k(evaluate: Any, place: Path) -> None:
     save(place / "out" / "ADE_val_00000001.png", blocks(0, 1, 13, 150))  # not shifted
     ran = evaluate("--preset", "ade20k", "--json", paths=("out", "ade"))
     assert ran.code == 0
-    assert "150 in 1 image; predictions of this preset hold 0 to 149" in ran.err
+    assert "shifting the predictions' labels by -1 would agree with 100% of the ground truth" in ran.err
+    ran = evaluate("--preset", "ade20k", "--pred-labels", "-1", "--json", paths=("out", "ade"))
+    assert (ran.json["overall"]["miou"], ran.json["warnings"]) == (1, [])
+    assert ran.json["settings"]["pred_labels"] == "-1"
     save(place / "ade" / "ADE_val_00000001.png", blocks(0, 1, 13, 151))
     ran = evaluate("--preset", "ade20k", "-q", paths=("out", "ade"))
     assert ran.code == 1
@@ -443,9 +446,9 @@ def test_predicted_masks_of_0_and_255(evaluate: Any, place: Path) -> None:
     save(place / "truth" / "a.png", blocks(0, 1, 0))
     ran = evaluate("-q", paths=("mask", "truth"))
     assert ran.code == 0
-    assert "255 in 1 image; if this is a mask, write its two classes as 0 and 1" in ran.err
+    assert "the predictions hold 0 and 255; add --pred-labels 255:1" in ran.err
     ran = evaluate("-q", "--num-classes", "2", paths=("truth", "mask"))
-    assert "the ground truth holds class 0 only, and 255, which is ignored" in ran.err
+    assert "the ground truth holds 0 and 255 and the predictions hold 0 and 1, where 255 is ignored" in ran.err
 
 
 def test_links_are_followed_where_that_is_asked_for(evaluate: Any, place: Path) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from PIL import Image
 import convneur.evaluation.scoring as scoring
 import convneur.evaluation.workers as work
 from convneur.errors import InputError
-from convneur.evaluation.partial import _decoded, _encoded
+from convneur.evaluation.kept_scores import as_plain, read_scores
 from convneur.metrics import METRICS, BoundarySettings, score_pair
 
 COMMAND = [sys.executable, "-c", "from convneur_cli.app import main; main()", "eval-boundary", "pred", "gt"]
@@ -205,8 +206,24 @@ def test_a_state_that_was_cut_anywhere(evaluate: Any, begun: Path, place: Path) 
         assert contents(place, "out.json", "rows.csv") == expected
     garbled = content[: ends[1]] + b"\0" * 50 + content[ends[1] + 50 :]
     begun.write_bytes(garbled)
-    assert "1 of 5 pairs" in evaluate(*BOTH, "--resume").err
+    ran = evaluate(*BOTH, "--resume")
+    assert ran.err.startswith("warning: out.json.partial: damaged (line 3: its checksum does not fit")
+    assert "2 of 5 pairs" in ran.err  # those before and behind it
     assert contents(place, "out.json", "rows.csv") == expected
+
+
+def test_a_digit_that_was_changed_is_never_scored(evaluate: Any, begun: Path, place: Path) -> None:
+    content = begun.read_bytes()
+    begun.unlink()
+    evaluate(*BOTH)
+    expected = contents(place, "out.json", "rows.csv")
+    digits = [at for at, byte in enumerate(content) if chr(byte).isdigit()]
+    for at in random.Random(0).sample(digits, 20):
+        begun.write_bytes(content[:at] + (b"1" if content[at : at + 1] != b"1" else b"2") + content[at + 1 :])
+        ran = evaluate(*BOTH, "--resume")
+        assert ran.code == 0 or ran.line.startswith("error: out.json.partial: line 1: its checksum"), ran.err
+        assert ran.code or contents(place, "out.json", "rows.csv") == expected
+        begun.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}\n", b"[1]\n", b"precious text\n", b"\xff\n"])
@@ -221,12 +238,12 @@ def test_a_file_that_is_no_state_is_left_alone(evaluate: Any, place: Path, conte
 @examples(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sets(st.sampled_from(METRICS), min_size=1))
 def test_scores_come_back_from_text_to_the_last_bit(seed: int, metrics: set[str]) -> None:
-    random = np.random.default_rng(seed)
-    gt, pred = random.integers(0, 5, (2, *random.integers(1, 9, 2)))
-    gt[random.random(gt.shape) < random.random()] = 255
+    rng = np.random.default_rng(seed)
+    gt, pred = rng.integers(0, 5, (2, *rng.integers(1, 9, 2)))
+    gt[rng.random(gt.shape) < rng.random()] = 255
     settings = BoundarySettings(num_classes=5, metrics=tuple(metrics), tolerance=("1px", "0.3"), spacing=(0.1, 0.7))
     scores = score_pair(np.where(pred == 4, 77, pred), gt, settings)
-    again = _decoded(json.loads(json.dumps(_encoded(scores))))
+    again = read_scores(json.loads(json.dumps(as_plain(scores))), settings)
     for field in dataclasses.fields(scores):
         same_bits(getattr(scores, field.name), getattr(again, field.name))
 

@@ -1,0 +1,171 @@
+"""Sets prepared in wrong ways: each is warned of once, and what the warning says leads to the right values."""
+
+import re
+import warnings
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from convneur.errors import SuspiciousInputError
+from convneur.evaluation import evaluate
+
+Maps = list[np.ndarray]
+METRICS = ("boundary_f1", "miou")
+LABELS = re.compile(r"`(pred_labels|gt_labels) ([^`]+)`")
+
+
+def scenes(
+    classes: int, *, present: int, images: int = 4, shape: tuple[int, int] = (72, 96), seed: int = 0
+) -> tuple[Maps, Maps]:
+    """Regions, and predictions as of a model: wavy boundaries, a blob missed, another invented."""
+    preds, gts = [], []
+    for number in range(images):
+        random = np.random.default_rng(100 * seed + number)
+        chosen = np.append(0, np.sort(1 + random.permutation(classes - 1)[: present - 1]))
+        fields = ndimage.gaussian_filter(random.standard_normal((present, *shape)), (0, 9, 9))
+        fields[: present // 2, : shape[0] // 2] += 0.02  # some lie above, some below, as sky and road do
+        wobble = ndimage.gaussian_filter(random.standard_normal(fields.shape), (0, 3, 3))
+        gts.append(chosen[fields.argmax(axis=0)].astype(np.uint8))
+        preds.append(chosen[(fields + 0.06 * wobble).argmax(axis=0)].astype(np.uint8))
+        y, x = random.integers(shape[0] - 8), random.integers(shape[1] - 8)
+        preds[-1][y : y + 6, x : x + 6] = chosen[0]
+    return preds, gts
+
+
+def discs(images: int = 3) -> tuple[Maps, Maps]:
+    """Masks of some round objects, 0 and 1."""
+    y, x = np.mgrid[:60, :80]
+    preds, gts = [], []
+    for number in range(images):
+        random = np.random.default_rng(number)
+        gt, pred = np.zeros((2, 60, 80), np.uint8)
+        for _ in range(4):
+            cy, cx, radius = random.integers(8, 50), random.integers(8, 70), random.integers(4, 11)
+            gt[(y - cy) ** 2 + (x - cx) ** 2 < radius**2] = 1
+            pred[(y - cy - 1) ** 2 + (x - cx) ** 2 < (radius - 0.5) ** 2] = 1
+        preds.append(pred)
+        gts.append(gt)
+    return preds, gts
+
+
+def written(folder: Path, preds: Maps, gts: Maps) -> tuple[Path, Path]:
+    for name, maps in (("pred", preds), ("gt", gts)):
+        (folder / name).mkdir(parents=True)
+        for number, labels in enumerate(maps):
+            Image.fromarray(labels).save(folder / name / f"{number}.png")
+    return folder / "pred", folder / "gt"
+
+
+def scored(folders: tuple[Path, Path], **options: Any) -> Any:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = evaluate(*folders, metrics=METRICS, tolerance="1px", **options)
+    assert [str(each.message) for each in said if "failed" not in str(each.message)] == list(found.warnings)
+    return found
+
+
+def jpeg(labels: np.ndarray) -> np.ndarray:
+    stream = BytesIO()
+    Image.fromarray(labels).save(stream, "JPEG", quality=75)
+    return np.asarray(Image.open(stream))
+
+
+def with_void(maps: Maps) -> Maps:
+    return [np.pad(labels[2:-2, 2:-2], 2, constant_values=255) for labels in maps]
+
+
+def probabilities(mask: np.ndarray) -> np.ndarray:
+    soft = ndimage.gaussian_filter(mask.astype(float), 2)
+    noise = np.random.default_rng(0).normal(0, 0.02, mask.shape)
+    return (255 * np.clip(soft + noise, 0, 1)).astype(np.uint8)
+
+
+ADE, CITY, DISCS, SQUARE = scenes(150, present=8), scenes(19, present=9), discs(), scenes(6, present=6, shape=(72, 72))
+IDS = np.array([7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33], np.uint8)
+
+
+def each(change: Callable[[np.ndarray], np.ndarray], maps: Maps) -> Maps:
+    return [np.ascontiguousarray(change(labels)).astype(np.uint8) for labels in maps]
+
+
+CLEAN: dict[str, tuple[Callable[[], tuple[Maps, Maps]], dict[str, Any]]] = {
+    "ADE20K-like, preset": (
+        lambda: (ADE[0], each(lambda m: m + 1, ADE[1])),
+        {"preset": "ade20k"},
+    ),
+    "ADE20K-like, numbers": (lambda: scenes(150, present=8), {}),
+    "Cityscapes-like": (lambda: (lambda p, g: (p, with_void(g)))(*scenes(19, present=10)), {"num_classes": 19}),
+    "one image": (lambda: scenes(11, present=5, images=1), {}),
+    "square images": (lambda: scenes(5, present=5, shape=(72, 72)), {}),
+    "masks of 0 and 1": (discs, {}),
+    "one mask": (lambda: discs(1), {}),
+    "masks without an object": (lambda: ([m & 0 for m in discs()[0]], [m & 0 for m in discs()[1]]), {}),
+    "masks with void": (lambda: (discs()[0], with_void(discs()[1])), {}),
+    "perfect": (lambda: (discs()[1], discs()[1]), {}),
+    "many small classes": (lambda: scenes(60, present=30), {}),
+}
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_a_clean_set_is_not_warned_of(tmp_path: Path, name: str) -> None:
+    draw, options = CLEAN[name]
+    found = scored(written(tmp_path, *draw()), strict=True, **options)
+    assert [line for line in found.warnings if "tolerance" not in line] == []
+
+
+# name -> predictions, ground truth, options, what is said, and the set whose values the advice leads to
+# ruff: noqa: E501  # a row per set is read at a glance
+WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None]] = {
+    "predictions of 1 to 150": (each(lambda m: m + 1, ADE[0]), each(lambda m: m + 1, ADE[1]), {"preset": "ade20k"}, "by -1", ADE),
+    "ground truth of 0 to 149": (*ADE, {"preset": "ade20k"}, "holds classes already", ADE),
+    "ground truth of 1 to 150": (ADE[0], each(lambda m: m + 1, ADE[1]), {}, r"by \+1", ADE),
+    "shifted beside void": (each(lambda m: m + 1, CITY[0]), with_void(CITY[1]), {"num_classes": 19}, "by -1", (CITY[0], with_void(CITY[1]))),
+    "ids for train ids": (each(lambda m: IDS[m], CITY[0]), CITY[1], {}, "another way", CITY),
+    "labels times ten": (each(lambda m: m * 10, CITY[0]), CITY[1], {}, "another way", CITY),
+    "one class left out": (each(lambda m: np.where(m > 4, m - 1, m), CITY[0]), CITY[1], {}, "another way", None),
+    "0 and 255, both": (each(lambda m: m * 255, DISCS[0]), each(lambda m: m * 255, DISCS[1]), {}, "masks", DISCS),
+    "0 and 255, truth": (DISCS[0], each(lambda m: m * 255, DISCS[1]), {}, "masks", DISCS),
+    "0 and 255, truth, nothing ignored": (DISCS[0], each(lambda m: m * 255, DISCS[1]), {"ignore_index": "none"}, "masks", DISCS),
+    "0 and 255, predictions": (each(lambda m: m * 255, DISCS[0]), DISCS[1], {}, "masks", DISCS),
+    "0 and 100, predictions": (each(lambda m: m * 100, DISCS[0]), DISCS[1], {}, "masks", DISCS),
+    "0 and 100, truth": (DISCS[0], each(lambda m: m * 100, DISCS[1]), {}, "masks", DISCS),
+    "0 and 255 for two named classes": (each(lambda m: m * 255, DISCS[0]), DISCS[1], {"classes": ["ground", "cell"]}, "masks", DISCS),
+    "inverted": (each(lambda m: 1 - m, DISCS[0]), DISCS[1], {}, "another way", DISCS),
+    "JPEG, both": (each(lambda m: jpeg(m * 255), DISCS[0]), each(lambda m: jpeg(m * 255), DISCS[1]), {}, "noise", DISCS),
+    "JPEG, predictions": (each(lambda m: jpeg(m * 255), DISCS[0]), DISCS[1], {}, "noise", DISCS),
+    "probabilities": (each(probabilities, DISCS[0]), DISCS[1], {}, "noise", (each(lambda m: probabilities(m) > 127, DISCS[0]), DISCS[1])),
+    "exchanged": (with_void(CITY[1]), CITY[0], {}, "exchanged", None),
+    "exchanged, preset": (each(lambda m: m + 1, ADE[1]), ADE[0], {"preset": "ade20k"}, "exchanged|first", None),
+    "mirrored": (each(np.fliplr, CITY[0]), CITY[1], {}, "mirrored", None),
+    "upside down": (each(np.flipud, CITY[0]), CITY[1], {}, "mirrored", None),
+    "transposed": (each(np.transpose, SQUARE[0]), SQUARE[1], {}, r"pred\.T", None),
+    "rotated": (each(np.rot90, SQUARE[0]), SQUARE[1], {}, r"rot90\(pred, -1\)", None),
+    "one label": (each(lambda m: m * 0, CITY[0]), CITY[1], {}, "every predicted pixel", None),
+    "a copy": (with_void(CITY[1]), with_void(CITY[1]), {}, "copy", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_set_is_warned_of_and_the_advice_is_right(tmp_path: Path, name: str) -> None:
+    preds, gts, options, words, right = WRONG[name]
+    folders = written(tmp_path / "wrong", preds, gts)
+    (said,) = [line for line in scored(folders, **options).warnings if "tolerance" not in line]
+    assert re.search(words, said), said
+    with pytest.raises(SuspiciousInputError, match=re.escape(said[:40])):
+        evaluate(*folders, metrics=METRICS, strict=True, output=tmp_path / "scores.json", **options)
+    assert not list(tmp_path.glob("scores*")), "no result, nothing left to resume"
+    if right is None:
+        return
+    advised = dict(LABELS.findall(said))
+    assert advised, said
+    followed = scored(folders, **options, **advised)
+    assert [line for line in followed.warnings if "tolerance" not in line] == []
+    expected = scored(written(tmp_path / "right", *right), **({} if options.get("preset") else options))
+    assert followed.overall["boundary_f1"] == expected.overall["boundary_f1"]
+    assert followed.overall["miou"] == pytest.approx(expected.overall["miou"], abs=1e-12)
