@@ -25,6 +25,7 @@ ALLOWED = {
     "convneur.schema": {"convneur.errors"},
     "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files"},
     "convneur.variants": {"convneur.errors", "convneur.schema"},
+    "convneur.graphs": {"convneur.errors", "convneur.schema", "convneur.variants"},
     "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
         "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.schema", "convneur.tensor_files",
@@ -45,8 +46,8 @@ ALLOWED = {
         "convneur.results", "convneur.variants"},
     "convneur.inference": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
-        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
-        "convneur.schema", "convneur.variants"},
+        "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged", "convneur.progress",
+        "convneur.results", "convneur.schema", "convneur.variants"},
     "convneur.evaluation": {
         "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
         "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results", "convneur.schema"},

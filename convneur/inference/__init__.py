@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         PredictionReport,
         predict_folder,
     )
-    from convneur.inference.logits import class_logits, pixel_logits
+    from convneur.inference.modules import class_logits, pixel_logits
     from convneur.inference.prediction import ClassProbability, ClassShare, Prediction
     from convneur.inference.predictor import Predictor, load
 
@@ -31,9 +31,9 @@ _HOME = {
     "Prediction": "convneur.inference.prediction",
     "PredictionReport": "convneur.inference.folder",
     "Predictor": "convneur.inference.predictor",
-    "class_logits": "convneur.inference.logits",
+    "class_logits": "convneur.inference.modules",
     "load": "convneur.inference.predictor",
-    "pixel_logits": "convneur.inference.logits",
+    "pixel_logits": "convneur.inference.modules",
     "predict_folder": "convneur.inference.folder",
 }
 

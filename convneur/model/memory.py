@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from convneur.model.tracing import is_exporting, is_traced
+from convneur.model.tracing import is_exporting, is_open, is_traced
 from convneur.variants import Order, Read
 
 __all__ = [
@@ -91,13 +91,13 @@ def plan_chunks(
     ..., so lengths differ by one at most.
     Raises: ValueError: a number below 1.
     """
+    if chunks is not None and is_open(tokens):  # as for every number of tokens from chunks * (chunks - 1) + 1
+        length = -(-tokens // chunks)
+        return ChunkPlan(length, ((chunks - 1, length), (1, tokens - (chunks - 1) * length))[chunks == 1 :])
     if min(tokens, chunk_length, min_chunks, 1 if chunks is None else chunks) < 1:
         raise ValueError(
             f"tokens {tokens}, chunk_length {chunk_length}, min_chunks {min_chunks}, chunks {chunks}: below 1"
         )
-    if chunks is not None and isinstance(tokens, torch.SymInt):  # an export for any size holds them all; see `any_size`
-        length = -(-tokens // chunks)
-        return ChunkPlan(length, ((chunks - 1, length), (1, tokens - (chunks - 1) * length))[chunks == 1 :])
     length = min(chunk_length, -(-tokens // min_chunks)) if chunks is None else -(-tokens // chunks)
     count = -(-tokens // length)
     if order == "raster":

@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["is_exporting", "is_traced"]
+__all__ = ["is_exporting", "is_open", "is_traced"]
 
 
 def is_exporting() -> bool:
@@ -10,6 +10,11 @@ def is_exporting() -> bool:
     return bool(getattr(torch.compiler, "is_exporting", bool)())
 
 
+def is_open(side: object) -> bool:
+    """Whether a size has no number: the graph takes any."""
+    return isinstance(side, torch.SymInt)
+
+
 def is_traced() -> bool:
     """Inside torch.export or torch.jit.trace: the graph should hold operators that every reader knows."""
-    return is_exporting() or torch.jit.is_tracing()
+    return is_exporting() or torch.jit.is_tracing()  # type: ignore[attr-defined]  # not in torch's stubs

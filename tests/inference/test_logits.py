@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from convneur.inference.logits import pixel_logits, window_spans
+from convneur.inference.modules import pixel_logits
+from convneur.inference.windows import window_spans
 from convneur.model.network import ConvNeur
 from convneur.variants import ConvNeurConfig
 
