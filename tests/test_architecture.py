@@ -61,6 +61,10 @@ ALLOWED = {
         "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics",
         "convneur.progress", "convneur.published", "convneur.results", "convneur.schema", "convneur.training",
         "convneur.variants"},
+    "convneur.exporting": {
+        "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "torch", "convneur.data", "convneur.errors",
+        "convneur.files", "convneur.formats", "convneur.graphs", "convneur.inference", "convneur.model",
+        "convneur.packaged", "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
         "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.study",

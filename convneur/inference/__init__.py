@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convneur.inference.exported import ExportedModel
     from convneur.inference.folder import (
         ClassifiedImage,
         FailedImage,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from convneur.inference.predictor import Predictor, load
 
 _HOME = {
+    "ExportedModel": "convneur.inference.exported",
     "ClassProbability": "convneur.inference.prediction",
     "ClassShare": "convneur.inference.prediction",
     "ClassifiedImage": "convneur.inference.folder",
@@ -41,6 +43,7 @@ __all__ = [
     "ClassProbability",
     "ClassShare",
     "ClassifiedImage",
+    "ExportedModel",
     "FailedImage",
     "LabelledImage",
     "Prediction",

@@ -30,6 +30,10 @@ class ExportedModel:
         threads: of the runtime; None: as many as it chooses.
     Raises: InputError: a runtime that is not installed, a file that it cannot read, or a graph that is none of
         convneur's or of another version.
+
+    >>> ExportedModel(Path("model.onnx"))
+    Traceback (most recent call last):
+    convneur.errors.InputError: model.onnx: cannot be read (No such file or directory)
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:

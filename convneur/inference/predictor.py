@@ -103,6 +103,11 @@ class Predictor:
         return ModuleRunner(self.model, self.threads)
 
     @property
+    def normalisation(self) -> tuple[_Channels, _Channels]:
+        """Mean and std that its images are normalised by."""
+        return self.mean or MEAN, self.std or STD
+
+    @property
     def task(self) -> Task | None:
         """segmentation or classification, by the model's head; None without one."""
         head = self.model.config.head
@@ -339,7 +344,7 @@ def predict_together(
     Raises: InputError: too little memory.
     """
     pixels = [each.pixels for each in images]
-    mean, std = predictor.mean or MEAN, predictor.std or STD
+    mean, std = predictor.normalisation
     dense, runner = predictor.task == "segmentation", predictor.runner
     try:
         if dense:

@@ -92,7 +92,7 @@ def plan_chunks(
     Raises: ValueError: a number below 1.
     """
     if chunks is not None and is_open(tokens):  # as for every number of tokens from chunks * (chunks - 1) + 1
-        length = -(-tokens // chunks)
+        length = (tokens + chunks - 1) // chunks  # not of a negative number, which ONNX rounds towards 0
         return ChunkPlan(length, ((chunks - 1, length), (1, tokens - (chunks - 1) * length))[chunks == 1 :])
     if min(tokens, chunk_length, min_chunks, 1 if chunks is None else chunks) < 1:
         raise ValueError(
