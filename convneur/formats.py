@@ -1,30 +1,65 @@
-"""Values and tables as text: strict JSON, CSV, Markdown, LaTeX, HTML, plain text; numbers as people read them."""
+"""Values and tables as text: strict JSON, CSV, Markdown, LaTeX, HTML, plain text; numbers as people read them.
+
+Names come from files of others. `printable` is what they pass before a terminal, a page or a figure shows them.
+"""
 
 import csv
 import html
 import io
 import json
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 __all__ = [
     "as_text",
+    "csv_cells",
     "csv_table",
     "grouped",
     "html_table",
     "latex_table",
     "markdown_table",
     "plural",
+    "printable",
     "significant",
     "text_table",
     "to_json",
 ]
 
 
+# What moves a cursor, colours or renames a terminal, turns the direction of writing, ends a line, or is no character:
+# C0, DEL and C1; bidirectional marks, embeddings, overrides and isolates; line separators; halves of surrogate pairs.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+def _spelled(found: re.Match[str]) -> str:
+    byte = ord(found[0]) - 0xDC00  # how Python keeps a byte of a file name that is no text
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else found[0].encode("unicode_escape").decode()
+
+
+def printable(text: object, *, lines: bool = False) -> str:
+    r"""Text of others as it can be shown: control characters and those that turn the direction of writing are spelled.
+
+    Args: lines: line feeds stay.
+
+    >>> print(printable("red\x1b[31m\n"))
+    red\x1b[31m\n
+    """
+    parts = str(text).split("\n") if lines else [str(text)]
+    return "\n".join(_UNSEEN.sub(_spelled, part) for part in parts)
+
+
+def as_text(text: object) -> str:
+    """A name as a file of text can hold it: bytes that are no UTF-8 are spelled, all else stays."""
+    return _NO_CHARACTER.sub(_spelled, str(text))
+
+
 def _plain(value: Any) -> Any:
     """JSON has neither NaN nor infinity: undefined is null, infinite the string "inf"."""
+    if isinstance(value, str):
+        return as_text(value)
     if isinstance(value, float):
         if math.isnan(value):
             return None
@@ -32,7 +67,7 @@ def _plain(value: Any) -> Any:
             return "inf" if value > 0 else "-inf"
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {as_text(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy scalar
@@ -43,6 +78,8 @@ def _plain(value: Any) -> Any:
 def to_json(value: Any, *, encoding: str = "utf-8") -> str:
     """Strict JSON, indented; NaN becomes null and an infinity the string "inf".
 
+    What `printable` spells becomes JSON's own escapes: safe to show, and read back as the same text.
+
     Args: encoding: that it will be written in; where it lacks a letter, all but ASCII is escaped.
 
     >>> to_json([1.5, float("nan")]).split()
@@ -50,17 +87,13 @@ def to_json(value: Any, *, encoding: str = "utf-8") -> str:
     >>> to_json("é", encoding="ascii")
     '"\\\\u00e9"'
     """
-    text = as_text(json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False))
+    plain = _plain(value)
+    text = json.dumps(plain, indent=2, allow_nan=False, ensure_ascii=False)
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return json.dumps(_plain(value), indent=2, allow_nan=False)
-    return text
-
-
-def as_text(path: str | Path) -> str:
-    """A path as it can be written to a file: a name that is no valid text has its odd bytes spelled out."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
+        return json.dumps(plain, indent=2, allow_nan=False)
+    return "\n".join(_UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", line) for line in text.split("\n"))
 
 
 def grouped(number: float) -> str:
@@ -92,14 +125,45 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{grouped(count)} {one if count == 1 else many or one + 's'}"
 
 
+# With these a spreadsheet begins a formula; the wide forms are taken for the narrow ones in some of its languages.
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+
+def csv_cells(values: Iterable[Any]) -> list[Any]:
+    """The cells of a row of CSV: printable, and text that a spreadsheet would take for a formula after a quote mark.
+
+    Numbers stay as they are, those written as text too. A list or tuple is one cell, its items apart by spaces.
+
+    >>> csv_cells(["=1+2", -0.5, "-0.5", "sky", (1, 2)])
+    ["'=1+2", -0.5, '-0.5', 'sky', '1 2']
+    """
+    return [_csv_cell(value) for value in values]
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        value = " ".join(map(str, value))
+    elif not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text == text.strip()
+
+
 def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A header of the first row's keys, then the rows; a list or tuple is one cell, its items apart by spaces."""
+    """A header of the first row's keys, then the rows, their cells as `csv_cells` writes them."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        lists = {key: " ".join(map(str, value)) for key, value in row.items() if isinstance(value, (list, tuple))}
-        writer.writerow({**row, **lists})
+    columns = list(rows[0]) if rows else []
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    for row in [dict(zip(columns, columns, strict=True)), *rows]:
+        writer.writerow(dict(zip(row, csv_cells(row.values()), strict=True)))
     return text.getvalue()
 
 
@@ -111,8 +175,17 @@ def _is_text(left: int | Collection[int], number: int) -> bool:
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int | Collection[int] = 1) -> str:
     """A table whose first `left` columns, or those numbered in it, are text. A heading's broken lines are one."""
     rule = [":--" if _is_text(left, number) else "--:" for number in range(len(columns))]
-    lines = [[name.replace("\n", " ") for name in columns], rule, *rows]
+    lines = [_markdown_cells(_one_line(columns)), rule, *map(_markdown_cells, rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _markdown_cells(cells: Iterable[str]) -> list[str]:
+    """Cells that cannot end early or begin an element of HTML."""
+    return [printable(cell).replace("|", r"\|").replace("<", "&lt;") for cell in cells]
+
+
+def _one_line(heads: Iterable[str]) -> list[str]:
+    return [name.replace("\n", " ") for name in heads]
 
 
 # What LaTeX reads as commands, and signs of our tables that its default encoding lacks.
@@ -124,7 +197,7 @@ _TEX = {
 
 
 def _tex(text: str) -> str:
-    return "".join(_TEX.get(sign, sign) for sign in text.replace("\n", " "))
+    return "".join(_TEX.get(sign, sign) for sign in printable(text))
 
 
 def latex_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int | Collection[int] = 1) -> str:
@@ -139,7 +212,7 @@ def latex_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: 
     \bottomrule
     \end{tabular}
     """
-    lines = [" & ".join(map(_tex, line)) + r" \\" for line in (columns, *rows)]
+    lines = [" & ".join(map(_tex, line)) + r" \\" for line in (_one_line(columns), *rows)]
     kinds = "".join("l" if _is_text(left, number) else "r" for number in range(len(columns)))
     body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
     return "\n".join([rf"\begin{{tabular}}{{{kinds}}}", *body, r"\end{tabular}"])
@@ -150,14 +223,15 @@ def html_table(
 ) -> str:
     """A table for a notebook; every text is escaped."""
 
-    def cells(tag: str, line: Sequence[str]) -> str:
-        return "<tr>" + "".join(
-            f'<{tag} style="text-align: {"left" if _is_text(left, number) else "right"}">{html.escape(text)}</{tag}>'
-            for number, text in enumerate(line)
-        ) + "</tr>"  # fmt: skip
+    def cell(tag: str, number: int, text: str) -> str:
+        side = "left" if _is_text(left, number) else "right"
+        return f'<{tag} style="text-align: {side}">{html.escape(printable(text))}</{tag}>'
 
-    caption = f'<caption style="text-align: left">{html.escape(title)}</caption>' if title else ""
-    head = cells("th", [name.replace("\n", " ") for name in columns])
+    def cells(tag: str, line: Sequence[str]) -> str:
+        return f"<tr>{''.join(cell(tag, number, text) for number, text in enumerate(line))}</tr>"
+
+    caption = f'<caption style="text-align: left">{html.escape(printable(title))}</caption>' if title else ""
+    head = cells("th", _one_line(columns))
     return f"<table>{caption}<thead>{head}</thead><tbody>{''.join(cells('td', row) for row in rows)}</tbody></table>"
 
 
@@ -172,12 +246,12 @@ def text_table(
     ------------
     m1      0.76
     """
-    heads = [name.split("\n") for name in columns]
+    heads = [printable(name, lines=True).split("\n") for name in columns]
     height = max((len(head) for head in heads), default=0)
     # A heading of fewer lines stands at the bottom.
     top = [[head[line - (height - len(head))] if line >= height - len(head) else "" for head in heads]
            for line in range(height)]  # fmt: skip
-    body = [list(row) for row in rows]
+    body = [list(map(printable, row)) for row in rows]
     widths = [max(len(line[number]) for line in [*top, *body]) for number in range(len(columns))]
     lines = [
         "  ".join(
@@ -187,4 +261,4 @@ def text_table(
         for line in [*top, *body]
     ]
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([*([title] if title else []), *lines[:height], rule, *lines[height:]])
+    return "\n".join([*([printable(title)] if title else []), *lines[:height], rule, *lines[height:]])

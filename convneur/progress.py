@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
+from convneur.formats import printable
+
 __all__ = ["Advance", "Progress", "ProgressLines", "silent"]
 
 
@@ -90,7 +92,7 @@ class ProgressLines:
         yield advance
 
     def note(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
 
     def warn(self, line: str) -> None:
         self.note(f"warning: {line}")

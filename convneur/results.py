@@ -2,14 +2,14 @@
 
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from convneur.errors import ConfigError
 from convneur.files import new_text
-from convneur.formats import csv_table, html_table, latex_table, markdown_table, text_table, to_json
+from convneur.formats import csv_table, html_table, latex_table, markdown_table, printable, text_table, to_json
 
 __all__ = ["SUFFIXES", "ReadOnly", "Result", "Table", "plain", "read_only"]
 
@@ -114,10 +114,10 @@ class Result(ABC):
         return self.tables()[0]
 
     def __str__(self) -> str:
-        parts = ["\n".join(self.headlines())]
+        parts = [_lines(self.headlines())]
         for each in self.tables():
-            parts += [text_table(each.title, each.columns, each.rows, left=each.left), "\n".join(each.notes)]
-        return "\n\n".join(part for part in [*parts, "\n".join(self.sentences())] if part)
+            parts += [text_table(each.title, each.columns, each.rows, left=each.left), _lines(each.notes)]
+        return "\n\n".join(part for part in [*parts, _lines(self.sentences())] if part)
 
     def _repr_html_(self) -> str:
         parts = _paragraphs(self.headlines())
@@ -144,18 +144,22 @@ class Result(ABC):
         return csv_table(self.records())
 
     def _markdown(self) -> str:
-        parts = list(self.headlines())
+        parts = [printable(line) for line in self.headlines()]
         for each in self.tables():
             table = markdown_table(each.columns, each.rows, left=each.left)
-            parts.append(f"## {each.title}\n\n{table}" if each.title else table)
+            parts.append(f"## {printable(each.title)}\n\n{table}" if each.title else table)
             if each.notes:
-                parts.append("\n".join(f"- {note}" for note in each.notes))
-        return "\n\n".join([*parts, *self.sentences()]) + "\n"
+                parts.append(_lines(f"- {note}" for note in each.notes))
+        return "\n\n".join([*parts, *map(printable, self.sentences())]) + "\n"
 
     def _latex(self) -> str:
         table = self.paper_table()
         return latex_table(table.columns, table.rows, left=table.left) + "\n"
 
 
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(map(printable, lines))
+
+
 def _paragraphs(lines: Sequence[str]) -> list[str]:
-    return [f"<p>{html.escape(line)}</p>" for line in lines]
+    return [f"<p>{html.escape(printable(line))}</p>" for line in lines]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from convneur.errors import InputError
 from convneur.files import new_file
+from convneur.stand_ins import stand_in
 
 __all__ = ["TensorFile", "open_tensors", "write_tensors"]
 
@@ -52,6 +53,8 @@ class TensorFile:
 def open_tensors(path: Path) -> TensorFile:
     """A safetensors file by its header alone. Raises: InputError: no such file, cut short, another format."""
     try:
+        if pointer := stand_in(path):
+            raise InputError(path, pointer)
         with path.open("rb") as start:
             length = int.from_bytes(start.read(_LENGTH), "little")
         if length > _LONGEST:

@@ -285,10 +285,10 @@ def find_config(
             raise ConfigError("model_preset", f"choose {', '.join(PRESETS)}", value=model_preset)
         typed |= PRESETS[model_preset]
     typed |= settings
-    fixed = [name for name in ("chunk_length", "min_chunks") if name in typed]
-    if settings.get("chunks") is not None and fixed:
-        raise ConfigError("chunks", f"sets the chunks' length; leave out `{fixed[0]}` or `model_preset`")
     given = [*settings, *(["model_preset"] if model_preset else [])]
+    fixed = [name for name in ("chunk_length", "min_chunks", "model_preset") if name in given]
+    if settings.get("chunks") is not None and fixed:
+        raise ConfigError("chunks", f"sets the chunks' length; leave out {' and '.join(f'`{name}`' for name in fixed)}")
     idle = [name for name in (*_OF_BRANCHES, "model_preset") if name in given]
     if settings.get("memory") == "none" and idle:
         raise ConfigError("memory", f"leaves no global branch for `{idle[0]}` to act on", value="none")

@@ -22,7 +22,7 @@ from convneur_cli.commands import (
     train,
     viz_gates,
 )
-from convneur_cli.errors import FAILED, INTERRUPTED, USAGE
+from convneur_cli.errors import FAILED, INTERRUPTED, USAGE, say
 from convneur_cli.options.common import Group, register
 from convneur_cli.options.training import LAYOUTS
 
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         context = getattr(error, "ctx", None)
         where = context.command_path if context is not None else "convneur"
         if message:
-            print(f"error: {message.rstrip('.')}; see '{where} --help'", file=sys.stderr)
+            say(f"error: {message.rstrip('.')}; see '{where} --help'")
         sys.exit(USAGE)
     except OSError as error:  # help and version, for which stdout had no place
         print(f"error: stdout: {error.strerror or error}", file=sys.stderr)

@@ -15,6 +15,7 @@ from typing import NoReturn
 import typer
 
 from convneur.errors import ConfigError, InputError, OutputExistsError, SuspiciousInputError
+from convneur.formats import printable
 from convneur_cli.process import INTERRUPTED, interrupted
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "described",
     "existing_path",
     "reported",
+    "say",
 ]
 
 DONE, FAILED, USAGE, CHECK_FAILED = 0, 1, 2, 3
@@ -55,11 +57,11 @@ def described(error: ConfigError | InputError, options: Mapping[str, str]) -> st
     exists; here that is --force.
     """
     if isinstance(error, OutputExistsError):
-        return f"{error.path}: {error.problem}; choose another {error.name} or add --force"
+        return f"{printable(error.path)}: {error.problem}; choose another {error.name} or add --force"
     problem = _as_typed(error.problem, options)
     if isinstance(error, InputError):
-        return problem if error.path is None else f"{error.path}: {problem}"
-    value = "" if error.value is None else f" {error.value}"
+        return problem if error.path is None else f"{printable(error.path)}: {problem}"
+    value = "" if error.value is None else f" {printable(error.value)}"
     return f"{options.get(error.setting, error.setting)}{value}: {problem}"
 
 
@@ -67,18 +69,19 @@ def _as_typed(words: str, options: Mapping[str, str]) -> str:
     return re.sub(r"`(\w+)([^`]*)`", lambda named: options.get(named[1], named[1]) + named[2], words)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(str(text).split())
+def say(line: str) -> None:
+    """One line on stderr, whatever the text of others in it holds."""
+    print(printable(" ".join(line.split())), file=sys.stderr)
 
 
 def _end(message: str, code: int) -> NoReturn:
-    print(f"error: {_one_line(message)}", file=sys.stderr)
+    say(f"error: {message}")
     raise typer.Exit(code)
 
 
 def _interrupted(kept: str = "") -> NoReturn:
     kept = kept or "files already written are whole, the others were not begun"
-    print(f"interrupted: {_one_line(kept)}", file=sys.stderr)
+    say(f"interrupted: {kept}")
     raise SystemExit(INTERRUPTED) from None  # a typer.Exit of this code is typer's own, for Ctrl-C outside a body
 
 
@@ -98,7 +101,7 @@ def reported(*, debug: bool, options: Mapping[str, str]) -> Iterator[None]:
         _interrupted(_as_typed(str(stop), options))
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            print(printable(traceback.format_exc(), lines=True), end="", file=sys.stderr)
         if interrupted():  # where it was raised it became another error, as it does in an import
             _interrupted(described(error, options) if isinstance(error, InputError) else "")
         if isinstance(error, InputError):

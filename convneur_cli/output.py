@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from convneur.formats import to_json
+from convneur.formats import printable, to_json
 from convneur.progress import Advance
 from convneur_cli.errors import StdoutClosed
 
@@ -35,8 +35,9 @@ __all__ = ["Printer"]
 _PIPED_WIDTH = 4096
 
 
-def _as_typed(line: str) -> str:
-    """The library names settings in backticks; here they become options, as in `errors.described`."""
+def _shown(line: str) -> str:
+    """A line as a terminal may get it. Settings, which the library names in backticks, become options."""
+    line = printable(line)
     return re.sub(r"`(\w+)([^`]*)`", lambda named: f"--{named[1].replace('_', '-')}{named[2]}", line)
 
 
@@ -81,12 +82,12 @@ class Printer:
     def text(self, line: str = "") -> None:
         """A line of data for people; nothing under --json."""
         if not self.as_json:
-            self._out.print(line)
+            self._out.print(printable(line, lines=True))
 
     def sentence(self, words: str) -> None:
         """Prose for people, wrapped between words in a terminal; nothing under --json."""
         if not self.as_json:
-            self._out.print(words, soft_wrap=False)
+            self._out.print(printable(words), soft_wrap=False)
 
     def table(
         self,
@@ -104,14 +105,15 @@ class Printer:
         """
         if self.as_json:
             return
-        table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+        table = Table(title=printable(title), title_justify="left", caption=caption, caption_justify="left")
         if dense:
             table.box, table.padding, table.show_edge = SIMPLE_HEAD, (0, 1, 0, 0), False
         for index, name in enumerate(columns):
             words = index < left if isinstance(left, int) else index in left
-            table.add_column(name, justify="left" if words else "right", no_wrap=dense or not words)
+            heading = printable(name, lines=True)
+            table.add_column(heading, justify="left" if words else "right", no_wrap=dense or not words)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(printable, row))
         if dense:  # in a narrow terminal a broken line is better than a cut figure
             table.width = Measurement.get(self._out, self._out.options.update(width=_PIPED_WIDTH), table).maximum
         self._out.print(table)
@@ -143,15 +145,15 @@ class Printer:
     def note(self, line: str) -> None:
         """Something good to know (what was written where); silent under --quiet."""
         if not self.quiet:
-            self._err.print(_as_typed(line))
+            self._err.print(_shown(line))
 
     def warn(self, line: str) -> None:
         """Something the user should not miss, even under --quiet."""
-        self._err.print(f"warning: {_as_typed(line)}")
+        self._err.print(f"warning: {_shown(line)}")
 
     def error(self, line: str) -> None:
         """One failed item of a batch that goes on."""
-        self._err.print(f"error: {_as_typed(line)}")
+        self._err.print(f"error: {_shown(line)}")
 
     @contextmanager
     def steps(self, what: str, total: float) -> Iterator[Advance]:
@@ -166,9 +168,9 @@ class Printer:
             disable=self.quiet or not self._err.is_terminal,
         )
         with bar:
-            task = bar.add_task(what, total=total)
+            task = bar.add_task(printable(what), total=total)
 
             def advance(now: str | None = None, steps: float = 1) -> None:
-                bar.update(task, advance=steps, description=what if now is None else now)
+                bar.update(task, advance=steps, description=printable(what if now is None else now))
 
             yield advance

@@ -59,14 +59,16 @@ def net_lines(model: ConvNeur) -> Iterator[str]:
 
 
 def photos_scores(scores: Mapping[str, Any], held_out: int) -> Iterator[tuple[str, str]]:
-    """Of a distilled backbone. held_out: photos."""
-    for side, at in scores["held_out"].items():
-        yield f"agreement with the teacher's class, {held_out} photos held out, {side} px", f"{at['agreement']:.3f}"
-        yield f"loss there, {side} px", f"{at['loss']:.3f}"
-        contexts = [value for value in at["largest_context"] if value is not None]
+    """Of a distilled backbone. held_out: images."""
+    for side, share in scores["agreement"].items():
+        yield f"agreement with the teacher's class at 224 px, {held_out} images held out, {side} px", f"{share:.3f}"
+    yield "cats against dogs, never trained on that question, 160 px", f"{scores['cats_or_dogs']:.3f}"
+    for row, stages in scores.get("roughness", {}).items():
+        yield f"roughness of {row}, stages {' and '.join(stages)}", ", ".join(f"{r:.2f}" for r in stages.values())
+    for side, at in scores["largest"].items():
+        contexts = [value for value in at["context"] if value is not None]
         if contexts:
             yield f"largest \\|G\\| of any stage, {side} px", f"{max(contexts):.2f}"
-    yield "cats against dogs, never trained on that question, 160 px", f"{scores['cats_or_dogs']:.3f}"
 
 
 def camvid_scores(val: Mapping[str, Any], test: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # What each room may import besides the standard library and itself.
 ALLOWED = {
     "convneur.errors": set(),
-    "convneur.progress": set(),
+    "convneur.progress": {"convneur.formats"},
     "convneur.formats": set(),
     "convneur.files": {"convneur.errors"},
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
@@ -22,15 +22,16 @@ ALLOWED = {
     "convneur.published": set(),
     "convneur.packaged": {"convneur.errors", "convneur.files"},
     "convneur.sizes": {"convneur.errors"},
+    "convneur.stand_ins": set(),
     "convneur.schema": {"convneur.errors"},
-    "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files"},
+    "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files", "convneur.stand_ins"},
     "convneur.variants": {"convneur.errors", "convneur.schema"},
     "convneur.graphs": {"convneur.errors", "convneur.schema", "convneur.variants"},
     "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
         "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.schema", "convneur.tensor_files",
         "convneur.variants"},
-    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.schema"},
+    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.schema", "convneur.stand_ins"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
@@ -67,8 +68,8 @@ ALLOWED = {
         "convneur.packaged", "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
-        "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published", "convneur.study",
-        "convneur.variants"},
+        "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published",
+        "convneur.study", "convneur.variants"},
 }  # fmt: skip
 
 

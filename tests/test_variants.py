@@ -1,8 +1,11 @@
 """Impossible nets are refused by name, before any tensor is made."""
 
+from typing import Any
+
 import pytest
 
 from convneur import PRESETS, VARIANTS, ConfigError, ConvNeurConfig
+from convneur.variants import find_config
 
 M1 = VARIANTS["m1"]
 
@@ -59,3 +62,16 @@ def test_presets_are_the_papers_chunk_lengths() -> None:
     assert {name: preset["chunk_length"] for name, preset in PRESETS.items()} == {"classification": 196, "dense": 4096}
     for preset in PRESETS.values():
         assert M1.replace(**preset).step_size == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "leave_out"),
+    [
+        ({"min_chunks": 2}, "`min_chunks`"),
+        ({"model_preset": "dense"}, "`model_preset`"),
+        ({"chunk_length": 4, "model_preset": "dense"}, "`chunk_length` and `model_preset`"),
+    ],
+)
+def test_what_to_leave_out_beside_chunks_is_what_was_given(settings: dict[str, Any], leave_out: str) -> None:
+    with pytest.raises(ConfigError, match=f"leave out {leave_out}$"):
+        find_config("m1", chunks=2, **settings)

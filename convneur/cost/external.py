@@ -149,7 +149,7 @@ def _from_timm(name: str) -> ExternalModel:
     except ModuleNotFoundError as error:
         if error.name != "timm":
             raise InputError(name, f"importing timm failed: {_reason(error)}") from error
-        raise ConfigError("model", value=name, problem="timm is not installed; pip install 'convneur[timm]'") from error
+        raise ConfigError("model", value=name, problem="timm is not installed; pip install timm") from error
     version = getattr(timm, "__version__", "of unknown version")
 
     def create(**settings: Any) -> Any:

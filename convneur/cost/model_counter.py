@@ -49,7 +49,11 @@ def twin_of(config: ConvNeurConfig, twin: TwinName) -> ConvNeurConfig:
     if twin == "local-only":
         return config.replace(memory="none")
     if config.memory == "none":
-        raise ConfigError("memory", "a model without global branches has no self-attention twin; leave one of them out")
+        raise ConfigError(
+            "memory",
+            "leaves no global branch to put self-attention in the place of; leave out `compare self-attention`",
+            value="none",
+        )
     return config.replace(global_branch="self-attention")
 
 

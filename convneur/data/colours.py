@@ -13,9 +13,10 @@ if TYPE_CHECKING:  # the command line lists the presets, which hold colour table
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Colour", "ColourTable", "colour_and_name", "read_colour_table"]
+__all__ = ["Colour", "ColourRow", "ColourTable", "colour_and_name", "read_colour_table"]
 
 Colour = tuple[int, int, int]
+ColourRow = tuple[int, int, int, str | None]  # None: ignored
 
 # Choice: colours under these names stand for pixels that are ignored, not for a class.
 _IGNORED = frozenset({"ignore", "ignored", "void", "unlabelled", "unlabeled"})
@@ -36,6 +37,22 @@ class ColourTable:
 
     names: tuple[str, ...]
     classes: Mapping[Colour, int | None]
+
+    @property
+    def rows(self) -> tuple["ColourRow", ...]:
+        """A row for each colour, from which `of_rows` makes the table again: what JSON can keep."""
+        return tuple((*colour, None if k is None else self.names[k]) for colour, k in self.classes.items())
+
+    @classmethod
+    def of_rows(cls, rows: Iterable["ColourRow"]) -> "ColourTable":
+        """Classes are numbered in the order of their first colour.
+
+        >>> ColourTable.of_rows([(0, 0, 0, None), (9, 9, 9, "sky")]).classes
+        {(0, 0, 0): None, (9, 9, 9): 0}
+        """
+        kept = list(rows)
+        names = tuple(dict.fromkeys(name for *_, name in kept if name is not None))
+        return cls(names, {(r, g, b): None if name is None else names.index(name) for r, g, b, name in kept})
 
     def renumbered(self, names: Sequence[str]) -> "ColourTable":
         """The same colours for classes in the order of `names`, whose case does not matter.

@@ -20,6 +20,7 @@ from convneur.data.limits import check_pixels
 from convneur.data.shards import Member
 from convneur.data.stacks import Page, pages_of
 from convneur.errors import InputError
+from convneur.stand_ins import stand_in
 
 __all__ = ["FORMATS", "LABEL_FORMATS", "StoredFile", "faults_named", "frames_of", "layout_of", "opened_image", "quiet"]
 
@@ -75,6 +76,8 @@ def faults_named(source: StoredFile, *, again: str) -> Iterator[None]:
     try:
         if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
             raise InputError(source, "is a folder" if source.is_dir() else "is no file but a pipe or a device")
+        if isinstance(source, Path) and (pointer := stand_in(source)):
+            raise InputError(source, pointer)
         yield
     except InputError:
         raise

@@ -90,7 +90,8 @@ class Survey:
     """What a look at every file gave.
 
     examples: those that can be read. failed: a line for each other. counts: pixels of each class, or images.
-    notes: what was chosen in reading images, see `Photo`. ignored: pixels that are ignored.
+    notes: what was chosen in reading images, see `Photo`. ignored: pixels that are ignored. beside_zero: label
+    maps that show 1 alone beside 0, ignored pixels alone, and both or other classes.
     """
 
     examples: tuple[Example, ...]
@@ -98,6 +99,7 @@ class Survey:
     counts: tuple[int, ...]
     notes: tuple[str, ...] = ()
     ignored: int = 0
+    beside_zero: tuple[int, int, int] = (0, 0, 0)
 
 
 def find_examples(root: Path, task: Task, reading: Reading, *, follow_links: bool = False) -> FoundExamples:
@@ -246,6 +248,7 @@ def survey(
     noted: list[tuple[str, tuple[str, ...]]] = []
     counts = np.zeros(num_classes or 1, np.int64)
     ignored = 0
+    ones = voids = mixed = 0
     with ThreadPoolExecutor(threads) as pool:
         for example, found in zip(examples, pool.map(look, examples), strict=True):
             if isinstance(found, str):
@@ -257,12 +260,18 @@ def survey(
                 counts = np.pad(counts, (0, max(len(seen_here) - len(counts), 0)))
                 counts[: len(seen_here)] += seen_here
                 ignored += left_out
+                shown, others = seen_here[1:].any(), left_out or seen_here[2:].any()
+                ones += bool(shown and not others)
+                voids += bool(left_out and not shown)
+                mixed += bool(shown and others)
             seen()
     if len(failed) > _MOST_FAILED * len(examples):
         raise InputError(
             None, f"{len(failed)} of {len(examples)} examples cannot be used, more than {_MOST_FAILED:.0%}: {failed[0]}"
         )
-    return Survey(tuple(good), tuple(failed), tuple(counts.tolist()), tuple(summed_notes(noted)), ignored)
+    return Survey(
+        tuple(good), tuple(failed), tuple(counts.tolist()), tuple(summed_notes(noted)), ignored, (ones, voids, mixed)
+    )
 
 
 def _split(

@@ -14,7 +14,15 @@ from convneur.data.shards import Member
 from convneur.data.tiff import read_integers
 from convneur.errors import InputError
 
-__all__ = ["LABEL_SUFFIXES", "LabelFile", "LabelMap", "read_label_map", "read_label_map_or_colours", "resized"]
+__all__ = [
+    "LABEL_SUFFIXES",
+    "LabelFile",
+    "LabelMap",
+    "read_label_map",
+    "read_label_map_or_colours",
+    "read_values",
+    "resized",
+]
 
 LabelMap = NDArray[np.integer[Any]]
 LabelFile = StoredFile
@@ -27,6 +35,7 @@ _STRETCH = {"1": 1, "L": 1, "L;2": 85, "L;4": 17}
 # By SampleFormat and BitsPerSample: what Pillow gives as numbers of another sign.
 _STORED_AS = {(2, 8): np.int8, (1, 32): np.uint32}
 _BITS, _SAMPLE_FORMAT = 258, 339
+_FROM_FLOATS = "write whole numbers: of ids stored as floats labels.astype(int), of one class's shares labels > 0.5"
 _LOSSY = ("jpeg", "tiff_jpeg", "webp")
 
 
@@ -57,6 +66,20 @@ def read_label_map_or_colours(path: str | LabelFile, *, max_pixels: int = MAX_PI
 
     Returns: (H, W) of the file's integer type, or (H, W, 3) uint8 as stored, for a colour table to translate.
     """
+    labels: LabelMap = _values(path, "bui", max_pixels)
+    return labels
+
+
+def read_values(path: str | LabelFile, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """As `read_label_map_or_colours`, but floating-point numbers are no error either.
+
+    Returns: (H, W) of the file's type, or (H, W, 3) uint8.
+    """
+    return _values(path, "buif", max_pixels)
+
+
+def _values(path: str | LabelFile, kinds: str, max_pixels: int) -> NDArray[Any]:
+    """kinds: of numbers, as NumPy names them."""
     path = Path(path) if isinstance(path, str) else path
     suffix = path.suffix.lower()
     if suffix not in LABEL_SUFFIXES:
@@ -65,9 +88,9 @@ def read_label_map_or_colours(path: str | LabelFile, *, max_pixels: int = MAX_PI
         if (path.size if isinstance(path, Member) else path.stat().st_size) == 0:
             raise InputError(path, "is empty (0 bytes); write it again")
         if isinstance(path, Path) and suffix in (".npy", ".npz"):
-            labels = _read_array(path, max_pixels)
+            labels = _read_array(path, kinds, max_pixels)
         else:
-            labels = _read_image(path, max_pixels)
+            labels = _read_image(path, kinds, max_pixels)
     if labels.size == 0:
         raise InputError(path, "has no pixels")
     return labels
@@ -86,10 +109,10 @@ def resized(labels: NDArray[_Value], shape: tuple[int, int]) -> NDArray[_Value]:
     return labels[rows[:, None], columns]
 
 
-def _read_image(path: LabelFile, max_pixels: int) -> LabelMap:
+def _read_image(path: LabelFile, kinds: str, max_pixels: int) -> NDArray[Any]:
     try:
         with opened_image(path, LABEL_FORMATS, max_pixels=max_pixels) as image:
-            return _labels(path, image)
+            return _labels(path, image, kinds)
     except UnidentifiedImageError:
         labels = read_integers(path, max_pixels)
         if labels is None:
@@ -97,13 +120,15 @@ def _read_image(path: LabelFile, max_pixels: int) -> LabelMap:
         return labels
 
 
-def _labels(path: LabelFile, image: ImageFile.ImageFile) -> LabelMap:
+def _labels(path: LabelFile, image: ImageFile.ImageFile, kinds: str) -> NDArray[Any]:
     if frames_of(path, image) > 1:
         raise InputError(path, "has several pages; write one label map per file")
-    if image.mode == "F":
-        raise InputError(path, "holds floating-point values; write class ids as whole numbers")
+    if image.mode == "F" and "f" not in kinds:
+        raise InputError(path, f"holds floating-point values, not class ids; {_FROM_FLOATS}")
     if image.info.get("compression") in _LOSSY:
         raise InputError(path, "is compressed with loss, which changes class ids; write it with deflate or as PNG")
+    if image.mode == "F":
+        return np.asarray(image)
     layout = layout_of(image)
     if image.mode in ("RGB", "RGBA") and "16" not in layout:
         pixels = np.asarray(image)
@@ -144,10 +169,10 @@ def _as_stored(path: LabelFile, image: ImageFile.ImageFile, layout: str) -> Labe
     return labels
 
 
-def _read_array(path: Path, max_pixels: int) -> LabelMap:
+def _read_array(path: Path, kinds: str, max_pixels: int) -> NDArray[Any]:
     if path.suffix.lower() == ".npy":
         with path.open("rb") as file:
-            _check_header(path, file, max_pixels)
+            _check_header(path, file, kinds, max_pixels)
         # Mapped first, since a header that promises more than the file holds would be allocated before it is read.
         return _whole(np.array(np.load(path, mmap_mode="r", allow_pickle=False)))
     with zipfile.ZipFile(path) as archive:
@@ -159,12 +184,12 @@ def _read_array(path: Path, max_pixels: int) -> LabelMap:
         if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(path, "packed in a way that NumPy does not write; write it again with numpy.savez")
         with archive.open(members[0]) as file:
-            _check_header(path, file, max_pixels)
+            _check_header(path, file, kinds, max_pixels)
         with archive.open(members[0]) as file:
             return _whole(np.lib.format.read_array(file, allow_pickle=False))
 
 
-def _check_header(path: Path, file: IO[bytes], max_pixels: int) -> None:
+def _check_header(path: Path, file: IO[bytes], kinds: str, max_pixels: int) -> None:
     """Refuse an array by its header, before anything of it is read."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -172,11 +197,9 @@ def _check_header(path: Path, file: IO[bytes], max_pixels: int) -> None:
     size = "x".join(map(str, shape)) or "a single value"
     if len(shape) == 3 and dtype.kind in "buif" and (mend := _of_three_axes(shape)):
         raise InputError(path, f"is {size}; a label map has two axes, height and width; {mend}")
-    if dtype.kind not in "bui":
-        raise InputError(
-            path,
-            f"holds {str(dtype)[:80]}, not class ids; write whole numbers (of scores take the argmax over classes)",
-        )
+    if dtype.kind not in kinds:
+        mend = _FROM_FLOATS if dtype.kind == "f" else "write whole numbers"
+        raise InputError(path, f"holds {str(dtype)[:80]}, not class ids; {mend}")
     if len(shape) != 2:
         raise InputError(path, f"is {size}; a label map has two axes, height and width")
     check_pixels(path, *shape, max_pixels)

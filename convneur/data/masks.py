@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convneur.data.folders import nfc
 from convneur.data.label_folder import LabelFolder
-from convneur.data.labels import read_label_map_or_colours
+from convneur.data.labels import read_values
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
 
@@ -26,14 +26,17 @@ def read_mask(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.f
     Choice: RGB whose three channels are equal is read as grey.
     Args:    path, max_pixels: as `read_label_map` takes them.
     Returns: (H, W).
-    Raises:  InputError: as `read_label_map`; colours.
+    Raises:  InputError: as `read_label_map`, but for floats of 0 to 1; colours.
     """
-    labels = read_label_map_or_colours(path, max_pixels=max_pixels)
+    labels = read_values(path, max_pixels=max_pixels)
     if labels.ndim == 3:
         if (labels != labels[..., :1]).any():
             raise InputError(path, "holds colours, no mask; write one value per pixel, 0 for the background")
         labels = labels[..., 0]
-    return as_mask(labels)
+    try:
+        return as_mask(labels)
+    except InputError as error:
+        raise InputError(path, error.problem) from None
 
 
 def as_mask(labels: NDArray[Any]) -> NDArray[np.float32]:
@@ -51,14 +54,19 @@ def as_mask(labels: NDArray[Any]) -> NDArray[np.float32]:
     [[0.0, 1.0, -1.0]]
     >>> as_mask(np.array([[0, 255, 255]])).tolist()
     [[0.0, 1.0, 1.0]]
-    >>> as_mask(np.array([[0, 51, 255], [0, 102, 255]], np.uint8)).round(1).tolist()  # an antialiased edge
-    [[0.0, 0.2, 1.0], [0.0, 0.4, 1.0]]
+    >>> print(as_mask(np.array([[0, 51, 255], [0, 102, 255]], np.uint8)))  # an antialiased edge
+    [[0.  0.2 1. ]
+     [0.  0.4 1. ]]
     """
     if labels.ndim != 2 or labels.dtype.kind not in "buif":
         raise InputError(None, f"a mask of {labels.shape} {labels.dtype}; give (H, W) whole numbers, 0 the background")
     if labels.dtype.kind == "f":
         if not (np.isfinite(labels).all() and labels.min() >= 0 and labels.max() <= 1):
-            raise InputError(None, "floats that are no shares; give 0 for the background to 1 for the object")
+            raise InputError(
+                None,
+                "floats that are no shares; give 0 for the background to 1 for the object (of 0 to 255 mask / 255), or "
+                "classes as whole numbers (mask.astype(int))",
+            )
         return labels.astype(np.float32)
     levels = soft_levels(labels)
     if levels is not None:

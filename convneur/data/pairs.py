@@ -99,13 +99,13 @@ def _no_partner(preds: LabelFolder, gts: LabelFolder, names: Sequence[str]) -> s
     else:
         problem += f"; the name nearest to {names[0]} is {near}"
     hint = template_hint(preds.names, gts.names, (preds.templates, gts.templates), pairs=len(gts.files) - len(names))
-    links = [line.removeprefix(f"{preds.folder}: ") for line in preds.listing.warnings() if "`follow_links`" in line]
+    unread = [line.removeprefix(f"{preds.folder}: ") for line in preds.warnings()]
     return "; ".join(
         [
             problem,
             hint or "say how files are named with `pred_name` and `gt_name`, or list the pairs in a file, `listed`",
             *([] if none else ['`missing="skip"` leaves these out']),
-            *links,
+            *unread,
         ]
     )
 

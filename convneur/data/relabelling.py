@@ -14,6 +14,7 @@ __all__ = ["Relabelling", "relabelling"]
 
 _SHIFT = re.compile(r"[+-]\d{1,9}", re.ASCII)
 _PART = re.compile(r"(?P<low>-?\d{1,9})(-(?P<high>\d{1,9}))?:((?P<to>-?\d{1,9})(-(?P<last>\d{1,9}))?|ignore)", re.ASCII)
+_MOST_LABELS = 1000  # in a table of two, one after the other
 _FORM = "must be a shift, such as -1, or FROM:TO pairs, such as 255:1 or 0-127:0,128-255:1"
 
 
@@ -34,6 +35,31 @@ class Relabelling:
             known = str(first) if first == last else f"{first}-{last}"
             parts.append(f"{known}:{'ignore' if to is None else f'{to}-{to + last - first}' if step else to}")
         return ",".join(parts)
+
+    def followed_by(self, then: "Relabelling") -> "Relabelling | None":
+        """The one that does what both do, one after the other; None where no shift and no table does.
+
+        >>> print(relabelling("pred_labels", "255:1").followed_by(relabelling("pred_labels", "0:1,1:0")))
+        0:1,1:0,255:0
+        """
+        if not self.ranges or not then.ranges:
+            return Relabelling(shift=self.shift + then.shift) if not self.ranges and not then.ranges else None
+        table = then.table()
+        mine = self.table()
+        if table is None or mine is None:
+            return None
+        both = table | {label: to if to is None else table.get(to, to) for label, to in mine.items()}
+        return relabelling("labels", {label: to for label, to in both.items() if label != to})
+
+    def table(self) -> dict[int, int | None] | None:
+        """label -> as what it is read; None for more labels than anybody writes out."""
+        if sum(last - first + 1 for first, last, _, _ in self.ranges) > _MOST_LABELS:
+            return None
+        return {
+            first + k: None if to is None else to + step * k
+            for first, last, to, step in self.ranges
+            for k in range(last - first + 1)
+        }
 
     def applied(self, labels: LabelMap, ignore_index: int | None, *, ignore_below: bool) -> LabelMap:
         """The labels, (H, W), as they are to be read.

@@ -43,6 +43,7 @@ class Comparison(Result):
     (-0.0714, 3)
     >>> found.paper_table().columns
     ['metric', 'predictions', 'perfect', 'difference', '95% interval']
+    >>> folder.cleanup()
     """
 
     first: str

@@ -156,7 +156,7 @@ class _Reader:
         met = self.array("signs", joint, np.int64, (len(joint) if isinstance(joint, list) else 0, 3), least=None)
         return PairSigns(
             {(gt, pred): pixels for gt, pred, pixels in met.tolist()},
-            self.array("signs", grain, np.int64, (2, 2)),
+            self.array("signs", grain, np.int64, (2, 4)),
             self.array("signs", oriented, np.int64, (2, len(ORIENTATIONS))),
         )
 

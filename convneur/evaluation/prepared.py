@@ -1,11 +1,13 @@
 """What looks wrong in how the files of a set were prepared, in words that name the arguments that mend it."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convneur.data.colours import Colour
 from convneur.data.palettes import palette_of
 from convneur.data.presets import Preset
+from convneur.data.relabelling import relabelling
 from convneur.evaluation.inputs import Inputs, InputSettings
 from convneur.metrics.setup_checks import SetupWarning, as_ranges
 
@@ -23,19 +25,38 @@ def setup_lines(
     for warning in found:
         if warning.kind == "copy" and lines:
             continue  # said of the files
-        told = _by_preset(warning, asked.known) or _by_palette(warning, palettes) or warning
-        lines.append(f"{told.problem}; {_mend(told)}")
+        if warning.kind == "void" and asked.known:
+            continue  # the data set says what counts
+        if warning.kind == "numbered" and inputs.class_source != "labels":
+            continue  # the labels are classes, of which the model finds one
+        told = _by_preset(warning, asked.known, inputs) or _by_palette(warning, palettes) or warning
+        lines.append(f"{told.problem}; {_mend(told, asked, alone=second is None)}")
     lines += _changing_palettes(palettes)
     return [f"`against {second}`: {line}" for line in lines] if second else lines
 
 
-def _mend(warning: SetupWarning) -> str:
-    added = [
-        f"`{setting} {table}`"
-        for setting, table in (("pred_labels", warning.pred_labels), ("gt_labels", warning.gt_labels))
-        if table
-    ]
-    return f"add {' '.join(added)}" if added else warning.mend
+def _mend(warning: SetupWarning, asked: InputSettings, *, alone: bool) -> str:
+    """The arguments to add, what was given already included; in words what no argument does.
+
+    alone: of the first model, whose predictions `pred_labels` is meant for.
+    """
+    added, anew = [], False
+    for setting, before, table in zip(
+        ("pred_labels", "gt_labels"), asked.relabellings(), (warning.pred_labels, warning.gt_labels), strict=True
+    ):
+        then = relabelling(setting, table)
+        if then is None:
+            continue
+        whole = before.followed_by(then) if before else then
+        anew = anew or before is not None
+        if whole is None or (setting == "pred_labels" and not alone):
+            return warning.mend if alone else f"score it by itself with `{setting} {table}`, or write its labels anew"
+        added.append(f"`{setting} {whole}`")
+    if warning.ignore_index:
+        added.append(f"`ignore_index {warning.ignore_index}`")
+    if not added:
+        return warning.mend
+    return f"{'give' if anew else 'add'} {' '.join(added)}"
 
 
 def _same_files(inputs: Inputs) -> list[str]:
@@ -60,7 +81,7 @@ def _same(pred: object, gt: object) -> bool:
         return False  # said where it is read
 
 
-def _by_preset(warning: SetupWarning, preset: Preset | None) -> SetupWarning | None:
+def _by_preset(warning: SetupWarning, preset: Preset | None, inputs: Inputs) -> SetupWarning | None:
     """The warning, where the labels lie as the data set's ids would have them.
 
     Choice: of ground truth that holds classes already each predicted class c lies at ids[c]; so it does where the
@@ -70,14 +91,21 @@ def _by_preset(warning: SetupWarning, preset: Preset | None) -> SetupWarning | N
     if preset is None or ids is None or not warning.moved:
         return None
     moved = warning.moved
+    classes = {k: label for label, k in ids.items() if k is not None}
+    if _translated(preset, inputs):
+        # As which classes labels are read is said of those in the files, which are ids here.
+        problem, table = "the predictions number the classes in another way than their names say", None
+        known = {pred: gt for pred, gt in moved.items() if pred in classes}
+        if known and all(classes[pred] == gt for pred, gt in known.items()):
+            problem = "the predictions hold classes already, but their names say stored ids of this preset"
+            table = as_ranges(classes)
+        return SetupWarning("preset", problem, "write the classes or the ids that the names say", pred_labels=table)
     if all(ids.get(ids.get(label, -1) or -1) == to for label, to in moved.items()):
         problem = "the labels lie where stored ids of this preset would be predictions, and classes ground truth"
         return SetupWarning("exchanged", problem, "give the predictions first, then the ground truth")
     if not all(ids.get(label) == to for label, to in moved.items()):
         return None
-    stored_ids = max(moved) >= len(preset.names)
-    if not stored_ids and warning.ignored_as is not None and ids.get(warning.ignored_as, -1) is None:
-        classes = {k: label for label, k in ids.items() if k is not None}
+    if any(ids.get(label) is None for label in warning.seen):
         shifts = {label - k for k, label in classes.items()}
         stored = f"{shifts.pop():+d}" if len(shifts) == 1 else as_ranges(classes)
         problem = "the ground truth holds classes already, not the stored ids of this preset"
@@ -86,6 +114,13 @@ def _by_preset(warning: SetupWarning, preset: Preset | None) -> SetupWarning | N
         warning.pred_labels if warning.kind == "shift" else as_ranges({k: v for k, v in ids.items() if v is not None})
     )
     return SetupWarning("preset", warning.problem, warning.mend, pred_labels=table)
+
+
+def _translated(preset: Preset, inputs: Inputs) -> bool:
+    """Whether the predictions' names say that they hold stored ids."""
+    pred = inputs.pairing.pairs[0].pred
+    naming = next((naming for naming in preset.pred if pred.stem.endswith(naming.suffix)), None)
+    return naming is not None and naming.ids is not None
 
 
 Palettes = tuple[list[tuple[Colour, ...]], list[tuple[Colour, ...]]]
@@ -109,7 +144,7 @@ def _by_palette(warning: SetupWarning, palettes: Palettes) -> SetupWarning | Non
     if not all(_colour(pred, label) == _colour(gt, to) is not None for label, to in warning.moved.items()):
         return None
     problem = f"the palettes of predictions and ground truth number the same colours differently: {warning.problem}"
-    return SetupWarning("palettes", problem, warning.mend, warning.pred_labels, warning.gt_labels, warning.moved)
+    return dataclasses.replace(warning, kind="palettes", problem=problem)
 
 
 def _changing_palettes(palettes: Palettes) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from convneur.data.colours import ColourTable
 from convneur.data.limits import MAX_PIXELS
-from convneur.errors import ConfigError, SuspiciousInputError
+from convneur.errors import ConfigError, InputError, SuspiciousInputError
 from convneur.evaluation.drawing import Drawing
 from convneur.evaluation.inputs import (
     Inputs,
@@ -30,9 +30,10 @@ from convneur.evaluation.scoring import count_classes, scored_jobs
 from convneur.evaluation.tables import summary_warnings
 from convneur.evaluation.workers import worker_map
 from convneur.files import new_file, refuse_existing
+from convneur.formats import csv_cells
 from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, BoundarySummary, record_columns, records
 from convneur.metrics.comparison import ScoreTable
-from convneur.metrics.settings import Spacing
+from convneur.metrics.settings import MAX_CLASSES, Spacing
 from convneur.progress import Progress, silent
 from convneur.results import SUFFIXES
 
@@ -175,6 +176,8 @@ def evaluate(
             settings = dataclasses.replace(settings, num_classes=len(inputs.names))
         elif settings.num_classes is None:
             seen = count_classes(inputs.pairing.pairs, mapped, inputs.reading, progress=progress)
+            if seen > MAX_CLASSES:
+                raise InputError(None, _no_classes(seen - 1, asked))
             settings = dataclasses.replace(settings, num_classes=seen)
         for model in models:
             model.begin(settings)
@@ -204,7 +207,7 @@ def evaluate(
         for job, outcome in outcomes:
             models[job.model].add(job, outcome)
             if rows and job.model == 0 and isinstance(outcome, Scored):
-                rows.writerows(records(job.pair.name, outcome.scores, settings, models[0].total.names))
+                rows.writerows(map(csv_cells, records(job.pair.name, outcome.scores, settings, models[0].total.names)))
         suspicious = [line for model in models for line in model.suspicious(asked)]
         if strict and suspicious:
             raise SuspiciousInputError(None, "; ".join(suspicious))
@@ -310,6 +313,18 @@ def _result(
     both = set(first.scores.images) & set(second.scores.images)
     comparison = alone.compare(against, resamples=resamples, seed=seed) if both else None
     return dataclasses.replace(alone, against=against, comparison=comparison)
+
+
+def _no_classes(highest: int, asked: InputSettings) -> str:
+    mend = (
+        ""
+        if asked.gt_labels
+        else f", or of objects of one class read all labels above 0 as 1 (`gt_labels 1-{highest}:1`)"
+    )
+    return (
+        f"the ground truth holds label {highest}, and classes end at {MAX_CLASSES - 1}: these are ids of objects; give "
+        f"maps of classes{mend}"
+    )
 
 
 def _check_bootstrap(resamples: int, seed: int) -> None:

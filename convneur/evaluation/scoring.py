@@ -46,7 +46,7 @@ def score_pairs(
     ('a', [72, 9])
     """
     jobs = [Job(pair) for pair in pairs]
-    finished = None if kept is None else _kept_scores(kept, settings, jobs, progress)
+    finished = None if kept is None else _kept_scores(kept, settings, jobs)
     try:
         known = finished is not None and all(map(finished.has, jobs))
         with worker_map(1 if known else workers, None, len(jobs)) as mapped:
@@ -59,11 +59,11 @@ def score_pairs(
             finished.close()
 
 
-def _kept_scores(path: Path, settings: BoundarySettings, jobs: Sequence[Job], progress: Progress) -> FinishedPairs:
-    """What is kept in a file; what other settings left there, or damage, is made again."""
+def _kept_scores(path: Path, settings: BoundarySettings, jobs: Sequence[Job]) -> FinishedPairs:
+    """What is kept in a file; what other settings left there, or damage, is scored again, so nothing need be said."""
     about = {"settings": asdict(settings)}
     try:
-        return FinishedPairs(path, about, jobs, settings, resume=True, force=True, warn=progress.warn)
+        return FinishedPairs(path, about, jobs, settings, resume=True, force=True)
     except InputError:
         return FinishedPairs(path, about, jobs, settings, resume=False, force=True)
 

@@ -78,6 +78,7 @@ def select_scenes(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    colours: str | Path | None = None,
     pred_name: str | None = None,
     gt_name: str | None = None,
     listed: str | Path | None = None,
@@ -97,7 +98,8 @@ def select_scenes(
         names: the images to draw; None: the worst, median and best, `count` of each.
         by: what makes an image of `predictions` good, such as miou or boundary_f1@3px.
         tolerance: of boundary F1. titles: of the models, in the order in which they are drawn; None: their folders.
-        preset, classes, ignore_index, pred_name, gt_name, listed, follow_links, max_pixels, workers: see `evaluate`.
+        preset, classes, ignore_index, colours, pred_name, gt_name, listed, follow_links, max_pixels, workers: see
+            `evaluate`.
         output: draw the figure into this file: .png, .svg or .pdf; force: even if it exists.
     Raises: ConfigError: a setting. InputError: a pair that cannot be scored, no image for a label map.
 
@@ -132,10 +134,10 @@ def select_scenes(
         models.insert(
             0,
             evaluate(
-                folder, ground_truth, preset=preset, classes=classes, ignore_index=ignore_index, metrics=metrics,
-                max_pixels=max_pixels,
-                tolerance=tolerance, trimap_width=3, workers=workers, strict=True, progress=progress,
+                folder, ground_truth, preset=preset, classes=classes, ignore_index=ignore_index, colours=colours,
                 pred_name=pred_name, gt_name=gt_name, listed=listed, follow_links=follow_links,
+                max_pixels=max_pixels, metrics=metrics, tolerance=tolerance, trimap_width=3, workers=workers,
+                strict=True, progress=progress,
                 num_classes=models[0].settings["num_classes"] if models else None,
             ),
         )  # fmt: skip

@@ -72,7 +72,8 @@ def summary_warnings(summary: BoundarySummary, *, inferred: bool, resized: int, 
     if resized:
         predictions = "1 prediction was" if resized == 1 else f"{grouped(resized)} predictions were"
         found.append(f"{predictions} of another size than the ground truth, resized by nearest pixel")
-    explained = {warning.kind for warning in summary.warnings} - {"copy", "orientation", "one label"}
+    kinds = {warning.kind for warning in summary.warnings}
+    explained = kinds - {"copy", "orientation", "one label", "void"}
     invalid = summary.invalid_labels
     if invalid and not explained:
         values = [f"{label} in {plural(count, 'image')}" for label, count in invalid.items()]
@@ -86,6 +87,6 @@ def summary_warnings(summary: BoundarySummary, *, inferred: bool, resized: int, 
     if summary.all_ignored:
         names = listed(summary.all_ignored, 3)
         found.append(f"{plural(len(summary.all_ignored), 'image')} ignored altogether, adding nothing: {names}")
-    if not explained & {"noise", "instances"}:  # whose objects are none
+    if not kinds & {"noise", "instances", "numbered", "void"}:  # whose objects are none
         found += thin_sentences(summary)
     return found

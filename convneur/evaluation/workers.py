@@ -130,7 +130,7 @@ def _cluster(address: str) -> Iterator[Map]:
         from distributed import Client
         from distributed.comm.addressing import resolve_address
     except ImportError:
-        raise ConfigError("scheduler", "needs Dask; pip install 'convneur[dask]'", value=address) from None
+        raise ConfigError("scheduler", "needs Dask; pip install distributed", value=address) from None
     for name in _DASK_LOGS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:

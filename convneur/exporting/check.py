@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from convneur.data.augmentation import centre_view
-from convneur.data.images import normalise, read_photo
+from convneur.data.images import read_photo
+from convneur.data.normalisation import Normalisation
 from convneur.exporting.formats import format_of
 from convneur.exporting.tracing import quiet
 from convneur.graphs import InputShape, Precision
@@ -68,25 +69,24 @@ class Comparison:
 def compare(predictor: Predictor, model: ConvNeur, path: Path, shape: InputShape, precision: Precision) -> Comparison:
     """Ask the file at `path` and the model in torch of the packaged samples."""
     run = _runner(path)
-    photos = [read_photo(sample, long_side=None).pixels for sample in sample_images()]
+    images = [read_photo(sample, long_side=None).pixels for sample in sample_images()]
+    normalisation = Normalisation(predictor.mean, predictor.std)
     worst, largest, equal, labels = 0.0, 0.0, 0, 0
     sizes = _sizes(shape)
     for size in sizes:
-        views = [normalise(centre_view(pixels, size), *predictor.normalisation) for pixels in photos]
+        views = [normalisation.applied(centre_view(pixels, size)) for pixels in images]
         x = np.stack([view[np.arange(model.config.in_channels) % len(view)] for view in views])
         with torch.inference_mode():
             expected = model(torch.from_numpy(x)).numpy()
         given = _in_batches(run, x, shape.batch or len(x))
         apart = given - expected
         rms = float(np.sqrt(np.mean(np.square(apart, dtype=np.float64))) / (expected.std(dtype=np.float64) or 1))
-        worst = max(worst, rms) if rms == rms else rms
-        largest = max(largest, float(np.abs(apart).max()))
+        worst = float(np.maximum(worst, rms))  # unlike max, NaN where either is
+        largest = float(np.maximum(largest, np.abs(apart).max()))
         same = given.argmax(1) == expected.argmax(1)
         equal, labels = equal + int(same.sum()), labels + same.size
-        if worst != worst:
-            break
     has_labels = model.config.head == "classifier" or model.config.head in DENSE_HEADS
-    return Comparison(len(photos), sizes, worst, largest, equal / labels if has_labels else None, BOUNDS[precision])
+    return Comparison(len(images), sizes, worst, largest, equal / labels if has_labels else None, BOUNDS[precision])
 
 
 def _sizes(shape: InputShape) -> tuple[tuple[int, int], ...]:
@@ -94,7 +94,7 @@ def _sizes(shape: InputShape) -> tuple[tuple[int, int], ...]:
     if shape.size is not None:
         return (shape.size,)
     least = shape.least
-    return ((least, least), (least + 3, 2 * least + 1), (352, 480))
+    return ((least, least), (least + 3, 2 * least + 1), (max(352, least), max(480, least)))
 
 
 def _runner(path: Path) -> Callable[[_Floats], _Floats]:

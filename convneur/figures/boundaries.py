@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from convneur.data.class_colours import IGNORED, coloured
 from convneur.figures.scene import Scene
-from convneur.figures.style import GREY, INK, LARGE, NORMAL, SMALL
+from convneur.figures.style import GREY, INK, LARGE, NORMAL, SMALL, drawable
+from convneur.formats import printable
 from convneur.metrics.picks import BoundaryErrors
 
 __all__ = [
@@ -162,7 +163,7 @@ def paper_figure(scenes: Sequence[Scene]) -> Figure:
 
 
 def _last_line(figure: Figure, scene: Scene, at: tuple[float, float]) -> None:
-    figure.text(*at, _dollarless("   ".join(scene.notes)), fontsize=SMALL, color=GREY)
+    figure.text(*at, drawable("   ".join(scene.notes), dollars=True), fontsize=SMALL, color=GREY)
 
 
 def _lefts(columns: int) -> list[float]:
@@ -329,10 +330,7 @@ def _room(inches: float, size: float) -> int:
 
 def _fitted(words: str, most: int) -> str:
     """Cut in the middle where too long, and never read as mathematics."""
+    words = printable(words)
     if len(words) > most:
         words = f"{words[: most // 2]}…{words[-(most // 2 - 1) :]}"
-    return _dollarless(words)
-
-
-def _dollarless(words: str) -> str:
-    return words.replace("$", r"\$")
+    return drawable(words, dollars=True)

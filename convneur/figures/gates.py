@@ -8,12 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from convneur.figures.style import DPI
+from convneur.figures.style import DPI, drawable
 from convneur.gates import CLOSED, OPEN, Contrast, GateResult, Row, StageGates, StageMap, WeightsSource
 
 __all__ = ["about_lines", "gates_figure", "map_colours", "measure_lines"]
@@ -271,7 +270,7 @@ class _Page:
         return self.figure.text(
             x / self.width,
             1 - y / self.height,
-            words if math else _drawable(words, family),
+            words if math else drawable(words, family),
             fontsize=size,
             color=color,
             fontweight=weight,
@@ -462,12 +461,6 @@ def _folded(about: list[tuple[str, str]]) -> list[tuple[str, str]]:
         parts = textwrap.wrap(value, _ABOUT_VALUE, break_on_hyphens=False) or [""]
         lines += [(key if number == 0 else "", part) for number, part in enumerate(parts)]
     return lines
-
-
-def _drawable(words: str, family: str) -> str:
-    """Signs that the font lacks, as the sign for a missing one: matplotlib would warn of each."""
-    font = get_font(findfont(FontProperties(family=family)))
-    return "".join(sign if font.get_char_index(ord(sign)) else "\ufffd" for sign in words)
 
 
 def _numbers(low: float, high: float) -> tuple[str, str]:

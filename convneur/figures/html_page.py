@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from convneur.formats import printable
 
 __all__ = ["data_uri", "html_page"]
 
@@ -37,7 +40,7 @@ def html_page(part: str, data: Any, *, title: str, generator: str, without_scrip
 
     return Template(text("frame.html") + "\n").substitute(
         generator=html.escape(generator),
-        title=html.escape(title.encode("utf-8", "backslashreplace").decode()),
+        title=html.escape(printable(title)),
         style="\n".join(text(f"{name}.css") for name in parts),
         script="\n\n".join(text(f"{name}.js") for name in parts),
         without_script=html.escape(without_script),
@@ -63,8 +66,16 @@ def data_uri(picture: NDArray[np.uint8], *, photo: bool = False) -> str:
 
 def _as_script(data: Any) -> str:
     """JSON that no text in it can end: inside a script element only `<` could."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
+    text = json.dumps(_shown(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
-    # A file name may hold bytes that are no text; a page cannot.
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def _shown(data: Any) -> Any:
+    """The values with every text as a page may show it: names come from files of others."""
+    if isinstance(data, str):
+        return printable(data, lines=True)
+    if isinstance(data, Mapping):
+        return {_shown(key): _shown(value) for key, value in data.items()}
+    return [_shown(value) for value in data] if isinstance(data, list | tuple) else data

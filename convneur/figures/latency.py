@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator
 
 from convneur.figures.style import (
     COLOURS,
+    drawable,
     dress_pixel_axes,
     legend_below,
     line_look,
@@ -68,7 +69,7 @@ def latency_figure(result: "BenchResult") -> Figure:
             spread = [[value - low for value, low, _ in values], [high - value for value, _, high in values]]
             axes.errorbar(pixels, middle, yerr=spread, elinewidth=1.1, capsize=3, **look)
         of_batch = f", batch {line.batch}" if len(batches) > 1 else ""
-        handles.append(Line2D([], [], label=f"{line.model}{of_batch}: {line.words}", **look))
+        handles.append(Line2D([], [], label=drawable(f"{line.model}{of_batch}: {line.words}", dollars=True), **look))
 
     labels = sizes_by_pixels((point.case.pixels, point.case.size) for line in lines for point in line.points)
     of_one = f", batch {batches[0]}" if len(batches) == 1 else ""

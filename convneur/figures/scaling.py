@@ -11,6 +11,7 @@ from convneur.figures.style import (
     COLOURS,
     GREY,
     NORMAL,
+    drawable,
     dress_pixel_axes,
     legend_below,
     line_look,
@@ -64,7 +65,7 @@ def scaling_figure(report: "CostReport") -> Figure:
         if remembered:
             memory_axes.plot([pixels for pixels, _ in remembered], [memory for _, memory in remembered], **look)
         name = line.model if line.twin is None else f"{line.model}'s {line.twin} twin"
-        handles.append(Line2D([], [], label=f"{name}: {line.verdict}", **look))
+        handles.append(Line2D([], [], label=drawable(f"{name}: {line.verdict}", dollars=True), **look))
 
     labels = sizes_by_pixels((point.pixels, point.label) for line in series for point in line.points)
     counted = "everything executed" if report.convention == "all" else "by the paper's convention"

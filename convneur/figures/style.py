@@ -9,8 +9,11 @@ from typing import Any
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, NullLocator
+
+from convneur.formats import printable
 
 __all__ = [
     "COLOURS",
@@ -21,6 +24,7 @@ __all__ = [
     "LARGE",
     "NORMAL",
     "SMALL",
+    "drawable",
     "dress_pixel_axes",
     "legend_below",
     "line_look",
@@ -56,6 +60,17 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> None:
     # Ids in an SVG are random without a salt, which only a setting can give; the context puts all settings back.
     with style.context(["default", {"svg.hashsalt": "convneur"}]):
         figure.savefig(path, dpi=dpi, format=kind, metadata=undated.get(kind))
+
+
+def drawable(words: str, family: str = "DejaVu Sans", *, dollars: bool = False) -> str:
+    """Text of others as matplotlib draws it: printable, with the sign for a missing one where the font lacks a sign.
+
+    Args: dollars: they are escaped, where matplotlib would read mathematics between them.
+    """
+    font = get_font(findfont(FontProperties(family=family)))
+    words = printable(words, lines=True)
+    words = "".join(sign if sign == "\n" or font.get_char_index(ord(sign)) else "\ufffd" for sign in words)
+    return words.replace("$", r"\$") if dollars else words
 
 
 def two_panels(title: str, *, lines: int, height: float) -> tuple[Figure, Axes, Axes]:

@@ -6,7 +6,7 @@ from typing import Protocol
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from convneur.figures.style import COLOURS, GREY, GRID, INK, LARGE, NORMAL, SMALL
+from convneur.figures.style import COLOURS, GREY, GRID, INK, LARGE, NORMAL, SMALL, drawable
 
 __all__ = ["training_figure"]
 
@@ -34,14 +34,24 @@ def training_figure(result: Curves, *, title: str | None = None) -> Figure:
     ['Loss, mean of ten steps', 'Validation, of the averaged weights']
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
-    figure.suptitle(title or result.title, fontsize=LARGE, fontweight="bold", color=INK, x=0.015, ha="left")
+    figure.suptitle(
+        drawable(title or result.title, dollars=True), fontsize=LARGE, fontweight="bold", color=INK, x=0.015, ha="left"
+    )
     left, right = figure.subplots(1, 2)
     steps, values = zip(*result.losses, strict=True)
     left.plot(steps, values, color=COLOURS[0], linewidth=1.4)
     _dress(left, "Loss, mean of ten steps")
     for number, (name, points) in enumerate(result.scores.items()):
         steps, values = zip(*points, strict=True)
-        right.plot(steps, values, color=COLOURS[number], linewidth=1.6, marker="o", markersize=3.5, label=name)
+        right.plot(
+            steps,
+            values,
+            color=COLOURS[number],
+            linewidth=1.6,
+            marker="o",
+            markersize=3.5,
+            label=drawable(name, dollars=True),
+        )
     _dress(right, "Validation, of the averaged weights")
     right.set_ylim(0, 1)
     right.legend(frameon=False, fontsize=NORMAL, labelcolor=INK, loc="lower right")

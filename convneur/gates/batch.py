@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.data.images import ImageInput, normalise, summed_notes
+from convneur.data.images import ImageInput, summed_notes
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
 from convneur.formats import plural
@@ -199,7 +199,8 @@ def inspect_batch(
         noted.append((image.name, photo.notes))
         labels = None if own is None else own.of(image, photo)[1]
         try:
-            capture = capture_gates(network, normalise(photo.pixels), local_only="off", stages=stages, block=block)
+            shown = source.normalisation.applied(photo.pixels)
+            capture = capture_gates(network, shown, local_only="off", stages=stages, block=block)
             return measure_gates(capture, photo.pixels, labels)
         except InputError as error:
             raise InputError(image.name, f"{error}") from None

@@ -117,6 +117,7 @@ def capture_gates(
     image: Array,
     *,
     local_only: ConvNeur | Literal["off"] | None = None,
+    local_image: Array | None = None,
     stages: Sequence[int] = (1, 2, 3, 4),
     block: int = 1,
 ) -> GateCapture:
@@ -126,6 +127,7 @@ def capture_gates(
         image: (in_channels, H, W) float, normalised as the model was trained.
         local_only: the model without a global path to compare with; None is `model` itself with the memory off; "off"
             leaves the comparison out, and half of the work.
+        local_image: the image as that model was trained on it; None is `image`.
         stages: 1 to 4.
         block: which of each stage's blocks, from 1.
     Raises:
@@ -142,13 +144,14 @@ def capture_gates(
         _check_depths(twin.config, stages, block, " of the local-only model")
     if model.training or (twin is not None and twin.training):
         raise ValueError("the model is in training mode; call eval() first")
+    local_image = image if local_image is None else local_image
     try:
         with torch.inference_mode():
             taps = model.forward_intermediates(_as_input(image, model), stages=stages, block=block).taps
             local = (
                 {}
                 if twin is None
-                else twin.forward_intermediates(_as_input(image, twin), stages=stages, block=block).taps
+                else twin.forward_intermediates(_as_input(local_image, twin), stages=stages, block=block).taps
             )
     except RuntimeError as error:
         if "allocate" not in str(error) and "out of memory" not in str(error):

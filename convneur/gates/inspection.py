@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from convneur.data.images import ImageInput, normalise
+from convneur.data.images import ImageInput
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.gates.capture import capture_gates, check_block
@@ -165,7 +165,12 @@ class Inspector:
         mask_source, mask = (None, None) if self._masks is None else self._masks.of(image, photo)
         try:
             capture = capture_gates(
-                self._model, normalise(photo.pixels), local_only=self._local, stages=self.stages, block=self.block
+                self._model,
+                self.weights.normalisation.applied(photo.pixels),
+                local_only=self._local,
+                local_image=None if self.local_only is None else self.local_only.normalisation.applied(photo.pixels),
+                stages=self.stages,
+                block=self.block,
             )
             stages = gate_maps(capture, self.options, measure_gates(capture, photo.pixels, mask))
         except InputError as error:

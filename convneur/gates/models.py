@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from convneur.checkpoints import check_finite, load_checkpoint
+from convneur.data.normalisation import Normalisation
 from convneur.errors import ConfigError
 from convneur.formats import as_text
 from convneur.gates.capture import reconfigured, untrained
@@ -99,7 +100,13 @@ def _from_file(setting: str, name: str | Path, expect: Mapping[str, Any]) -> tup
     model, provenance = load_checkpoint(path, expect=expect)
     _check_channels(setting, model)
     check_finite(model, str(path))
-    source = WeightsSource(model.config, as_text(Path(path.name)), sha256_of(path), provenance=provenance)
+    source = WeightsSource(
+        model.config,
+        as_text(Path(path.name)),
+        sha256_of(path),
+        provenance=provenance,
+        normalisation=Normalisation.stated(path, provenance),
+    )
     seen = source.validated
     if seen is not None and min(seen.crop) >= MIN_SIDE:
         source = replace(source, unreached=tuple(model.unreached(*seen.crop).items()))

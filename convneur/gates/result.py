@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.data.images import MEAN, STD
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_file, refuse_existing
 from convneur.gates.layers import StageLayers, gate_layers
@@ -180,6 +179,7 @@ class GateResult(Result):
             against = {"source": "gradients"} if self.mask is None else {"source": "mask", **asdict(self.mask)}
         height, width = self.pixels.shape[:2]
         options = self.options
+        mean, std = self.weights.normalisation.values
         off = "memory off" if self.config.global_branch == "neural-memory" else "global path off"
         return {
             "schema": SCHEMA,
@@ -198,7 +198,7 @@ class GateResult(Result):
                 "overlay": options.overlay,
                 "chunk_borders": options.chunk_borders,
                 "size": str(size_record(self.size)),
-                "normalisation": {"mean": list(MEAN), "std": list(STD)},
+                "normalisation": {"mean": list(mean), "std": list(std)},
             },
             "measured_against": against,
             "stages": [_stage_record(stage) for stage in self.stages],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from convneur.data.normalisation import Normalisation
 from convneur.results import ReadOnly
 from convneur.variants import DENSE_HEADS, VARIANTS, ConvNeurConfig
 
@@ -104,6 +105,7 @@ class WeightsSource:
         file, sha256: the file's name and hash.
         seed: of an untrained model.
         provenance: what the file says of its weights' origin, read-only.
+        normalisation: of the pixels that the model was trained on; ImageNet's where nothing says otherwise.
         unreached: parts of the memories that got no gradient in that training, with the stages where; see
             `ConvNeur.unreached`.
 
@@ -117,6 +119,7 @@ class WeightsSource:
     sha256: str | None = None
     seed: int | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    normalisation: Normalisation = field(default_factory=Normalisation)
     unreached: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def __post_init__(self) -> None:

@@ -271,7 +271,7 @@ def predict_folder(
     dense = predictor.task == "segmentation"
     for setting, given in (("probabilities", probabilities), ("overlays", overlays)):
         if predictor.task == "classification" and given is not None:
-            raise ConfigError(setting, f"{predictor.name} is a classifier's; leave it out")
+            raise ConfigError(setting, f"is for segmentation, and {predictor.name} is a classifier; leave it out")
     cut = check_settings(predictor, scale=scale, window=window, top=top)
     if batch < 1:
         raise ConfigError("batch", "must be at least 1", value=batch)
@@ -354,12 +354,13 @@ def _asked(images: Sequence[str | Path], follow_links: bool) -> tuple[list[_Aske
             raise InputError(path, "no such file or folder")
     if not found:
         raise ConfigError("images", "is empty; name an image or a folder of them")
-    names: dict[str, Path] = {}
-    for each in found:
-        if names.setdefault(each.name, each.path) != each.path:
-            both = f"{each.path} and {names[each.name]}"
+    named: dict[str, _Asked] = {}
+    for each in found:  # an image named twice is one
+        known = named.setdefault(each.name, each)
+        if known.path != each.path:
+            both = f"{each.path} and {known.path}"
             raise ConfigError("images", f"{both} would both be written as {each.name}; do them separately")
-    return found, unread
+    return list(named.values()), unread
 
 
 def _groups(images: Iterable[NamedImage], batch: int, *, alike: bool) -> Iterator[list[NamedImage]]:

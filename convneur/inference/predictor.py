@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from convneur.data.class_colours import class_colours
 from convneur.data.colours import Colour
 from convneur.data.examples import Task
-from convneur.data.images import MEAN, STD, ImageInput, read_photo
+from convneur.data.images import ImageInput, read_photo
 from convneur.data.limits import MAX_PIXELS
+from convneur.data.normalisation import Normalisation
 from convneur.data.presets import PRESETS
 from convneur.errors import ConfigError, InputError
 from convneur.graphs import GRAPH_SUFFIXES
@@ -36,7 +37,7 @@ _Channels = tuple[float, float, float]
 _VIEW = (224, 224)
 # Choice: as far as `TrainSettings` goes; a file of a few bytes must not fill the memory with views.
 _LARGEST_VIEW, _LARGEST_SCALE = 4096, 16.0
-_LEAST_STD = 0.001  # of values in 0..1
+_CHANNELS = 3  # of RGB
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,6 @@ class Predictor:
         from convneur.inference.modules import ModuleRunner
 
         return ModuleRunner(self.model, self.threads)
-
-    @property
-    def normalisation(self) -> tuple[_Channels, _Channels]:
-        """Mean and std that its images are normalised by."""
-        return self.mean or MEAN, self.std or STD
 
     @property
     def task(self) -> Task | None:
@@ -263,20 +259,12 @@ class _SaidSettings:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Said(Normalisation):
     """What a file of weights may say of its training that its model is asked by; the rest is kept as it is."""
 
     classes: tuple[str | int, ...] | None = None
     settings: _SaidSettings | None = None
-    mean: _Channels | None = None
-    std: _Channels | None = None
     preset: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.mean is not None and not 0 <= min(self.mean) <= max(self.mean) <= 1:
-            raise ConfigError("mean", "must be from 0 to 1", value=self.mean)
-        if self.std is not None and not _LEAST_STD <= min(self.std) <= max(self.std) <= 1:
-            raise ConfigError("std", f"must be from {_LEAST_STD} to 1", value=self.std)
 
 
 def check_settings(
@@ -290,12 +278,12 @@ def check_settings(
         raise ConfigError("weights", "the model is in training mode; call its eval()", value=predictor.name)
     if predictor.task is None:
         raise ConfigError("weights", "the model has no head, so it labels nothing", value=predictor.name)
-    if predictor.model.config.in_channels != len(MEAN):
+    if predictor.model.config.in_channels != _CHANNELS:
         channels = predictor.model.config.in_channels
         raise ConfigError("weights", f"the model takes {channels} channels, not RGB images", value=predictor.name)
     if scale is not None:
         if predictor.task == "classification":
-            raise ConfigError("scale", f"{predictor.name} is a classifier's; leave it out")
+            raise ConfigError("scale", f"is for segmentation, and {predictor.name} is a classifier; leave it out")
         if not scale > 0:
             raise ConfigError("scale", "must be above 0", value=scale)
     if top < 1:
@@ -344,7 +332,7 @@ def predict_together(
     Raises: InputError: too little memory.
     """
     pixels = [each.pixels for each in images]
-    mean, std = predictor.normalisation
+    mean, std = Normalisation(predictor.mean, predictor.std).values
     dense, runner = predictor.task == "segmentation", predictor.runner
     try:
         if dense:

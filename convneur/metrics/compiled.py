@@ -23,11 +23,11 @@ __all__ = [
     "disagreements",
     "f1_points",
     "inner_band_counts",
-    "inside",
     "matched",
     "nearest",
     "objects_of",
     "occurrences",
+    "thin_objects",
     "trimap_counts",
 ]
 
@@ -484,6 +484,32 @@ def _objects(ranks: RankMap, border: Points) -> tuple[IntArray, IntArray, IntArr
             i += 1
         pixels[parent[i]] += 1
     return starts[:count], parent, first[:objects].copy(), pixels
+
+
+def thin_objects(ranks: RankMap, objects: Objects, depth: int) -> BoolMap:
+    height, width = ranks.shape
+    return _thin_objects(objects.starts, objects.owner, len(objects.first), height, width, 2 * depth + 1)
+
+
+@_compiled
+def _thin_objects(starts: IntArray, owner: IntArray, objects: int, height: int, width: int, side: int) -> BoolMap:
+    """Runs alone are looked at, pixels only of those that are as long as the square, until one fits into the object."""
+    thin = np.ones(objects, np.bool_)
+    # By column, of the square's row of pixels that begins there: rows of one object that end here, which, and where.
+    rows, of, last = np.zeros(width, np.int32), np.zeros(width, np.int64), np.full(width, -2)
+    y = 0
+    for i in range(len(starts)):
+        k = owner[i]
+        y += starts[i] == (y + 1) * width
+        if thin[k]:
+            end = starts[i + 1] if i + 1 < len(starts) else height * width
+            for x in range(starts[i] - y * width, end - y * width - side + 1):
+                rows[x] = rows[x] + 1 if last[x] == y - 1 and of[x] == k else 1
+                of[x], last[x] = k, y
+                if rows[x] == side:
+                    thin[k] = False
+                    break
+    return thin
 
 
 @_compiled

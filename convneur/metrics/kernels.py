@@ -35,8 +35,8 @@ class Kernels(NamedTuple):
     matched: Callable[[Points, Points, tuple[int, int], list[float]], _Array]
     trimap_counts: Callable[[_Map, _Map, str, tuple[int, ...], str, int], Confusion]
     inner_band_counts: Callable[[_Map, _Map, int, int], Confusion]
-    inside: Callable[[_Map, int], _Array]
     objects_of: Callable[[_Map, Points], Objects]
+    thin_objects: Callable[[_Map, Objects, int], _Array]
 
 
 PLAIN = Kernels(
@@ -48,8 +48,8 @@ PLAIN = Kernels(
     distances.matched,
     bands.trimap_counts,
     bands.inner_band_counts,
-    bands.inside,
     objects.objects_of,
+    objects.thin_objects,
 )
 
 

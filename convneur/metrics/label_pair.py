@@ -152,15 +152,13 @@ def comparable(
     # By label they are counted already; floats hold counts of pixels exactly.
     gt_pixels = np.bincount(gt_rank, weights=gt_counts, minlength=none + 1)[:none].astype(np.int64)
     # Only where the maps differ is there anything to count twice.
-    differing = disagreements(pred_map, gt_map, none + 1)
-    only_pred, only_gt = np.zeros((2, none + 1), np.int64)
-    for k, j, count in _triples(differing):
-        only_pred[k] += count
-        only_gt[j] += count
-        if k < none:
-            met[int(classes[j]), int(classes[k])] = count
-    agreeing = gt_pixels - only_gt[:none]
-    pred_pixels = agreeing + only_pred[:none]
+    in_pred, in_gt, counts = disagreements(pred_map, gt_map, none + 1)
+    only_pred, only_gt = (np.bincount(ranks, counts, none + 1)[:none].astype(np.int64) for ranks in (in_pred, in_gt))
+    a_class = in_pred < none
+    pairs = zip(classes[in_gt[a_class]].tolist(), classes[in_pred[a_class]].tolist(), strict=True)
+    met |= zip(pairs, counts[a_class].tolist(), strict=True)
+    agreeing = gt_pixels - only_gt
+    pred_pixels = agreeing + only_pred
     met |= {(label, label): count for label, count in zip(classes.tolist(), agreeing.tolist(), strict=True) if count}
     if ignore_index is not None:
         seen = invalid_labels | dict(zip(classes.tolist(), pred_pixels.tolist(), strict=True))

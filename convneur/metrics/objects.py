@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from convneur.metrics.bands import inside
 from convneur.metrics.boundaries import Points
 
-__all__ = ["ObjectCounts", "Objects", "mostly_thin", "object_counts", "objects_of"]
+__all__ = ["ObjectCounts", "Objects", "mostly_thin", "object_counts", "objects_of", "thin_objects"]
 
 BoolMap = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -50,13 +51,13 @@ def object_counts(
     objects: Objects,
     count: int,
     depths: Sequence[int],
-    inside: Callable[[RankMap, int], BoolMap],
+    thin_objects: Callable[[RankMap, Objects, int], BoolMap],
 ) -> ObjectCounts:
     """Count the objects of every class, and those that are thin.
 
     Choice: an object is thin for a tolerance if no square of 2 depth + 1 pixels fits into it, so that from anywhere in
         it a boundary is about as near as the tolerance; bent and slanting lines are.
-    Args:   ranks: (H, W), `count` and above are no class; depths: (T,) pixels; inside: see `kernels`.
+    Args:   ranks: (H, W), `count` and above are no class; depths: (T,) pixels; thin_objects: see `kernels`.
     """
     classes = ranks.ravel()[objects.starts[objects.first]]
     kept = classes < count
@@ -65,17 +66,24 @@ def object_counts(
         chosen = None if weights is None else weights[which]
         return np.bincount(classes[which], chosen, minlength=count).astype(np.int64)
 
-    thin = [kept & _thin(ranks, objects, depth, inside) for depth in depths]
+    thin = [kept & _thin(ranks, objects, depth, thin_objects) for depth in depths]
     rows = [(by_class(row), by_class(row, objects.border)) for row in (kept, *thin)]
-    (all_objects, *thin_objects), (all_border, *thin_border) = zip(*rows, strict=True)
-    return ObjectCounts(all_objects, all_border, np.stack(thin_objects), np.stack(thin_border))
+    (all_objects, *narrow), (all_border, *thin_border) = zip(*rows, strict=True)
+    return ObjectCounts(all_objects, all_border, np.stack(narrow), np.stack(thin_border))
 
 
-def _thin(ranks: RankMap, objects: Objects, depth: int, inside: Callable[[RankMap, int], BoolMap]) -> BoolMap:
+def _thin(
+    ranks: RankMap, objects: Objects, depth: int, thin_objects: Callable[[RankMap, Objects, int], BoolMap]
+) -> BoolMap:
     if depth < 1:
         return np.zeros(len(objects.first), bool)
     if 2 * depth >= min(ranks.shape):
         return np.ones(len(objects.first), bool)
+    return thin_objects(ranks, objects, depth)
+
+
+def thin_objects(ranks: RankMap, objects: Objects, depth: int) -> BoolMap:
+    """Into which objects no square of 2 depth + 1 pixels fits, (N,). depth: pixels, at least 1."""
     has_inside = np.logical_or.reduceat(inside(ranks, depth).ravel(), objects.starts)
     return np.bincount(objects.owner, has_inside, minlength=len(objects.first)) == 0
 

@@ -121,7 +121,7 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
     if "boundary_f1" in wanted:
         boundary_f1 = _boundary_f1(kernels, pair, settings, present)
         depths = [int(tolerance_radius(tolerance, *shape)) for tolerance in settings.tolerance]
-        counted = object_counts(pair.gt, kernels.objects_of(pair.gt, gt_border), count, depths, kernels.inside)
+        counted = object_counts(pair.gt, kernels.objects_of(pair.gt, gt_border), count, depths, kernels.thin_objects)
         objects = ObjectCounts(*(counts[..., present] for counts in counted))
     if by_distance:
         pred_border = kernels.border_points(pair.pred, count, settings.connectivity)

@@ -25,15 +25,19 @@ _MUTUAL = 0.6  # share of a class's pixels with one other label, and of the labe
 _MOVED = 0.25  # share of the classes that have another label
 _MASK_VALUE = 100  # from here on a label stands for "the object" of a mask, as 100, 128 and 255 do
 _HIGH_ID = 1000
+_UNKNOWN = (127, 128, 129)  # the band between background and object of matting's trimaps
+_SPREAD = 10  # between labels that were spread for looking at them
+_BLENDED = 0.3  # share of the changes of label along rows
+_VOIDS = frozenset({*range(250, 256), 32767, *range(65530, 65536)})  # what stands for pixels that do not count
 
 
 @dataclass(frozen=True)
 class SetupWarning:
     """What looks wrong in how two sets of label maps were prepared, and the mend.
 
-    kind: one word or two. mend: in words. pred_labels, gt_labels: the mend as `convneur.evaluation.evaluate` takes it.
-    moved: predicted label -> ground-truth label where it lies, if that is what is wrong. ignored_as: the predicted
-    label that lies where the ground truth is ignored.
+    kind: one word or two. mend: in words. pred_labels, gt_labels, ignore_index: the mend as
+    `convneur.evaluation.evaluate` takes it. moved: predicted label -> ground-truth label where it lies, if that is what
+    is wrong. seen: predicted labels that are not rare.
 
     >>> print(SetupWarning("masks", "the predictions hold 255", "write 1 for 255", pred_labels="255:1"))
     the predictions hold 255; write 1 for 255
@@ -44,8 +48,9 @@ class SetupWarning:
     mend: str
     pred_labels: str | None = None
     gt_labels: str | None = None
+    ignore_index: str | None = None
     moved: Mapping[int, int] | None = None
-    ignored_as: int | None = None
+    seen: frozenset[int] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.problem}; {self.mend}"
@@ -65,12 +70,11 @@ def setup_warnings(totals: Totals) -> tuple[SetupWarning, ...]:
     met = _met(totals)
     if met is None or met.total < _FEWEST_PIXELS:
         return ()
-    found = next(
-        (each for check in (_masks, _copy, _noise, _instances, _renumbered) for each in check(totals, met)), None
-    )
+    checks = (_mixed_masks, _trimaps, _masks, _copy, _stretched, _noise, _instances, _renumbered)
+    found = next((each for check in checks for each in check(totals, met)), None)
     if found is not None:
         return (found,)
-    return tuple(each for check in (_exchanged, _turned, _constant) for each in check(totals, met))
+    return tuple(each for check in (_exchanged, _turned, _constant, _never_found) for each in check(totals, met))
 
 
 def as_ranges(labels: Mapping[int, int]) -> str:
@@ -118,6 +122,47 @@ def _copy(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
         )
 
 
+def _mixed_masks(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
+    """Masks of one side of which some have 1 for the object and others a high number, but none has both."""
+    labels = ({pred for _, pred in totals.joint}, {gt for gt, _ in totals.joint})
+    objects: dict[str, int] = {}
+    mixed = []
+    for words, held, (ones, others, both) in zip(
+        ("predictions", "ground truth"), labels, totals.beside_zero.tolist(), strict=True
+    ):
+        high = _object_of(held - {1})
+        if both or (high is not None and high < _MASK_VALUE):
+            return
+        if high is not None:
+            objects[words] = high
+            mixed += [words] if ones and others else []
+    under = _ignored_as(totals)
+    found = sum(pixels for label, pixels in under.items() if label)
+    if mixed and found >= 0.3 * totals.void_pixels:  # areas that do not count may lie in images of their own
+        yield SetupWarning(
+            "masks",
+            " and ".join(f"some maps of the {words} hold 0 and {objects[words]}, others 0 and 1" for words in mixed),
+            "read " + " and ".join(f"{label} of the {words} as 1" for words, label in objects.items()),
+            pred_labels=f"{objects['predictions']}:1" if "predictions" in objects else None,
+            gt_labels=f"{objects['ground truth']}:1" if "ground truth" in objects else None,
+        )
+
+
+def _trimaps(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
+    """Masks of 0 and 255 with a band of grey between them, where 255 is ignored and the grey is a class."""
+    grey, ignored = _object_of({*met.gt}), totals.settings.ignore_index
+    under = _ignored_as(totals)
+    pred = _object_of({*met.pred} | under.keys())
+    if grey in _UNKNOWN and ignored == 255 and totals.void_pixels and grey not in {*met.pred, *under}:
+        yield SetupWarning(
+            "masks",
+            f"the ground truth looks like trimaps, 0, {grey} and 255, where 255 is ignored and {grey} a class",
+            f"read {grey} as ignored and 255 as 1",
+            pred_labels=None if pred in (None, 1) else f"{pred}:1",
+            gt_labels=f"{grey}:ignore,255:1",
+        )
+
+
 def _masks(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
     """Masks of two values, of which one side or both do not have 1 for the object."""
     ignored, classes = totals.settings.ignore_index, totals.settings.num_classes or 0
@@ -153,21 +198,45 @@ def _object_of(labels: set[int]) -> int | None:
     return others.pop() if len(others) == 1 else None
 
 
+def _stretched(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
+    """Labels of both sides spread from 0 to 255, as for looking at them, where the highest is ignored."""
+    ignored, void = totals.settings.ignore_index, totals.void_pixels
+    if ignored != 255 or len(met.gt) < 2 or np.diff([*met.gt, ignored]).min() < _SPREAD:
+        return
+    shared, predicted = _ignored_as(totals).get(ignored, 0), totals.invalid_pixels[ignored]
+    if shared >= _MUTUAL * void and shared >= _MUTUAL * (shared + predicted) > 0:
+        yield SetupWarning(
+            "stretched",
+            f"the labels are spread from 0 to {ignored}, and the predictions hold {ignored} on "
+            f"{shared / void:.0%} of the pixels that are ignored: it looks like a class",
+            "ignore no label",
+            ignore_index="none",
+        )
+
+
 def _noise(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
-    """Many labels, nearly all of them rare and scattered."""
+    """Many labels, nearly all of them rare and scattered, or labels blended where two areas meet."""
     sides = {"pred": (met.pred, met.pixels.sum(axis=0)), "gt": (met.gt, met.pixels.sum(axis=1))}
     noisy = {
         side: sides[side]
-        for side, (labels, scattered) in zip(sides, totals.grain.tolist(), strict=True)
+        for side, (labels, scattered, *_) in zip(sides, totals.grain.tolist(), strict=True)
         if scattered >= 4 * totals.images and 2 * scattered >= labels
     }
+    words = {"gt": "the ground truth", "pred": "the predictions"}
     if not noisy:
+        for side, (*_, changes, between) in zip(sides, totals.grain.tolist(), strict=True):
+            if changes >= 50 and between >= _BLENDED * changes:
+                yield SetupWarning(
+                    "noise",
+                    f"where two areas meet {words[side]} hold{'s' * (side == 'gt')} labels between those of both, as "
+                    "after scaling with interpolation",
+                    "scale label maps by the nearest pixel",
+                )
         return
     thresholds = {side: _threshold(sides, side) for side in noisy}
     if all(thresholds.values()):
         # Of a mask, the other side may have 255 for the object.
         thresholds |= {side: _threshold(sides, side) for side in sides if max(sides[side][0]) >= _MASK_VALUE}
-    words = {"gt": "the ground truth", "pred": "the predictions"}
     said = [
         f"{words[side]} hold{'s' * (side == 'gt')} {len(labels)} labels, {_rare(pixels)} of them below 1 % of the "
         "pixels"
@@ -191,10 +260,11 @@ def _threshold(sides: Mapping[str, tuple[list[int], IntArray]], side: str) -> st
     labels, pixels = sides[side]
     other = next(each for name, (each, _) in sides.items() if name != side)
     two = np.sort(pixels)[-2:].sum() >= 0.8 * pixels.sum() or len(other) <= 2
-    if not two or min(labels) < 0 or not 50 <= max(labels) <= 255:
+    highest = max(labels)
+    if not two or min(labels) < 0 or not (50 <= highest <= 255 or 255 * 64 <= highest <= 65535):
         return None
-    half = max(labels) // 2
-    return f"0-{half}:0,{half + 1}-255:1"
+    half = highest // 2
+    return f"0-{half}:0,{half + 1}-{255 if highest <= 255 else 65535}:1"
 
 
 def _instances(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
@@ -215,6 +285,7 @@ def _instances(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
                 break
     if not coded:
         yield from _numbered_objects(totals, met)
+        yield from _numbered_for_masks(totals, met)
         return
     factor = next(iter(coded.values()))[0]
     labels = sorted({*met.gt, *met.pred})
@@ -248,6 +319,44 @@ def _numbered_objects(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
     )
 
 
+def _numbered_for_masks(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
+    """Objects numbered on one side, all of which are 1 on the other."""
+    for numbered, other, pixels, side in (
+        (met.pred, met.gt, met.pixels, "pred"),
+        (met.gt, met.pred, met.pixels.T, "gt"),
+    ):
+        if other != [0, 1] or numbered[:1] != [0] or len(numbered) < (3 if side == "pred" else 4):
+            continue
+        here, there = pixels[1, 1:], pixels[:, 1:].sum(axis=0)
+        if pixels[0, 0] < _MUTUAL * pixels[:, 0].sum() or (here < _MUTUAL * there).sum() > 0.1 * len(here):
+            continue
+        first = here[numbered.index(1) - 1] if 1 in numbered else 0
+        # Those of the ground truth are connected: that a model finds one class where there are several is no sign.
+        if side == "pred" and first > 0.8 * here.sum():
+            continue
+        if side == "gt" and (first > 0.5 * here.sum() or not _one_object_each(totals, numbered[1:])):
+            continue
+        words = {"gt": "the ground truth", "pred": "the predictions"}
+        ranges = f"1-{numbered[-1]}:1"
+        yield SetupWarning(
+            "instances" if side == "pred" else "numbered",
+            f"{words[side]} {'numbers' if side == 'gt' else 'number'} {len(numbered) - 1} objects of what is 1 in "
+            f"{words['gt' if side == 'pred' else 'pred']}",
+            f"read all labels above 0 of {words[side]} as 1",
+            pred_labels=ranges if side == "pred" else None,
+            gt_labels=ranges if side == "gt" else None,
+        )
+
+
+def _one_object_each(totals: Totals, labels: list[int]) -> bool:
+    """Whether each of the ground truth's labels is one connected object in nearly all images, as far as that was looked
+    at, and none is in more images than a lower one.
+    """
+    images = totals.presence[:2, labels].sum(axis=0)
+    objects = int(totals.objects.objects[labels].sum())
+    return bool((np.diff(images) <= 0).all()) and 0 < objects <= 1.1 * int(images.sum())
+
+
 def _renumbered(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
     """Classes that lie under another label, each under one of its own."""
     in_gt, in_pred = met.pixels.sum(axis=1), met.pixels.sum(axis=0)
@@ -260,14 +369,12 @@ def _renumbered(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
         if shared >= _MUTUAL * in_gt[row] and shared >= _MUTUAL * in_pred[column]:
             gt, pred = met.gt[row], met.pred[column]
             (kept if gt == pred else moved)[pred] = gt
-    if len(moved) < max(2, _MOVED * len(common)):
+    exchanged = any(moved.get(gt) == pred for pred, gt in moved.items())  # which no model does, however few they are
+    if not exchanged and len(moved) < max(2, _MOVED * len(common)):
         return
     under = _ignored_as(totals)
-    ignored_as = max(under, key=lambda label: under[label], default=None)
-    if ignored_as is not None:
-        elsewhere = in_pred[met.pred.index(ignored_as)] if ignored_as in met.pred else 0
-        if under[ignored_as] < _MUTUAL * max(totals.void_pixels, under[ignored_as] + elsewhere):
-            ignored_as = None
+    predicted = {label: int(in_pred[column]) + under.get(label, 0) for column, label in enumerate(met.pred)}
+    seen = frozenset(label for label, pixels in (under | predicted).items() if pixels >= _RARE * met.total)
     before = _agreement(met, {})
     shifts = {gt - pred for pred, gt in moved.items()}
     if len(shifts) == 1 and not kept:
@@ -280,7 +387,7 @@ def _renumbered(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
             f"{'add' if shift > 0 else 'subtract'} {abs(shift)}",
             pred_labels=f"{shift:+d}",
             moved=moved,
-            ignored_as=ignored_as,
+            seen=seen,
         )
         return
     moved |= _likely(met, moved, kept)
@@ -292,7 +399,7 @@ def _renumbered(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
         "number the classes of both alike",
         pred_labels=table,
         moved=moved,
-        ignored_as=ignored_as,
+        seen=seen,
     )
 
 
@@ -357,3 +464,38 @@ def _constant(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
             f"every predicted pixel is {met.pred[0]}, where the ground truth has {len(met.gt)} labels",
             "look at how the predictions were made and written",
         )
+
+
+def _never_found(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
+    """A label of the ground truth that stands for pixels that do not count, and is none that is ignored."""
+    highest, others = met.gt[-1], met.gt[:-1]
+    if highest in _VOIDS and others and highest > 2 * others[-1] and not _predicted(totals, highest):
+        label, words = highest, f"the ground truth holds {highest}, which is never predicted and far above"
+        words += f" the other labels, 0 to {others[-1]}: it looks like pixels that do not count"
+    elif met.gt[0] == 0 and len(met.pred) >= 4 and not _predicted(totals, 0) and _unlabelled(met):
+        label, words = 0, "label 0 of the ground truth is never predicted, by predictions that find the others: it "
+        words += "looks like pixels without a label"
+    else:
+        return
+    ignored = totals.settings.ignore_index
+    free = ignored is None or not totals.void_pixels
+    yield SetupWarning(
+        "void",
+        words,
+        f"ignore {label}",
+        gt_labels=None if free else f"{label}:ignore",
+        ignore_index=str(label) if free else None,
+    )
+
+
+def _predicted(totals: Totals, label: int) -> bool:
+    return any(pred == label for _, pred in totals.joint)
+
+
+def _unlabelled(met: _Met) -> bool:
+    """Whether label 0 lies under many others, and the others under themselves."""
+    zero, rest = met.pixels[0], met.pixels[1:]
+    agreeing = sum(int(rest[row, met.pred.index(gt)]) for row, gt in enumerate(met.gt[1:]) if gt in met.pred)
+    return bool(
+        zero.sum() >= 0.02 * met.total and zero.max() < _MUTUAL * zero.sum() and agreeing >= 0.75 * rest.sum() > 0
+    )

@@ -34,6 +34,7 @@ TURNED: dict[str, Undo] = {
 
 ORIENTATIONS = (*_FLIPPED, *TURNED)
 _SIDE = 32  # pixels of the grid on which orientations are compared
+_UPRIGHT = 0.75  # share of the objects' pixels that agree, from which on no other orientation is tried
 _GRAIN = 1 << 13  # pixels looked at for grain
 _RARE = 0.01
 _DENSE = 1 << 20  # pairs of labels counted in a table; more are sorted
@@ -42,9 +43,10 @@ _DENSE = 1 << 20  # pairs of labels counted in a table; more are sorted
 class PairSigns(NamedTuple):
     """joint: (ground-truth label, predicted label) -> pixels, ignored pixels and labels that are no class included.
 
-    grain: (2, 2) of prediction and ground truth: labels, and those of them that are rare and scattered.
+    grain: (2, 4) of prediction and ground truth: labels, those of them that are rare and scattered; changes of label
+    in some rows, and pixels between two changes whose label lies between those beside it.
     oriented: (2, 8) for each of `ORIENTATIONS`, pixels of a grid that are of one class in both maps, not the ground
-    truth's most frequent one, and those that are so in either.
+    truth's most frequent one, and those that are so in either; only the first where most of them agree as they lie.
     """
 
     joint: Joint
@@ -64,8 +66,8 @@ def joint(a: Array, b: Array, a_count: int, b_count: int) -> tuple[IntArray, Int
     return met // b_count, met % b_count, counts
 
 
-def grain(codes: Array, count: int) -> tuple[int, int]:
-    """How many labels a map has, and how many of them are rare and scattered as noise is.
+def grain(codes: Array, count: int) -> tuple[int, int, int, int]:
+    """`PairSigns.grain` of one map.
 
     Choice: a label is scattered if at least half of its pixels are part of no run of two in one of the directions,
         rows or columns: so are noise of compression and the levels of probabilities, but no region. Of large maps some
@@ -74,19 +76,19 @@ def grain(codes: Array, count: int) -> tuple[int, int]:
     """
     height, width = codes.shape
     if height < 3 or width < 3:
-        return len(np.unique(codes)), 0
-    rows = np.arange(1, height - 1)
-    most = max(_GRAIN // width, 16)
-    if len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
-    here = codes[rows]
-    alone_in_row = (here[:, 1:-1] != here[:, :-2]) & (here[:, 1:-1] != here[:, 2:])
-    alone_in_column = (here != codes[rows - 1]) & (here != codes[rows + 1])
+        return len(np.unique(codes)), 0, 0, 0
+    step = -(-(height - 2) // max(_GRAIN // width, 16))
+    here, above, below = codes[1:-1:step], codes[:-2:step], codes[2::step]
+    changes = here[:, 1:] != here[:, :-1]
+    alone_in_row = changes[:, 1:] & changes[:, :-1]
+    alone_in_column = (here != above) & (here != below)
     inner = here[:, 1:-1]
     pixels = np.bincount(inner.ravel(), minlength=count)
     alone = np.bincount(inner[alone_in_row | alone_in_column[:, 1:-1]], minlength=count)
     scattered = (pixels > 0) & (pixels < _RARE * inner.size) & (2 * alone >= pixels)
-    return int(np.count_nonzero(pixels)), int(np.count_nonzero(scattered))
+    left, middle, right = (side[alone_in_row] for side in (here[:, :-2], inner, here[:, 2:]))
+    between = np.count_nonzero((left < middle) == (middle < right))
+    return int(np.count_nonzero(pixels)), int(np.count_nonzero(scattered)), int(np.count_nonzero(changes)), int(between)
 
 
 def oriented_agreement(pred: Array, gt: Array, none: int) -> IntArray:
@@ -103,5 +105,7 @@ def oriented_agreement(pred: Array, gt: Array, none: int) -> IntArray:
     for k, undo in enumerate([*_FLIPPED.values(), *(TURNED.values() if square else ())]):
         turned = undo(pred_grid)
         either = valid & (turned != none) & (object_gt | (turned != common))
-        found[:, k] = np.count_nonzero(either & (turned == gt_grid)), np.count_nonzero(either)
+        agreeing, pixels = found[:, k] = np.count_nonzero(either & (turned == gt_grid)), np.count_nonzero(either)
+        if k == 0 and agreeing >= _UPRIGHT * pixels:
+            break
     return found

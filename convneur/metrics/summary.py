@@ -45,8 +45,8 @@ class BoundarySummary(Result):
     neither (images with nothing to score left out). labels: map -> label -> pixels; the prediction's where the ground
     truth is not ignored. unscored: images without a pixel to score; all_ignored: their names. invalid_labels:
     prediction labels that are no class -> images that have it. too_thin: tolerance that reaches across most of a class
-    -> (objects of the ground truth too thin for it, objects, an example). warnings: what looks wrong in how the label
-    maps were prepared.
+    -> (ground-truth objects of such classes too thin for it, their objects, their names). warnings: what looks wrong
+    in how the label maps were prepared.
 
     >>> from convneur.metrics import BoundaryMetrics
     >>> metrics = BoundaryMetrics(num_classes=2, metrics="miou")
@@ -76,7 +76,7 @@ class BoundarySummary(Result):
     unscored: int
     all_ignored: tuple[str, ...]
     invalid_labels: Mapping[int, int]
-    too_thin: Mapping[str, tuple[int, int, str]]
+    too_thin: Mapping[str, tuple[int, int, tuple[str, ...]]]
     wide: frozenset[str] = frozenset()
     warnings: tuple[SetupWarning, ...] = ()
 
@@ -172,17 +172,12 @@ class BoundaryAccumulator:
         self.names = class_names(settings, names)
         self._totals = Totals(settings, len(self.names))
         self._images: list[_Image] = []
-        self._too_thin: dict[str, str] = {}  # tolerance -> an image and class too thin for it
 
     def add(self, name: str, scores: PairScores) -> None:
         """Count one pair, named as it is to appear in the results."""
         table = image_values(scores, self.settings)
         self._totals.add(scores, table)
         self._images.append(self._image(name, scores, table))
-        if scores.objects is not None:
-            for key, mostly in zip(keys("boundary_f1", self.settings), mostly_thin(scores.objects), strict=True):
-                if mostly.any():
-                    self._example(key, f"{name}, class {self.names[scores.classes[np.argmax(mostly)]]}")
 
     def merge(self, other: "BoundaryAccumulator") -> None:
         """Count every pair that another accumulator has counted.
@@ -193,8 +188,6 @@ class BoundaryAccumulator:
             raise ConfigError("settings", "accumulators of different settings or classes cannot be merged")
         self._totals.merge(other._totals)
         self._images += other._images
-        for key, example in other._too_thin.items():
-            self._example(key, example)
 
     def setup_warnings(self) -> tuple[SetupWarning, ...]:
         """What looks wrong in how the label maps counted so far were prepared; also in the summary."""
@@ -219,7 +212,6 @@ class BoundaryAccumulator:
             summary_of(self._totals, self.names),
             per_image=per_image,
             all_ignored=tuple(image.name for image in images if not image.pixels),
-            too_thin=_too_thin(self._totals, self.names, self._too_thin),
         )
 
     def _image(self, name: str, scores: PairScores, table: ClassValues) -> _Image:
@@ -238,10 +230,6 @@ class BoundaryAccumulator:
         pixels = height * width - scores.void_pixels
         counts = _presence(presence.sum(axis=1), len(self.names) if scored else 0)
         return _Image(name, scores.shape, pixels, over_classes(table, scores.confusion), bands, counts)
-
-    def _example(self, key: str, example: str) -> None:
-        # The first by name, whatever the order of work.
-        self._too_thin[key] = min(example, self._too_thin.get(key, example))
 
 
 def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
@@ -272,14 +260,14 @@ def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
         unscored=totals.images - totals.scored,
         all_ignored=(),
         invalid_labels=dict(sorted(totals.invalid_images.items())),
-        too_thin=_too_thin(totals, names, {}),
+        too_thin=_too_thin(totals, names),
         wide=frozenset(key for key, images in zip(keys("boundary_f1", settings), totals.wide, strict=True) if images),
         warnings=setup_warnings(totals),
     )
 
 
-def _too_thin(totals: Totals, names: Sequence[str], examples: Mapping[str, str]) -> dict[str, tuple[int, int, str]]:
-    """Tolerances that reach across most of a class -> (objects too thin for it, objects, an example).
+def _too_thin(totals: Totals, names: Sequence[str]) -> dict[str, tuple[int, int, tuple[str, ...]]]:
+    """Tolerances that reach across most of a class -> (objects too thin for it, objects, names) of such classes.
 
     Choice: most of a class is half of its borders, not of its objects: specks beside a large object mean nothing.
     """
@@ -287,8 +275,8 @@ def _too_thin(totals: Totals, names: Sequence[str], examples: Mapping[str, str])
     for row, key in enumerate(keys("boundary_f1", totals.settings)):
         mostly = mostly_thin(totals.objects)[row]
         if mostly.any():
-            example = examples.get(key, f"class {names[int(np.argmax(mostly))]}")
-            found[key] = int(totals.objects.thin[row].sum()), int(totals.objects.objects.sum()), example
+            thin, objects = int(totals.objects.thin[row, mostly].sum()), int(totals.objects.objects[mostly].sum())
+            found[key] = thin, objects, tuple(names[k] for k in np.flatnonzero(mostly).tolist())
     return dict(sorted(found.items()))
 
 

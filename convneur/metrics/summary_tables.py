@@ -31,7 +31,7 @@ class _Summary(Protocol):
     @property
     def invalid_labels(self) -> Mapping[int, int]: ...
     @property
-    def too_thin(self) -> Mapping[str, tuple[int, int, str]]: ...
+    def too_thin(self) -> Mapping[str, tuple[int, int, tuple[str, ...]]]: ...
     @property
     def wide(self) -> Collection[str]: ...
     @property
@@ -108,14 +108,14 @@ def thin_sentences(summary: _Summary) -> Iterator[str]:
     """Which tolerances reach across objects, and what to do about it."""
     tolerances = summary.settings["tolerance"]
     finer = [key for key in map(str, tolerances) if key not in summary.wide]
-    for tolerance, (thin, objects, example) in summary.too_thin.items():
-        said = f"tolerance {tolerance} reaches across {thin} of {plural(objects, 'ground-truth object')} ({example}): "
+    for tolerance, (thin, objects, names) in summary.too_thin.items():
+        of = plural(objects, "ground-truth object")
+        said = f"tolerance {tolerance} reaches across {thin} of {of} of {_listed(names, 3)}"
         if tolerance not in summary.wide:
-            yield f"{said}they are so thin that boundaries 1 pixel apart cover them; there look at mIoU"
-        elif finer:
-            yield f"{said}there nearly any boundary matches; look at {finer[0]}"
+            yield f"{said}, which are so thin that boundaries 1 pixel apart cover them; there look at mIoU"
         else:
-            yield f"{said}there nearly any boundary matches; add a smaller one such as 1px"
+            wanted = f"look at {finer[0]}" if finer else "add a smaller one such as 1px"
+            yield f"{said}, whose F1 also counts boundaries on the wrong side of an object; {wanted}"
 
 
 def class_records(summary: _Summary) -> list[dict[str, Any]]:

@@ -48,10 +48,12 @@ class Totals:
         )
         # Of how the pairs were prepared, see `PairSigns`.
         self.joint: Counter[tuple[int, int]] = Counter()
-        self.grain = np.zeros((2, 2), np.int64)
+        self.grain = np.zeros((2, 4), np.int64)
         self.oriented = np.zeros((2, len(ORIENTATIONS)), np.int64)
         # Pixels outside each image's most frequent class: all, agreeing, and in the class where their label mostly is.
         self.objects_met = np.zeros(3, np.int64)
+        # Images by what predictions and ground truth hold beside 0: 1 alone, another label alone, anything else.
+        self.beside_zero = np.zeros((2, 3), np.int64)
         # Images in which an F1 tolerance is more than 1 pixel.
         self.wide = np.zeros(tolerances, np.int64)
         # path -> class -> mean over the images; only classes that occur.
@@ -85,6 +87,7 @@ class Totals:
             self.grain += scores.signs.grain
             self.oriented += scores.signs.oriented
             self.objects_met += _objects_met(scores)
+            self.beside_zero += _beside_zero(scores.signs.joint)
         self.invalid_pixels.update(scores.invalid_labels)
         self.invalid_images.update(scores.invalid_labels.keys())
 
@@ -113,6 +116,7 @@ class Totals:
         yield self.grain
         yield self.oriented
         yield self.objects_met
+        yield self.beside_zero
         yield self.wide
 
     def _count_joint(self, joint: Joint) -> None:
@@ -228,6 +232,16 @@ def _objects_met(scores: PairScores) -> tuple[int, int, int]:
             best[pred] = max(best.get(pred, 0), pixels)
     agreeing = int(scores.confusion.agreeing.sum() - scores.confusion.agreeing[np.argmax(gt)])
     return int(gt.sum() - gt.max()), agreeing, sum(best.values())
+
+
+def _beside_zero(joint: Joint) -> IntArray:
+    """What `Totals.beside_zero` adds up."""
+    found = np.zeros((2, 3), np.int64)
+    for side, labels in enumerate(({pred for _, pred in joint}, {gt for gt, _ in joint})):
+        others = labels - {0}
+        if others:
+            found[side, 0 if others == {1} else 1 if len(others) == 1 else 2] = 1
+    return found
 
 
 def _no_pixels(*shape: int) -> Confusion:

@@ -56,6 +56,7 @@ class StudyPlan:
             settings=dataclasses.replace(self.run.settings, seed=run.seed),
             counts=data.counts,
             images=data.fingerprint,
+            contents=data.contents,
         )
 
     @classmethod

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from convneur.data.examples import Task
-from convneur.formats import csv_table, grouped, markdown_table, plural
+from convneur.formats import csv_table, grouped, markdown_table, plural, printable
 from convneur.published import published
 from convneur.results import ReadOnly, Result, Table
 from convneur.study.findings import LEVEL, RESAMPLES, RESAMPLING_SEED, Finding, ReportedMetric
@@ -252,11 +252,10 @@ class StudyResult(Result):
         return csv_table(rows)
 
     def _markdown(self) -> str:
-        parts = [f"# {self.title}"]
+        parts = [f"# {printable(self.title)}"]
         for table in self.tables():
-            rows = [[cell.replace("|", "\\|") for cell in row] for row in table.rows]
-            parts += [f"{table.title}:", markdown_table(table.columns, rows)]
-        parts += self.sentences()
+            parts += [f"{printable(table.title)}:", markdown_table(table.columns, table.rows)]
+        parts += map(printable, self.sentences())
         columns = ["run", "best step", "validation", *(metric.short for metric in self.metrics.values())]
         rows = [
             [each.run.name, str(each.best_step), f"{each.validation:.4f}",

@@ -36,6 +36,7 @@ def run_study(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    colours: str | Path | None = None,
     follow_links: bool = False,
     epochs: float | None = None,
     minutes: float | None = None,
@@ -57,8 +58,8 @@ def run_study(
     bit.
 
     Args:
-        data, task, model, recipe, init, preset, classes, ignore_index, follow_links, precision, device, workers,
-            max_pixels, validate_every, values: as `train` takes them, the same for all runs; but the seed.
+        data, task, model, recipe, init, preset, classes, ignore_index, colours, follow_links, precision, device,
+            workers, max_pixels, validate_every, values: as `train` takes them, the same for all runs; but the seed.
         out: folder of the study.
         twins: what is compared, see `read_twins`; the first is what the others are compared with.
         seeds: how many (3 by default), or which.
@@ -91,6 +92,7 @@ def run_study(
         preset=preset,
         classes=classes,
         ignore_index=ignore_index,
+        colours=colours,
         follow_links=follow_links,
         epochs=epochs,
         minutes=minutes,
@@ -130,7 +132,8 @@ def run_study(
             preset=request.preset,
             classes=request.classes,
             ignore_index=request.ignore_index,
-            follow_links=request.follow_links,
+            colours=request.colour_table,
+            follow_links=follow_links or request.follow_links,
             threads=workers,
             max_pixels=max_pixels,
             begun=None if begun is None else begun.run,
@@ -148,7 +151,7 @@ def run_study(
                 request.task,
                 split=split,
                 folds=folds,
-                follow_links=request.follow_links,
+                follow_links=follow_links or request.follow_links,
                 threads=workers,
                 progress=progress,
             ),
@@ -162,12 +165,14 @@ def run_study(
         )
         if begun is None:
             study.check(force=force)
+            study.announce_runs()
             study.decide()
             held.begin(study.plan.to_dict())
         else:
-            study.recall(begun)
+            study.recall(begun, data)
+            study.announce_runs()
             held.keep(study.plan.to_dict())
-        study.announce()
+        study.announce_times()
         study.go()
     for name in REPORTS:
         progress.note(f"written: {folder / name}")

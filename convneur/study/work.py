@@ -5,6 +5,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -166,14 +167,12 @@ class Study:
             self.progress.note(f"{minutes:g} min are {self.steps} steps of {mean.step:.3g} s, the mean of the twins")
         self.request = dataclasses.replace(request, epochs=None if minutes else self.settings.epochs)
 
-    def recall(self, plan: StudyPlan) -> None:
-        """What was decided when the study was begun. Raises: ConfigError: it was begun with other images."""
-        if plan.run.images != self._fingerprint():
-            raise ConfigError(
-                "data",
-                f"other images than the study in {self.out} was begun with; begin again with `force`",
-                value=self.request.data,
-            )
+    def recall(self, plan: StudyPlan, where: str | Path) -> None:
+        """What was decided when the study was begun. Args: where: its data lie now.
+
+        Raises: ConfigError: it was begun with other images.
+        """
+        plan.run.refuse_other_images(self.out, self._everything, where, kind="study")
         run = plan.run
         self.steps, self.validate_every, self.precision = run.steps, run.validate_every, run.precision
         self.step_times = dict(plan.step_times)
@@ -194,7 +193,7 @@ class Study:
             precision=self.precision,
         )
         return StudyPlan(
-            run=dataclasses.replace(run, images=self._fingerprint()),
+            run=dataclasses.replace(run, images=self._everything.fingerprint, contents=self._everything.contents),
             twins={name: twin.config for name, twin in self.twins.items()},
             seeds=tuple(self.seeds),
             folds=self.test.folds,
@@ -202,20 +201,25 @@ class Study:
             step_times=self.step_times,
         )
 
-    def announce(self) -> None:
-        """The plan, before the first step."""
-        settings, runs = self.settings, self.runs
+    def announce_runs(self) -> None:
+        """What will be trained on what, before a step is timed."""
         data = self.data_of(0 if self.test.folds else None)
-        # Weights, their average and two moments, and the weights that are kept.
-        disk = sum(5 * 4 * self.twins[run.twin].params for run in runs)
-        done = sum(steps_done(self.folder(run)) >= self.steps for run in runs)
+        done = sum(0 < self.steps <= steps_done(self.folder(run)) for run in self.runs)
         folds = f" x {self.test.folds} folds" if self.test.folds else ""
-        rows = [
-            ("runs", f"{len(runs)}: {plural(len(self.twins), 'twin')} x {plural(len(self.seeds), 'seed')}{folds}; "
+        self._say(
+            ("runs", f"{len(self.runs)}: {plural(len(self.twins), 'twin')} x {plural(len(self.seeds), 'seed')}{folds}; "
                      f"{done} finished"),
             ("images", f"{len(data.train)} to train, {len(data.val)} to validate, {self.test.count} to test "
                        f"({f'{self.test.folds} folds' if self.test.folds else f'split {self.test.split}'}), "
                        f"{len(data.names)} classes"),
+        )  # fmt: skip
+
+    def announce_times(self) -> None:
+        """How long each run is and all will take, before the first step."""
+        settings, runs = self.settings, self.runs
+        # Weights, their average and two moments, and the weights that are kept.
+        disk = sum(5 * 4 * self.twins[run.twin].params for run in runs)
+        self._say(
             ("steps", f"{grouped(self.steps)} in each run, of {settings.batch} views of "
                       f"{settings.crop[0]}x{settings.crop[1]}, {settings.epochs:.3g} epochs, validated every "
                       f"{self.validate_every}"),
@@ -224,7 +228,9 @@ class Study:
                        f"size, {self.step_times[name].step:.3g} s a step") for name, twin in self.twins.items()),
             ("disk", f"{disk / 2**20:.0f} MiB in {self.out}"),
             ("time", f"about {_duration(self._left())}"),
-        ]  # fmt: skip
+        )  # fmt: skip
+
+    def _say(self, *rows: tuple[str, str]) -> None:
         for what, words in rows:
             self.progress.note(f"{what:8}{words}")
 
@@ -306,10 +312,11 @@ class Study:
                 result.save(self.out / name, force=True)
         new_text(self.out / "study.html", study_page(result), force=True)
 
-    def _fingerprint(self) -> str:
-        """Of all images, those that are tested on too."""
+    @cached_property
+    def _everything(self) -> TrainingData:
+        """All images, those that are tested on too."""
         tested = (example for part in self.test.parts for example in part)
-        return dataclasses.replace(self.data, val=(*self.data.val, *tested)).fingerprint
+        return dataclasses.replace(self.data, val=(*self.data.val, *tested))
 
     def _left(self) -> float:
         """Seconds, by the twins' step times."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from convneur.data.class_names import read_class_names
+from convneur.data.colours import read_colour_table
 from convneur.data.examples import Task
 from convneur.errors import ConfigError
 from convneur.packaged import packaged_weights, weights_path
@@ -51,6 +53,7 @@ class Asked:
         init: str | Path | None = None,
         classes: str | Path | Sequence[str] | None = None,
         ignore_index: int | str | None = None,
+        colours: str | Path | None = None,
         follow_links: bool = False,
         workers: int = 0,
         **more: Any,
@@ -72,6 +75,7 @@ class Asked:
             "init": None if init is None else _weights(init),
             "classes": _classes(classes),
             "ignore_index": _label(ignore_index),
+            "colours": None if colours is None else read_colour_table(Path(_existing("colours", colours))).rows,
             "follow_links": follow_links or None,
             **{name: value for name, value in more.items() if name in names},
         }
@@ -79,7 +83,7 @@ class Asked:
         _check(given)
         check_whole(0, workers=workers)
         if importlib.util.find_spec("accelerate") is None:
-            raise ConfigError("train", "needs Hugging Face Accelerate; pip install 'convneur[train]'")
+            raise ConfigError("train", "needs Hugging Face Accelerate; pip install accelerate")
         return cls(given, model, values)
 
     def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:
@@ -97,11 +101,22 @@ class Asked:
     def refuse_changes(self, folder: Path, begun: RunPlan, kind: str = "run", **more: tuple[Any, Any]) -> None:
         """Raise ConfigError for what is given with another value than the run in a folder was begun with.
 
+        Where files lie may change: data are known by `RunPlan.refuse_other_images`, classes by their names, starting
+        weights by the name of the file.
+
         Args: kind: run or study. more: what is no part of a run's plan: what is given or None, what it was begun with.
         """
+        given = {name: value for name, value in self.given.items() if name not in ("data", "follow_links")}
+        then = begun.by_name()
+        if "classes" in given:
+            classes = given["classes"]
+            given["classes"] = read_class_names(Path(classes)) if isinstance(classes, str) else classes
+            then["classes"] = begun.classes
+        if "init" in given:
+            given["init"], then["init"] = (each and Path(each).name for each in (given["init"], then["init"]))
         also = {name: value for name, (value, _) in more.items() if value is not None}
         known = {name: value for name, (_, value) in more.items()}
-        refuse_changes(folder, {**self.given, **self.values, **also}, {**begun.by_name(), **known}, kind)
+        refuse_changes(folder, {**given, **self.values, **also}, {**then, **known}, kind)
         if isinstance(self.model, ConvNeurConfig):
             config = task_config(find_config(self.model, **self._of_model()), begun.settings)
             if config.replace(num_classes=begun.config.num_classes) != begun.config:

@@ -68,13 +68,16 @@ class BatchShard:
 class Views(Dataset[Batch]):
     """A random view of an example by (epoch, index)."""
 
-    def __init__(self, examples: Sequence[Example], reading: Reading, augmentation: Augmentation, seed: int) -> None:
-        self._examples, self._reading, self._augmentation, self._seed = examples, reading, augmentation, seed
+    def __init__(
+        self, examples: Sequence[Example], reading: Reading, classes: int, augmentation: Augmentation, seed: int
+    ) -> None:
+        self._examples, self._reading, self._classes = examples, reading, classes
+        self._augmentation, self._seed = augmentation, seed
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
         epoch, index = key
         random = random_of(self._seed, epoch, index)
-        pixels, target = read_example(self._examples[index], self._reading)
+        pixels, target = read_example(self._examples[index], self._reading, self._classes)
         if isinstance(target, (int, np.integer)):
             return Batch(
                 torch.from_numpy(normalise(self._augmentation.classification(pixels, random))), torch.tensor(target)

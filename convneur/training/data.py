@@ -4,16 +4,20 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
 from convneur.data.class_names import read_class_names
+from convneur.data.colours import ColourTable
+from convneur.data.contents import Contents
 from convneur.data.examples import Example, Survey, Task, find_examples, survey
 from convneur.data.folders import some
 from convneur.data.limits import MAX_PIXELS
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError
+from convneur.formats import plural
 from convneur.progress import Progress, silent
 
 __all__ = ["IgnoreIndex", "TrainingData", "fingerprint", "prepare_data", "reading_of"]
@@ -51,8 +55,13 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """By which a run knows that it goes on with the images that it was begun with."""
+        """Of the names, by which a run knows that it goes on with the images that it was begun with."""
         return fingerprint((*self.train, *self.val))
+
+    @cached_property
+    def contents(self) -> Contents:
+        """Of the files, by which it knows that none has changed. Raises: InputError: one cannot be read."""
+        return Contents.of((*self.train, *self.val))
 
 
 class KnownData(Protocol):
@@ -75,24 +84,29 @@ def fingerprint(examples: Iterable[Example]) -> str:
     ).hexdigest()
 
 
-def reading_of(task: Task, preset: str | None, ignore_index: IgnoreIndex) -> Reading:
+def reading_of(
+    task: Task, preset: str | None, ignore_index: IgnoreIndex, colours: ColourTable | None = None
+) -> Reading:
     """How label maps are read.
 
     Args:   preset: a data set's name; ignore_index: the label that does not count, or "none"; None: the
-                preset's, or 255.
-    Raises: ConfigError: no such preset, ids are ignored and no label is, or classification has no label maps.
+                preset's, or 255; colours: what RGB label maps mean.
+    Raises: ConfigError: no such preset, ids or colours are ignored and no label is, or classification has no label
+        maps.
     """
+    if task == "classification" and colours is not None:
+        raise ConfigError("colours", "is for segmentation; leave it out")
     if task == "classification" and (preset is not None or ignore_index is not None):
         raise ConfigError("ignore_index" if preset is None else "preset", "is for segmentation; leave it out")
     if preset is not None and preset not in PRESETS:
         raise ConfigError("preset", f"choose {', '.join(PRESETS)}", value=preset)
     known = PRESETS[preset] if preset else None
     if ignore_index is None:
-        return Reading(known.ignore_index if known else 255, known)
+        return Reading(known.ignore_index if known else 255, known, colours)
     if ignore_index == "none":
-        return Reading(None, known)
+        return Reading(None, known, colours)
     try:
-        return Reading(int(ignore_index), known)
+        return Reading(int(ignore_index), known, colours)
     except ValueError:
         raise ConfigError("ignore_index", "must be a whole number", value=ignore_index) from None
 
@@ -104,6 +118,7 @@ def prepare_data(
     preset: str | None = None,
     classes: str | Sequence[str] | None = None,
     ignore_index: IgnoreIndex = None,
+    colours: ColourTable | None = None,
     follow_links: bool = False,
     threads: int = 1,
     max_pixels: int = MAX_PIXELS,
@@ -115,7 +130,7 @@ def prepare_data(
     Choice: label maps that hold 0 and 255 alone, with no or two names of classes and neither preset nor ignored label
         given, are binary masks: 255 is class 1.
     Args:
-        preset, ignore_index: see `reading_of`; classes: their names, or a file of them.
+        preset, ignore_index, colours: see `reading_of`; classes: their names, or a file of them.
         follow_links: see `list_files`; max_pixels: files of more are refused by their headers.
         begun: the plan of the run that goes on.
     Raises: ConfigError, InputError: see `find_examples` and `survey`; fewer than two classes, named or seen.
@@ -126,11 +141,16 @@ def prepare_data(
     >>> data.names, len(data.train) > len(data.val)
     (('background', 'nucleus'), True)
     """
-    reading = dataclasses.replace(reading_of(task, preset, ignore_index), max_pixels=max_pixels)
+    reading = dataclasses.replace(reading_of(task, preset, ignore_index, colours), max_pixels=max_pixels)
     found = find_examples(folder, task, reading, follow_links=follow_links)
-    if isinstance(classes, str):
-        classes = read_class_names(Path(classes))
-    names = tuple(classes) if classes else found.names
+    if begun is not None:
+        names: tuple[str, ...] | None = begun.classes  # the file that named them may have moved
+    elif isinstance(classes, str):
+        names = tuple(read_class_names(Path(classes)))
+    else:
+        names = tuple(classes) if classes else found.names or (None if colours is None else colours.names)
+    if colours is not None and names:
+        reading = dataclasses.replace(reading, colours=colours.renumbered(names))
     if task == "classification" and classes and found.names:
         raise ConfigError("classes", "folders name the classes here; leave it out", value=classes)
     for line in found.warnings:
@@ -153,7 +173,7 @@ def prepare_data(
     for line in (*train.notes, *val.notes):
         progress.warn(line)
     if (
-        (task, preset, ignore_index) == ("segmentation", None, None)
+        (task, preset, ignore_index, colours) == ("segmentation", None, None, None)
         and (names is None or len(names) == 2)
         and train.ignored
         and not any((*train.counts[1:], *val.counts[1:]))
@@ -172,10 +192,19 @@ def prepare_data(
     return TrainingData(train.examples, val.examples, reading, names, train.counts, preset, left_out)
 
 
+_OBJECT = 255  # of a binary mask that is not read as one
+
+
 def _check_counts(
     folder: Path, names: Sequence[str], train: Survey, val: Survey, reading: Reading, progress: Progress
 ) -> None:
     """Refuse what cannot be learnt from; say which classes are not shown."""
+    ones, others, both = map(sum, zip(train.beside_zero, val.beside_zero, strict=True))
+    if len(names) == 2 and reading.ignore_index == _OBJECT and ones and others and not both:
+        progress.warn(
+            f"{plural(ones, 'mask')} of 0 and 1 beside {plural(others, 'mask')} of 0 and {_OBJECT}, which is ignored; "
+            f"write 1 in all of them where it is the object"
+        )
     if not sum(train.counts):
         raise ConfigError("data", "every pixel is ignored; check `preset` and `ignore_index`", value=folder)
     seen = [name for name, count in zip(names, train.counts, strict=True) if count]

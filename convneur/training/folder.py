@@ -122,7 +122,9 @@ def run_folder(
     if resume and not holds_run(folder):
         raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
     if holds_run(folder) and not (resume or force):
-        raise InputError(folder, f"holds a {kind} already; `resume` goes on with it, `force` begins again")
+        weights = folder / WEIGHTS
+        more = f"; to train its weights on, take another `out` and `init {weights}`" if weights.exists() else ""
+        raise InputError(folder, f"holds a {kind} already; `resume` goes on with it, `force` begins again{more}")
     new_folder(folder)
     lock = FileLock(folder / ".lock", timeout=0)
     try:

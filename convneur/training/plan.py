@@ -10,11 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from convneur.data.colours import ColourRow, ColourTable
+from convneur.data.contents import Contents
 from convneur.data.examples import Task
 from convneur.errors import ConfigError, InputError
 from convneur.schema import SchemaError, typed
 from convneur.training.data import IgnoreIndex, TrainingData, reading_of
-from convneur.training.folder import CONFIG, holds_run, read_config
+from convneur.training.folder import CONFIG, WEIGHTS, holds_run, read_config
 from convneur.training.settings import TrainSettings
 from convneur.variants import ConvNeurConfig
 
@@ -35,6 +37,7 @@ class RunRequest:
         data: the folder, absolute; model, recipe: a name or a .json file; a model given as a config is "custom".
         init: the file of weights to begin from, absolute; classes: the file of names, absolute, or the names.
         ignore_index: the label that does not count, "none", or None for the preset's, or 255.
+        colours: what RGB label maps mean, as `ColourTable.rows`.
         follow_links: see `prepare_data`.
         epochs: None where minutes say how long the run is; precision, validate_every: before they were decided.
     Raises: ConfigError: a preset or an ignored label that cannot be.
@@ -55,10 +58,16 @@ class RunRequest:
     minutes: float | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int | None = None
+    colours: tuple[ColourRow, ...] | None = None
     follow_links: bool = False
 
     def __post_init__(self) -> None:
-        reading_of(self.task, self.preset, self.ignore_index)
+        reading_of(self.task, self.preset, self.ignore_index, self.colour_table)
+
+    @property
+    def colour_table(self) -> ColourTable | None:
+        """What RGB label maps mean."""
+        return None if self.colours is None else ColourTable.of_rows(self.colours)
 
     def about(self) -> dict[str, Any]:
         """What the weights say of where they come from."""
@@ -78,6 +87,7 @@ class RunPlan:
         request: what was asked for; config: the model; settings: how it is trained.
         classes, counts, left_out, binary: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
+        contents: of the images' files, see `TrainingData.contents`; None in a run of an earlier version.
         version: of the package that began the run.
     Raises: ConfigError: numbers that are of no run.
 
@@ -97,6 +107,7 @@ class RunPlan:
     precision: Literal["fp32", "bf16"]
     images: str
     binary: bool = False
+    contents: Contents | None = dataclasses.field(default=None, compare=False)
     version: str = dataclasses.field(
         default_factory=lambda: version("convneur"), compare=False, metadata={"key": "convneur"}
     )
@@ -125,7 +136,7 @@ class RunPlan:
         """The plan of a run on these data."""
         return cls(
             request, config, settings, data.names, data.counts, data.left_out, steps, validate_every, precision,
-            data.fingerprint, data.binary,
+            data.fingerprint, data.binary, data.contents,
         )  # fmt: skip
 
     @staticmethod
@@ -183,12 +194,31 @@ class RunPlan:
             "validate_every": self.validate_every,
             "precision": self.precision,
             "images": self.images,
+            "contents": None if self.contents is None else dataclasses.asdict(self.contents),
             "binary": self.binary,
         }
 
     def by_name(self) -> dict[str, Any]:
         """Every setting that stays as it is while the run goes on."""
         return {**self.config.to_dict(), **self.settings.to_dict(), **dataclasses.asdict(self.request)}
+
+    def refuse_other_images(self, folder: Path, data: TrainingData, where: str | Path, kind: str = "run") -> None:
+        """Raise for other images or label maps than the plan in a folder was made with; they may lie elsewhere.
+
+        Of a run of an earlier version the names are known, not the files.
+
+        Args:   where: the data lie now; kind: what errors call the work.
+        Raises: ConfigError: other names, or files that have changed.
+        """
+        again = "or begin again with `force`"
+        if self.images != data.fingerprint:
+            words = f"holds other images than the {kind} in {folder} was begun with; name the folder of those, {again}"
+        elif self.contents is None or self.contents == data.contents:
+            return
+        else:
+            changed = "label maps" if self.contents.images == data.contents.images else "images"
+            words = f"its {changed} have changed since the {kind} in {folder} was begun; put them back, {again}"
+        raise ConfigError("data", words, value=where)
 
 
 def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, Any], kind: str = "run") -> None:
@@ -198,12 +228,14 @@ def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, A
 
     Raises: ConfigError: names the first of them.
     """
+    weights = folder / WEIGHTS
+    more = f"; to train its weights on, begin a run in another `out` with `init {weights}`" if weights.exists() else ""
     for name, value in given.items():
         if _plain(value) != _plain(begun.get(name)):
             raise ConfigError(
                 name,
                 f"the {kind} in {folder} was begun with {_shown(begun.get(name))}; leave it out, or begin again with "
-                "`force`",
+                f"`force`{more}",
                 value=_shown(value),
             )
 
@@ -214,5 +246,5 @@ def _plain(value: Any) -> Any:
 
 def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
+        return ",".join(" ".join(map(_shown, each)) if isinstance(each, (list, tuple)) else str(each) for each in value)
     return "none" if value is None else str(value)

@@ -3,24 +3,30 @@
 import copy
 import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.training.data import TrainingData
+from convneur.training.diagnostics import read_diagnostics
 from convneur.training.engine import anyone, shared
 from convneur.training.plan import VALIDATIONS
 from convneur.training.settings import TrainSettings
+from convneur.training.state import save_state
 from convneur.training.step import Learner, Precision, autocast, enough_memory
 from convneur.training.validation import confusion_matrix
 
-__all__ = ["TIMED", "StepTime", "faster_precision", "profile_steps"]
+__all__ = ["RECORD_EVERY", "TIMED", "StepTime", "faster_precision", "profile_steps"]
 
+RECORD_EVERY = 10  # steps
 TIMED = 20  # steps that a duration is judged by, at most
 _WARM = 3  # steps before any is timed
 _ENOUGH = 3  # timed steps, at the least, where they may not take longer than a given time
@@ -32,7 +38,8 @@ _FASTER = 0.9  # of fp32's time, from which bf16 is worth its rounding and no ch
 
 @dataclass(frozen=True)
 class StepTime:
-    """How long a step takes in seconds, by the median of a few, and the validation of an image.
+    """How long a step takes in seconds, by the median of a few, and the validation of an image; each with its share of
+    what is recorded and saved, where a duration is planned.
 
     >>> StepTime(step=0.5, image=0.1).plan(60, images=20)
     (96, 16)
@@ -104,6 +111,7 @@ def profile_steps(
     *,
     steps: int,
     run: int,
+    save_every: int,
     workers: int,
     limit: float = math.inf,
     minutes: float | None = None,
@@ -126,7 +134,7 @@ def profile_steps(
         with progress.steps(f"timing steps in {precision}", total) as advance:
             for step in range(total):
                 begun = time.perf_counter()
-                learner.step(step, max(run, total), loader)
+                _, _, parts = learner.step(step, max(run, total), loader)
                 times.append(time.perf_counter() - begun)
                 advance()
                 if anyone(accelerator, times[-1] > limit):
@@ -139,5 +147,21 @@ def profile_steps(
         with autocast(accelerator.device, precision):
             confusion_matrix(learner.averaged, images, data.reading, len(data.names), settings)
         image = (time.perf_counter() - begun) / len(images)
+        each = statistics.median(times[_WARM:])
+        if minutes is not None:
+            recording, saving = _around(learner, parts[0].x[:2])
+            each += recording / RECORD_EVERY + saving / save_every
+            image += saving / len(data.val)
         accelerator.free_memory()  # it keeps what it prepared
-        return StepTime(statistics.median(times[_WARM:]), image)
+        return StepTime(each, image)
+
+
+def _around(learner: Learner, x: Tensor) -> tuple[float, float]:
+    """Seconds of a record's diagnostics, and of writing a state."""
+    begun = time.perf_counter()
+    read_diagnostics(learner.model, x)
+    read = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        parts = {"model": learner.model, "average": learner.averaged, "optimizer": learner.optimizer}
+        save_state(Path(folder) / "state.safetensors", **parts, progress={"step": 0, "losses": [], "validations": []})
+    return read - begun, time.perf_counter() - read

@@ -6,31 +6,43 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 
 from convneur.formats import grouped
 from convneur.progress import Advance, Progress
-from convneur.training.profile import TIMED
+from convneur.training.plan import VALIDATIONS, RunRequest
+from convneur.training.profile import RECORD_EVERY, TIMED
 from convneur.training.result import score_words
 from convneur.training.trainer import Trainer
 
-__all__ = ["RecordReport", "announce"]
+__all__ = ["RecordReport", "announce", "peak_memory"]
 
 
-def announce(trainer: Trainer, model: str, progress: Progress) -> None:
-    """Say the plan, before the first step."""
+def announce(trainer: Trainer, request: RunRequest, progress: Progress, *, decided: bool) -> None:
+    """Say the plan, before any step. Args: decided: steps and precision are, else they will be by timed steps."""
     settings, config, data = trainer.settings, trainer.model.config, trainer.data
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     chunks, unreached = trainer.model.chunks(*settings.crop), trainer.model.unreached(*settings.crop)
     accelerator = trainer.accelerator
+    device = f"{accelerator.num_processes} x {accelerator.device.type}"
+    views = f"{settings.batch} views of {settings.crop[0]}x{settings.crop[1]}"
+    if decided or request.minutes is None:
+        steps = f"{grouped(trainer.steps)} of {views}, {settings.epochs:.3g} epochs"
+        often = f"validated every {trainer.validate_every}"
+    else:
+        steps = f"as many as {request.minutes:g} min hold, of {views}"
+        every = request.validate_every
+        often = f"validated every {every}" if every else f"validated {VALIDATIONS} times at most"
+    precision: str = trainer.precision if decided else request.precision
+    if precision == "auto":
+        precision = "fp32 or bf16, by timed steps"
     rows = [
-        ("model", f"{model}, memory {config.memory}, head {config.head}, {parameters / 1e6:.2f} M parameters"),
+        ("model", f"{request.model}, memory {config.memory}, head {config.head}, {parameters / 1e6:.2f} M parameters"),
         ("images", f"{len(data.train)} to train, {len(data.val)} to validate, {len(data.names)} classes"),
-        ("steps", f"{grouped(trainer.steps)} of {settings.batch} views of {settings.crop[0]}x{settings.crop[1]}, "
-                  f"{settings.epochs:.3g} epochs, validated every {trainer.validate_every}"),
-        ("on", f"{accelerator.num_processes} x {accelerator.device.type}, {trainer.precision}"),
+        ("steps", f"{steps}, {often}"),
+        ("on", f"{device}, {precision}"),
         # Weights, their average, gradients and two moments; what activations take shows once steps have been made.
-        ("memory", f"{_peak(trainer)} in use after the timed steps" if trainer.profiled else
-                   f"{5 * 4 * parameters / 2**20:.0f} MiB for weights and optimizer; activations not counted yet"),
+        ("memory", f"{5 * 4 * parameters / 2**20:.0f} MiB for weights and optimizer; activations not counted yet"),
     ]  # fmt: skip
     if any(chunks):
         few = [f"{what} in {_stages(stages)}" for what, stages in unreached.items()]
@@ -59,11 +71,12 @@ class RecordReport:
         self._advance(f"{self._loss}{rate:.3g} images/s", step - self._step)
         self._step = step
         self._first = self._first or step
-        if not self._timed and step - self._first >= TIMED - 10:
+        if not self._timed and step - self._first >= TIMED - RECORD_EVERY:
             self._timed = True
             left = (trainer.steps - step) * trainer.settings.batch / rate
+            used = peak_memory(trainer.accelerator)
             self._progress.note(
-                f"step {step}: {rate:.3g} images/s, about {left / 60:.3g} min of steps left, {_peak(trainer)} in use"
+                f"step {step}: {rate:.3g} images/s, about {left / 60:.3g} min of steps left, {used} in use"
             )
 
 
@@ -72,8 +85,9 @@ def _stages(stages: Sequence[int]) -> str:
     return f"stages {', '.join(first)} and {last}" if first else f"stage {last}"
 
 
-def _peak(trainer: Trainer) -> str:
-    if trainer.accelerator.device.type == "cuda":
+def peak_memory(accelerator: Accelerator) -> str:
+    """The most that this process has used."""
+    if accelerator.device.type == "cuda":
         return f"{torch.cuda.max_memory_allocated() / 2**30:.3g} GiB"
     unit = 1 if sys.platform == "darwin" else 1024
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.3g} GiB"

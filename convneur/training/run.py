@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import math
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,10 +15,10 @@ from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 from convneur.training.asked import Asked, check_whole
 from convneur.training.data import TrainingData, prepare_data
-from convneur.training.folder import STATE, read_losses, run_folder
+from convneur.training.folder import STATE, WEIGHTS, read_losses, run_folder
 from convneur.training.plan import RunPlan, RunRequest
 from convneur.training.stopping import asked_to_stop
-from convneur.variants import ConvNeurConfig
+from convneur.variants import VARIANTS, ConvNeurConfig
 
 if TYPE_CHECKING:
     from convneur.training.engine import Device
@@ -39,6 +40,7 @@ def train(
     preset: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ignore_index: int | str | None = None,
+    colours: str | Path | None = None,
     follow_links: bool = False,
     epochs: float | None = None,
     minutes: float | None = None,
@@ -71,6 +73,7 @@ def train(
         preset: data set: classes, ignored label, what stored ids and colours mean, names of files.
         classes: names of the classes, or a file with one per line.
         ignore_index: ground-truth label that does not count; "none" for none; by default the preset's, or 255.
+        colours: file that says what the colours of RGB label maps mean, see `convneur.data.colours`.
         follow_links: read what links lead to that lead out of the folder, or to folders.
         epochs, minutes: passes over the training images (by default the recipe's), or about how long the run takes.
         precision: fp32, bf16, or auto (by default): bf16 if a few timed steps are a tenth faster.
@@ -95,6 +98,7 @@ def train(
     Traceback (most recent call last):
     convneur.errors.ConfigError: learning_rate: is not a setting of the recipe or the model
     """
+    started = time.perf_counter()
     check_whole(1, save_every=save_every)
     asked = Asked.of(
         data=data,
@@ -105,6 +109,7 @@ def train(
         preset=preset,
         classes=classes,
         ignore_index=ignore_index,
+        colours=colours,
         follow_links=follow_links,
         epochs=epochs,
         minutes=minutes,
@@ -114,7 +119,7 @@ def train(
         **values,
     )
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise ConfigError("tensorboard", "needs TensorBoard; pip install 'convneur[tensorboard]'")
+        raise ConfigError("tensorboard", "needs TensorBoard; pip install tensorboard")
     folder = Path(out)
     begun = RunPlan.read(folder) if resume else None
     if begun is None:
@@ -139,13 +144,15 @@ def train(
     if settings.batch % parts:
         raise ConfigError("batch", f"must be a multiple of {parts} (processes x `accumulate`)", value=settings.batch)
     with run_folder(folder, resume=resume, force=force) if main else nullcontext() as held:
-        found = shared(accelerator, _found(data, request, workers, max_pixels, begun, progress) if main else None)
-        if begun is not None and begun.images != found.fingerprint:
-            raise ConfigError(
-                "data", f"other images than the run in {folder} was begun with; begin again with `force`", value=data
-            )
+        # Data that have moved may be linked where they were not.
+        linked = dataclasses.replace(request, follow_links=follow_links or request.follow_links)
+        found = shared(accelerator, _found(data, linked, workers, max_pixels, begun, progress) if main else None)
+        if begun is not None:
+            begun.refuse_other_images(folder, found, data)
         going_on = resume and (folder / STATE).exists()  # a run may end before its first state
-        init = None if going_on else request.init
+        init = None if going_on else asked.given.get("init", request.init)
+        if begun is None and init is None:
+            progress.note(_from_nothing(config))
         trainer = Trainer(
             folder=folder,
             settings=settings,
@@ -153,20 +160,26 @@ def train(
             model=new_model(config.replace(num_classes=len(found.names)), settings.seed, init=init, progress=progress),
             accelerator=accelerator,
             steps=settings.steps(len(found.train)),
-            validate_every=1,
+            validate_every=request.steps_between_validations(settings.steps(len(found.train))),
             save_every=save_every,
             workers=workers,
             warn=progress.warn,
             about=request.about(),
         )
-        plan = begun or _decided(trainer, request, progress)
+        if begun is not None:
+            trainer.follow(begun)
+        announce(trainer, request, progress, decided=begun is not None)
+        plan = begun or _decided(trainer, request, started, progress)
+        trainer.follow(plan)
         if held is not None and begun is None:
             trainer.save_start(held.first_state)
             held.begin(plan.to_dict())
-        trainer.settings, trainer.precision = plan.settings, plan.precision
-        trainer.steps, trainer.validate_every = plan.steps, plan.validate_every
-        announce(trainer, request.model, progress)
         first = read_progress(folder / STATE, plan.steps, plan.settings.task)["step"] if going_on else 0
+        if first >= plan.steps:
+            progress.note(
+                f"the run has had its {plan.steps} steps; to train its weights on, begin one in another `out` with "
+                f"`init {folder / WEIGHTS}`"
+            )
         with (
             progress.steps("training", plan.steps) as advance,
             asked_to_stop(progress) as trainer.stop,
@@ -195,6 +208,7 @@ def _found(
         preset=request.preset,
         classes=request.classes,
         ignore_index=request.ignore_index,
+        colours=request.colour_table,
         follow_links=request.follow_links,
         threads=workers,
         max_pixels=max_pixels,
@@ -203,10 +217,23 @@ def _found(
     )
 
 
-def _decided(trainer: "Trainer", request: RunRequest, progress: Progress) -> RunPlan:
-    """Precision, and steps for a duration, by timed steps on a copy of the model; the main process's times count."""
+def _from_nothing(config: ConvNeurConfig) -> str:
+    """That a run has no weights to begin from, and where a backbone of its kind is."""
+    known = VARIANTS["m1"]
+    fits = (config.dims, config.depths, config.mem_dim) == (known.dims, known.depths, known.mem_dim)
+    name = "photos-local" if config.memory == "none" else "photos"
+    better = f"; on a new data set `init {name}` learns more in less time" if fits else ""
+    return f"begins from random weights{better}"
+
+
+def _decided(trainer: "Trainer", request: RunRequest, started: float, progress: Progress) -> RunPlan:
+    """Precision, and steps for a duration, by timed steps on a copy of the model; the main process's times count.
+
+    Args: started: when the call began; what has passed since is part of the duration.
+    """
     from convneur.training.engine import shared
     from convneur.training.profile import StepTime, faster_precision
+    from convneur.training.report import peak_memory
 
     times: dict[Precision, float] = {}
 
@@ -223,11 +250,17 @@ def _decided(trainer: "Trainer", request: RunRequest, progress: Progress) -> Run
     validate_every = request.steps_between_validations(steps)
     if request.minutes is not None:
         profile = trainer.profile(precision, minutes=request.minutes, progress=progress)
-        time: StepTime = shared(trainer.accelerator, profile)
+        one: StepTime = shared(trainer.accelerator, profile)
         images = math.ceil(len(trainer.data.val) / trainer.accelerator.num_processes)
-        steps, validate_every = time.plan(60 * request.minutes, images, request.validate_every)
+        left = shared(trainer.accelerator, 60 * request.minutes - (time.perf_counter() - started))
+        steps, validate_every = one.plan(left, images, request.validate_every)
         settings = dataclasses.replace(settings, epochs=steps * settings.batch / len(trainer.data.train))
-        progress.note(f"{request.minutes:g} min are {steps} steps of {time.step:.3g} s")
+        progress.note(
+            f"{request.minutes:g} min are {steps} steps of {one.step:.3g} s, {settings.epochs:.3g} epochs, validated "
+            f"every {validate_every}"
+        )
+    if trainer.profiled:
+        progress.note(f"{peak_memory(trainer.accelerator)} in use after the timed steps")
     return RunPlan.of(
         dataclasses.replace(request, epochs=None if request.minutes else settings.epochs),
         trainer.model.config,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from convneur.checkpoints import load_checkpoint
+from convneur.data.normalisation import Normalisation
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
@@ -38,7 +39,8 @@ def new_model(
         if names:
             progress.note(f"  {len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
     for setting, (theirs, ours) in report.otherwise.items():
-        progress.warn(f"{path.name} was trained with {setting} {theirs}, this model has {ours}")
+        keep = f"; `{setting} {theirs}` keeps it" if setting in CHUNK_SETTINGS and theirs is not None else ""
+        progress.warn(f"{path.name} was trained with {setting} {theirs}, this model has {ours}{keep}")
     return model
 
 
@@ -47,7 +49,7 @@ class StartReport:
     """What a model took from a file, and what not.
 
     taken: tensors that came from the file. fresh: those that keep their random start. unused: left in the file.
-    otherwise: settings under which the file's branches were trained and the model's are not, by name (file's, model's).
+    otherwise: settings under which the file's weights were trained and the model's are not, by name (file's, model's).
     """
 
     taken: tuple[str, ...]
@@ -61,7 +63,7 @@ def start_from(model: ConvNeur, path: Path) -> StartReport:
 
     Raises: InputError: no ConvNeur's weights, or a backbone of other widths.
     """
-    source = load_checkpoint(path).model
+    source, provenance = load_checkpoint(path)
     theirs, ours = source.state_dict(), model.state_dict()
     shared = [name for name in ours if name in theirs]
     for name in shared:
@@ -77,8 +79,15 @@ def start_from(model: ConvNeur, path: Path) -> StartReport:
             ours[name].copy_(theirs[name])
     fresh = tuple(name for name in ours if name not in taken)
     unused = tuple(name for name in theirs if name not in taken)
-    otherwise = {}
+    otherwise = _normalised_otherwise(path, provenance)
     if any(".global_branch." in name for name in taken):
         pairs = {name: (getattr(source.config, name), getattr(model.config, name)) for name in CHUNK_SETTINGS}
-        otherwise = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        otherwise |= {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     return StartReport(tuple(taken), fresh, unused, otherwise)
+
+
+def _normalised_otherwise(path: Path, provenance: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """mean and std of the pixels that the file's weights were trained on, where training's own are others."""
+    theirs, ours = Normalisation.stated(path, provenance), Normalisation()
+    pairs = zip(("mean", "std"), theirs.values, ours.values, strict=True)
+    return {name: (stated, own) for name, stated, own in pairs if stated != own}

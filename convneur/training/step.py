@@ -59,7 +59,8 @@ class Learner:
         return module
 
     def loader(self, steps: range, workers: int) -> Iterator[Batch]:
-        views = Views(self.data.train, self.data.reading, self.settings.augmentation(), self.settings.seed)
+        data, settings = self.data, self.settings
+        views = Views(data.train, data.reading, len(data.names), settings.augmentation(), settings.seed)
         keys = self.shard.keys(self.settings.seed, len(self.data.train), self.settings.batch, steps)
         return batches(views, keys, workers)
 

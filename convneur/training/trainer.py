@@ -25,7 +25,8 @@ from convneur.training.data import TrainingData
 from convneur.training.diagnostics import LARGEST, SATURATED, read_diagnostics
 from convneur.training.engine import anyone
 from convneur.training.folder import METRICS, STATE, WEIGHTS, RecordLog
-from convneur.training.profile import TIMED, StepTime, profile_steps
+from convneur.training.plan import RunPlan
+from convneur.training.profile import RECORD_EVERY, TIMED, StepTime, profile_steps
 from convneur.training.settings import TrainSettings
 from convneur.training.state import RunProgress, Validation, load_state, save_state, steps_done
 from convneur.training.step import Learner, Precision, autocast, enough_memory
@@ -81,6 +82,11 @@ class Trainer:
     about: Mapping[str, Any] = field(default_factory=dict)
     profiled: bool = False
 
+    def follow(self, plan: RunPlan) -> None:
+        """Do what a plan has decided."""
+        self.settings, self.precision = plan.settings, plan.precision
+        self.steps, self.validate_every = plan.steps, plan.validate_every
+
     def run(self, *, resume: bool = False) -> tuple[Mapping[str, Any], ...]:
         """Train from the start, or from the state in the folder; the record of each validation.
 
@@ -121,7 +127,7 @@ class Trainer:
                 raise self._diverged(step, f"the {'loss' if not math.isfinite(loss) else 'gradient'} is no number")
             progress["step"] = done = step + 1
             progress["losses"].append(loss)
-            if done % 10 == 0 or done == self.steps:
+            if done % RECORD_EVERY == 0 or done == self.steps:
                 seconds, begun = time.perf_counter() - begun, time.perf_counter()
                 record = self._record(learner, progress, norm, parts[0].x[:2], seconds)
                 progress["losses"] = []
@@ -156,7 +162,7 @@ class Trainer:
         self.profiled = True
         return profile_steps(
             self.model, self.settings, self.data, self.accelerator, precision, steps=steps, run=self.steps,
-            workers=self.workers, limit=limit, minutes=minutes, progress=progress,
+            save_every=self.save_every, workers=self.workers, limit=limit, minutes=minutes, progress=progress,
         )  # fmt: skip
 
     def save_start(self, path: Path) -> None:

@@ -34,11 +34,14 @@ def train(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Training time in place of --epochs; becomes a number of steps after up to 20 timed ones."),
+        typer.Option(help="Time for all of it in place of --epochs; becomes a number of steps after up to 20 timed."),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the run in --out; options may be left out, but not changed."),
+        typer.Option(
+            "--resume",
+            help="Go on with the run in --out; options may be left out, not changed; DATA may have moved.",
+        ),
     ] = False,
     save_every: Annotated[
         int, typer.Option(min=1, help="Steps between saved training states.", rich_help_panel=RUN)
@@ -54,7 +57,8 @@ def train(
     are then, bit for bit, those of a run that was never stopped. On several devices the same command runs under
     `accelerate launch --module convneur_cli`.
 
-    Example, with `convneur[train]`: `convneur train nuclei/ --classes classes.txt --minutes 5 --out runs/nuclei`
+    Example, with `convneur[train]`: `convneur train nuclei/ --classes classes.txt --init photos --chunks 4 --read final
+    --minutes 5 --out runs/nuclei`
     """
     from convneur import training
 

@@ -52,6 +52,14 @@ class DataSetOptions:
             help="Ground-truth label that does not count.", metavar="LABEL|none", show_default="the preset's, or 255"
         ),
     ] = None
+    colours: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the colours of RGB maps mean: a line R G B name each, CSV or JSON.",
+            metavar="FILE",
+            readable=False,
+        ),
+    ] = None
     follow_links: FollowLinks = False
     max_pixels: MaxPixels = MAX_PIXELS
 

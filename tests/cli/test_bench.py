@@ -308,9 +308,9 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_starts(
         (["--against", "m1"], 2, "--against m1: is timed already, by --model"),
         (["--against", "no_such_zoo:net"], 2, "--against no_such_zoo:net: no module no_such_zoo"),
         (["--model", "torch.nn:Flatten", "--memory", "none"], 2, "--memory: is a setting of ConvNeur"),
-        (["--model", "timm/x"], 2, "--model timm/x: timm is not installed; pip install 'convneur[timm]'"),
+        (["--model", "timm/x"], 2, "--model timm/x: timm is not installed; pip install timm"),
         (["--against", ""], 2, "--against '': choose m1, m2, m3, m4, all, a .json file of settings"),
-        (["--against", "timm/x"], 2, "--against timm/x: timm is not installed; pip install 'convneur[timm]'"),
+        (["--against", "timm/x"], 2, "--against timm/x: timm is not installed; pip install timm"),
         (["--mem-dim", "30", "--global-branch", "self-attention"], 2, "--mem-dim 30: must be a multiple of num_heads"),
         (["--global-branch", "nothing"], 2, "--global-branch"),
         (

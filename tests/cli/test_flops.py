@@ -291,7 +291,7 @@ def test_an_unwritable_folder(run: Any, tmp_path: Path, monkeypatch: pytest.Monk
         (["--model", "m9"], 2, "--model m9: choose m1, m2, m3, m4"),
         (["--model", "no.json"], 2, "--model no.json: no such file"),
         (["--compare", "transformer"], 2, "--compare 'transformer': choose self-attention, local-only"),
-        (["--compare", "self-attention", "--memory", "none"], 2, "no self-attention twin"),
+        (["--compare", "self-attention", "--memory", "none"], 2, "in the place of; leave out --compare self-attention"),
         (["--mem-dim", "0"], 2, "error: --mem-dim 0: must be whole and at least 1"),
         (["--mem-dim", "30", "--compare", "self-attention"], 2, "error: --mem-dim 30: must be a multiple of"),
         (["--mem-dim", "30", "--global-branch", "titans"], 2, "error: --mem-dim 30: must be a multiple of"),

@@ -369,7 +369,7 @@ def test_backward_is_left_out_unless_asked_for(run: Any) -> None:
         (["--model", "no_such_zoo:net"], 2, "--model no_such_zoo:net: no module no_such_zoo"),
         (["--model", "{zoo}:nothing"], 2, "has no nothing"),
         (["--model", "a b:c"], 2, "--model 'a b:c': name a model as package.module:factory or timm/NAME"),
-        (["--model", "timm/vit"], 2, "timm is not installed; pip install 'convneur[timm]'"),
+        (["--model", "timm/vit"], 2, "timm is not installed; pip install timm"),
         (["--model", "{zoo}:Plain", "--chunk-length", "4"], 2, "--chunk-length: is a setting of ConvNeur"),
         (["--model", "{zoo}:Plain", "--convention", "paper"], 2, "--convention: the paper's is for ConvNeur alone"),
         (["--model", "m1,{zoo}:Plain", "--by", "branch"], 2, "--by: only a ConvNeur has branches, and {zoo}:Plain is"),

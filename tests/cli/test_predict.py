@@ -80,7 +80,11 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_done(predict: 
         (["a.png", "--out", "maps", "--scale", "0"], 2, "--scale 0.0: must be above 0"),
         (["a.png", "--out", "maps", "--window", "tall"], 2, "--window 'tall': give a whole number"),
         (["a.png", "--weights", "foto", "--out", "maps"], 2, "--weights foto: no such file; packaged weights are"),
-        (["a.png", "--weights", "bare.safetensors", "--overlays", "o"], 2, "--overlays: bare.safetensors is a class"),
+        (
+            ["a.png", "--weights", "bare.safetensors", "--overlays", "o"],
+            2,
+            "--overlays: is for segmentation, and bare.safetensors is a classifier",
+        ),
         (["bare.safetensors", "--weights", "a.png"], 1, "a.png: not a readable safetensors file"),
     ],
 )
@@ -105,3 +109,23 @@ def test_json_is_all_there_is_on_stdout(predict: Any, place: Path) -> None:
     assert predict("a.png", "--weights", "bare.safetensors", "--out", "out", "--json", "--quiet") == 0
     assert json.loads(predict.out)["task"] == "classification"
     assert predict.err == ""
+
+
+def test_names_of_others_do_not_act_on_the_terminal(predict: Any, place: Path, tiny: ConvNeurConfig) -> None:
+    names = ["\x1b]0;owned\x07\x1b[31mred", "=cmd|x!A0", "[red]x[/red]\n\nline", "\u202egpj"]
+    model = ConvNeur(tiny.replace(num_classes=4, head="classifier"))
+    save_checkpoint(model, place / "evil.safetensors", provenance={"task": "classification", "classes": names})
+    image = place / "images" / "\x1b[1mbold\u202e.png"
+    (place / "a.png").rename(image)
+    (place / "images" / "bad\x1b[2J.png").write_text("no image")
+    assert predict("images", "--weights", "evil.safetensors", "--out", "out", "--top", "4") == 1
+    assert not set(predict.out + predict.err) & {"\x1b", "\x07", "\u202e"}
+    assert r"\x1b]0;owned\x07\x1b[31mred" in predict.out
+    assert r"[red]x[/red]\n\nline" in predict.out
+    assert r"error: images/bad\x1b[2J.png: " in predict.err
+    rows = (place / "out" / "predictions.csv").read_text()
+    assert "'=cmd|x!A0" in rows
+    assert "\x1b" not in rows
+    assert predict("images", "--weights", "evil.safetensors", "--out", "new", "--top", "4", "--json") == 1
+    assert "\x1b" not in predict.out + predict.err
+    assert {each["class"] for found in predict.json["images"] for each in found["top"]} == set(names)

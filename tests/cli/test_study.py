@@ -190,6 +190,15 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
     }.items():
         assert study("cls", "--out", "out", "--resume", *changed) == 2
         assert words in study.line
+    (place / "cls").rename(place / "moved")
+    assert study("moved", "--out", "out", "--resume", "--workers", "0") == 0, study.err
+    (place / "moved").rename(place / "cls")
+    first = place / "cls" / "test" / "dark" / "0.png"
+    kept = first.read_bytes()
+    first.write_bytes(kept + b"x")
+    assert study("cls", "--out", "out", "--resume") == 2
+    assert "DATA cls: its images have changed since the study in out was begun; put them back" in study.line
+    first.write_bytes(kept)
     (place / "cls" / "test" / "dark" / "0.png").rename(place / "cls" / "test" / "dark" / "9.png")
     assert study("cls", "--out", "out", "--resume") == 2
     assert "other images than the study" in study.err

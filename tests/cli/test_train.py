@@ -203,7 +203,7 @@ def test_tensorboard_gets_the_records(train: Any, place: Path, monkeypatch: pyte
     assert "iou/1" in events.Tags()["scalars"]
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorboard" else True)
     assert train("seg", *QUICK, "--tensorboard", "--out", "other") == 2
-    assert "--tensorboard: needs TensorBoard; pip install 'convneur[tensorboard]'" in train.line
+    assert "--tensorboard: needs TensorBoard; pip install tensorboard" in train.line
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(train: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,6 +355,11 @@ def test_init_says_what_it_took(train: Any, place: Path, tiny: ConvNeurConfig) -
     assert train("cls", "--task", "classification", *QUICK, "--init", "chunks.safetensors", "--out", "third") == 0
     assert "chunks.safetensors was trained with chunks 2, this model has None" in train.err
     assert "chunks.safetensors was trained with read final, this model has before" in train.err
+    half = {"mean": [0.5, 0.5, 0.5], "std": [0.229, 0.224, 0.225]}
+    save_checkpoint(ConvNeur(tiny), place / "half.safetensors", provenance=half)
+    assert train("cls", "--task", "classification", *QUICK, "--init", "half.safetensors", "--out", "half") == 0
+    assert "half.safetensors was trained with mean (0.5, 0.5, 0.5), this model has (0.485, 0.456, 0.406)\n" in train.err
+    assert "trained with std" not in train.err
     save_checkpoint(ConvNeur(VARIANTS["m1"]), place / "m1.safetensors")
     assert train("cls", "--task", "classification", *QUICK, "--init", "m1.safetensors", "--out", "other") == 1
     assert "holds a model of dims (40, 80, 160, 320)" in train.err

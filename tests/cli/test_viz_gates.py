@@ -248,6 +248,17 @@ def test_zero_weights_draw_flat(viz: Any, place: Path) -> None:
     assert maps["f_loc"] == {"min": 0.0, "max": 0.0, "limits": [0.0, 0.0], "colour_scale": "linear"}
 
 
+def test_pixels_are_normalised_as_the_weights_say(viz: Any, place: Path) -> None:
+    said = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.5, 0.25]}
+    save_checkpoint(untrained(TINY, 0), place / "half.safetensors", provenance=said)
+    assert viz("cat.png", "--weights", "half.safetensors").code == 0
+    assert json.loads((place / "cat-gates.json").read_text())["recipe"]["normalisation"] == said
+    save_checkpoint(untrained(TINY, 0), place / "odd.safetensors", provenance={"mean": [0.5, 0.5]})
+    ran = viz("cat.png", "--weights", "odd.safetensors", "-o", "odd.png")
+    assert ran.code == 1
+    assert "odd.safetensors: what it says of its training is not as convneur train writes it" in ran.line
+
+
 def test_images_are_seen_as_large_as_they_were_validated(viz: Any, place: Path) -> None:
     """A segmentation model sees the whole image by a factor, a classifier things as large as in its middle view."""
     net = untrained(TINY.replace(head="light-fpn", num_classes=3), 0)

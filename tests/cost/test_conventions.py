@@ -104,7 +104,7 @@ def test_local_only_twin_has_no_global_branch() -> None:
 
 
 def test_a_net_without_global_branches_has_no_attention_twin() -> None:
-    with pytest.raises(ConfigError, match="no self-attention twin"):
+    with pytest.raises(ConfigError, match=r"memory none: .*leave out `compare self-attention`"):
         twin_of(VARIANTS["m1"].replace(memory="none"), "self-attention")
 
 

@@ -262,7 +262,7 @@ def test_timm_names_that_are_none(
 
 def test_timm_missing_or_broken(monkeypatch: pytest.MonkeyPatch, zoo: Callable[[str], str], tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(ConfigError, match=r"timm is not installed; pip install 'convneur\[timm\]'"):
+    with pytest.raises(ConfigError, match=r"timm is not installed; pip install timm"):
         load_external("timm/vit_small_patch16_224")
     monkeypatch.delitem(sys.modules, "timm")
     (tmp_path / "timm.py").write_text("import no_torchvision_here")

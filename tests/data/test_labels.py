@@ -152,6 +152,7 @@ def promise(path: Path) -> None:
         (written(lambda p: np.save(p, LABELS[..., None]), "map.npy"), r"is 3x4x1; .*\(labels.squeeze\(2\)\)"),
         (written(lambda p: np.save(p, np.eye(2, dtype=bool)[NOISE % 2]), "map.npy"), r"2 classes .*labels.argmax\(2\)"),
         (written(lambda p: np.save(p, np.zeros((3, 9, 8), np.float32)), "map.npy"), r"3 classes .*labels.argmax\(0\)"),
+        (written(lambda p: np.save(p, np.zeros((9, 8), np.float16)), "map.npy"), r"float16, .*astype\(int\), .*> 0.5"),
         (written(lambda p: np.save(p, np.zeros((9, 2, 8), np.uint8)), "map.npy"), "height and width$"),
         (written(lambda p: np.save(p, LABELS[None, None]), "map.npy"), "is 1x1x3x4; .* height and width$"),
         (written(lambda p: np.save(p, np.uint8(3)), "map.npy"), "is a single value"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from convneur.data.masks import MaskFolder, as_mask, is_soft, read_mask, soft_levels
@@ -50,6 +51,24 @@ def test_colours_are_refused(tmp_path: Path) -> None:
         read_mask(saved(tmp_path / "mask.png", colours))
     with pytest.raises(InputError, match="not a label map"):
         read_mask(saved(tmp_path / "mask.jpg", [[0, 255]]))
+
+
+@pytest.mark.parametrize("name", ["mask.npy", "mask.npz", "mask.tif"])
+def test_floats_in_a_file_are_shares(tmp_path: Path, name: str) -> None:
+    shares = np.array([[0, 0.25, 1], [0.5, 0, 1]], np.float32)
+    path = floats(tmp_path / name, shares)
+    np.testing.assert_array_equal(read_mask(path), shares)
+    for values, mend in ((shares * 255, r"mask / 255"), (np.array([[0, 7.0]], np.float32), r"mask\.astype\(int\)")):
+        with pytest.raises(InputError, match=rf"{name}: floats that are no shares; .*{mend}"):
+            read_mask(floats(path, values))
+
+
+def floats(path: Path, values: NDArray[np.float32]) -> Path:
+    if path.suffix == ".tif":
+        Image.fromarray(values).save(path)
+    else:
+        (np.save if path.suffix == ".npy" else np.savez)(path, values)
+    return path
 
 
 def ellipse(fill: int = 255) -> Image.Image:

@@ -266,6 +266,15 @@ def test_names_that_no_template_pairs_are_to_be_listed(folders: tuple[Path, Path
         find_pairs(*folders)
 
 
+def test_a_missing_prediction_of_another_suffix_is_said(folders: tuple[Path, Path]) -> None:
+    touch(folders[0], "a.png", "b.bmp")
+    touch(folders[1], "a.png", "b.png")
+    with pytest.raises(
+        InputError, match=r"no prediction for 1 of 2.*1 file is not read \(1 .bmp\); write label maps as"
+    ):
+        find_pairs(*folders)
+
+
 def test_files_that_are_not_read_are_counted(folders: tuple[Path, Path]) -> None:
     pred, gt = folders
     touch(pred, "a.png", "b.png", "b.npy.gz", "plans.json", "progress.txt")

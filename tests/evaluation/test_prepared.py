@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from convneur.errors import SuspiciousInputError
+from convneur.errors import InputError, SuspiciousInputError
 from convneur.evaluation import evaluate
 
 Maps = list[np.ndarray]
 METRICS = ("boundary_f1", "miou")
-LABELS = re.compile(r"`(pred_labels|gt_labels) ([^`]+)`")
+LABELS = re.compile(r"`(pred_labels|gt_labels|ignore_index) ([^`]+)`")
 
 
 def scenes(
@@ -86,6 +86,33 @@ def probabilities(mask: np.ndarray) -> np.ndarray:
     return (255 * np.clip(soft + noise, 0, 1)).astype(np.uint8)
 
 
+def numbered(mask: np.ndarray) -> np.ndarray:
+    return ndimage.label(mask)[0].astype(np.uint8)
+
+
+def trimap(mask: np.ndarray, grey: int = 128, white: int = 255) -> np.ndarray:
+    band = ndimage.binary_dilation(mask) & ~ndimage.binary_erosion(mask)
+    return np.where(band, grey, mask * white).astype(np.uint8)
+
+
+def every_other(maps: Maps) -> Maps:
+    """Masks of which some have 255 for the object."""
+    return [m * np.uint8(255) if number % 2 else m for number, m in enumerate(maps)]
+
+
+def with_class_18(maps: Maps) -> Maps:
+    return [np.pad(m[:, 12:], ((0, 0), (12, 0)), constant_values=18) for m in maps]
+
+
+def spread(labels: np.ndarray) -> np.ndarray:
+    return labels.astype(int) * 255 // 18
+
+
+def interpolated(labels: np.ndarray) -> np.ndarray:
+    half = Image.fromarray(labels).resize((labels.shape[1] // 2, labels.shape[0] // 2))
+    return np.asarray(half.resize(labels.shape[::-1], Image.Resampling.BILINEAR))
+
+
 ADE, CITY, DISCS, SQUARE = scenes(150, present=8), scenes(19, present=9), discs(), scenes(6, present=6, shape=(72, 72))
 IDS = np.array([7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33], np.uint8)
 
@@ -93,6 +120,20 @@ IDS = np.array([7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31
 def each(change: Callable[[np.ndarray], np.ndarray], maps: Maps) -> Maps:
     return [np.ascontiguousarray(change(labels)).astype(np.uint8) for labels in maps]
 
+
+def rings(shift: int) -> Maps:
+    y, x = np.mgrid[:60, :80]
+    return [np.minimum(np.hypot(y - 30, x - 40 - k - shift) // 6, 5).astype(np.uint8) for k in range(3)]
+
+
+def aside(mask: np.ndarray) -> np.ndarray:
+    """Void where there is no object."""
+    return np.roll(mask, 25, axis=1) * np.uint8(255)
+
+
+SPREAD = (with_class_18(CITY[0]), with_class_18(CITY[1]))
+FROM_ONE = each(lambda m: m + 1, CITY[0])
+UNLABELLED = each(lambda m: np.where(ndimage.grey_dilation(m, 5) != ndimage.grey_erosion(m, 5), 0, m + 1), CITY[1])
 
 CLEAN: dict[str, tuple[Callable[[], tuple[Maps, Maps]], dict[str, Any]]] = {
     "ADE20K-like, preset": (
@@ -108,6 +149,9 @@ CLEAN: dict[str, tuple[Callable[[], tuple[Maps, Maps]], dict[str, Any]]] = {
     "masks without an object": (lambda: ([m & 0 for m in discs()[0]], [m & 0 for m in discs()[1]]), {}),
     "masks with void": (lambda: (discs()[0], with_void(discs()[1])), {}),
     "perfect": (lambda: (discs()[1], discs()[1]), {}),
+    "a model of one class among several": (lambda: (discs()[0], each(numbered, discs()[1])), {"num_classes": 6}),
+    "thin rings in order": (lambda: (rings(1), rings(0)), {}),
+    "void of its own images": (lambda: (discs()[0], [discs()[1][0], discs()[1][1], aside(discs()[1][2])]), {}),
     "many small classes": (lambda: scenes(60, present=30), {}),
 }
 
@@ -147,6 +191,17 @@ WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None
     "transposed": (each(np.transpose, SQUARE[0]), SQUARE[1], {}, r"pred\.T", None),
     "rotated": (each(np.rot90, SQUARE[0]), SQUARE[1], {}, r"rot90\(pred, -1\)", None),
     "one label": (each(lambda m: m * 0, CITY[0]), CITY[1], {}, "every predicted pixel", None),
+    "void of 254": (CITY[0], each(lambda m: np.pad(m[2:-2, 2:-2], 2, constant_values=254), CITY[1]), {}, "do not count", (CITY[0], with_void(CITY[1]))),
+    "unlabelled 0": (FROM_ONE, UNLABELLED, {}, "without a label", (FROM_ONE, each(lambda m: np.where(m == 0, 255, m), UNLABELLED))),
+    "instances, truth": (DISCS[0], each(numbered, DISCS[1]), {}, "numbers .* objects", DISCS),
+    "instances, predictions": (each(numbered, DISCS[0]), DISCS[1], {}, "number .* objects", DISCS),
+    "0 and 255 in some masks, both": (every_other(DISCS[0]), every_other(DISCS[1]), {}, "some maps", DISCS),
+    "0 and 255 in some masks, truth": (DISCS[0], every_other(DISCS[1]), {}, "some maps", DISCS),
+    "two classes exchanged": (each(lambda m: np.where(m == 3, 4, np.where(m == 4, 3, m)), CITY[0]), CITY[1], {}, "another way", CITY),
+    "trimaps": (DISCS[0], each(trimap, DISCS[1]), {}, "trimaps", (DISCS[0], each(lambda m: trimap(m, 255, 1), DISCS[1]))),
+    "probabilities of 16 bits": ([probabilities(m).astype(np.uint16) * 257 for m in DISCS[0]], DISCS[1], {}, "noise", (each(lambda m: probabilities(m) > 127, DISCS[0]), DISCS[1])),
+    "spread to 255": (each(spread, SPREAD[0]), each(spread, SPREAD[1]), {}, "spread", SPREAD),
+    "interpolated": (each(interpolated, CITY[0]), CITY[1], {}, "interpolation", None),
     "a copy": (with_void(CITY[1]), with_void(CITY[1]), {}, "copy", None),
 }  # fmt: skip
 
@@ -169,3 +224,49 @@ def test_a_wrong_set_is_warned_of_and_the_advice_is_right(tmp_path: Path, name: 
     expected = scored(written(tmp_path / "right", *right), **({} if options.get("preset") else options))
     assert followed.overall["boundary_f1"] == expected.overall["boundary_f1"]
     assert followed.overall["miou"] == pytest.approx(expected.overall["miou"], abs=1e-12)
+
+
+def test_advice_takes_in_what_was_given_before(tmp_path: Path) -> None:
+    inverted = (each(lambda m: (1 - m) * 255, DISCS[0]), each(lambda m: m * 255, DISCS[1]))
+    folders = written(tmp_path / "wrong", *inverted)
+    given = {"pred_labels": "255:1", "gt_labels": "255:1"}
+    (said,) = scored(folders, **given).warnings
+    assert said.endswith("give `pred_labels 0:1,1:0,255:0`")
+    found = scored(folders, **given | dict(LABELS.findall(said)))
+    assert found.overall["miou"] == scored(written(tmp_path / "right", *DISCS)).overall["miou"]
+
+
+def test_the_second_model_is_not_advised_to_move_the_first(tmp_path: Path) -> None:
+    folders = written(tmp_path, *CITY)
+    others, _ = written(tmp_path / "second", FROM_ONE, CITY[1])
+    (said,) = [line for line in scored(folders, against=others).warnings if "tolerance" not in line]
+    assert said.startswith(f"`against {others}`: ")
+    assert said.endswith("score it by itself with `pred_labels -1`, or write its labels anew")
+
+
+@pytest.mark.parametrize("side", ["pred", "gt"])
+def test_cityscapes_files_named_as_ids_that_hold_classes(tmp_path: Path, side: str) -> None:
+    named = {"pred": "_leftImg8bit", "gt": "_gtFine_labelIds"} | {side: "_gtFine_labelIds"}
+    maps = {"pred": CITY[0], "gt": CITY[1] if side == "gt" else each(lambda m: IDS[m], CITY[1])}
+    for name, suffix in named.items():
+        (tmp_path / name).mkdir()
+        for number, labels in enumerate(maps[name]):
+            Image.fromarray(labels).save(tmp_path / name / f"a_{number}{suffix}.png")
+    folders = (tmp_path / "pred", tmp_path / "gt")
+    (said,) = [line for line in scored(folders, preset="cityscapes").warnings if "tolerance" not in line]
+    assert re.search("holds? classes already", said)
+    found = scored(folders, preset="cityscapes", **dict(LABELS.findall(said)))
+    right = scored(written(tmp_path / "right", *CITY), num_classes=19)
+    assert found.overall["miou"] == pytest.approx(right.overall["miou"], abs=1e-12)
+
+
+def test_ids_beyond_all_classes_are_refused_with_the_mend(tmp_path: Path) -> None:
+    preds, gts = tmp_path / "pred", tmp_path / "gt"
+    for folder, maps in ((preds, DISCS[0]), (gts, [numbered(m).astype(np.int64) * 1_000_000 for m in DISCS[1]])):
+        folder.mkdir()
+        for number, labels in enumerate(maps):
+            np.save(folder / f"{number}.npy", labels)
+    with pytest.raises(InputError, match="ids of objects") as refused:
+        evaluate(preds, gts, metrics=METRICS)
+    followed = evaluate(preds, gts, metrics=METRICS, **dict(LABELS.findall(str(refused.value))))
+    assert followed.overall["miou"] == scored(written(tmp_path / "right", *DISCS)).overall["miou"]

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 
 import convneur
-from convneur.data.images import MEAN, STD
 from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.exporting import Comparison, ExportReport, export
 from convneur.exporting import run as exporting_run
@@ -253,11 +252,6 @@ def test_a_description_survives_its_text() -> None:
     assert described(about.to_json()) == about
     with pytest.raises(SchemaError, match="palette"):
         described(replace(about, palette=((0, 1, 2),)).to_json().replace("[0, 1, 2]", "[0, 1, 256]"))
-
-
-def test_normalisation_is_imagenets_where_nothing_is_said(dense: Predictor) -> None:
-    assert dense.normalisation == ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
-    assert Predictor(dense.model).normalisation == (MEAN, STD)
 
 
 def test_int8_is_smaller_and_says_how_far_apart_it_is(noisy: Any, tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_the_words_of_figure_2_stand_clear(settings: dict[str, object]) -> None:
 
 
 def test_large_maps_and_long_names_stay_on_the_page() -> None:
-    net = drawing(chunk_length=(4096, 4096, 4096, 4096), dims=(1024, 2048, 4096, 8192), step_size=0.125)
+    net = drawing(chunk_length=(4096, 4096, 4096, 4096), dims=(1024, 1024, 2048, 4096), step_size=0.125)
     stages = tuple(
         dataclasses.replace(stage, height=2048, width=16384, chunks=8192, chunk_length=4096) for stage in net.stages
     )

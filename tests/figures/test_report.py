@@ -15,6 +15,7 @@ from convneur.data.class_colours import class_colours
 from convneur.figures.boundaries import ERROR_COLOURS
 from convneur.figures.report import MOST_PICTURES, BoundaryReport, ReportColumn, ReportRow, boundary_page
 from convneur.figures.scene import Scene, ScenePrediction
+from convneur.formats import printable
 from convneur.metrics import BoundarySettings
 from convneur.metrics.picks import boundary_errors, error_hotspots
 
@@ -62,8 +63,8 @@ def test_no_name_becomes_markup() -> None:
     text.encode("utf-8")  # a lone surrogate, of a file name that is no text, would not
     assert tags(text) == tags(page())
     data = data_of(text)
-    assert data["images"][0]["name"] == EVIL
-    assert data["failed"] == [{"name": EVIL, "why": EVIL}]
+    assert data["images"][0]["name"] == printable(EVIL)
+    assert data["failed"] == [{"name": printable(EVIL), "why": printable(EVIL)}]
 
 
 def test_undefined_is_null() -> None:

@@ -34,6 +34,24 @@ def tiny(config: ConvNeurConfig, tmp_path: Path) -> dict[str, Any]:
     return {"model": tmp_path / "tiny.json", "weights": "none"}
 
 
+def test_each_model_sees_pixels_normalised_as_in_its_training(config: ConvNeurConfig, tmp_path: Path) -> None:
+    models = {"whole": untrained(config, 0), "local": untrained(config.replace(memory="none"), 1)}
+    said = {"whole": {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.5, 0.25)}, "local": {"mean": (0.4, 0.5, 0.6)}}
+    features = {}
+    for name, model in models.items():
+        save_checkpoint(model, tmp_path / name, provenance=said[name])
+        with torch.inference_mode():
+            x = torch.from_numpy(normalise(PIXELS, **said[name]))[None]
+            features[name] = model.forward_intermediates(x, stages=(3,), block=1).taps[3].f_loc[0].numpy()
+    seen: dict[str, Any] = {"stage": 3, "size": "native"}
+    found = inspect(PIXELS, weights=tmp_path / "whole", local_weights=tmp_path / "local", **seen)
+    np.testing.assert_array_equal(found.capture.stages[0].f_loc, features["whole"])
+    np.testing.assert_array_equal(found.capture.stages[0].local_only, features["local"])
+    batch = inspect_batch([PIXELS], weights=tmp_path / "whole", **seen)
+    assert batch.records()[0]["gate_below_0.25"] == found.measures[0].closed
+    assert batch.records()[0] == found.records()[0] | {"photo": "image 1"}
+
+
 def test_a_file_an_array_and_a_pillow_image_are_one(tiny: dict[str, Any], tmp_path: Path) -> None:
     Image.fromarray(PIXELS).save(tmp_path / "cat.png")
     Image.fromarray(MASK).save(tmp_path / "mask.png")

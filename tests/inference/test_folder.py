@@ -177,8 +177,15 @@ def test_a_setting_that_cannot_be_writes_nothing(
 
 def test_a_classifier_takes_no_options_of_pixels(images: Path, classifier_file: Path, tmp_path: Path) -> None:
     for setting in ("overlays", "probabilities"):
-        with pytest.raises(ConfigError, match=f"^{setting}: .*is a classifier's; leave it out"):
+        with pytest.raises(ConfigError, match=f"^{setting}: .*is a classifier; leave it out"):
             predict_folder(images, weights=classifier_file, **{setting: tmp_path / "x"})
+
+
+def test_an_image_that_is_named_twice_is_labelled_once(images: Path, dense_file: Path, tmp_path: Path) -> None:
+    report = predict_folder(
+        [images / "b.png", images / "c.png", images / "b.png"], weights=dense_file, out=tmp_path / "labels"
+    )
+    assert [each.name for each in report.images] == ["b", "c"]
 
 
 def test_images_that_are_not_there_or_share_a_name(images: Path, dense_file: Path, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_a_setting_that_cannot_be_is_named(
 def test_what_a_model_cannot_do_is_named(
     tiny: ConvNeurConfig, classifier_file: Path, picture: Pixels, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="is a classifier's; leave it out"):
+    with pytest.raises(ConfigError, match="is a classifier; leave it out"):
         load(classifier_file).predict(picture, scale=1.0)
     headless = tmp_path / "headless.safetensors"
     convneur.save_checkpoint(convneur.create(tiny, head="none"), headless)

@@ -211,7 +211,7 @@ def test_label_shares_and_invalid_labels() -> None:
 
 def test_thin_regions_are_counted_with_an_example() -> None:
     thin = mask((5, 5, 2, 30))
-    assert summed([(thin, thin)], tolerance=("1px", "0px")).too_thin == {"1px": (1, 2, "pair 0, class 1")}
+    assert summed([(thin, thin)], tolerance=("1px", "0px")).too_thin == {"1px": (1, 1, ("1",))}
 
 
 def test_every_summary_has_the_same_keys() -> None:

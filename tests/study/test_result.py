@@ -47,7 +47,7 @@ def test_it_is_saved_as_json_rows_markdown_and_latex(result: StudyResult, tmp_pa
     assert (rows[0]["iou[road]"], rows[0]["iou[sky, blue]"]) == ("0.4", "")
     assert result.records()[0]["iou[road]"] == 0.4
     words = (tmp_path / "study.md").read_text()
-    assert "| per-stage:</script><img src=x> \\| 1 | 2 |" in words
+    assert "| per-stage:&lt;/script>&lt;img src=x> \\| 1 | 2 |" in words
     assert "| none-seed1 | 90 | 0.5000 | 0.4100 | - | 0.1000 | 0.7500 |" in words
     assert r"\toprule" in (tmp_path / "study.tex").read_text()
 

@@ -81,6 +81,13 @@ def test_background_alone_is_refused_without_an_ignored_label_too(tmp_path: Path
         prepared(masks(tmp_path / "more", 0, 1, val=(0, 0)), classes=["road", "sky"])
 
 
+def test_masks_of_0_and_255_among_masks_of_0_and_1_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepared(masks(tmp_path, 0, 1, val=(0, 255)), classes=["a", "b"], progress=ProgressLines())
+    assert "2 masks of 0 and 1 beside 1 mask of 0 and 255, which is ignored" in capsys.readouterr().err
+
+
 def test_255_beside_two_classes_stays_ignored_and_its_share_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

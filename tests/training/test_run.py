@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from convneur.checkpoints import load_checkpoint, save_checkpoint
@@ -185,6 +187,84 @@ def test_a_folder_that_holds_a_run_is_left_alone(place: Path) -> None:
     assert (place / "run" / "weights.safetensors").read_bytes() != before
 
 
+def test_data_are_known_wherever_they_lie_and_when_they_changed(place: Path) -> None:
+    (place / "seg" / "classes.txt").write_text("ground\nsquare\n")
+    values = {**QUICK, "task": "segmentation", "epochs": 1}
+    train("seg", out="run", classes="seg/classes.txt", **values)
+    (place / "seg").rename(place / "moved")
+    assert train("moved", out="run", resume=True).steps == 2
+    assert train("moved", out="run", resume=True, classes="moved/classes.txt").steps == 2
+    with pytest.raises(ConfigError, match="classes ground,box: the run in run was begun with ground,square"):
+        train("moved", out="run", resume=True, classes=["ground", "box"])
+
+    mask = place / "moved" / "masks" / "train" / "0.png"
+    before = mask.read_bytes()
+    mask.write_bytes((mask.parent / "1.png").read_bytes())
+    with pytest.raises(ConfigError, match="data moved: its label maps have changed since the run in run was begun"):
+        train("moved", out="run", resume=True)
+    mask.write_bytes(before)
+    (place / "moved" / "images" / "train" / "0.jpg").write_bytes(b"other")
+    with pytest.raises(ConfigError, match="its images have changed since the run in run was begun; put them back"):
+        train("moved", out="run", resume=True)
+    # As the first versions kept it: the names alone.
+    config = json.loads((place / "run" / "config.json").read_text())
+    del config["contents"]
+    (place / "run" / "config.json").write_text(json.dumps(config))
+    assert train("moved", out="run", resume=True).steps == 2
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_label_that_is_no_class_is_named_where_it_came_later(
+    place: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    run = Trainer.run
+
+    def spoiling(self: Trainer, **how: Any) -> Any:
+        for mask in (place / "seg" / "masks" / "train").iterdir():
+            Image.fromarray(np.full((40, 48), 9, np.uint8)).save(mask)
+        return run(self, **how)
+
+    monkeypatch.setattr(Trainer, "run", spoiling)
+    with pytest.raises(InputError, match=r"png: label 9 is none of 0 to 1 .* it could be read when the run began"):
+        train("seg", out="run", **{**QUICK, "task": "segmentation", "workers": workers})
+
+
+def test_a_finished_run_says_how_its_weights_are_trained_on(place: Path) -> None:
+    train("cls", out="run", **QUICK, epochs=1)
+    way = r"train its weights on, .* in another `out` with `init run/weights.safetensors`"
+    with pytest.raises(ConfigError, match=rf"epochs 2: the run in run was begun with 1.0; leave it out, .*{way}"):
+        train("cls", out="run", resume=True, epochs=2)
+    with pytest.raises(InputError, match=r"`force` begins again; .* another `out` and `init run/weights.safetensors`"):
+        train("cls", out="run", **QUICK)
+    progress = Listening()
+    train("cls", out="run", resume=True, progress=progress)
+    assert any("the run has had its 2 steps" in note for note in progress.notes)
+    assert train("cls", out="longer", init="run/weights.safetensors", **QUICK, epochs=1).steps == 2
+
+
+def test_colours_are_read_and_kept_with_the_run(place: Path) -> None:
+    colours = np.array([(0, 0, 0), (200, 0, 0)], np.uint8)
+    for path in (place / "seg" / "masks").rglob("*.png"):
+        labels = np.asarray(Image.open(path))
+        Image.fromarray(np.where((labels == 255)[..., None], 255, colours[labels % 255]).astype(np.uint8)).save(path)
+    values = {**QUICK, "task": "segmentation", "epochs": 1}
+    with pytest.raises(InputError, match=r"holds colours .* the colour table of the classes \(`colours`\)"):
+        train("seg", out="run", **values)
+    (place / "table.txt").write_text("255 255 255 void\n200 0 0 square\n0 0 0 ground\n")
+    result = train("seg", out="run", colours="table.txt", **values)
+    assert load_checkpoint(result.weights).provenance["classes"] == ["square", "ground"]
+    (place / "table.txt").rename(place / "seg" / "table.txt")
+    assert train("seg", out="run", resume=True, **values).steps == 2
+    assert train("seg", out="run", resume=True, colours="seg/table.txt").steps == 2
+    assert shell("seg", "--out", "typed", "--colours", "seg/table.txt", *typed(values)) == 0
+    same(place / "run", place / "typed")
+    (place / "seg" / "table.txt").write_text("255 255 255 void\n200 0 0 square\n0 0 9 ground\n")
+    with pytest.raises(ConfigError, match="was begun with 255 255 255 none,200 0 0 square,0 0 0 ground"):
+        train("seg", out="run", resume=True, colours="seg/table.txt")
+    with pytest.raises(ConfigError, match="colours: is for segmentation"):
+        train("cls", out="other", colours="seg/table.txt", **QUICK)
+
+
 def test_init_is_taken_again_where_no_state_was_saved(place: Path, tiny: ConvNeurConfig) -> None:
     save_checkpoint(ConvNeur(tiny.replace(num_classes=5)), place / "five.safetensors")
     whole = train("cls", out="whole", init="five.safetensors", **QUICK)
@@ -279,13 +359,17 @@ class Listening(ProgressLines):
     def __init__(self) -> None:
         super().__init__()
         self.notes: list[str] = []
+        self.told: list[str] = []  # notes, and what steps were begun
         self.made: Counter[str] = Counter()
 
     def note(self, line: str) -> None:
         self.notes.append(line)
+        self.told.append(line)
 
     @contextmanager
     def steps(self, what: str, total: float) -> Iterator[Advance]:
+        self.told.append(what)
+
         def advance(now: str | None = None, steps: float = 1) -> None:
             self.made[what] += int(steps)
 
@@ -302,6 +386,9 @@ def test_steps_are_timed_for_a_part_of_the_minutes(
         train("cls", out="run", **QUICK, minutes=minutes, progress=progress)
     assert progress.made["timing steps in fp32"] == timed
     assert any("in use after the timed steps" in note for note in progress.notes)
+    plan = next(note for note in progress.notes if note.startswith("steps"))
+    assert f"as many as {minutes:g} min hold" in plan
+    assert progress.told.index(plan) < progress.told.index("timing steps in fp32")
 
 
 @pytest.mark.parametrize("fast", [True, False])
@@ -313,7 +400,7 @@ def test_bf16_is_tried_only_where_its_products_are_not_far_slower(
     train("cls", out="run", **{**QUICK, "precision": "auto"}, epochs=1, progress=progress)
     assert ("timing steps in bf16" in progress.made) is fast
     assert ("precision fp32: this processor is far slower in bf16" in progress.notes) is not fast
-    assert any("activations not counted yet" in note for note in progress.notes) is not fast
+    assert any("in use after the timed steps" in note for note in progress.notes) is fast
 
 
 def test_chunks_too_few_to_train_on_are_said_in_words(place: Path) -> None:

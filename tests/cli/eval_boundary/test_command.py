@@ -220,7 +220,7 @@ def test_a_tolerance_wider_than_objects_is_warned_of(evaluate: Any, place: Path)
     pair = ("pred/thin.png", "gt/thin.png")
     ran = evaluate("--tolerance", "1px,5px", paths=pair)
     assert ran.code == 0
-    assert "warning: tolerance 5px reaches across 1 of 2 ground-truth objects (thin, class 1)" in ran.err
+    assert "warning: tolerance 5px reaches across 1 of 1 ground-truth object of 1, whose F1" in ran.err
     assert "tolerance 1px" not in ran.err
 
 

@@ -1,0 +1,48 @@
+"""What the files of a data set hold, in a few bytes: they are known again wherever they lie, and when they changed."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from convneur.data.examples import Example
+from convneur.data.shards import Member
+from convneur.errors import InputError
+
+__all__ = ["Contents"]
+
+_START = 1 << 16  # bytes of an image; a label map is read whole, a few pixels of it may have been mended
+
+
+@dataclass(frozen=True)
+class Contents:
+    """SHA-256 over the examples in order. images: size and first 64 KiB of each file; labels: all of each file.
+
+    Choice: names are no part of it, nor are places; a thousand files take less than a second.
+    """
+
+    images: str
+    labels: str
+
+    @classmethod
+    def of(cls, examples: Iterable[Example]) -> "Contents":
+        """Read them. Raises: InputError: a file that cannot be read."""
+        images, labels = hashlib.sha256(), hashlib.sha256()
+        for example in examples:
+            size, start = _read(example.image, _START)
+            images.update(b"%d %b" % (size, hashlib.sha256(start).digest()))
+            if isinstance(example.target, int):
+                labels.update(b"%d " % example.target)
+            else:
+                labels.update(hashlib.sha256(_read(example.target)[1]).digest())
+        return cls(images.hexdigest(), labels.hexdigest())
+
+
+def _read(file: Path | Member, most: int = -1) -> tuple[int, bytes]:
+    """The size of a file, and its first bytes or all of them."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(most)
+        return (file.size if isinstance(file, Member) else file.stat().st_size), start
+    except OSError as error:
+        raise InputError(file if isinstance(file, Path) else file.shard, f"cannot be read ({error.strerror})") from None

@@ -1,0 +1,39 @@
+"""What the library advises in backticks can be typed for the command that says it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import convneur
+from convneur_cli.app import app
+
+ROOMS = Path(convneur.__file__).parent
+
+
+def advice(room: str) -> set[str]:
+    """The names in backticks in the strings of a room's code, docstrings left out."""
+    found: set[str] = set()
+    for file in (ROOMS / room).glob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+                found |= set(re.findall(r"`(\w+)[^`]*`", node.value))
+    return found
+
+
+@pytest.mark.parametrize(("room", "command"), [("training", "train"), ("training", "study"), ("study", "study")])
+def test_advice_names_options_of_the_command(room: str, command: str) -> None:
+    options = {parameter.name for parameter in typer.main.get_command(app).commands[command].params}  # type: ignore[attr-defined]
+    named = advice(room)
+    assert {"force", "resume"} & named
+    assert named <= options
+
+
+@pytest.mark.parametrize("command", ["train", "study", "eval-boundary"])
+def test_the_advice_of_label_maps_can_be_followed_wherever_they_are_read(command: str) -> None:
+    options = {parameter.name for parameter in typer.main.get_command(app).commands[command].params}  # type: ignore[attr-defined]
+    assert "colours" in options
