@@ -38,7 +38,9 @@ def window_spans(side: int, window: int, *, exact: bool = False) -> list[tuple[i
     """
     if side <= window:
         return [(0, side)]
-    step, last = max(window * 3 // 4, 1), side - window
+    longest = step = max(window * 3 // 4, 1)
+    last = side - window
     if step >= STRIDE:
         step, last = step - step % STRIDE, last - (0 if exact else last % STRIDE)
-    return [*((start, start + window) for start in range(0, last, step)), (last, side)]
+    starts = (start for start in range(0, last, step) if not start or last - (start - step) > longest)
+    return [*((start, start + window) for start in starts), (last, side)]
