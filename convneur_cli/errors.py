@@ -7,7 +7,7 @@
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -26,6 +26,7 @@ __all__ = [
     "USAGE",
     "StdoutClosed",
     "UsageError",
+    "as_typed",
     "described",
     "existing_path",
     "reported",
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 DONE, FAILED, USAGE, CHECK_FAILED = 0, 1, 2, 3
+
+# A word of a sentence, not a part of a path such as a`b`.png.
+_SETTING = re.compile(r"(?<![\w./`-])`([a-z]\w*)([^`]*)`(?!\.?[\w/`-])")
 
 
 class StdoutClosed(Exception):
@@ -65,8 +69,13 @@ def described(error: ConfigError | InputError, options: Mapping[str, str]) -> st
     return f"{options.get(error.setting, error.setting)}{value}: {problem}"
 
 
+def as_typed(words: str, typed: Callable[[str], str]) -> str:
+    """Settings, which the library names in backticks, as they are typed; backticks within a file's name stay."""
+    return _SETTING.sub(lambda named: typed(named[1]) + named[2], words)
+
+
 def _as_typed(words: str, options: Mapping[str, str]) -> str:
-    return re.sub(r"`(\w+)([^`]*)`", lambda named: options.get(named[1], named[1]) + named[2], words)
+    return as_typed(words, lambda name: options.get(name, name))
 
 
 def say(line: str) -> None:

@@ -1,6 +1,5 @@
 """The only printer: data on stdout, progress, notes and warnings on stderr, JSON that parses."""
 
-import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from rich.text import Text
 
 from convneur.formats import printable, to_json
 from convneur.progress import Advance
-from convneur_cli.errors import StdoutClosed
+from convneur_cli.errors import StdoutClosed, as_typed
 
 if TYPE_CHECKING:
     from convneur.results import Result
@@ -37,8 +36,7 @@ _PIPED_WIDTH = 4096
 
 def _shown(line: str) -> str:
     """A line as a terminal may get it. Settings, which the library names in backticks, become options."""
-    line = printable(line)
-    return re.sub(r"`(\w+)([^`]*)`", lambda named: f"--{named[1].replace('_', '-')}{named[2]}", line)
+    return as_typed(printable(line), lambda name: f"--{name.replace('_', '-')}")
 
 
 class _RateColumn(ProgressColumn):

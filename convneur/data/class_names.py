@@ -12,12 +12,14 @@ import yaml
 from convneur.data.colours import colour_and_name
 from convneur.data.folders import nfc
 from convneur.errors import InputError
+from convneur.formats import as_text
 
 __all__ = ["read_class_names"]
 
 _PLAIN = "write a class name per line, that of label 0 first"
 _LARGEST = 1 << 26  # bytes; COCO's largest file of annotations is larger, its categories are not
 _HIGHEST = 65_535  # of class numbers: label maps have 16 bits
+_LONGEST_LINE = 100_000  # characters: all names of ImageNet in one line are fewer
 
 # Choice: labelme's name for what is labelled and not to be trained on, and its number; other tools' names for the like
 # are left out where their number lies apart from the others, as 255 does.
@@ -86,6 +88,8 @@ def _by_number(path: Path, numbered: _Numbers) -> list[str]:
             continue
         if not name:
             raise InputError(path, f"{where} is empty; name the class, or remove it")
+        if as_text(name) != name:
+            raise InputError(path, f"{where} holds half a character; {_PLAIN}")
         if number > _HIGHEST:
             raise InputError(path, f"{where}: {name} has the number {number}, above {_HIGHEST}; {_PLAIN}")
         if number in kept:
@@ -112,6 +116,9 @@ def _of_lines(path: Path, text: str) -> _Numbers:
         if not re.match(r"\s*#(\s|$|label:)", line)
     ]
     filled = [(number, line) for number, line in lines if line]
+    for number, line in filled:
+        if len(line) > _LONGEST_LINE:
+            raise InputError(path, f"line {number} has {len(line)} characters; {_PLAIN}")
     if not filled:
         raise InputError(path, f"names no class; {_PLAIN}")
     if filled[0][1].startswith(("names:", "classes:")) or all(line.startswith("- ") for _, line in filled):
@@ -140,12 +147,12 @@ def _numbered_lines(path: Path, lines: Sequence[tuple[int, str]]) -> _Numbers | 
         for number, _, match in matches:
             assert match is not None
             if shape is _NAMED:
-                found.append((f"line {number}", int(match[3]), match[2].strip()))
+                found.append((f"line {number}", _number(path, number, match[3]), match[2].strip()))
                 continue
             name = (match[2] if shape is _NUMBERED_BY_BLANKS else match[3] or match[4] or "").strip()
             if re.fullmatch(r"[\d\s,;:.]*", name) or re.search(r"[,;\t]", name):
                 return None  # more columns than two
-            found.append((f"line {number}", int(match[1]), name))
+            found.append((f"line {number}", _number(path, number, match[1]), name))
         return found
     return None
 
@@ -185,7 +192,8 @@ def _table(path: Path, lines: Sequence[tuple[int, str]]) -> _Numbers | None:
     elif heading and not numbers and integer[0] and heading[0] == "":
         numbers = [0]  # a data frame's index
     return [
-        (f"line {line}", int(row[numbers[0]]) if numbers else at, row[names[0]]) for at, (line, row) in enumerate(body)
+        (f"line {line}", _number(path, line, row[numbers[0]]) if numbers else at, row[names[0]])
+        for at, (line, row) in enumerate(body)
     ]
 
 
@@ -255,6 +263,14 @@ def _entry(at: Any, value: Any, *, named: bool) -> tuple[str, int, str] | None:
     return None
 
 
+def _number(path: Path, line: int, text: str) -> int:
+    """A class number as written. Raises: InputError: more digits than Python itself takes."""
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(path, f"line {line}: a number of {len(text)} digits, above {_HIGHEST}; {_PLAIN}") from None
+
+
 def _whole(value: Any) -> int | None:
     """A whole number, also as text; None for anything else."""
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,9}", value.strip()):
@@ -265,8 +281,10 @@ def _whole(value: Any) -> int | None:
 def _json(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(path, f"is no JSON ({error}); {_PLAIN}") from None
+    except ValueError:  # of int(), with advice for programmers
+        raise InputError(path, f"holds a number of thousands of digits; {_PLAIN}") from None
 
 
 def _yaml(path: Path, text: str) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convneur.errors import InputError
+from convneur.formats import as_text
 from convneur.schema import SchemaError, parsed
 
 if TYPE_CHECKING:  # the command line lists the presets, which hold colour tables, before NumPy is needed
@@ -127,6 +128,8 @@ def read_colour_table(path: Path) -> ColourTable:
     for where, (red, green, blue), typed in entries:
         if max(red, green, blue) > 255 or min(red, green, blue) < 0:
             raise InputError(path, f"{where}: {red} {green} {blue} is no colour; R, G and B are 0 to 255")
+        if as_text(typed) != typed:
+            raise InputError(path, f"{where} holds half a character; correct it")
         name = typed or str(len(numbers))
         label = None if name.casefold() in _IGNORED else numbers.setdefault(name, len(numbers))
         if classes.setdefault((red, green, blue), label) != label:

@@ -19,7 +19,7 @@ from convneur.data.labels import LabelMap
 from convneur.data.limits import MOST_UNNAMED_CLASSES
 from convneur.data.masks import soft_levels
 from convneur.data.reading import Reading
-from convneur.data.shards import Member, class_number, samples, shards_of
+from convneur.data.shards import Member, check_links, class_number, samples, shards_of
 from convneur.data.templates import Template
 from convneur.errors import InputError
 
@@ -278,6 +278,8 @@ def _split(
     root: Path, task: Task, split: str, reading: Reading, names: Sequence[str] | None, follow_links: bool
 ) -> Split:
     if shards := shards_of(root, split):
+        if not follow_links:
+            check_links(root, shards)
         return _sharded(root, shards, task)
     if task == "segmentation":
         return _segmentation(root, split, reading, follow_links)

@@ -71,6 +71,8 @@ def read_photo(
             raise InputError(None, f"an array of {source.shape} {source.dtype}; give (H, W, 3) uint8 RGB")
         source = Image.fromarray(source)
     if isinstance(source, Image.Image):
+        if source.format not in (None, "TGA", *FORMATS):  # opened elsewhere; Pillow would run Ghostscript for an EPS
+            raise InputError(None, f"an image of the format {source.format}; save it as PNG")
         return _photo(None, source, long_side, min_side)
     path = Path(source) if isinstance(source, str) else source
     if not isinstance(path, (Path, Member)):

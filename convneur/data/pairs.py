@@ -128,7 +128,10 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        parts = [part.strip() for part in (line.split("\t") if "\t" in line else next(csv.reader([line])))]
+        try:
+            parts = [part.strip() for part in (line.split("\t") if "\t" in line else next(csv.reader([line])))]
+        except csv.Error as error:
+            raise InputError(file, f"line {number}: {error}; write two paths per line") from None
         if len(parts) != 2 or not all(parts):
             raise InputError(file, f"line {number}: give a prediction, a tab or comma, and its ground truth")
         name, made, true = _name(parts[1]), file_of(pred, parts[0]), file_of(gt, parts[1])
@@ -210,4 +213,5 @@ def _count(path: Path, pages: Sequence[Page]) -> str:
 
 
 def _name(path: str | Path) -> str:
-    return nfc(Path(path).with_suffix("").as_posix())
+    path = Path(path)
+    return nfc((path.with_suffix("") if path.name else path).as_posix())  # "." and "/" have no name

@@ -10,14 +10,14 @@ whatever else a shard holds (JSON, pickles, tensors) is never opened.
 import io
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from convneur.errors import InputError
 
-__all__ = ["Member", "class_number", "samples", "shards_of"]
+__all__ = ["Member", "check_links", "class_number", "samples", "shards_of"]
 
 _KEY = re.compile(
     r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL
@@ -53,8 +53,16 @@ class Member:
 
 
 def shards_of(root: Path, split: str) -> list[Path]:
-    """The tars of a split: `<split>.tar`, `<split>-*.tar` or `<split>/*.tar`, by name."""
+    """The tars of a split, links too: `<split>.tar`, `<split>-*.tar` or `<split>/*.tar`, by name."""
     return sorted([*root.glob(f"{split}.tar"), *root.glob(f"{split}-*.tar"), *root.glob(f"{split}/*.tar")])
+
+
+def check_links(root: Path, shards: Iterable[Path]) -> None:
+    """Raise InputError for a shard that lies elsewhere than under `root`, where a link leads to it."""
+    inside = root.resolve()
+    for shard in shards:
+        if not shard.resolve().is_relative_to(inside):
+            raise InputError(shard, "is a link that leads elsewhere; `follow_links` reads what it leads to")
 
 
 def samples(shard: Path) -> Iterator[tuple[str, dict[str, Member]]]:

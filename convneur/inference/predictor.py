@@ -21,6 +21,7 @@ from convneur.inference.logits import image_logits, sides_seen, view_logits
 from convneur.inference.prediction import ClassProbability, Prediction
 from convneur.inference.windows import STRIDE, WINDOW, window_size
 from convneur.packaged import find_weights
+from convneur.progress import silent
 from convneur.schema import SchemaError, typed
 from convneur.variants import DENSE_HEADS
 
@@ -130,6 +131,7 @@ class Predictor:
             probabilities: whether the prediction holds those of all classes.
             top: of a classifier: so many classes.
             max_pixels: an image file of more is refused by its header.
+        Warns:  how the image was read, where it could be read otherwise: one frame of several, 12 bits of 16.
         Raises: InputError: an image that cannot be read, or is too large for the memory; ConfigError: a setting that
             cannot be, a model without a head or in training mode.
 
@@ -141,6 +143,8 @@ class Predictor:
         cut = check_settings(self, scale=scale, window=window, top=top)
         path = Path(image) if isinstance(image, (str, Path)) else None
         photo = read_photo(image, long_side=None, max_pixels=max_pixels)
+        for note in photo.notes:
+            silent.warn(f"{path}: {note}" if path else note)
         named = NamedImage(None if path is None else path.stem, photo.pixels, path)
         check_image(self, named, scale=scale)
         (prediction,) = predict_together(self, [named], scale=scale, window=cut, probabilities=probabilities, top=top)
@@ -284,8 +288,8 @@ def check_settings(
     if scale is not None:
         if predictor.task == "classification":
             raise ConfigError("scale", f"is for segmentation, and {predictor.name} is a classifier; leave it out")
-        if not scale > 0:
-            raise ConfigError("scale", "must be above 0", value=scale)
+        if not 0 < scale <= _LARGEST_SCALE:
+            raise ConfigError("scale", f"must be above 0 and at most {_LARGEST_SCALE:g}", value=scale)
     if top < 1:
         raise ConfigError("top", "must be at least 1", value=top)
     cut, shape = window_size(window), predictor.runner.shape

@@ -89,7 +89,7 @@ class Asked:
     def begin(self, **defaults: Any) -> tuple[RunRequest, ConvNeurConfig, TrainSettings]:
         """What a run is begun with. Args: defaults: of fields of `RunRequest`, where they are not its own."""
         request = RunRequest(**_real({**defaults, **self.given}))
-        of_recipe = _real({name: value for name, value in self.values.items() if name in _OF_RECIPES})
+        of_recipe = self._of_recipe()
         if request.epochs is not None:
             of_recipe["epochs"] = request.epochs
         settings = recipe_settings(request.recipe, request.task, **of_recipe)
@@ -101,8 +101,8 @@ class Asked:
     def refuse_changes(self, folder: Path, begun: RunPlan, kind: str = "run", **more: tuple[Any, Any]) -> None:
         """Raise ConfigError for what is given with another value than the run in a folder was begun with.
 
-        Where files lie may change: data are known by `RunPlan.refuse_other_images`, classes by their names, starting
-        weights by the name of the file.
+        Where files lie may change: data are known by `RunPlan.refuse_other_images`, classes by their names,
+        starting weights by the name of the file, model and recipe by what they hold.
 
         Args: kind: run or study. more: what is no part of a run's plan: what is given or None, what it was begun with.
         """
@@ -114,13 +114,29 @@ class Asked:
             then["classes"] = begun.classes
         if "init" in given:
             given["init"], then["init"] = (each and Path(each).name for each in (given["init"], then["init"]))
+        if given.get("model", then["model"]) != then["model"] and self._gives_config(begun):
+            given["model"] = then["model"]
+        if given.get("recipe", then["recipe"]) != then["recipe"] and self._gives_settings(begun):
+            given["recipe"] = then["recipe"]
         also = {name: value for name, (value, _) in more.items() if value is not None}
         known = {name: value for name, (_, value) in more.items()}
         refuse_changes(folder, {**given, **self.values, **also}, {**then, **known}, kind)
-        if isinstance(self.model, ConvNeurConfig):
-            config = task_config(find_config(self.model, **self._of_model()), begun.settings)
-            if config.replace(num_classes=begun.config.num_classes) != begun.config:
-                raise ConfigError("model", f"the {kind} in {folder} was begun with another; leave it out")
+        if isinstance(self.model, ConvNeurConfig) and not self._gives_config(begun):
+            raise ConfigError("model", f"the {kind} in {folder} was begun with another; leave it out")
+
+    def _gives_config(self, begun: RunPlan) -> bool:
+        """Whether the model that is given is the one that a run was begun with."""
+        model = self.model if isinstance(self.model, ConvNeurConfig) else self.given["model"]
+        config = task_config(find_config(model, **self._of_model()), begun.settings, head=self.values.get("head"))
+        return config.replace(num_classes=begun.config.num_classes) == begun.config
+
+    def _gives_settings(self, begun: RunPlan) -> bool:
+        """Whether the recipe that is given makes the settings that a run was begun with, but for its length."""
+        settings = recipe_settings(self.given["recipe"], begun.settings.task, **self._of_recipe())
+        return dataclasses.replace(settings, epochs=begun.settings.epochs) == begun.settings
+
+    def _of_recipe(self) -> dict[str, Any]:
+        return _real({name: value for name, value in self.values.items() if name in _OF_RECIPES})
 
     def _of_model(self) -> dict[str, Any]:
         return {name: value for name, value in self.values.items() if name in _OF_MODELS}

@@ -296,6 +296,8 @@ def _figures(images: Sequence[Path], output: Path | None, image_format: str | No
     named = output is not None and not output.is_dir()
     suffix = "" if output is None else output.suffix.lower().removeprefix(".")
     if len(images) == 1 and output is not None:
+        if not output.name:  # "." or "/", which nothing can be written beside
+            raise UsageError(f"--output {output}: is a folder; name a file")
         if suffix not in _FORMATS and named:
             raise UsageError(f"--output {output}: end it in .{', .'.join(_FORMATS)}")
         if image_format not in (None, suffix):

@@ -9,6 +9,7 @@ import typer.main
 
 import convneur
 from convneur_cli.app import app
+from convneur_cli.errors import as_typed
 
 ROOMS = Path(convneur.__file__).parent
 
@@ -37,3 +38,16 @@ def test_advice_names_options_of_the_command(room: str, command: str) -> None:
 def test_the_advice_of_label_maps_can_be_followed_wherever_they_are_read(command: str) -> None:
     options = {parameter.name for parameter in typer.main.get_command(app).commands[command].params}  # type: ignore[attr-defined]
     assert "colours" in options
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("a.png: larger; raise `max_pixels`, or cut it", "a.png: larger; raise --max-pixels, or cut it"),
+        ("in `out` with `init best.safetensors`.", "in --out with --init best.safetensors."),
+        ("x/a`b`.png: damaged (`force`)", "x/a`b`.png: damaged (--force)"),
+        ("`b`.png and `b`/c.png: one name", "`b`.png and `b`/c.png: one name"),
+    ],
+)
+def test_backticks_in_a_name_are_no_setting(words: str, shown: str) -> None:
+    assert as_typed(words, lambda name: f"--{name.replace('_', '-')}") == shown

@@ -812,6 +812,9 @@ def test_folders_that_cannot_be_written_to(viz: Any, place: Path, monkeypatch: p
     ran = viz("cat.png", "-o", "maps.png")
     assert ran.code == 1
     assert "is a folder; name a file" in ran.line
+    for name in (".", "/"):
+        ran = viz("cat.png", "-o", name)
+        assert (ran.code, ran.line) == (2, f"error: --output {name}: is a folder; name a file")
     (place / "file").touch()
     assert "is not a folder" in viz("cat.png", "dog.jpg", "-o", "file").line
     monkeypatch.setattr(os, "access", lambda *_: False)

@@ -94,3 +94,22 @@ def test_numbers_without_a_name_are_named_as_themselves(tmp_path: Path) -> None:
 def test_what_could_be_read_in_two_ways_is_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         read(tmp_path, name, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.txt", f"0: road\n{'9' * 5000}: sky\n", "line 2: a number of 5000 digits, above 65535"),
+        ("a.txt", f"road, 0\nsky, {'9' * 5000}\n", "line 2: a number of 5000 digits"),
+        ("a.csv", f"id,name,r\n{'9' * 5000},road,1\n", "line 2: a number of 5000 digits"),
+        ("a.json", f'{{"road": {"9" * 5000}}}', "holds a number of thousands of digits"),
+        ("a.csv", f"{'x' * 200_000},road\n", "line 1 has 200005 characters"),
+        ("a.json", '["road", "\\ud800"]', "entry 2 holds half a character"),
+        ("a.yaml", 'names: ["road", "\\ud800"]', "entry 2 holds half a character"),
+    ],
+)
+def test_absurd_numbers_lines_and_halves_of_characters_are_refused_by_line(
+    name: str, text: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=f"{name}: {said}.*; write a class name per line"):
+        read(tmp_path, name, text)

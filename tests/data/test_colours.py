@@ -114,3 +114,9 @@ def test_a_table_renumbered_by_names() -> None:
     assert (moved.classes[0, 0, 200], moved.classes[10, 20, 30], moved.classes[0, 0, 0]) == (2, 0, None)
     with pytest.raises(InputError, match="road is none of the 1 classes"):
         TABLE.renumbered(["sky"])
+
+
+def test_a_name_with_half_a_character_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.json").write_text('{"ro\\ud800ad": [1, 2, 3]}')
+    with pytest.raises(InputError, match="entry 1 holds half a character"):
+        read_colour_table(tmp_path / "table.json")

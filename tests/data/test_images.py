@@ -237,6 +237,18 @@ def test_other_formats_are_not_tried_whatever_the_suffix(
         read_photo(path)
 
 
+def test_a_postscript_that_the_caller_opened_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    (tmp_path / "cat.eps").write_bytes(postscript())
+    with (
+        Image.open(tmp_path / "cat.eps") as image,
+        pytest.raises(InputError, match="an image of the format EPS; save it as PNG"),
+    ):
+        read_photo(image)
+
+
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.avif", "a.tif"])
 def test_of_several_frames_the_first_is_read_and_said(name: str, tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((40, 50, 3), value, np.uint8)) for value in (10, 120, 240)]

@@ -182,6 +182,10 @@ def test_a_list_of_pairs(folders: tuple[Path, Path], tmp_path: Path) -> None:
         ("one.png,\n", "line 1: give"),
         ("one.png\ta.png\none.png\ta.png\n", "line 2: a is listed before"),
         ("one.png,none.png\n", "line 1: .*none.png: no such file"),
+        ("one.png,.\n", "line 1: .*: no such file"),
+        (".,.\n", "line 1: .*: no such file"),
+        ("one.png,/\n", "line 1: /: no such file"),
+        ("x" * 200_000 + ",a.png\n", "line 1: field larger than field limit .*; write two paths per line"),
         ("none.png,a.png\n", 'line 1: .*none.png: no such file; `missing="skip"`'),
     ],
 )

@@ -76,6 +76,21 @@ def test_shards_are_a_data_set_like_folders(tmp_path: Path) -> None:
     assert set(np.unique(read_example(found.train[0], camvid)[1])) == {0, 1}
 
 
+def test_shards_that_links_lead_to_are_read_where_this_was_asked_for(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        shard(tmp_path / "elsewhere" / f"{split}.tar", {"jpg": JPG, "png": PNG})
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/train.tar").symlink_to(tmp_path / "elsewhere/train.tar")
+    (tmp_path / "data/val").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"train.tar: is a link that leads elsewhere; `follow_links` reads"):
+        find_examples(tmp_path / "data", "segmentation", Reading())
+    found = find_examples(tmp_path / "data", "segmentation", Reading(), follow_links=True)
+    assert len(found.train) == 1
+    shard(tmp_path / "data/real.tar", {"jpg": JPG, "png": PNG})
+    (tmp_path / "data/test.tar").symlink_to("real.tar")
+    assert len(find_split(tmp_path / "data", "segmentation", "test", Reading()).examples) == 1
+
+
 def test_classes_are_numbers(tmp_path: Path) -> None:
     shard(tmp_path / "train.tar", {"jpg": JPG, "cls": 2}, {"png": PNG, "cls": 0}, {"webp": JPG, "cls": "1\n"})
     found = find_examples(tmp_path, "classification", Reading())

@@ -104,6 +104,13 @@ def test_a_file_a_pillow_image_and_an_array_are_one(dense_file: Path, picture: P
     assert array.name is None
 
 
+def test_how_a_file_was_read_is_a_warning(dense_file: Path, picture: Pixels, tmp_path: Path) -> None:
+    frame = Image.fromarray(picture)
+    frame.save(tmp_path / "street.gif", save_all=True, append_images=[frame.transpose(Image.Transpose.ROTATE_180)])
+    with pytest.warns(UserWarning, match=r"street.gif: frame 1 of 2 read, 1 left out"):
+        load(dense_file).predict(tmp_path / "street.gif")
+
+
 def test_a_classifier_ranks(classifier_file: Path, picture: Pixels) -> None:
     predictor = load(classifier_file)
     prediction = predictor.predict(picture, top=2, probabilities=True)
@@ -146,6 +153,7 @@ def test_a_model_in_memory(tiny: ConvNeurConfig, picture: Pixels) -> None:
     [
         ("scale", 0.0, "must be above 0"),
         ("scale", float("nan"), "must be above 0"),
+        ("scale", float("inf"), "must be above 0 and at most 16"),
         ("window", 0, "at least 1 pixel"),
         ("window", (32, -1), "at least 1 pixel"),
         ("window", "wide", "give a side in pixels"),

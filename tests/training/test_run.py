@@ -24,6 +24,7 @@ from convneur.model.network import ConvNeur
 from convneur.progress import Advance, ProgressLines
 from convneur.training import RunPlan, Trainer, TrainResult, is_main_process, read_result, train
 from convneur.training.folder import STATE
+from convneur.training.settings import recipe_settings
 from convneur.training.state import read_progress
 from convneur.variants import ConvNeurConfig
 from convneur_cli.app import main
@@ -117,6 +118,25 @@ def test_a_config_and_names_are_taken_as_objects(place: Path, tiny: ConvNeurConf
         train("seg", out="run", resume=True, **{**values, "model": tiny.replace(mem_dim=4)})
     with pytest.raises(ConfigError, match="classes a,b: the run in run was begun with ground,square"):
         train("seg", out="run", resume=True, **{**values, "classes": ["a", "b"]})
+
+
+def test_a_run_goes_on_with_its_model_and_recipe_under_other_paths(place: Path, tiny: ConvNeurConfig) -> None:
+    (place / "sub").mkdir()
+    (place / "tiny.json").write_text(json.dumps(tiny.to_dict()))
+    (place / "sub/small.json").write_text(json.dumps(tiny.to_dict()))
+    (place / "other.json").write_text(json.dumps(tiny.replace(mem_dim=4).to_dict()))
+    recipe = recipe_settings("small", "classification").to_dict()
+    del recipe["task"], recipe["seed"]
+    (place / "recipe.json").write_text(json.dumps(recipe))
+    (place / "changed.json").write_text(json.dumps({**recipe, "lr": 0.5}))
+    values = {**QUICK, "model": "tiny.json", "recipe": "recipe.json", "epochs": 1}
+    train("cls", out="run", **values)
+    for model, again in (("./tiny.json", "recipe.json"), (place / "sub/small.json", place / "recipe.json")):
+        assert train("cls", out="run", resume=True, **{**values, "model": model, "recipe": again}).steps
+    for name in ("model", "recipe"):
+        other = {"model": "other.json", "recipe": "changed.json"}[name]
+        with pytest.raises(ConfigError, match=f"{name} {other}: the run in run was begun with"):
+            train("cls", out="run", resume=True, **{**values, name: other})
 
 
 def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:

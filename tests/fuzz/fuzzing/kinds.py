@@ -19,7 +19,7 @@ from safetensors.numpy import load
 
 from . import mutations as hurt
 
-__all__ = ["KILLED", "KINDS", "Case", "make_corpus", "outcome"]
+__all__ = ["KILLED", "KINDS", "Case", "make_corpus", "outcome", "timeless"]
 
 RECIPE = {
     "epochs": 2, "batch": 2, "accumulate": 1, "crop": [32, 32], "scale": [0.5, 1.0], "eval_scale": 1.0, "flip": 0.5,
@@ -38,12 +38,14 @@ class Case:
     """A command with the files it is given, relative to the folder it runs in.
 
     folders: those of the corpus that are copied there first. outputs: what it may write; empty: any new name there.
+    equal: what it writes if it ends well, by the file of the corpus that this must equal but for times.
     """
 
     arguments: list[str]
     files: dict[str, bytes] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
     outputs: tuple[str, ...] = ("out",)
+    equal: dict[str, str] = field(default_factory=dict)
 
 
 Random = random.Random
@@ -142,7 +144,8 @@ def _list(rng: Random, corpus: Path) -> Case:
 def _partial(rng: Random, corpus: Path) -> Case:
     data = hurt.damaged_json_lines(rng, (corpus / "partial").read_bytes())
     arguments = ["eval-boundary", f"{C}/pred", f"{C}/gt", "-o", "out.json", "--resume", "--json"]
-    return Case(arguments, {"out.json.partial": data}, outputs=("out.json", "out.json.partial"))
+    outputs = ("out.json", "out.json.partial")
+    return Case(arguments, {"out.json.partial": data}, outputs=outputs, equal={"out.json": "scores.json"})
 
 
 def _train_state(rng: Random, corpus: Path) -> Case:
@@ -269,10 +272,15 @@ def outcome(place: Path) -> dict[str, Any]:
         if path.suffix == ".safetensors":
             found[name] = {key: tensor.tobytes() for key, tensor in load(data).items()}
         elif path.suffix in (".json", ".jsonl"):
-            found[name] = [_timeless(json.loads(line)) for line in (data.splitlines() if name[-1] == "l" else [data])]
+            found[name] = [timeless(line) for line in (data.splitlines() if name[-1] == "l" else [data])]
         elif path.suffix not in (".html", ".md") and path.name != "training.png":
             found[name] = data
     return found
+
+
+def timeless(text: bytes) -> Any:
+    """The value of a JSON text without what differs from run to run."""
+    return _timeless(json.loads(text))
 
 
 def _timeless(value: Any) -> Any:
@@ -420,6 +428,8 @@ def _make_states(corpus: Path, case: Path) -> None:
     with _interrupted(FinishedPairs, "add", after=3):
         _run(["eval-boundary", f"{C}/pred", f"{C}/gt", "-o", "out.json"], 130)
     shutil.copy2(case / "out.json.partial", corpus / "partial")
+    _run(["eval-boundary", f"{C}/pred", f"{C}/gt", "-o", "out.json", "--resume"], 0)
+    shutil.move(case / "out.json", corpus / "scores.json")
     with _interrupted(Trainer, "_save", after=1):
         _run(["train", f"{C}/seg", *_TRAIN, "--save-every", "1", "--out", "run"], 130)
     shutil.copytree(case / "run", corpus / "run")

@@ -137,6 +137,15 @@ def _faults(case: Any, code: Any, out: str, err: str, before: dict[str, str], af
         yield f"{'left behind' if name not in before else 'lost' if name not in after else 'changed'}: {name!r}"
 
 
+def _other_values(case: Any, place: Path, corpus: Path) -> Iterator[str]:
+    """A damaged state may cost work, never a value."""
+    from fuzzing.kinds import timeless
+
+    for name, whole in case.equal.items():
+        if timeless((place / name).read_bytes()) != timeless((corpus / whole).read_bytes()):
+            yield f"other values in {name} than without the damage"
+
+
 def _names(folder: Path) -> set[str]:
     """What lies beside the folder that cases run in, and in the folder for temporary files."""
     return {str(path.relative_to(folder)) for path in (*folder.iterdir(), *(folder / "tmp").iterdir())}
@@ -193,6 +202,8 @@ def _run_case(case: Any, folder: Path, watch: Watch) -> dict[str, Any]:
     seconds, peak = time.monotonic() - start, _peak() - held
     os.chdir(folder)
     faults = [*_faults(case, code, out, err, before, _tree(place)), *dict.fromkeys(watch.seen)]
+    if code == 0:
+        faults += _other_values(case, place, folder / "corpus")
     faults += [f"left behind outside: {name!r}" for name in sorted(_names(folder) - around)]
     if peak > BOUND:
         faults.append(f"took {peak} MiB")
