@@ -31,7 +31,9 @@ ALLOWED = {
     "convneur.checkpoints": {
         "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.schema", "convneur.tensor_files",
         "convneur.variants"},
-    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.schema", "convneur.stand_ins"},
+    "convneur.data": {
+        "PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.formats", "convneur.schema",
+        "convneur.stand_ins"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
