@@ -26,11 +26,14 @@ ALLOWED = {
     "convneur.schema": {"convneur.errors"},
     "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files", "convneur.stand_ins"},
     "convneur.variants": {"convneur.errors", "convneur.schema"},
+    "convneur.graphs": {"convneur.errors", "convneur.schema", "convneur.variants"},
     "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
         "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.schema", "convneur.tensor_files",
         "convneur.variants"},
-    "convneur.data": {"PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.schema", "convneur.stand_ins"},
+    "convneur.data": {
+        "PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.formats", "convneur.schema",
+        "convneur.stand_ins"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
@@ -46,8 +49,8 @@ ALLOWED = {
         "convneur.results", "convneur.variants"},
     "convneur.inference": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
-        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
-        "convneur.schema", "convneur.variants"},
+        "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged", "convneur.progress",
+        "convneur.results", "convneur.schema", "convneur.variants"},
     "convneur.evaluation": {
         "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
         "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results", "convneur.schema"},
@@ -61,6 +64,10 @@ ALLOWED = {
         "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics",
         "convneur.progress", "convneur.published", "convneur.results", "convneur.schema", "convneur.training",
         "convneur.variants"},
+    "convneur.exporting": {
+        "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "torch", "convneur.data", "convneur.errors",
+        "convneur.files", "convneur.formats", "convneur.graphs", "convneur.inference", "convneur.model",
+        "convneur.packaged", "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
         "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published",

@@ -80,7 +80,11 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_done(predict: 
         (["a.png", "--out", "maps", "--scale", "0"], 2, "--scale 0.0: must be above 0"),
         (["a.png", "--out", "maps", "--window", "tall"], 2, "--window 'tall': give a whole number"),
         (["a.png", "--weights", "foto", "--out", "maps"], 2, "--weights foto: no such file; packaged weights are"),
-        (["a.png", "--weights", "bare.safetensors", "--overlays", "o"], 2, "--overlays: is for segmentation, and bare.safetensors is a classifier"),
+        (
+            ["a.png", "--weights", "bare.safetensors", "--overlays", "o"],
+            2,
+            "--overlays: is for segmentation, and bare.safetensors is a classifier",
+        ),
         (["bare.safetensors", "--weights", "a.png"], 1, "a.png: not a readable safetensors file"),
     ],
 )
