@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convneur.checkpoints import load_checkpoint, save_checkpoint
     from convneur.errors import ConfigError, InputError, OutputExistsError
+    from convneur.exporting import export
     from convneur.inference import load
     from convneur.model.create import create
     from convneur.model.folding import fold
@@ -37,13 +38,26 @@ _HOME = {
     "OutputExistsError": "convneur.errors",
     "NeuralMemory": "convneur.model.memory",
     "create": "convneur.model.create",
+    "export": "convneur.exporting",
     "fold": "convneur.model.folding",
     "load": "convneur.inference",
     "load_checkpoint": "convneur.checkpoints",
     "save_checkpoint": "convneur.checkpoints",
 }
 
-_ROOMS = ("bench", "cost", "evaluation", "figures", "gates", "inference", "metrics", "progress", "study", "training")
+_ROOMS = (
+    "bench",
+    "cost",
+    "evaluation",
+    "exporting",
+    "figures",
+    "gates",
+    "inference",
+    "metrics",
+    "progress",
+    "study",
+    "training",
+)
 
 __all__ = [
     "PRESETS",
@@ -56,6 +70,7 @@ __all__ = [
     "OutputExistsError",
     "__version__",
     "create",
+    "export",
     "fold",
     "load",
     "load_checkpoint",

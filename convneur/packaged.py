@@ -5,7 +5,7 @@ from pathlib import Path
 from convneur.errors import ConfigError, OutputExistsError
 from convneur.files import new_file, new_folder
 
-__all__ = ["find_weights", "local_twin", "packaged_weights", "weights_path", "write_samples"]
+__all__ = ["find_weights", "local_twin", "packaged_weights", "sample_images", "weights_path", "write_samples"]
 
 _FOLDER = Path(__file__).parent / "weights"
 _SAMPLES = Path(__file__).parent / "data" / "samples"
@@ -57,6 +57,16 @@ def local_twin(name: str) -> str | None:
     """
     twin = f"{name.lower()}-local"
     return twin if twin in packaged_weights() and not Path(name).is_file() else None
+
+
+def sample_images() -> tuple[Path, ...]:
+    """Images among the samples: an animal, a building and cells.
+
+    >>> [path.name for path in sample_images()][:2]
+    ['horse.jpg', 'photo.jpg']
+    """
+    cells = sorted((_SAMPLES / "nuclei" / "images").rglob("*.jpg"))
+    return (_SAMPLES / "horse.jpg", _SAMPLES / "photo.jpg", *cells[:2])
 
 
 def write_samples(folder: str | Path, *, force: bool = False) -> None:

@@ -60,7 +60,7 @@ def main() -> None:
     plan = json.loads((arguments.study / "config.json").read_text(encoding="utf-8"))
     preset = PRESETS[arguments.preset]
     reading = Reading(preset.ignore_index, preset)
-    examples = find_split(arguments.data, "segmentation", arguments.split, reading)[:: arguments.every]
+    examples = find_split(arguments.data, "segmentation", arguments.split, reading).examples[:: arguments.every]
     settings = BoundarySettings(num_classes=len(preset.names), ignore_index=preset.ignore_index, metrics=("miou",))
     print(
         f"mIoU of {len(examples)} photos of {arguments.split}; image {arguments.factor:g} times as large to each side"

@@ -26,6 +26,7 @@ ALLOWED = {
     "convneur.schema": {"convneur.errors"},
     "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files", "convneur.stand_ins"},
     "convneur.variants": {"convneur.errors", "convneur.schema"},
+    "convneur.graphs": {"convneur.errors", "convneur.schema", "convneur.variants"},
     "convneur.model": {"torch", "convneur.variants"},
     "convneur.checkpoints": {
         "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.schema", "convneur.tensor_files",
@@ -48,8 +49,8 @@ ALLOWED = {
         "convneur.results", "convneur.variants"},
     "convneur.inference": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
-        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
-        "convneur.schema", "convneur.variants"},
+        "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged", "convneur.progress",
+        "convneur.results", "convneur.schema", "convneur.variants"},
     "convneur.evaluation": {
         "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
         "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results", "convneur.schema"},
@@ -63,6 +64,10 @@ ALLOWED = {
         "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics",
         "convneur.progress", "convneur.published", "convneur.results", "convneur.schema", "convneur.training",
         "convneur.variants"},
+    "convneur.exporting": {
+        "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "torch", "convneur.data", "convneur.errors",
+        "convneur.files", "convneur.formats", "convneur.graphs", "convneur.inference", "convneur.model",
+        "convneur.packaged", "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
         "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published",

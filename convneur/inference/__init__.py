@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convneur.inference.exported import ExportedModel
     from convneur.inference.folder import (
         ClassifiedImage,
         FailedImage,
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
         PredictionReport,
         predict_folder,
     )
-    from convneur.inference.logits import class_logits, pixel_logits
+    from convneur.inference.modules import class_logits, pixel_logits
     from convneur.inference.prediction import ClassProbability, ClassShare, Prediction
     from convneur.inference.predictor import Predictor, load
 
 _HOME = {
+    "ExportedModel": "convneur.inference.exported",
     "ClassProbability": "convneur.inference.prediction",
     "ClassShare": "convneur.inference.prediction",
     "ClassifiedImage": "convneur.inference.folder",
@@ -31,9 +33,9 @@ _HOME = {
     "Prediction": "convneur.inference.prediction",
     "PredictionReport": "convneur.inference.folder",
     "Predictor": "convneur.inference.predictor",
-    "class_logits": "convneur.inference.logits",
+    "class_logits": "convneur.inference.modules",
     "load": "convneur.inference.predictor",
-    "pixel_logits": "convneur.inference.logits",
+    "pixel_logits": "convneur.inference.modules",
     "predict_folder": "convneur.inference.folder",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "ClassProbability",
     "ClassShare",
     "ClassifiedImage",
+    "ExportedModel",
     "FailedImage",
     "LabelledImage",
     "Prediction",

@@ -26,8 +26,8 @@ from convneur.inference.prediction import (
     share_table,
     top_dicts,
 )
-from convneur.inference.predictor import NamedImage, Predictor, check_settings, load, predict_together
-from convneur.inference.windows import WINDOW, window_size
+from convneur.inference.predictor import NamedImage, Predictor, check_image, check_settings, load, predict_together
+from convneur.inference.windows import WINDOW
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 
@@ -237,6 +237,7 @@ def predict_folder(
     top: int = 5,
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> PredictionReport:
@@ -246,7 +247,7 @@ def predict_folder(
     Choice: images of a folder with equal names but for the suffix keep it in theirs: `a.jpg`, `a.png`.
     Args:
         images: files, or folders of them. An image of a folder is named by its path inside it, without suffix.
-        weights: as `load` takes them, or what it gave.
+        weights, threads: as `load` takes them, or what it gave.
         out: folder of label maps, `<name>.png` each, which a segmentation model needs; or of a classifier's
             predictions.csv.
         scale, window, top, max_pixels: as `Predictor.predict`.
@@ -266,13 +267,12 @@ def predict_folder(
     ('street', 'street.png')
     """
     asked, unread = _asked([images] if isinstance(images, (str, Path)) else images, follow_links)
-    predictor = weights if isinstance(weights, Predictor) else load(weights)
+    predictor = weights if isinstance(weights, Predictor) else load(weights, threads=threads)
     dense = predictor.task == "segmentation"
     for setting, given in (("probabilities", probabilities), ("overlays", overlays)):
         if predictor.task == "classification" and given is not None:
             raise ConfigError(setting, f"is for segmentation, and {predictor.name} is a classifier; leave it out")
-    check_settings(predictor, scale=scale, top=top)
-    cut = window_size(window)
+    cut = check_settings(predictor, scale=scale, window=window, top=top)
     if batch < 1:
         raise ConfigError("batch", "must be at least 1", value=batch)
     folder, shares, seen = (None if each is None else Path(each) for each in (out, probabilities, overlays))
@@ -297,13 +297,15 @@ def predict_folder(
         for each in asked:
             try:
                 photo = read_photo(each.path, long_side=None, max_pixels=max_pixels)
+                named = NamedImage(each.name, photo.pixels, each.path)
+                check_image(predictor, named, scale=scale)
             except InputError as error:
                 progress.error(str(error))
                 failed.append(FailedImage(as_text(each.name), str(error)))
                 advance()
             else:
                 noted.append((as_text(each.name), photo.notes))
-                yield NamedImage(each.name, photo.pixels, each.path)
+                yield named
 
     with progress.steps("labelling" if dense else "classifying", len(asked)) as advance:
         for group in _groups(read(), batch, alike=dense):

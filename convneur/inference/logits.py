@@ -1,89 +1,60 @@
-"""What a model says of images' pixels: logits of label maps at an image's own size, and of classes."""
+"""What a runner says of images' pixels: logits of label maps at an image's own size, and of classes."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
 
 from convneur.data.augmentation import centre_view
-from convneur.data.images import MEAN, STD, normalise
-from convneur.inference.windows import STRIDE, WINDOW, window_spans
-from convneur.model.network import ConvNeur
+from convneur.data.images import normalise
+from convneur.inference.runner import Array, Runner
+from convneur.inference.windows import STRIDE, window_spans
 
-__all__ = ["class_logits", "pixel_logits"]
+__all__ = ["Pixels", "image_logits", "sides_seen", "view_logits"]
 
 Pixels = NDArray[np.uint8]
 
 
-@torch.inference_mode()
-def pixel_logits(
-    model: ConvNeur,
+def sides_seen(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Height and width of an image as a model sees it: sides below 32 are scaled up to 32."""
+    return max(round(height * scale), STRIDE), max(round(width * scale), STRIDE)
+
+
+def image_logits(
+    runner: Runner,
     images: Sequence[Pixels],
     *,
-    scale: float = 1.0,
-    window: tuple[int, int] | None = WINDOW,
-    mean: Sequence[float] = MEAN,
-    std: Sequence[float] = STD,
-) -> Tensor:
-    """What a model with a dense head says of each pixel of images of one size.
-
-    Choice: an image larger than the window after scaling is cut into windows that overlap by a fourth or more, whose
-        logits are averaged. What a model knows of the whole image, it then knows of a window: a global branch's
-        context, the statistics of a dense head's group norm. Away from seams a model without either says what it says
-        of the whole image, if the sides are multiples of 32. Sides below 32 are scaled up to 32.
-    Args:
-        images: (H, W, 3) uint8 each; scale: factor on their sides before the model; window: height, width after that,
-            None shows them whole; mean, std: of the pixels that the model was trained on.
-    Returns: (B, K, H, W) float32, at the images' own size.
-
-    >>> import convneur
-    >>> model = convneur.create("m1", head="light-fpn", num_classes=3).eval()
-    >>> pixel_logits(model, [np.zeros((40, 50, 3), np.uint8)]).shape
-    torch.Size([1, 3, 40, 50])
-    """
+    scale: float,
+    window: tuple[int, int] | None,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> Array:
+    """What a model with a dense head says of each pixel of images of one size, at that size; see `pixel_logits`."""
     height, width = images[0].shape[:2]
-    rows, columns = max(round(height * scale), STRIDE), max(round(width * scale), STRIDE)
-    x = torch.stack([torch.from_numpy(normalise(_scaled(image, rows, columns), mean, std)) for image in images])
-    x = x.to(next(model.parameters()).device).contiguous(memory_format=torch.channels_last)
+    rows, columns = sides_seen(height, width, scale)
+    x = runner.load([normalise(_scaled(image, rows, columns), mean, std) for image in images])
     if window is None or (rows <= window[0] and columns <= window[1]):
-        logits = model(x).float()
+        logits = runner.run(x)
     else:
+        exact = runner.shape.size is not None
         h, w = min(max(window[0], STRIDE), rows), min(max(window[1], STRIDE), columns)
-        logits = x.new_zeros(len(images), model.config.num_classes, rows, columns)
-        count = x.new_zeros(rows, columns)
-        for down in window_spans(rows, h):
-            for across in window_spans(columns, w):
+        logits = runner.zeros(len(images), runner.config.num_classes, rows, columns)
+        count = runner.zeros(rows, columns)
+        for down in window_spans(rows, h, exact=exact):
+            for across in window_spans(columns, w, exact=exact):
                 part = (..., slice(*down), slice(*across))
-                logits[part] += model(x[part]).float()
+                logits[part] += runner.run(x[part])
                 count[part] += 1
         logits /= count
-    if (rows, columns) != (height, width):
-        logits = F.interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
-    return logits
+    return logits if (rows, columns) == (height, width) else runner.resized(logits, height, width)
 
 
-@torch.inference_mode()
-def class_logits(
-    model: ConvNeur,
-    images: Sequence[Pixels],
-    crop: tuple[int, int],
-    *,
-    mean: Sequence[float] = MEAN,
-    std: Sequence[float] = STD,
-) -> Tensor:
-    """What a classifier says of images of any sizes: of the middle of each at the size it was trained at. (B, K).
-
-    >>> import convneur
-    >>> model = convneur.create("m1", num_classes=10).eval()
-    >>> class_logits(model, [np.zeros((40, 50, 3), np.uint8)], (64, 64)).shape
-    torch.Size([1, 10])
-    """
-    x = torch.stack([torch.from_numpy(normalise(centre_view(image, crop), mean, std)) for image in images])
-    return model(x.to(next(model.parameters()).device).contiguous(memory_format=torch.channels_last)).float()
+def view_logits(
+    runner: Runner, images: Sequence[Pixels], crop: tuple[int, int], *, mean: Sequence[float], std: Sequence[float]
+) -> Array:
+    """What a classifier says of the middle of images of any sizes, at the size of its views. (B, K)."""
+    return runner.run(runner.load([normalise(centre_view(image, crop), mean, std) for image in images]))
 
 
 def _scaled(image: Pixels, height: int, width: int) -> Pixels:

@@ -16,14 +16,18 @@ from convneur.data.limits import MAX_PIXELS
 from convneur.data.normalisation import Normalisation
 from convneur.data.presets import PRESETS
 from convneur.errors import ConfigError, InputError
+from convneur.graphs import GRAPH_SUFFIXES
+from convneur.inference.logits import image_logits, sides_seen, view_logits
 from convneur.inference.prediction import ClassProbability, Prediction
-from convneur.inference.windows import WINDOW, window_size
+from convneur.inference.windows import STRIDE, WINDOW, window_size
 from convneur.packaged import find_weights
 from convneur.progress import silent
 from convneur.schema import SchemaError, typed
 from convneur.variants import DENSE_HEADS
 
 if TYPE_CHECKING:
+    from convneur.inference.exported import ExportedModel
+    from convneur.inference.runner import Runner
     from convneur.model.network import ConvNeur
 
 __all__ = ["NamedImage", "Predictor", "load", "predict_together"]
@@ -52,7 +56,8 @@ class Predictor:
 
     `load` makes one of packaged weights or a file; `Predictor(model, classes=("cat", "dog"))` of a model in memory.
     Args:
-        model: in eval mode; on the CPU when it was loaded, `model.to(...)` moves it.
+        model: in eval mode; on the CPU when it was loaded, `model.to(...)` moves it. Or an exported graph, which needs
+            no torch and takes the images that `model.shape` says.
         name: of the packaged weights, or the file.
         classes: names, by number.
         size: height and width of the views it was trained on. A classifier sees each image at this size; a
@@ -61,6 +66,7 @@ class Predictor:
         mean, std: of each channel of RGB in 0..1. Where the file says nothing, ImageNet's are used.
         preset: the data set that it was trained on; palette: that data set's colours, by class.
         provenance: all that the file says of its weights' origin.
+        threads: of one operator; None: as many as the runtime chooses.
     Raises: ConfigError: not one name for each class.
 
     >>> import convneur
@@ -71,7 +77,7 @@ class Predictor:
     True
     """
 
-    model: "ConvNeur"
+    model: "ConvNeur | ExportedModel"
     name: str = "model"
     classes: tuple[str, ...] | None = None
     size: tuple[int, int] | None = None
@@ -81,10 +87,22 @@ class Predictor:
     preset: str | None = None
     palette: tuple[Colour, ...] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.classes is not None and len(self.classes) != self.model.config.num_classes:
             raise ConfigError("classes", f"{len(self.classes)} names for a model of {self.model.config.num_classes}")
+
+    @property
+    def runner(self) -> "Runner":
+        """What runs the model: torch, or the runtime of an exported graph."""
+        from convneur.inference.exported import ExportedModel
+
+        if isinstance(self.model, ExportedModel):
+            return self.model
+        from convneur.inference.modules import ModuleRunner
+
+        return ModuleRunner(self.model, self.threads)
 
     @property
     def task(self) -> Task | None:
@@ -108,7 +126,8 @@ class Predictor:
             image: a file, a Pillow image, or an array (H, W, 3) uint8 in RGB.
             scale: of a segmentation model: factor on the image's sides before the model; `self.scale` by default.
             window: of a segmentation model: larger images are cut into windows of this size (a side, or height and
-                width), whose logits are averaged; None shows them whole.
+                width), whose logits are averaged; None shows them whole. Those of an exported graph of a fixed size
+                have its size.
             probabilities: whether the prediction holds those of all classes.
             top: of a classifier: so many classes.
             max_pixels: an image file of more is refused by its header.
@@ -121,13 +140,13 @@ class Predictor:
         >>> [isinstance(label, int) for label, _ in prediction.top]
         [True, True, True]
         """
-        check_settings(self, scale=scale, top=top)
-        cut = window_size(window)
+        cut = check_settings(self, scale=scale, window=window, top=top)
         path = Path(image) if isinstance(image, (str, Path)) else None
         photo = read_photo(image, long_side=None, max_pixels=max_pixels)
         for note in photo.notes:
             silent.warn(f"{path}: {note}" if path else note)
         named = NamedImage(None if path is None else path.stem, photo.pixels, path)
+        check_image(self, named, scale=scale)
         (prediction,) = predict_together(self, [named], scale=scale, window=cut, probabilities=probabilities, top=top)
         return prediction
 
@@ -150,13 +169,15 @@ class Predictor:
         return [(key, value or "not stated") for key, value in facts.items()]
 
 
-def load(weights: str | Path) -> Predictor:
+def load(weights: str | Path, *, threads: int | None = None) -> Predictor:
     """A trained model with what its file says of it.
 
-    Args:   weights: packaged weights by name in any case, such as camvid or photos; or a file that `train` or
-        `save_checkpoint` wrote.
+    Args:
+        weights: packaged weights by name in any case, such as camvid or photos; a file that `train` or
+            `save_checkpoint` wrote; or a graph that `convneur.export` wrote (.onnx, .xml), which runs without torch.
+        threads: of one operator; None: as many as the runtime chooses.
     Raises: ConfigError: neither a file nor a name of packaged weights; InputError: a file that is no model's, or whose
-        weights are NaN or infinite.
+        weights are NaN or infinite, or a graph whose runtime is not installed.
 
     >>> import convneur
     >>> print(convneur.load("photos"))
@@ -169,8 +190,16 @@ def load(weights: str | Path) -> Predictor:
       std      not stated
       preset   not stated
     """
+    if threads is not None and threads < 1:
+        raise ConfigError("threads", "must be at least 1", value=threads)
     path = find_weights(weights)
-    import torch
+    if path.suffix.lower() in GRAPH_SUFFIXES:
+        return _load_exported(path, str(weights), threads)
+    try:
+        import torch
+    except ImportError:
+        problem = f"needs torch, which is not installed; exported graphs ({', '.join(GRAPH_SUFFIXES)}) do without"
+        raise InputError(path, problem) from None
 
     from convneur.checkpoints import check_finite, load_checkpoint
 
@@ -191,9 +220,34 @@ def load(weights: str | Path) -> Predictor:
             preset=said.preset,
             palette=PRESETS[said.preset].palette if said.preset and said.preset in PRESETS else None,
             provenance=about,
+            threads=threads,
         )
     except (SchemaError, ConfigError) as error:
         raise InputError(path, f"what it says of its training is not as `convneur train` writes it ({error})") from None
+
+
+def _load_exported(path: Path, name: str, threads: int | None) -> Predictor:
+    from convneur.inference.exported import ExportedModel
+
+    model = ExportedModel(path, threads=threads)
+    said = model.description
+    try:
+        _Said(settings=_SaidSettings(said.size, said.scale), mean=said.mean, std=said.std)
+    except ConfigError as error:
+        raise InputError(path, f"what it says of its model is broken ({error}); export it again") from None
+    return Predictor(
+        model,
+        name=name,
+        classes=said.classes,
+        size=said.size,
+        scale=said.scale,
+        mean=said.mean,
+        std=said.std,
+        preset=said.preset,
+        palette=said.palette,
+        provenance=said.provenance,
+        threads=threads,
+    )
 
 
 @dataclass(frozen=True)
@@ -217,9 +271,14 @@ class _Said(Normalisation):
     preset: str | None = None
 
 
-def check_settings(predictor: Predictor, *, scale: float | None, top: int) -> None:
-    """Raises: ConfigError: a setting that cannot be, or that this model has no use for."""
-    if predictor.model.training:
+def check_settings(
+    predictor: Predictor, *, scale: float | None, window: int | tuple[int, int] | None, top: int
+) -> tuple[int, int] | None:
+    """Height and width of the windows, None for none.
+
+    Raises: ConfigError: a setting that cannot be, or that this model has no use for.
+    """
+    if getattr(predictor.model, "training", False):
         raise ConfigError("weights", "the model is in training mode; call its eval()", value=predictor.name)
     if predictor.task is None:
         raise ConfigError("weights", "the model has no head, so it labels nothing", value=predictor.name)
@@ -233,6 +292,34 @@ def check_settings(predictor: Predictor, *, scale: float | None, top: int) -> No
             raise ConfigError("scale", f"must be above 0 and at most {_LARGEST_SCALE:g}", value=scale)
     if top < 1:
         raise ConfigError("top", "must be at least 1", value=top)
+    cut, shape = window_size(window), predictor.runner.shape
+    if predictor.task == "segmentation" and shape.size is not None:
+        if cut not in (WINDOW, shape.size):
+            height, width = shape.size
+            raise ConfigError("window", f"{predictor.name} takes images of {height}x{width} alone; leave it out")
+        return shape.size
+    if cut is not None and min(cut) < shape.least and shape.least > STRIDE:
+        raise ConfigError("window", f"{predictor.name} takes no side below {shape.least} pixels", value=min(cut))
+    return cut
+
+
+def check_image(predictor: Predictor, image: NamedImage, *, scale: float | None) -> None:
+    """Raises: InputError: an image that an exported graph does not take."""
+    shape = predictor.runner.shape
+    if predictor.task == "segmentation":
+        height, width = image.pixels.shape[:2]
+        sides = sides_seen(height, width, scale or predictor.scale or 1.0)
+    else:
+        sides = _view(predictor)
+    least = shape.size or (shape.least, shape.least)
+    if any(side < few for side, few in zip(sides, least, strict=True)) and max(least) > STRIDE:
+        problem = f"{sides[0]}x{sides[1]} pixels as the model sees it, and {predictor.name} takes"
+        problem += f" {least[0]}x{least[1]} or more; choose a larger `scale`, or export for another size"
+        raise InputError(image.path, problem)
+
+
+def _view(predictor: Predictor) -> tuple[int, int]:
+    return predictor.runner.shape.size or predictor.size or _VIEW
 
 
 def predict_together(
@@ -248,19 +335,15 @@ def predict_together(
 
     Raises: InputError: too little memory.
     """
-    import torch
-
-    from convneur.inference.logits import class_logits, pixel_logits
-
     pixels = [each.pixels for each in images]
     mean, std = Normalisation(predictor.mean, predictor.std).values
-    dense = predictor.task == "segmentation"
+    dense, runner = predictor.task == "segmentation", predictor.runner
     try:
         if dense:
             scale = scale or predictor.scale or 1.0
-            logits = pixel_logits(predictor.model, pixels, scale=scale, window=window, mean=mean, std=std)
+            logits = image_logits(runner, pixels, scale=scale, window=window, mean=mean, std=std)
         else:
-            logits = class_logits(predictor.model, pixels, predictor.size or _VIEW, mean=mean, std=std)
+            logits = view_logits(runner, pixels, _view(predictor), mean=mean, std=std)
     except (RuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and "memory" not in str(error) and "allocate" not in str(error):
             raise
@@ -271,7 +354,7 @@ def predict_together(
     palette = class_colours(predictor.model.config.num_classes, predictor.palette)
     predictions = []
     for each, scores in zip(images, logits, strict=True):
-        shares = torch.softmax(scores, dim=0).cpu().numpy() if probabilities or not dense else None
+        shares = runner.softmax(scores) if probabilities or not dense else None
         predictions.append(
             Prediction(
                 each.name,
@@ -279,7 +362,7 @@ def predict_together(
                 "segmentation" if dense else "classification",
                 predictor.classes,
                 palette,
-                labels=scores.argmax(0).cpu().numpy() if dense else None,
+                labels=runner.labels(scores) if dense else None,
                 top=None if dense or shares is None else _likeliest(shares, predictor.classes, top),
                 probabilities=shares if probabilities else None,
             )

@@ -24,18 +24,23 @@ def window_size(window: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return height, width
 
 
-def window_spans(side: int, window: int) -> list[tuple[int, int]]:
+def window_spans(side: int, window: int, *, exact: bool = False) -> list[tuple[int, int]]:
     """Where windows that cover a side begin and end, with an overlap of a fourth of a window at least.
 
     They begin at multiples of 32, the model's stride, so that its grid is that of the whole image; the last one
-    reaches to the side's end, up to 31 pixels longer. Windows below 43 pixels cannot do both and begin anywhere.
+    reaches to the side's end, up to 31 pixels longer, or begins where it must with `exact`, which holds all to the
+    window's size. Windows below 43 pixels cannot do both and begin anywhere.
 
     >>> window_spans(100, 64)
     [(0, 64), (32, 100)]
+    >>> window_spans(100, 64, exact=True)
+    [(0, 64), (36, 100)]
     """
     if side <= window:
         return [(0, side)]
-    step, last = max(window * 3 // 4, 1), side - window
+    longest = step = max(window * 3 // 4, 1)
+    last = side - window
     if step >= STRIDE:
-        step, last = step - step % STRIDE, last - last % STRIDE
-    return [*((start, start + window) for start in range(0, last, step)), (last, side)]
+        step, last = step - step % STRIDE, last - (0 if exact else last % STRIDE)
+    starts = (start for start in range(0, last, step) if not start or last - (start - step) > longest)
+    return [*((start, start + window) for start in starts), (last, side)]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from convneur.model.tracing import is_exporting
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["Classifier", "LightFPN", "SemanticFPN", "UPerNet", "build_head"]
@@ -63,6 +64,10 @@ def _finer(x: Tensor, factor: int, size: Sequence[int], mode: str = "bilinear") 
     would move what they say, by as much as a coarse position at the far edge, at every size but multiples of 32.
     """
     x = F.interpolate(x, scale_factor=float(factor), mode=mode)
+    if is_exporting():  # the same as one gather along each side, whose length may be open
+        for axis, side in ((2, size[0]), (3, size[1])):
+            x = x.index_select(axis, torch.arange(side, device=x.device).clamp(max=x.shape[axis] - 1))
+        return x
     rows, columns = (int(side) - int(have) for side, have in zip(size, x.shape[2:], strict=True))
     if rows > 0 or columns > 0:
         x = F.pad(x, (0, max(columns, 0), 0, max(rows, 0)), mode="replicate")

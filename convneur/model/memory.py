@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from convneur.model.tracing import is_exporting, is_open, is_traced
 from convneur.variants import Order, Read
 
 __all__ = [
@@ -90,6 +91,9 @@ def plan_chunks(
     ..., so lengths differ by one at most.
     Raises: ValueError: a number below 1.
     """
+    if chunks is not None and is_open(tokens):  # as for every number of tokens from chunks * (chunks - 1) + 1
+        length = (tokens + chunks - 1) // chunks  # not of a negative number, which ONNX rounds towards 0
+        return ChunkPlan(length, ((chunks - 1, length), (1, tokens - (chunks - 1) * length))[chunks == 1 :])
     if min(tokens, chunk_length, min_chunks, 1 if chunks is None else chunks) < 1:
         raise ValueError(
             f"tokens {tokens}, chunk_length {chunk_length}, min_chunks {min_chunks}, chunks {chunks}: below 1"
@@ -155,8 +159,8 @@ class MemoryWrite(nn.Module):
         with _full_precision(memory):  # rounding would pile up over the chunks
             for chunk, eta_t, keep_t in zip(prepared, eta.unbind(1), keep.unbind(1), strict=True):
                 push = self._push(chunk, memory)
-                momentum = push if momentum is None else torch.addcmul(push, eta_t, momentum)
-                memory = torch.addcmul(momentum, keep_t, memory)
+                momentum = push if momentum is None else _add_product(push, eta_t, momentum)
+                memory = _add_product(momentum, keep_t, memory)
                 if self.max_state_norm is not None:
                     norm = torch.linalg.matrix_norm(memory, keepdim=True)
                     memory = memory * (self.max_state_norm / norm).clamp(max=1)
@@ -165,8 +169,8 @@ class MemoryWrite(nn.Module):
 
     def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> Iterable[tuple[Tensor, ...]]:
         """What each chunk's push needs, (B, ...) and float32 or wider. scale: theta / n, (B, T, 1, 1)."""
-        p = _at_least_float32(k.mT @ k) * scale  # B T m m; under autocast the product itself is short
-        r = _at_least_float32(k.mT @ v) * scale
+        p = _at_least_float32(_transposed(k) @ k) * scale  # B T m m; under autocast the product itself is short
+        r = _at_least_float32(_transposed(k) @ v) * scale
         return zip(p.unbind(1), r.unbind(1), strict=True)
 
     def _push(self, chunk: tuple[Tensor, ...], memory: Tensor) -> Tensor:
@@ -276,7 +280,9 @@ class NeuralMemory(nn.Module):
     def _run(
         self, x: Tensor, state: MemoryState | None, *, in_full: bool
     ) -> tuple[Tensor, Tensor | None, MemoryState | None]:
-        batch, tokens = x.shape[0], int(x.shape[1])  # tracers hand out sizes that are no numbers
+        batch, tokens = x.shape[0], x.shape[1]
+        if not (is_exporting() and self.chunks):  # which leaves the number of tokens open
+            tokens = int(tokens)  # tracers hand out sizes that are no numbers
         m = self.mem_dim
         wide = self.qkv.out_features - 2 * m  # the values: m, or C where the way back is folded into them
         plan = self.plan(tokens)
@@ -337,6 +343,8 @@ class NeuralMemory(nn.Module):
 
 def _segments(plan: ChunkPlan, x: Tensor) -> list[tuple[int, int]]:
     """The plan's groups, cut so that each is worked on at once. x: (B, N, m)."""
+    if is_exporting():  # the runtime sees to its cache
+        return list(plan.groups)
     # An accelerator takes all images at once; there a start counts. A traced batch has no number.
     batch = x.shape[0] if x.device.type == "cpu" and not torch.compiler.is_compiling() else 1
     segments: list[tuple[int, int]] = []
@@ -352,6 +360,16 @@ def _full_precision(x: Tensor) -> AbstractContextManager[object]:
     if device == "meta" or not torch.is_autocast_enabled(device):  # torch has no autocast on meta
         return nullcontext()
     return torch.autocast(device, enabled=False)
+
+
+def _add_product(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """x + a b, rounded once; but written out for exported graphs, whose readers do not all know the one operator."""
+    return x + a * b if is_traced() else torch.addcmul(x, a, b)
+
+
+def _transposed(x: Tensor) -> Tensor:
+    """(..., a, b) -> (..., b, a). Not `mT`, which some readers of traced graphs do not know."""
+    return x.transpose(-2, -1)
 
 
 def _at_least_float32(x: Tensor) -> Tensor:
@@ -374,8 +392,8 @@ def _mlp_gradient(k: Tensor, v: Tensor, memory: Tensor) -> Tensor:
     slope = below + a * torch.exp(-0.5 * a.square()) / (2 * torch.pi) ** 0.5
     z = a * below
     error = z @ second - v
-    hidden = error @ second.mT * slope
-    return torch.cat([k.mT @ hidden, z.mT @ error], dim=-2)
+    hidden = error @ _transposed(second) * slope
+    return torch.cat([_transposed(k) @ hidden, _transposed(z) @ error], dim=-2)
 
 
 def _read(q: Tensor, states: list[Tensor]) -> Tensor:
@@ -399,6 +417,6 @@ def _surprise(k: Tensor, v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     k, v = _at_least_float32(k), _at_least_float32(v)
     with _full_precision(before):
         error = _recall(k, before) - v
-        gradient = k.mT @ error if before.shape[-2] == k.shape[-1] else _mlp_gradient(k, v, before)
+        gradient = _transposed(k) @ error if before.shape[-2] == k.shape[-1] else _mlp_gradient(k, v, before)
     norms = torch.linalg.matrix_norm(gradient / k.shape[2])
     return error.square().sum(-1).flatten(1, 2), norms

@@ -13,6 +13,7 @@ from convneur.model.heads import build_head
 from convneur.model.layers import Downsample, DropPath, LocalBranch, Stem
 from convneur.model.memory import ChunkPlan, NeuralMemory
 from convneur.model.titans import MemoryAsContext
+from convneur.model.tracing import is_exporting
 from convneur.variants import ConvNeurConfig
 
 __all__ = [
@@ -240,7 +241,8 @@ class ConvNeur(nn.Module):
     def _check(self, x: Tensor, stages: Sequence[int], block: int) -> None:
         if x.ndim != 4 or x.shape[1] != self.config.in_channels:
             raise ValueError(f"input of shape {tuple(x.shape)}: expected (B, {self.config.in_channels}, H, W)")
-        stage_sizes(int(x.shape[2]), int(x.shape[3]))  # refuses what is too small
+        if not is_exporting():
+            stage_sizes(int(x.shape[2]), int(x.shape[3]))  # refuses what is too small
         for stage in stages:
             if not 1 <= stage <= len(self.stages):
                 raise ValueError(f"stage {stage}: choose 1 to {len(self.stages)}")

@@ -134,6 +134,7 @@ def label_images(
     if is_labelled(folder, examples, task):
         return
     predictor = load(weights)
+    assert isinstance(predictor.model, torch.nn.Module)  # a run's weights, no exported graph
     predictor.model.to(device)
     classes = {}
     for example in examples:

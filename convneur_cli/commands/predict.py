@@ -22,7 +22,8 @@ def predict(
     weights: Annotated[
         str,
         typer.Option(
-            help="weights.safetensors of a training run, or packaged weights by name: camvid labels street scenes.",
+            help="weights.safetensors of a training run, packaged weights by name (camvid labels street scenes), or a "
+            "graph of `convneur export`.",
             metavar="FILE|NAME",
         ),
     ] = "camvid",
@@ -63,6 +64,9 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="Classification: number of classes listed for each image.")] = 5,
     follow_links: FollowLinks = False,
     max_pixels: MaxPixels = MAX_PIXELS,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of one operator.", show_default="the runtime's own")
+    ] = None,
 ) -> int | None:
     """Label images with a trained model: a label map each, or the likeliest classes.
 
@@ -88,6 +92,7 @@ def predict(
         top=top,
         follow_links=follow_links,
         max_pixels=max_pixels,
+        threads=threads,
         force=common.force,
         progress=printer,
     )

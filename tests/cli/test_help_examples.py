@@ -18,6 +18,7 @@ from convneur_cli.app import app, main
 _SMALL_RUN = ("--minutes", "0.01", "--crop", "32", "--batch", "4")
 BUDGETS: dict[str, tuple[str, ...]] = {
     "bench": ("--sizes", "32,64", "--batch", "1", "--warmup", "1", "--repeats", "1"),
+    "export": ("--batch", "1", "--no-check"),
     "train": _SMALL_RUN,
     "study": (*_SMALL_RUN, "--model", "tiny.json", "--seeds", "1"),
 }

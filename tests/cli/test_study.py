@@ -399,7 +399,7 @@ def test_truths_inside_a_shard_are_scored_as_files_are(place: Path) -> None:
         for number in range(3):
             for kind, folder in (("jpg", "images"), ("png", "masks")):
                 tar.add(place / "seg" / folder / "test" / f"{number}.{kind}", f"{number}.{kind}")
-    inside = find_split(place, "segmentation", "test", reading)
+    inside = find_split(place, "segmentation", "test", reading).examples
     files = [Example(each.name, each.image, place / "seg/masks/test" / f"{each.name[-1]}.png") for each in inside]
     data = TrainingData((), (), reading, ("ground", "square"), (1, 1))
     found = []

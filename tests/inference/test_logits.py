@@ -1,10 +1,13 @@
 """Windows over large images: where they lie, and that they change nothing but near their seams."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 
-from convneur.inference.logits import pixel_logits, window_spans
+from convneur.inference.modules import pixel_logits
+from convneur.inference.windows import window_spans
 from convneur.model.network import ConvNeur
 from convneur.variants import ConvNeurConfig
 
@@ -54,3 +57,12 @@ class Points(ConvNeur):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * torch.tensor([1.0, 2.0, 3.0])[:, None, None]
+
+
+@pytest.mark.parametrize("window", [32, 43, 64, 96, 224])
+def test_exact_windows_are_of_one_size_and_overlap_by_a_fourth(window: int) -> None:
+    for side in range(window, 5 * window, 7):
+        spans = window_spans(side, window, exact=True)
+        assert (spans[0][0], spans[-1][1]) == (0, side)
+        assert {end - start for start, end in spans} == {window}
+        assert all(begin < later <= begin + window * 3 // 4 for (begin, _), (later, _) in pairwise(spans))
