@@ -204,8 +204,9 @@ def test_the_keyboard_alone_does_everything(page: Any) -> None:
 
 def test_every_control_has_a_label_and_is_the_browsers_own(page: Any) -> None:
     controls = page.find_elements(By.CSS_SELECTOR, "#maps select, #maps input, #maps button")
-    assert [control.tag_name for control in controls] == ["select", "select", "select", "input"]
-    assert [control.accessible_name for control in controls] == ["Stage", "Row", "Map", "Opacity"]
+    assert [control.tag_name for control in controls] == ["select"] * 3 + ["input"] * 3
+    names = ["Stage", "Row", "Map", "Opacity", "Mask outline", "Chunk borders"]
+    assert [control.accessible_name for control in controls] == names
     assert "stage 1" in page.find_element(By.ID, "view").accessible_name
 
 

@@ -46,6 +46,7 @@ const tables = Object.fromEntries(Object.entries(data.colours).map(([name, text]
 // --- what is there ---
 
 const [photoHeight, photoWidth] = data.size;
+const photo = element("img", { src: data.photo, alt: "", draggable: "false" });
 const canvas = element("canvas"), mark = element("div", { class: "mark" });
 const outline = data.outline ? element("img", { src: data.outline, alt: "", draggable: "false" }) : null;
 const drawn = element("template");
