@@ -263,5 +263,5 @@ def test_the_programs_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.Monkey
         exec(program, names)
     with Image.open("gates.png") as picture:
         assert picture.width > 2000
-    assert len(Path("gates.csv").read_text().splitlines()) == 1 + 4 * 8
+    assert len(Path("gates-again.csv").read_text().splitlines()) == 1 + 4 * 8
     assert names["gates"].weights.file == "photos.safetensors"
