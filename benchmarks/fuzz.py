@@ -1,7 +1,7 @@
 """Fuzz the command line: N damaged inputs of every kind, each judged. Exits with 1 if one of them shows a fault.
 
     python benchmarks/fuzz.py 10000 --seed 7
-    python benchmarks/fuzz.py 1 --kind tar --seed 7 --start 311 --keep /tmp/case   # one case again, and its files
+    python benchmarks/fuzz.py 1 --kind tar --seed 7 --start 311 --keep case   # one case again, and its files
 
 A fault is a traceback, a line that names a defect, an exit code that the contract lacks, more memory than the bound,
 invalid JSON, a control character on the terminal, a line of a library beside ours, a file changed or left outside the

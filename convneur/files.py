@@ -92,7 +92,7 @@ def new_file(path: Path, *, force: bool) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` once the block has ended without an error.
 
     The temporary name keeps the suffix, since writers choose their format by it. After an error (a full disk,
-    Ctrl-C) nothing is left and an older file under the name is untouched. Without `force` a file that came to be there
+    Ctrl-C) nothing is left and an older file under the name is untouched. Without `force` a file that appeared there
     meanwhile is untouched too.
 
     Raises: InputError: as `refuse_existing`, or the disk refused the bytes.

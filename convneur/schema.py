@@ -301,7 +301,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise SchemaError("", f"holds {name}, which is no number of JSON")
+    raise SchemaError("", f"holds {name}, which is not a JSON number")
 
 
 def _refuse(value: Any, kind: Any, place: str) -> NoReturn:

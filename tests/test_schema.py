@@ -74,7 +74,7 @@ def test_typed_data_come_back_as_they_are_meant() -> None:
         ("[" * 100_000, "is nested too deep"),
         ('{"sides": ' * 100_000, "is nested too deep"),
         ("1" * 5000, "holds a number of thousands of digits"),
-        ("NaN", "holds NaN, which is no number of JSON"),
+        ("NaN", "holds NaN, which is not a JSON number"),
         ('{"sides": [], "sides": []}', 'holds the key "sides" twice'),
         ("", "is empty"),
         ('{"sides": [', "is no JSON (line 1, column 12"),

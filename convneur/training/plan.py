@@ -168,12 +168,14 @@ class RunPlan:
         if values.get("schema") == _SCHEMA or not isinstance(asked, dict):
             return made
         # Options of a study are left aside.
-        options = {option.removeprefix("--").replace("-", "_").lower(): value for option, value in asked.items()}
-        request = {field.name: options[field.name] for field in dataclasses.fields(RunRequest) if field.name in options}
+        keys = {key.removeprefix("--").replace("-", "_").lower(): key for key in asked}
+        request = {
+            field.name: asked[keys[field.name]] for field in dataclasses.fields(RunRequest) if field.name in keys
+        }
         ignored = request.get("ignore_index")
         if isinstance(ignored, str) and ignored != "none":  # it was kept as typed
             if not re.fullmatch(r"\d{1,9}", ignored, re.ASCII):
-                raise SchemaError("asked.--ignore-index", "must be a whole number or none")
+                raise SchemaError(f"asked.{keys['ignore_index']}", "must be a whole number or none")
             request["ignore_index"] = int(ignored)
         made["asked"] = request
         kept = {field.metadata.get("key", field.name) for field in dataclasses.fields(RunPlan)}
