@@ -53,6 +53,7 @@ _ROOMS = (
     "figures",
     "gates",
     "inference",
+    "instances",
     "metrics",
     "progress",
     "study",
