@@ -6,8 +6,9 @@ new one, whose settling (removing what is old, renaming the two) whoever comes n
 """
 
 import json
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Required, TypedDict
@@ -37,6 +38,10 @@ __all__ = [
 CONFIG, STATE, METRICS = "config.json", "state.safetensors", "metrics.jsonl"
 WEIGHTS, FIGURE = "weights.safetensors", "training.png"
 FIRST, PENDING = ".first-state.safetensors", ".new-config.json"
+_RUN_FILES = (METRICS, WEIGHTS, FIGURE, STATE, CONFIG)  # that a new run takes the place of
+_LOCK = ".convneur.lock"
+_MARKS = (b'"convneur.run/', b'"convneur.study-plan/')  # stand near the beginning of CONFIG, a damaged one's too
+_HEAD = 1 << 16
 
 
 class RunFolder:
@@ -89,7 +94,7 @@ def clear_run(folder: Path) -> None:
 
     >>> clear_run(Path("runs/none"))
     """
-    for name in (CONFIG, PENDING, FIRST, STATE, METRICS, WEIGHTS, FIGURE):
+    for name in (PENDING, FIRST, *_RUN_FILES):  # CONFIG last: until then the rest is known to be a run's
         (folder / name).unlink(missing_ok=True)
 
 
@@ -105,11 +110,14 @@ def run_folder(
     resume: bool,
     force: bool,
     kind: str = "run",
+    replaced: Sequence[str] = _RUN_FILES,
     removed: Callable[[Path], None] = _old_run_removed,
 ) -> Iterator[RunFolder]:
-    """Hold a folder for one run. Args: kind: what errors call the work; removed: see `RunFolder`.
+    """Hold a folder for one run.
 
-    Raises: InputError: it holds a run already, or none to go on with, or another process is at work in it.
+    Args: kind: what errors call the work; replaced: names that new work takes the place of; removed: see `RunFolder`.
+    Raises: InputError: it holds a run already, or none to go on with, or files of others under the names that would be
+        replaced, with `force` too, or another process is at work in it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place, run_folder(Path(place), resume=True, force=False):
@@ -121,12 +129,14 @@ def run_folder(
 
     if resume and not holds_run(folder):
         raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
+    if not resume:
+        _refuse_files_of_others(folder, replaced)
     if holds_run(folder) and not (resume or force):
         weights = folder / WEIGHTS
         more = f"; to train its weights on, take another `out` and `init {weights}`" if weights.exists() else ""
         raise InputError(folder, f"holds a {kind} already; `resume` goes on with it, `force` begins again{more}")
     new_folder(folder)
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / _LOCK, timeout=0)
     try:
         tempfile.TemporaryFile(dir=folder).close()  # where nothing can be written, a lock may seem held
         lock.acquire()
@@ -142,6 +152,28 @@ def run_folder(
         lock.release()
 
 
+def _refuse_files_of_others(folder: Path, names: Sequence[str]) -> None:
+    """`force` is for an old run or study, and for no file that merely bears a name of theirs."""
+    if _is_ours(folder):
+        return
+    for name in names:
+        if os.path.lexists(folder / name):
+            raise InputError(
+                folder / name, "was written by no run or study and would be lost; move it, or choose another `out`"
+            )
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a run or a study was begun in a folder, by what its config says, be it damaged."""
+    for path in (folder / PENDING, folder / CONFIG):
+        if path.is_file():
+            with path.open("rb") as file:
+                head = file.read(_HEAD)
+            if any(mark in head for mark in _MARKS):
+                return True
+    return False
+
+
 def read_config(folder: Path, *schemas: str, kind: str = "run") -> dict[str, Any]:
     """What was kept of how the work in a folder was begun. Args: kind: what errors call the work.
 
@@ -154,9 +186,10 @@ def read_config(folder: Path, *schemas: str, kind: str = "run") -> dict[str, Any
     path = folder / (PENDING if (folder / PENDING).exists() else CONFIG)
     if not path.exists():
         raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
-    config = read_json(path, dict[str, Any], mend="begin again with `force`")
+    mend = "begin again with `force`" if _is_ours(folder) else "move it, or choose another `out`"
+    config = read_json(path, dict[str, Any], mend=mend)
     if config.get("schema") not in schemas:
-        raise InputError(path, f"does not describe a {kind}; begin again with `force`")
+        raise InputError(path, f"does not describe a {kind}; {mend}")
     return config
 
 
