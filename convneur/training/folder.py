@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Required, TypedDict
+from typing import Any, Literal, Required, TypedDict
 
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder, new_text, remove_leftovers
@@ -35,12 +35,16 @@ __all__ = [
     "run_folder",
 ]
 
+Kind = Literal["run", "study"]
 CONFIG, STATE, METRICS = "config.json", "state.safetensors", "metrics.jsonl"
 WEIGHTS, FIGURE = "weights.safetensors", "training.png"
 FIRST, PENDING = ".first-state.safetensors", ".new-config.json"
 _RUN_FILES = (METRICS, WEIGHTS, FIGURE, STATE, CONFIG)  # that a new run takes the place of
 _LOCK = ".convneur.lock"
-_MARKS = (b'"convneur.run/', b'"convneur.study-plan/')  # stand near the beginning of CONFIG, a damaged one's too
+_MARKS: Mapping[Kind, bytes] = {
+    "run": b'"convneur.run/',
+    "study": b'"convneur.study-plan/',
+}  # near the beginning of CONFIG
 _HEAD = 1 << 16
 
 
@@ -109,7 +113,7 @@ def run_folder(
     *,
     resume: bool,
     force: bool,
-    kind: str = "run",
+    kind: Kind = "run",
     replaced: Sequence[str] = _RUN_FILES,
     removed: Callable[[Path], None] = _old_run_removed,
 ) -> Iterator[RunFolder]:
@@ -130,7 +134,7 @@ def run_folder(
     if resume and not holds_run(folder):
         raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
     if not resume:
-        _refuse_files_of_others(folder, replaced)
+        _refuse_files_of_others(folder, kind, replaced)
     if holds_run(folder) and not (resume or force):
         weights = folder / WEIGHTS
         more = f"; to train its weights on, take another `out` and `init {weights}`" if weights.exists() else ""
@@ -152,29 +156,27 @@ def run_folder(
         lock.release()
 
 
-def _refuse_files_of_others(folder: Path, names: Sequence[str]) -> None:
+def _refuse_files_of_others(folder: Path, kind: Kind, names: Sequence[str]) -> None:
     """`force` is for an old run or study, and for no file that merely bears a name of theirs."""
-    if _is_ours(folder):
+    if _was_begun(folder, kind):
         return
     for name in names:
         if os.path.lexists(folder / name):
-            raise InputError(
-                folder / name, "was written by no run or study and would be lost; move it, or choose another `out`"
-            )
+            problem = f"was written by no {kind} and would be lost; move it, or choose another `out`"
+            raise InputError(folder / name, problem)
 
 
-def _is_ours(folder: Path) -> bool:
-    """Whether a run or a study was begun in a folder, by what its config says, be it damaged."""
+def _was_begun(folder: Path, kind: Kind) -> bool:
+    """Whether a run, or a study, was begun in a folder, by its config, which may be damaged."""
     for path in (folder / PENDING, folder / CONFIG):
         if path.is_file():
             with path.open("rb") as file:
-                head = file.read(_HEAD)
-            if any(mark in head for mark in _MARKS):
-                return True
+                if _MARKS[kind] in file.read(_HEAD):
+                    return True
     return False
 
 
-def read_config(folder: Path, *schemas: str, kind: str = "run") -> dict[str, Any]:
+def read_config(folder: Path, *schemas: str, kind: Kind = "run") -> dict[str, Any]:
     """What was kept of how the work in a folder was begun. Args: kind: what errors call the work.
 
     Raises: InputError: none, damaged, or of no such schema.
@@ -186,7 +188,7 @@ def read_config(folder: Path, *schemas: str, kind: str = "run") -> dict[str, Any
     path = folder / (PENDING if (folder / PENDING).exists() else CONFIG)
     if not path.exists():
         raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
-    mend = "begin again with `force`" if _is_ours(folder) else "move it, or choose another `out`"
+    mend = "begin again with `force`" if _was_begun(folder, kind) else "move it, or choose another `out`"
     config = read_json(path, dict[str, Any], mend=mend)
     if config.get("schema") not in schemas:
         raise InputError(path, f"does not describe a {kind}; {mend}")

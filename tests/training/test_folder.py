@@ -94,7 +94,7 @@ def test_nothing_goes_before_a_run_is_begun(run: Path) -> None:
 def test_files_of_others_under_the_names_of_a_run_stay(tmp_path: Path, name: str, force: bool) -> None:
     (tmp_path / name).write_text('{"of": "another program"}')
     with (
-        pytest.raises(InputError, match=f"{name}: was written by no run or study .* choose another `out`"),
+        pytest.raises(InputError, match=f"{name}: was written by no run .* choose another `out`"),
         run_folder(tmp_path, resume=False, force=force),
     ):
         pass
