@@ -20,7 +20,7 @@ ALLOWED = {
     "convneur.results": {"convneur.errors", "convneur.files", "convneur.formats"},
     "convneur.resampling": {"numpy"},
     "convneur.published": set(),
-    "convneur.packaged": {"convneur.errors", "convneur.files"},
+    "convneur.packaged": {"convneur.errors", "convneur.files", "convneur.stand_ins"},
     "convneur.sizes": {"convneur.errors"},
     "convneur.stand_ins": set(),
     "convneur.schema": {"convneur.errors"},
