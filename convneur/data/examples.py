@@ -205,11 +205,12 @@ def _read(
 
 def _refuse_grey_levels(example: Example, target: LabelMap | int) -> None:
     """Raises: InputError: a mask whose greys are shares of an object; as classes they would be some 200."""
-    if not isinstance(target, int) and not isinstance(example.target, int) and soft_levels(target) is not None:
+    levels = None if isinstance(target, int) or isinstance(example.target, int) else soft_levels(target)
+    if levels is not None:
         raise InputError(
             example.target,
             f"holds {len(np.unique(target))} grey levels, as an antialiased, scaled or compressed mask has, and no "
-            "class numbers; write it again by a threshold: 1 where a pixel is 128 or more, else 0",
+            "class numbers; write it again by a threshold: 1 where a pixel is {levels // 2 + 1} or more, else 0",
         )
 
 

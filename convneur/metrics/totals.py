@@ -44,7 +44,7 @@ class Totals:
         self.presence = np.zeros((3, count), np.int64)
         tolerances = len(settings.tolerance)
         self.objects = ObjectCounts(
-            *(np.zeros(shape, np.int64) for shape in [(count,)] * 2 + [(tolerances, count)] * 2)
+            *(np.zeros(shape, np.int64) for shape in [(count,)] * 2 + [(tolerances + 1, count)] * 2)
         )
         # Of how the pairs were prepared, see `PairSigns`.
         self.joint: Counter[tuple[int, int]] = Counter()
