@@ -111,7 +111,9 @@ class Evaluation(Result):
         )
 
     def tables(self) -> Sequence[Table]:
-        """Overall, by class, and the comparison's."""
+        """Overall, by class, and the comparison's; none where no pair was scored."""
+        if not self.images:
+            return ()
         return (*tables_of(self.source.summary), *(self.comparison.tables() if self.comparison else ()))
 
     def records(self) -> Sequence[Mapping[str, Any]]:

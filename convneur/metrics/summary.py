@@ -46,8 +46,8 @@ class BoundarySummary(Result):
     truth is not ignored. unscored: images without a pixel to score; all_ignored: their names. invalid_labels:
     prediction labels that are no class -> images that have it. too_thin: tolerance that reaches across most of a class
     -> (ground-truth objects of such classes too thin for it, their objects, their names); tau_too_thin: the same of
-    the smallest surface-dice tau, None where it is fine. wide: tolerances of more than 1 pixel. warnings: what looks wrong
-    in how the label maps were prepared.
+    the smallest surface-dice tau, None where it is fine. wide: tolerances of more than 1 pixel. warnings: what looks
+    wrong in how the label maps were prepared.
 
     >>> from convneur.metrics import BoundaryMetrics
     >>> metrics = BoundaryMetrics(num_classes=2, metrics="miou")
@@ -194,6 +194,11 @@ class BoundaryAccumulator:
     def setup_warnings(self) -> tuple[SetupWarning, ...]:
         """What looks wrong in how the label maps counted so far were prepared; also in the summary."""
         return setup_warnings(self._totals)
+
+    def mostly_wrong(self) -> bool:
+        """Whether fewer than half of the pixels outside each image's most frequent class agree."""
+        pixels, agreeing, _ = self._totals.objects_met.tolist()
+        return bool(2 * agreeing < pixels)
 
     def summary(self) -> BoundarySummary:
         """The values of everything counted so far."""

@@ -119,7 +119,6 @@ def thin_sentences(summary: _Summary) -> Iterator[str]:
             wanted = f"look at {finer[0]}" if finer else "add a smaller one such as 1px"
             yield f"{said}, whose F1 also counts boundaries on the wrong side of an object; {wanted}"
 
-
     if summary.tau_too_thin:
         taus, pixel = summary.settings["surface_dice_tau"], max(summary.settings["spacing"])
         said = f"surface-dice tau {min(taus, key=as_written)} {_across(*summary.tau_too_thin)}"
