@@ -195,7 +195,7 @@ def _read(
         if (wrong, reading.ignore_index, num_classes) == ([255], None, 2):
             mend = "leave `ignore_index` out, and masks of 0 and 255 are read as classes 0 and 1"
         elif odd := other_labels(wrong, ignored=classes.size < seen.size):
-            mend = f"{odd}{more}"
+            mend = odd
         raise InputError(
             example.target,
             f"label {', '.join(map(str, wrong[:5]))} is none of 0 to {end - 1} and not the ignored one "
@@ -211,7 +211,7 @@ def _refuse_grey_levels(example: Example, target: LabelMap | int) -> None:
         raise InputError(
             example.target,
             f"holds {len(np.unique(target))} grey levels, as an antialiased, scaled or compressed mask has, and no "
-            "class numbers; write it again by a threshold: 1 where a pixel is {levels // 2 + 1} or more, else 0",
+            f"class numbers; write it again by a threshold: 1 where a pixel is {levels // 2 + 1} or more, else 0",
         )
 
 

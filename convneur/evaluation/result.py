@@ -103,6 +103,8 @@ class Evaluation(Result):
 
     def headlines(self) -> Sequence[str]:
         """How much was scored, and the labels there were."""
+        if not self.images:
+            return (self._scored_line(),)
         ignored = self.settings["ignore_index"]
         return (
             self._scored_line(),
