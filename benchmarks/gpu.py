@@ -1,7 +1,7 @@
 """All that needs a GPU, in one call of under eight minutes that prints one JSON.
 
     python benchmarks/gpu.py [--minutes 8] > gpu.json
-    python benchmarks/gpu.py --device cpu --quick        # whether the script runs, on tiny batches; its times say nothing
+    python benchmarks/gpu.py --device cpu --quick      # whether the script runs; its times say nothing
 
 Needs torch with CUDA and timm; onnx, onnxscript and onnxruntime-gpu for ONNX Runtime. What is not installed, or for
 which no time is left, stands under `skipped` with the reason.
