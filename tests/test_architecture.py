@@ -41,8 +41,9 @@ ALLOWED = {
         "fvcore", "torch", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
         "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.bench": {
-        "torch", "convneur.cost", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
-        "convneur.results", "convneur.sizes", "convneur.variants"},
+        "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.formats", "convneur.graphs",
+        "convneur.inference", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
+        "convneur.sizes", "convneur.variants"},
     "convneur.gates": {
         "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling",
