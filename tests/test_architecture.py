@@ -37,6 +37,8 @@ ALLOWED = {
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
+    "convneur.timm": {
+        "timm", "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.variants"},
     "convneur.cost": {
         "fvcore", "torch", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
         "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
