@@ -28,15 +28,21 @@ ALLOWED = {
     "convneur.variants": {"convneur.errors", "convneur.schema"},
     "convneur.graphs": {"convneur.errors", "convneur.schema", "convneur.variants"},
     "convneur.model": {"torch", "convneur.variants"},
+    "convneur.cards": {"yaml", "convneur.variants"},
     "convneur.checkpoints": {
-        "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.schema", "convneur.tensor_files",
-        "convneur.variants"},
+        "torch", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged", "convneur.schema",
+        "convneur.tensor_files", "convneur.variants"},
     "convneur.data": {
         "PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.formats", "convneur.schema",
         "convneur.stand_ins"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
+    "convneur.hub": {
+        "huggingface_hub", "torch", "convneur.cards", "convneur.checkpoints", "convneur.errors", "convneur.model",
+        "convneur.packaged", "convneur.variants"},
+    "convneur.timm": {
+        "timm", "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.variants"},
     "convneur.cost": {
         "fvcore", "torch", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
         "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
