@@ -34,7 +34,7 @@ ALLOWED = {
         "torch", "convneur.errors", "convneur.files", "convneur.model", "convneur.packaged", "convneur.schema",
         "convneur.tensor_files", "convneur.variants"},
     "convneur.data": {
-        "PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.formats", "convneur.schema",
+        "PIL", "numpy", "pycocotools", "tifffile", "yaml", "convneur.errors", "convneur.formats", "convneur.schema",
         "convneur.stand_ins"},
     "convneur.metrics": {
         "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
@@ -59,6 +59,9 @@ ALLOWED = {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged", "convneur.progress",
         "convneur.results", "convneur.schema", "convneur.variants"},
+    "convneur.instances": {
+        "numpy", "scipy", "convneur.data", "convneur.errors", "convneur.formats", "convneur.metrics",
+        "convneur.progress", "convneur.results"},
     "convneur.evaluation": {
         "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
         "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results", "convneur.schema"},
