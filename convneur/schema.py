@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Literal, NoReturn, TypeVar, Union, get_args, g
 from convneur.errors import ConfigError, InputError
 
 __all__ = [
+    "DECODER",
     "MOST_BYTES",
     "SchemaError",
     "parsed",
@@ -329,6 +330,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> NoReturn:
     raise SchemaError("", f"holds {name}, which is not a JSON number")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
+"""As strict as `parsed`, for files that are read a value at a time."""
 
 
 def _refuse(value: Any, kind: Any, place: str) -> NoReturn:

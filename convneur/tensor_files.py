@@ -58,7 +58,7 @@ def open_tensors(path: Path) -> TensorFile:
         with path.open("rb") as start:
             length = int.from_bytes(start.read(_LENGTH), "little")
         if length > _LONGEST:
-            raise InputError(path, f"not a readable safetensors file (its header would have {length} bytes)")
+            raise InputError(path, "not a safetensors file; name the weights.safetensors of a training run")
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
             shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}

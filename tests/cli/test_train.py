@@ -370,7 +370,7 @@ def test_minutes_become_steps(train: Any, place: Path) -> None:
     config = json.loads((place / "run" / "config.json").read_text())
     assert config["steps"] == train.json["steps"] >= 1
     assert config["precision"] in ("fp32", "bf16")
-    assert f"0.02 min are {config['steps']} steps" in train.err
+    assert f"0.02 min hold {config['steps']} step" in train.err
 
 
 def break_size(place: Path) -> None:

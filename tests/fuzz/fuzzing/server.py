@@ -69,7 +69,9 @@ class Watch:
         if self.changes == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  (links are not followed)
-        if full != os.devnull and not (full + os.sep).startswith(self._inside):
+        # Python and Numba keep what they compiled beside the source.
+        known = full == os.devnull or "__pycache__" in Path(full).parts
+        if not known and not (full + os.sep).startswith(self._inside):
             self.seen.append(f"changed a file elsewhere: {event} {full!r}")
 
 
