@@ -21,7 +21,7 @@ the forward pass.
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -292,6 +292,8 @@ class NeuralMemory(nn.Module):
             x = x[:, place.argsort()]  # chunk after chunk
 
         memory, momentum = (self.initial, None) if state is None else (state.memory, state.momentum)
+        if self.read == "before" and plan.chunks == 1 and torch.is_grad_enabled() and not is_traced():
+            memory = _Visit.apply(memory, *self.write.parameters())
         reads: list[Tensor] = []
         surprise: list[Tensor] = []
         norms: list[Tensor] = []
@@ -347,6 +349,28 @@ class NeuralMemory(nn.Module):
             else f"chunk_length={self.chunk_length}, min_chunks={self.min_chunks}"
         )
         return f"mem_dim={self.mem_dim}, {cut}, read={self.read}, order={self.order}"
+
+
+class _Visit(torch.autograd.Function):
+    """x itself; a backward pass visits the other tensors too and brings them no gradient.
+
+    The reduction of DistributedDataParallel waits until every parameter was visited. What no read sees would keep it
+    waiting; a gradient of zeros would have AdamW decay it.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, *others: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.others = len(inputs) - 1
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return grad, *[None] * ctx.others
 
 
 def _segments(plan: ChunkPlan, x: Tensor, *, writes_all: bool) -> list[tuple[int, int]]:

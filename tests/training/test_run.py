@@ -27,7 +27,7 @@ from convneur.training import RunPlan, Trainer, TrainResult, is_main_process, re
 from convneur.training.folder import STATE
 from convneur.training.settings import recipe_settings
 from convneur.training.state import read_progress
-from convneur.variants import ConvNeurConfig
+from convneur.variants import VARIANTS, ConvNeurConfig
 from convneur_cli.app import main
 
 LEGACY = Path(__file__).parents[1] / "legacy"
@@ -182,6 +182,7 @@ def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
         ({"ignore_index": "some"}, "ignore_index some: must be a whole number"),
         ({"init": "none"}, "init none: no such file; packaged weights are "),
         ({"model": "m9"}, "model m9: choose m1"),
+        ({"model": VARIANTS["m1"].replace(in_channels=4)}, "model: takes 4 channels, and images are read as RGB"),
         ({"recipe": "large"}, "recipe large: choose small"),
         ({"head": "upernet"}, "head upernet: is not for classification"),
         ({"accumulate": 3}, "batch 4: must be a multiple of 3 (processes x `accumulate`)"),
@@ -430,7 +431,10 @@ def test_chunks_too_few_to_train_on_are_said_in_words(place: Path) -> None:
     progress = Listening()
     train("cls", out="run", **QUICK, epochs=1, progress=progress)
     (chunks,) = (note for note in progress.notes if note.startswith("chunks"))
-    assert re.search(r"too few to train k, v and the update generator in stages? .*; see `min_chunks`$", chunks)
+    assert re.search(
+        r"too few to train k, v and the update generator in stages? .*; see `min_chunks`, or take a larger `crop`$",
+        chunks,
+    )
 
 
 def test_a_folder_without_a_run_has_no_result(place: Path) -> None:
