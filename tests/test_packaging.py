@@ -80,7 +80,7 @@ def test_what_is_advised_to_be_installed_is_what_the_package_asks_for() -> None:
     asked = {Requirement(line).name for line in PROJECT["dependencies"]}.union(*EXTRAS.values())
     found = list(advised())
     assert {"training.md", "asked.py", "external.py"} <= {place for place, _ in found}
-    options = ("-q", "-c", "constraints.txt", "--no-deps")
+    options = ("-q", "-e", "-c", "constraints.txt", "--no-deps", "./convneur")
     for place, words in found:
         for word in (word for word in words.split() if word not in options):
             local = re.fullmatch(r"'?\.(\[([\w,]+)\])?'?", word)
