@@ -141,7 +141,8 @@ class Masks:
             name, sha256, values = "mask", None, as_mask(self._mask)
         else:
             path = self._mask if isinstance(self._mask, Path) else self._found(self._mask, image)
-            name, sha256, values = as_text(path), sha256_of(path), read_mask(path, max_pixels=self._max_pixels)
+            values = read_mask(path, max_pixels=self._max_pixels)
+            name, sha256 = as_text(path), sha256_of(path)
         if values.shape != (photo.height, photo.width):
             raise InputError(
                 name,
