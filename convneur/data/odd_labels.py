@@ -37,7 +37,10 @@ def odd_labels(seen: Sequence[int], ignore_index: int | None, *, ignored: bool) 
             f"{highest}"
         )
     if len(seen) == 2 and others == [0] and highest >= _OBJECT:
-        return f"label maps look like masks of 0 and {highest}; write 1 for {highest}"
+        mend = f"write 1 for {highest}"
+        if highest == 255:
+            mend = "leave `ignore_index` out, and 255 is read as class 1"
+        return f"label maps look like masks of 0 and {highest}; {mend}"
     if highest in _VOIDS and highest > 2 * others[-1]:
         return f"label {highest} lies far above the others, {others[0]} to {others[-1]}: {_void(highest, ignored)}"
     steps = [high - low for low, high in pairwise(seen)]

@@ -21,7 +21,7 @@ _MOST = 0.6  # of the pairs looked at that have a better partner
 
 
 class _Grids(NamedTuple):
-    name: str
+    pair: Pair
     pred: npt.NDArray[Any]
     gt: npt.NDArray[Any]
 
@@ -41,7 +41,7 @@ def wrong_partners(pairs: Sequence[Pair], reading: Reading) -> str | None:
     moved = np.flatnonzero((others >= _FITS) & (own <= _MUCH_BETTER * others))
     if len(moved) < max(2, _MOST * len(grids)) or len(set(best[moved].tolist())) < len(moved):
         return None
-    said = [f"{grids[a].name} that of {grids[best[a]].name}" for a in moved[:3].tolist()]
+    said = [f"{grids[a].pair.pred} that of {grids[best[a]].pair.gt}" for a in moved[:3].tolist()]
     return (
         f"most predictions fit the ground truth of another image: {', '.join(said)}"
         f"{', ...' if len(moved) > 3 else ''}, with {others[moved].mean():.0%} of the objects (now "
@@ -54,7 +54,7 @@ def _grids(pair: Pair, reading: Reading) -> _Grids | None:
         pred, gt, _ = reading.pair(pair)
     except (InputError, MemoryError):
         return None  # said where it was to be scored
-    return _Grids(pair.name, label_grid(pred), label_grid(gt)) if pred.shape == gt.shape else None
+    return _Grids(pair, label_grid(pred), label_grid(gt)) if pred.shape == gt.shape else None
 
 
 def _agreement(pred: npt.NDArray[Any], gt: npt.NDArray[Any], ignored: int | None) -> float:

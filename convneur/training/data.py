@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from convneur.data.class_names import read_class_names
 from convneur.data.colours import ColourTable
-from convneur.data.contents import Contents
+from convneur.data.contents import Contents, in_both
 from convneur.data.examples import Example, Survey, Task, find_examples, survey
 from convneur.data.folders import some
 from convneur.data.limits import MAX_PIXELS
@@ -190,6 +190,11 @@ def prepare_data(
     if odd is not None:
         progress.warn(odd)
     _check_counts(folder, names, train, val, reading, progress, explained=odd is not None)
+    if twice := in_both(train.examples, val.examples):
+        progress.warn(
+            f"{len(twice)} of {len(val.examples)} images to validate on are training images too ({some(twice)}): their "
+            "scores say little of other images; keep each in one split"
+        )
     ignored = f"; {_ignored(train, val)}" if task == "segmentation" else ""
     progress.note(
         f"{len(train.examples)} images to train on, {len(val.examples)} to validate on ({found.val_from}){ignored}"
@@ -230,10 +235,7 @@ def _check_counts(
         raise ConfigError("data", problem, value=folder)
     missing = [name for name in names if name not in seen]
     if missing and not explained:
-        told = f"no training image shows {some(missing)}: the model cannot learn it"
-        if seen == ["0", "255"]:
-            told += f"; {_BINARY}"
-        progress.warn(told)
+        progress.warn(f"no training image shows {some(missing)}: the model cannot learn it")
     shown = [name for name, count in zip(names, val.counts, strict=True) if count]
     if len(shown) == 1:
         progress.warn(f"the images to validate on show {shown[0]} alone: their scores say little of the model")
