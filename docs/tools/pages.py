@@ -32,6 +32,7 @@ DOORS = {
             "gates",
             "metrics",
             "evaluation",
+            "instances",
             "inference",
             "exporting",
             "training",
