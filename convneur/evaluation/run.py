@@ -23,7 +23,7 @@ from convneur.evaluation.inputs import (
     unpaired,
 )
 from convneur.evaluation.jobs import Failure, Job, Scored
-from convneur.evaluation.pairing_check import wrong_partners
+from convneur.evaluation.pairing_check import GOOD_ACCURACY, wrong_partners
 from convneur.evaluation.partial import finished_pairs, outputs_begun, partial_path, refuse_unfinished
 from convneur.evaluation.prepared import setup_lines
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
@@ -284,7 +284,7 @@ class _Model:
     def suspicious(self, asked: InputSettings) -> list[str]:
         """What looks wrong in how the label maps were prepared."""
         lines = setup_lines(self.total.setup_warnings(), self.inputs, asked, self.title if self.second else None)
-        if lines or not self.total.mostly_wrong():
+        if lines or self.total.object_accuracy() > GOOD_ACCURACY:
             return lines
         scored = set(self.scores.images)
         pairs = [pair for pair in self.inputs.pairing.pairs if pair.name in scored]
