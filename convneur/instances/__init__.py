@@ -18,14 +18,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convneur.instances.detection import DetectionScores, evaluate_detection
     from convneur.instances.inputs import Failure
+    from convneur.instances.panoptic import PanopticScores, evaluate_panoptic
+    from convneur.instances.sequences import SequenceScores, evaluate_sequences
 
 _HOME = {
     "DetectionScores": "convneur.instances.detection",
     "Failure": "convneur.instances.inputs",
+    "PanopticScores": "convneur.instances.panoptic",
+    "SequenceScores": "convneur.instances.sequences",
     "evaluate_detection": "convneur.instances.detection",
+    "evaluate_panoptic": "convneur.instances.panoptic",
+    "evaluate_sequences": "convneur.instances.sequences",
 }
 
-__all__ = ["DetectionScores", "Failure", "evaluate_detection"]
+__all__ = [
+    "DetectionScores",
+    "Failure",
+    "PanopticScores",
+    "SequenceScores",
+    "evaluate_detection",
+    "evaluate_panoptic",
+    "evaluate_sequences",
+]
 
 
 def __getattr__(name: str) -> Any:

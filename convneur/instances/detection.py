@@ -64,6 +64,10 @@ class DetectionScores(Result):
     def __repr__(self) -> str:
         return f"<DetectionScores of {plural(self.images, 'image')}>"
 
+    def failed_line(self) -> str:
+        """How many could not be scored."""
+        return f"{len(self.failed)} of {self.images + len(self.failed)} images"
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema": "convneur.detection/1",

@@ -61,7 +61,7 @@ def bench(
 
     Models take turns (A B C A B C), so that what disturbs one disturbs all. Times are medians with their spread, of
     the forward pass alone, with random weights unless they are named. Any model can be timed: `package.module:factory`
-    imports the module, which runs its code; `timm/NAME` needs `convneur[timm]`.
+    imports the module, which runs its code; `timm/NAME` needs `pip install timm`.
 
     `--fold` times a ConvNeur with constant products multiplied out beforehand too (`convneur.fold`): fewer
     multiply-adds, the same output but for rounding.
@@ -72,7 +72,7 @@ def bench(
 
     Example: `convneur bench --model m1 --against m2 --sizes 224,512 --batch 1,8 --plot time.png`
 
-    Example, with `convneur[timm]`: `convneur bench --against timm/convnext_femto --threads 1 -o times.md`
+    Example, after `pip install timm`: `convneur bench --against timm/convnext_femto --threads 1 -o times.md`
     """
     check_outputs(("--plot", plot, FIGURES), ("--output", output, SUFFIXES), force=common.force)
 

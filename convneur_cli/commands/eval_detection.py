@@ -57,6 +57,5 @@ def eval_detection(
     printer.show(scores)
     if not scores.failed:
         return None
-    images = scores.images + len(scores.failed)
-    printer.error(f"{len(scores.failed)} of {images} images could not be scored and are in none of the values")
+    printer.error(f"{scores.failed_line()} could not be scored and are in none of the values")
     return FAILED

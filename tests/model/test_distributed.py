@@ -1,5 +1,7 @@
 """Plain DistributedDataParallel: every parameter is heard of in each backward pass, whatever the image size."""
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,16 @@ def test_two_processes_train_the_faithful_form_as_one_does(tmp_path: Path) -> No
     together = torch.load(tmp_path / "weights.pt", weights_only=True)
     for name, tensor in alone.state_dict().items():
         torch.testing.assert_close(together[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.slow
+def test_the_program_of_the_docs_runs_on_two_processes(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "elsewhere.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(# train\.py.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "train.py").write_text(block, encoding="utf-8")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train.py"]
+    done = subprocess.run(launch, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
