@@ -87,6 +87,6 @@ def summary_warnings(summary: BoundarySummary, *, inferred: bool, resized: int, 
     if summary.all_ignored:
         names = listed(summary.all_ignored, 3)
         found.append(f"{plural(len(summary.all_ignored), 'image')} ignored altogether, adding nothing: {names}")
-    if not kinds & {"noise", "instances", "numbered", "void"}:  # whose objects are none
+    if not kinds & {"noise", "instances", "numbered", "trimaps", "void"}:  # whose objects are none
         found += thin_sentences(summary)
     return found

@@ -15,7 +15,7 @@ from convneur.metrics.distances import SurfaceDistances, surface_distances
 from convneur.metrics.kernels import PLAIN, Kernels, kernels_for
 from convneur.metrics.label_pair import Confusion, LabelPair, comparable, ratio
 from convneur.metrics.objects import ObjectCounts, object_counts
-from convneur.metrics.settings import BoundarySettings, tolerance_radius, tolerance_square
+from convneur.metrics.settings import BoundarySettings, thin_depths, tolerance_square
 from convneur.metrics.signs import PairSigns
 
 __all__ = ["DISTANCES", "Matches", "PairScores", "score_pair"]
@@ -53,7 +53,7 @@ class PairScores:
     void_pixels: ignored pixels. invalid_labels: labels of the prediction that are no class -> pixels not ignored.
     classes: (K,) ascending. confusion: (K,) pixels not ignored. trimap: seed -> (W, K) pixels in the band of each
     width, widths as in the settings. boundary_f1, surface_dice: matches, as in the settings. objects: of the ground
-    truth, and those too thin for the F1 tolerances. distances: inf where one mask is empty. boundary_iou: (K,). signs:
+    truth, and those too thin for the tolerances. distances: inf where one mask is empty. boundary_iou: (K,). signs:
     of how the pair was prepared. What was not asked for is None.
 
     >>> scores = score_pair(np.array([[0, 7, 2]]), np.array([[0, 0, 2]]), BoundarySettings(num_classes=3))
@@ -120,7 +120,8 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
         gt_border = kernels.border_points(pair.gt, count, settings.connectivity)
     if "boundary_f1" in wanted:
         boundary_f1 = _boundary_f1(kernels, pair, settings, present)
-        depths = [int(tolerance_radius(tolerance, *shape)) for tolerance in settings.tolerance]
+    depths = thin_depths(settings, *shape)
+    if "boundary_f1" in wanted or any(depths):
         counted = object_counts(pair.gt, kernels.objects_of(pair.gt, gt_border), count, depths, kernels.thin_objects)
         objects = ObjectCounts(*(counts[..., present] for counts in counted))
     if by_distance:

@@ -26,7 +26,7 @@ def export(
         typer.Option(
             help="Height and width that the model sees, after --scale of `predict`; any leaves them open.",
             metavar="SIZE|any",
-            show_default="a classifier's own, any for a segmentation model",
+            show_default="as it was validated",
         ),
     ] = None,
     batch: Annotated[str, typer.Option(help="Images at once; any leaves it open.", metavar="N|any")] = "any",
