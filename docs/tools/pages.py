@@ -23,12 +23,16 @@ PAGES = {
     **{f"convneur/weights/{name}.md": f"weights/{name}.md" for name in WEIGHTS},
     **{f"examples/{path.name}": f"examples/{path.stem}.md" for path in sorted((ROOT / "examples").glob("*.py"))},
 }
-ROOMS = ["cost", "bench", "gates", "metrics", "evaluation", "inference", "exporting", "training", "study", "figures"]
+# Each has a page in the nav of mkdocs.yml.
 DOORS = {
     "convneur": "convneur/__init__.py",
-    **{room: f"convneur/{room}/__init__.py" for room in ROOMS},
-    "torchmetrics": "convneur/torchmetrics.py",
+    **{
+        path.parent.name: f"convneur/{path.parent.name}/__init__.py"
+        for path in sorted(ROOT.glob("convneur/*/__init__.py"))
+    },
+    **{name: f"convneur/{name}.py" for name in ("torchmetrics", "timm")},
 }
+del DOORS["data"], DOORS["model"]  # shelves: nothing is listed at their doors
 # Users' pages come first in what the search finds.
 _ABOUT = """---
 search: {{boost: 0.3}}
