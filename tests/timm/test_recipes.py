@@ -1,7 +1,4 @@
-"""The recipes in examples/ that other libraries are needed for, on the packaged samples.
-
-They need torchvision, which belongs to another build of torch than the tested one: an environment of its own.
-"""
+"""The recipes in examples/ that other libraries are needed for, on the packaged samples."""
 
 import importlib
 from pathlib import Path
@@ -60,6 +57,8 @@ def test_a_decoder_learns(recipe: Any) -> None:
 
 def test_mask_rcnn_learns_and_finds(recipe: Any) -> None:
     example = recipe("mask_rcnn", "torchvision")
+    if not importlib.import_module("torchvision.extension")._has_ops():
+        pytest.skip("torchvision's own operators belong to another build of torch than the installed one")
     losses = example.main([NUCLEI, "--steps", "2", "--size", "96", "--images", "1"])
     assert losses[-1] < losses[0]
     model = example.build(classes=2, min_size=96, box_score_thresh=0.0, box_detections_per_img=3).eval()
