@@ -57,6 +57,8 @@ def evaluate(
     resize: Literal["nearest"] | None = None,
     pred_labels: Labels | None = None,
     gt_labels: Labels | None = None,
+    probabilities: bool = False,
+    threshold: float | None = None,
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     metrics: str | Sequence[str] = "all",
@@ -107,6 +109,9 @@ def evaluate(
         resize: "nearest" brings predictions of another size to that of the ground truth; None: an error.
         pred_labels, gt_labels: read labels of either side as others: a shift such as -1, or FROM:TO pairs such as
             "255:1" or "0-127:0,128-255:1"; TO may be "ignore". Before a data set's ids are translated.
+        probabilities: predictions are probability maps: floats from 0 to 1 of NPY or NPZ, or grey PNG of 8 or 16 bits.
+            (H, W) is class 1 where p >= threshold; (C, H, W) is the class of the highest.
+        threshold: see there; None: one half. Several: `evaluate_thresholds`.
         follow_links: read what links lead to that lead out of a folder, or to folders.
         max_pixels: files of more are refused by their headers; scoring takes up to 130 bytes of memory per pixel.
         metrics: "all", or some of `convneur.metrics.METRICS`.
@@ -138,7 +143,7 @@ def evaluate(
         num_classes=num_classes, classes=classes, ignore_index=ignore_index, preset=preset, colours=colours,
         pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize, follow_links=follow_links,
         max_pixels=max_pixels,
-        pred_labels=pred_labels, gt_labels=gt_labels,
+        pred_labels=pred_labels, gt_labels=gt_labels, probabilities=probabilities, threshold=threshold,
     )  # fmt: skip
     settings = BoundarySettings(
         num_classes=num_classes, ignore_index=asked.ignored(),
@@ -191,7 +196,7 @@ def evaluate(
             "preset": preset,
             "colours": _colour_list(inputs),
             "resize": resize,
-        } | asked.relabelled()
+        } | asked.recorded()
         finished = files.enter_context(
             finished_pairs(outputs.partial, about, jobs, settings, resume=resume, force=force, progress=progress)
         )
@@ -303,7 +308,7 @@ class _Model:
 def _result(
     models: Sequence[_Model], warnings: Sequence[str], asked: InputSettings, *, resamples: int, seed: int
 ) -> Evaluation:
-    own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize} | asked.relabelled()
+    own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize} | asked.recorded()
     first, *others = models
     summary = first.total.summary()
     said = summary_warnings(
