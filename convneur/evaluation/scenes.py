@@ -23,6 +23,7 @@ from convneur.formats import grouped, significant
 from convneur.metrics import BoundarySettings
 from convneur.metrics.picks import Pick, boundary_errors, error_hotspots, metric_path, pick_images
 from convneur.metrics.scores import DISTANCES
+from convneur.metrics.tables import Path as ValuePath
 from convneur.metrics.words import metric_name
 
 __all__ = ["ImagePick", "Ranking", "SceneModel", "Scenes", "image_folder", "picked", "ranking_by"]
@@ -38,27 +39,21 @@ _SPOTS, _SPOT_SHARE = 5, 6  # places to zoom to in the report, each a sixth of e
 
 @dataclass(frozen=True)
 class Ranking:
-    """The value that images are ranked by. key: of a metric that has several, else None."""
+    """The value that images are ranked by."""
 
-    metric: str
-    key: str | None
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        return (self.metric,) if self.key is None else (self.metric, self.key)
+    path: ValuePath
 
     @property
     def name(self) -> str:
-        return metric_name(self.metric, self.key)
+        return metric_name(*self.path)
 
 
 def ranking_by(setting: str, typed: str | None, settings: BoundarySettings) -> Ranking:
     """The value that `metric` or `metric@key` names, the first metric's for None. Raises: ConfigError: none such."""
     try:
-        metric, *key = metric_path(typed or settings.metrics[0], settings)
+        return Ranking(metric_path(typed or settings.metrics[0], settings))
     except ConfigError as error:
         raise ConfigError(setting, error.problem, value=error.value) from None
-    return Ranking(metric, key[0] if key else None)
 
 
 @dataclass(frozen=True)
@@ -148,8 +143,8 @@ class Scenes:
         self.without_image: list[str] = []
         self._reading, self._settings, self._images = inputs.reading, settings, images
         self._tolerance = str(settings.tolerance[0])
-        if ranking.metric == "boundary_f1" and ranking.key is not None:
-            self._tolerance = ranking.key
+        if ranking.path[0] == "boundary_f1":
+            self._tolerance = ranking.path[1]
 
     def scene(self, name: str, heading: str) -> Scene:
         """One image, its label maps read again."""
