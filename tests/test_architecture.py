@@ -35,7 +35,8 @@ ALLOWED = {
         "PIL", "numpy", "tifffile", "yaml", "convneur.errors", "convneur.formats", "convneur.schema",
         "convneur.stand_ins"},
     "convneur.metrics": {
-        "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
+        "numba", "numpy", "scipy", "skimage", "convneur.errors", "convneur.formats", "convneur.resampling",
+        "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
     "convneur.cost": {
         "fvcore", "torch", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",

@@ -9,7 +9,7 @@ from convneur.evaluation.words import short_names, shown
 from convneur.formats import plural
 from convneur.metrics.comparison import Comparison as Differences
 from convneur.metrics.summary_tables import column_name
-from convneur.metrics.tables import Path, is_count, leaves, less_is_better, value_at
+from convneur.metrics.tables import Path, is_presence, leaves, less_is_better, value_at
 from convneur.metrics.words import metric_name
 from convneur.results import Result, Table, plain, read_only
 
@@ -162,8 +162,8 @@ class Comparison(Result):
         return next(leaves(self.overall, self.metrics))[0]
 
     def _main_values(self) -> list[tuple[Path, Any]]:
-        """Without counts, whose differences say little."""
-        return [(path, value) for path, value in leaves(self.overall, self.metrics) if not is_count(path)]
+        """Without counts of classes that were missed, whose differences say little."""
+        return [(path, value) for path, value in leaves(self.overall, self.metrics) if not is_presence(path)]
 
 
 def comparison_of(found: Differences, *, first: str, second: str, metrics: Sequence[str]) -> Comparison:

@@ -12,6 +12,7 @@ from convneur.evaluation.comparison import Comparison, comparison_of
 from convneur.evaluation.drawing import PAGE_SUFFIXES, Drawing, drawn
 from convneur.evaluation.inputs import ClassSource, Inputs, same_images
 from convneur.evaluation.jobs import Failure
+from convneur.evaluation.object_picks import ObjectPicks
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
 from convneur.evaluation.tables import labels_line, presence_line, tables_of
 from convneur.evaluation.words import occurs, short_names, shown
@@ -21,7 +22,7 @@ from convneur.formats import grouped, plural
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
 from convneur.metrics.settings import check_alike
-from convneur.metrics.tables import is_count, leaves, value_at
+from convneur.metrics.tables import is_presence, leaves, value_at
 from convneur.metrics.words import definitions, metric_name
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table, plain, read_only
@@ -34,7 +35,7 @@ class Source:
     """What an evaluation was made of.
 
     title: what the predictions are called. summary: of all images, with no row per image. scores: of each image, as
-    far as comparing needs them.
+    far as comparing needs them. objects: the worst, with `per_object`.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Source:
     settings: BoundarySettings
     summary: BoundarySummary
     scores: ScoreTable
+    objects: ObjectPicks = field(default_factory=ObjectPicks)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -132,7 +134,7 @@ class Evaluation(Result):
         rows = [
             [metric_name(*path), shown(value)]
             for path, value in leaves(self.overall, self.settings["metrics"])
-            if not is_count(path)
+            if not is_presence(path)
         ]
         return Table("", ["metric", short_names(self.source.title)[0]], rows)
 
@@ -299,6 +301,7 @@ class Evaluation(Result):
                 for drawn_model, model in zip(scenes.models, self._models(), strict=True)
                 for curve in curves_of(drawn_model.title, model.source.scores)
             ],
+            objects=scenes.objects(self.source.objects),
         )
         return report.page(made)
 

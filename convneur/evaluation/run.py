@@ -23,6 +23,7 @@ from convneur.evaluation.inputs import (
     unpaired,
 )
 from convneur.evaluation.jobs import Failure, Job, Scored
+from convneur.evaluation.object_picks import ObjectPicks
 from convneur.evaluation.partial import finished_pairs, outputs_begun, partial_path, refuse_unfinished
 from convneur.evaluation.prepared import setup_lines
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
@@ -310,6 +311,7 @@ class _Model:
         self.settings = settings
         self.total = BoundaryAccumulator(settings, self.inputs.names)
         self.scores = ScoreTable(settings, self.inputs.names)
+        self.objects = ObjectPicks()
 
     def add(self, job: Job, outcome: Scored | Failure) -> None:
         if isinstance(outcome, Failure):
@@ -318,6 +320,7 @@ class _Model:
         self.resized += outcome.resized
         self.total.add(job.pair.name, outcome.scores)
         self.scores.add(job.pair.name, outcome.scores)
+        self.objects.add(job.pair.name, outcome.scores)
 
     def suspicious(self, asked: InputSettings) -> list[str]:
         """What looks wrong in how the label maps were prepared."""
@@ -326,7 +329,7 @@ class _Model:
     def source(self, summary: BoundarySummary) -> Source:
         """What the result is made of. summary: of `total`."""
         alone = dataclasses.replace(summary, per_image=[])  # the result has them
-        return Source(self.title, self.inputs, self.settings, alone, self.scores)
+        return Source(self.title, self.inputs, self.settings, alone, self.scores, self.objects)
 
 
 def _result(

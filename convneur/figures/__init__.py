@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what type checkers are to know of names that load late
     from convneur.figures.report import ReportColumn as ReportColumn
     from convneur.figures.report import ReportComparison as ReportComparison
     from convneur.figures.report import ReportCurve as ReportCurve
+    from convneur.figures.report import ReportObject as ReportObject
     from convneur.figures.report import ReportRow as ReportRow
     from convneur.figures.scene import Scene as Scene
     from convneur.figures.scene import ScenePrediction as ScenePrediction
@@ -24,6 +25,7 @@ _HOME = {
     "ReportColumn": "convneur.figures.report",
     "ReportComparison": "convneur.figures.report",
     "ReportCurve": "convneur.figures.report",
+    "ReportObject": "convneur.figures.report",
     "ReportRow": "convneur.figures.report",
     "Scene": "convneur.figures.scene",
     "ScenePrediction": "convneur.figures.scene",

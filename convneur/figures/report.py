@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convneur.data.class_colours import coloured
 from convneur.figures.boundaries import ERROR_COLOURS, error_layer
 from convneur.figures.html_page import data_uri, html_page
 from convneur.figures.scene import Scene
 
-__all__ = ["BoundaryReport", "ReportColumn", "ReportComparison", "ReportCurve", "ReportRow"]
+__all__ = ["BoundaryReport", "ReportColumn", "ReportComparison", "ReportCurve", "ReportObject", "ReportRow"]
 
 # What bounds the file: pictures, and the longer side of label maps in pixels.
 MOST_PICTURES, _LONGEST_MAP = 12, 2048
+_LONGEST_OBJECT = 512
 _SHOWN = 400  # pixels across at which a whole picture is first seen, about
 
 
@@ -85,13 +89,32 @@ class ReportCurve:
     area: float
 
 
+@dataclass(frozen=True, eq=False)
+class ReportObject:
+    """One object where it lies. kind: worst pair, missed or spurious; words: what and where it is.
+
+    panels: (title, (h, w, 3) picture) of the same part of the image; box: top, left, bottom and right of the object in
+    them, pixels.
+
+    >>> part = np.zeros((40, 60, 3), np.uint8)
+    >>> ReportObject("missed", "street", "a car of 90 px", [("ground truth", part)], (10, 20, 19, 30)).name
+    'street'
+    """
+
+    kind: str
+    name: str
+    words: str
+    panels: Sequence[tuple[str, NDArray[np.uint8]]]
+    box: tuple[int, int, int, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class BoundaryReport:
     """What the page shows beside pictures.
 
     about, notes: lines of text. models: what they are called. classes: those that occur. failed: (name, why) of pairs
-    without scores. class_key: (colour, name) of the classes in the pictures. curves: one for each model. version: of
-    convneur.
+    without scores. class_key: (colour, name) of the classes in the pictures. curves: one for each model. objects: the
+    worst of them. version: of convneur.
 
     >>> BoundaryReport(title="Boundaries", version="0.1.0", about=[], notes=[], models=["mine"], columns=[], overall=[],
     ...                classes=[], images=[]).comparison is None
@@ -111,6 +134,7 @@ class BoundaryReport:
     comparison: ReportComparison | None = None
     class_key: Sequence[tuple[str, str]] = ()
     curves: Sequence[ReportCurve] = ()
+    objects: Sequence[ReportObject] = ()
 
     def page(self, scenes: Iterable[Scene] = ()) -> str:
         """The page as HTML, with pictures of the first 12 scenes; they may come one at a time, more are not asked for.
@@ -176,6 +200,7 @@ class BoundaryReport:
                 }
                 for one in self.curves
             ],
+            "objects": [_placed(one) for one in self.objects],
             "pictures": pictures,
             "pictureNotes": [
                 f"{len(pictures)} of {f'{len(self.images):,}'.replace(',', ' ')} images. {'; '.join(notes)}.",
@@ -229,6 +254,21 @@ def _embedded(scene: Scene) -> dict[str, Any]:
         "radius": scene.predictions[0].errors.radius,
         "predictions": predictions,
         "spots": [list(spot) for spot in scene.hotspots],
+    }
+
+
+def _placed(one: ReportObject) -> dict[str, Any]:
+    """An object's pictures as data URIs, its box in shares of them."""
+    height, width, _ = one.panels[0][1].shape
+    step = -(-max(height, width) // _LONGEST_OBJECT)
+    top, left, bottom, right = one.box
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "words": one.words,
+        "size": [height, width],
+        "box": [top / height, left / width, (bottom - top) / height, (right - left) / width],
+        "panels": [{"title": title, "picture": data_uri(part[::step, ::step])} for title, part in one.panels],
     }
 
 

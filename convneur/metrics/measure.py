@@ -164,9 +164,13 @@ class Measure(ABC):
     def headline(self, settings: BoundarySettings) -> Path:
         """The one value to rank by and to show where there is room for one."""
 
-    def column(self, paths: Sequence[Path]) -> Path:
-        """Of all its values the one to show for a class."""
-        return paths[0]
+    def stated(self) -> Mapping[str, Any]:
+        """What the settings of a result say of it besides what was asked for."""
+        return {}
+
+    def columns(self, paths: Sequence[Path]) -> list[Path]:
+        """Of all its values those to show for a class."""
+        return [paths[0]]
 
     def less_is_better(self, path: Path) -> bool:
         return False

@@ -137,7 +137,15 @@ def object_columns(settings: BoundarySettings) -> dict[str, type[np.int64] | typ
     it.
     """
     numbers = ["class", "status", "gt_object", "pred_object", "gt_area", "pred_area", "top", "left", "bottom", "right"]
-    values = ["iou", "dice", *SurfaceDistances._fields, *(f"surface_dice[{tau}]" for tau in settings.surface_dice_tau)]
+    values = [
+        "iou",
+        "dice",
+        "hd",
+        "hd95",
+        "assd",
+        "masd",
+        *(f"surface_dice[{tau}]" for tau in settings.surface_dice_tau),
+    ]
     return dict.fromkeys(numbers, np.int64) | dict.fromkeys(values, np.float64)
 
 

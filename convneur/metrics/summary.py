@@ -11,6 +11,7 @@ import numpy.typing as npt
 from convneur.errors import ConfigError
 from convneur.formats import plural
 from convneur.metrics.class_sets import OVERALL, with_ids
+from convneur.metrics.measures import measures_of
 from convneur.metrics.objects import mostly_thin
 from convneur.metrics.scores import PairScores
 from convneur.metrics.settings import BoundarySettings
@@ -264,7 +265,9 @@ def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
         means[name] = {**nested(values, settings), "presence": present}
     return BoundarySummary(
         settings=ReadOnly(
-            dataclasses.asdict(settings) | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed}
+            dataclasses.asdict(settings)
+            | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed}
+            | {key: value for measure in measures_of(settings) for key, value in measure.stated().items()}
         ),
         images=totals.images,
         overall=means.pop(OVERALL),

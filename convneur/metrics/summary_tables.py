@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from convneur.formats import grouped, plural, significant
 from convneur.metrics.measures import MEASURES
 from convneur.metrics.scores import DISTANCES
-from convneur.metrics.tables import Path, is_count, leaves, less_is_better, value_at
+from convneur.metrics.tables import Path, is_count, is_presence, leaves, less_is_better, value_at
 from convneur.metrics.words import SHORT_NAMES, definitions, metric_name
 from convneur.results import Table
 
@@ -62,7 +62,7 @@ def overall_table(summary: _Summary) -> Table:
         for path, value in leaves(summary.overall, [metric]):
             if path[-1] == "penalised_mean":
                 rows[-1][-1] = _shown(value)
-            elif path[-1] not in ("missed", "spurious"):
+            elif not is_presence(path):
                 name = metric_name(*(path[:-1] if path[-1] == "finite_mean" else path))
                 rows.append([name, definition, _shown(value), ""])
                 if metric in MEASURES:
@@ -78,7 +78,7 @@ def group_tables(summary: _Summary) -> list[Table]:
     rows = [
         [metric_name(*path), *(_shown(value_at(group, path)) for group in summary.groups.values())]
         for path, _ in leaves(summary.overall, summary.settings["metrics"])
-        if not is_count(path)
+        if not is_presence(path)
     ]
     return [Table("Groups of classes", ["metric", *summary.groups], rows)]
 
@@ -91,24 +91,32 @@ def class_table(summary: _Summary) -> Table:
     added = [metric for metric in MEASURES if metric in asked][:_MOST_METRICS]  # by name, so they are wanted
     metrics = [metric for metric in SHORT_NAMES if metric in asked and metric not in added]
     metrics = [*metrics[: _MOST_METRICS - len(added)], *added]
-    heads, paths = [], []
-    for metric in metrics:
-        several = [path for path, _ in leaves(summary.overall, [metric])]
-        path = MEASURES[metric].column(several) if metric in MEASURES else several[0]
-        paths.append(path)
-        if metric in MEASURES:
-            keys = path[1:-1] if path[-1] == "finite_mean" else path[1:]
-            heads.append(MEASURES[metric].short_value_name(keys))
-        else:
-            heads.append(SHORT_NAMES[metric] if metric in DISTANCES else "@".join([SHORT_NAMES[metric], *path[1:]]))
+    paths = [
+        path for metric in metrics for path in _columns(metric, [path for path, _ in leaves(summary.overall, [metric])])
+    ]
+    heads = [_head(path) for path in paths]
     rows = []
     for row in present:
-        values = [_shown(value_at(row, path), 2 if less_is_better(path) else 3) for path in paths]
+        values = [
+            _shown(value_at(row, path), None if is_count(path) else 2 if less_is_better(path) else 3) for path in paths
+        ]
         name = row["name"] if len(row["name"]) <= _NAME_WIDTH else row["name"][: _NAME_WIDTH - 1] + "…"
         counts = [str(row["presence"][key]) for key in ("missed", "spurious")]
         rows.append([str(row["class"]), *([name] if named else []), *values, *counts])
     columns = ["class", *(["name"] if named else []), *heads, "missed", "spur."]
     return Table("By class", columns, rows, left=2 if named else 1, dense=True)
+
+
+def _columns(metric: str, paths: Sequence[Path]) -> Sequence[Path]:
+    """Of all values of a metric those that a class is shown with."""
+    return MEASURES[metric].columns(paths) if metric in MEASURES else paths[:1]
+
+
+def _head(path: Path) -> str:
+    metric, *keys = path
+    if metric in MEASURES:
+        return MEASURES[metric].short_value_name(path[1:-1] if path[-1] == "finite_mean" else path[1:])
+    return SHORT_NAMES[metric] if metric in DISTANCES else "@".join([SHORT_NAMES[metric], *keys])
 
 
 def has_penalty(metrics: Iterable[str]) -> bool:

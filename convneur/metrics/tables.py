@@ -19,6 +19,7 @@ __all__ = [
     "headline",
     "image_values",
     "is_count",
+    "is_presence",
     "keys",
     "leaves",
     "less_is_better",
@@ -81,6 +82,11 @@ def headline(metric: str, settings: BoundarySettings) -> Path:
 def is_count(path: Path) -> bool:
     """Whether values add up over classes and images."""
     return path[-1] in COUNTS
+
+
+def is_presence(path: Path) -> bool:
+    """Whether it counts a class that was missed or spurious, which is said of each class anyway."""
+    return path[-1] in ("missed", "spurious")
 
 
 def less_is_better(path: Path) -> bool:

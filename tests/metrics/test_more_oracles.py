@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,16 @@ CASES = LOADED["cases"]
 SINGLE_PRECISION = 2e-6
 PERCENTILES = (50, 75, 90, 95, 99)
 SINGLE = ("monai", "torchmetrics")
+
+
+_CENTRELINES = {
+    "panoptica.cldice": "cldice",
+    "MetricsReloaded.cldice": "cldice",
+    "MetricsReloaded.topology_precision": "tprec",
+    "MetricsReloaded.topology_sensitivity": "tsens",
+}
+_OBJECT_SUMS = {"n_ref_instances": ("tp", "fn"), "n_pred_instances": ("tp", "fp")}
+_LISTS = ("monai.pq_stat", "MetricsReloaded.tp_fp_fn", "MetricsReloaded.pairs", "skimage.skeleton_pixels")
 
 
 class Ours:
@@ -57,19 +67,24 @@ class Ours:
         if call == "davis2017.f_measure":
             path = ("boundary_f1_curve", "f1", option.removeprefix("bound_th="))
             return self.of_class(label, path, metrics=(), tolerance_curve="1:10")
+        if call in _CENTRELINES:
+            return self.of_class(label, ("cldice", _CENTRELINES[call]), metrics="cldice")
+        if call.startswith("panoptica."):
+            connectivity = int(key[-1])
+            of_class = partial(self.of_class, label, metrics="objects", object_connectivity=connectivity)
+            kind = call.removeprefix("panoptica.")
+            if kind in _OBJECT_SUMS:
+                return sum(of_class(("objects", count)) for count in _OBJECT_SUMS[kind])
+            if kind == "pq_dsc":
+                return np.nan_to_num(of_class(("objects", "pairs", "dice"))) * of_class(("objects", "rq"))
+            # What panoptica calls ASSD is MASD, and the mean of no pairs is 0 there.
+            path = {"sq_dsc": ("pairs", "dice"), "sq_assd": ("pairs", "masd")}.get(kind, (kind,))
+            return np.nan_to_num(of_class(("objects", *path))) if path[0] == "pairs" else of_class(("objects", *path))
         raise AssertionError(f"no value of ours for {key}")
 
 
-BUILT = (
-    "medpy",
-    "MetricsReloaded.dsc",
-    "MetricsReloaded.hd_perc",
-    "monai.dice",
-    "monai.hd",
-    "torchmetrics",
-    "davis2017",
-)
-OTHER = ("monai.dice|per_component",)
+# Component Dice, which is not built.
+NOT_BUILT = ("CCMetrics", "monai.dice|per_component")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -77,9 +92,44 @@ def test_values_by_class(name: str, case_maps: Callable[[str], Any]) -> None:
     ours = Ours(name, case_maps)
     for label, values in CASES[name]["per_class"].items():
         for key, theirs in values.items():
-            if key.startswith(BUILT) and key not in OTHER:
+            if not key.startswith((*NOT_BUILT, *_LISTS)):
                 relative = SINGLE_PRECISION if key.startswith(SINGLE) else 0
                 assert ours.value(key, int(label)) == pytest.approx(theirs, abs=1e-9, rel=relative), (label, key)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_objects_and_their_pairs(name: str, case_maps: Callable[[str], Any]) -> None:
+    """monai.pq_stat is tp, fp, fn and the sum of IoU; the pairs' objects are numbered in raster order."""
+    ours = Ours(name, case_maps)
+    for label, values in CASES[name]["per_class"].items():
+        for key, theirs in values.items():
+            if not key.startswith(_LISTS) or key.startswith("skimage"):
+                continue
+            options = {"metrics": (), "per_object": True, "object_connectivity": int(key[-1]), "surface_dice_tau": "2"}
+            scores, _ = ours.scored(**options)
+            at = scores.classes.tolist().index(int(label))
+            if key.startswith("MetricsReloaded.pairs"):
+                rows = scores.object_rows
+                of_class = (rows["class"] == int(label)) & (rows["status"] == 0)
+                found = {name: values[of_class].tolist() for name, values in rows.items()}
+                assert [pair["gt"] for pair in theirs] == found["gt_object"]
+                assert [pair["pred"] for pair in theirs] == found["pred_object"]
+                for theirs_key, ours_key in {"nsd2": "surface_dice[2]", "medpy_hd": "hd", "medpy_assd": "assd"}.items():
+                    assert found[ours_key] == pytest.approx([pair[theirs_key] for pair in theirs], abs=1e-9), key
+                for both in ("iou", "dice", "hd", "hd95", "assd", "masd"):
+                    assert found[both] == pytest.approx([pair[both] for pair in theirs], abs=1e-9), (label, key, both)
+            else:
+                found = [scores.rows[f"objects_{count}"][at] for count in ("tp", "fp", "fn")]
+                found += [scores.rows["objects_sum_iou"][at]] if key.startswith("monai") else []
+                assert found == pytest.approx(theirs, abs=1e-9, rel=SINGLE_PRECISION), (label, key)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_skeletons(name: str, case_maps: Callable[[str], Any]) -> None:
+    scores, _ = Ours(name, case_maps).scored(metrics="cldice")
+    for label, values in CASES[name]["per_class"].items():
+        at = scores.classes.tolist().index(int(label))
+        assert [scores.rows["skeleton_gt"][at], scores.rows["skeleton_pred"][at]] == values["skimage.skeleton_pixels"]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -138,6 +188,5 @@ def test_dice_of_a_data_set_in_three_orders(mean_over: str, case_maps: Callable[
 
 def test_the_cases_hold_what_they_claim() -> None:
     values = [key for case in CASES.values() for row in case["per_class"].values() for key in row]
-    built = [key for key in values if key.startswith(BUILT) and key not in OTHER]
     assert len(values) == 3229
-    assert len(built) == 1788
+    assert len([key for key in values if key.startswith(NOT_BUILT)]) == 106

@@ -379,6 +379,19 @@ function pictureCard(picture, number) {
   return card;
 }
 
+function objectCard(one) {
+  const [height, width] = one.size, [top, left, tall, wide] = one.box;
+  const panels = one.panels.map(({ title, picture }) => {
+    const frame = element("div", { class: "frame" });
+    Object.assign(frame.style, { top: `${100 * top}%`, left: `${100 * left}%`, height: `${100 * tall}%`, width: `${100 * wide}%` });
+    const view = element("div", { class: "part" }, element("img", { src: picture, alt: `${title} around ${one.words}` }), frame);
+    view.style.aspectRatio = `${width} / ${height}`;
+    return element("figure", {}, view, element("figcaption", {}, title));
+  });
+  return element("article", {}, element("h4", {}, linked(one.name)), element("p", { class: "quiet" }, one.words),
+    element("div", { class: "parts" }, ...panels));
+}
+
 function swatch(colour) {
   const made = element("span", { class: "swatch" });
   made.style.background = colour;
@@ -449,6 +462,16 @@ if (data.pictures.length) {
     element("ul", { class: "key" }, ...data.errorKey.map(({ colour, words }) => element("li", {}, swatch(colour), words))),
     element("ul", { class: "key" }, ...data.classKey.map(({ colour, words }) => element("li", {}, swatch(colour), words))),
     ...data.pictures.map(pictureCard));
+}
+
+if (data.objects.length) {
+  const place = section("objects", "Objects");
+  place.append(element("p", { class: "note" }, "Pairs of lowest IoU, and the largest objects without a partner: missed in the " +
+    "ground truth, spurious in the prediction. The frame is the object's box."));
+  for (const kind of [...new Set(data.objects.map((one) => one.kind))]) {
+    place.append(element("h3", {}, kind), element("div", { class: "objects" },
+      ...data.objects.filter((one) => one.kind === kind).map(objectCard)));
+  }
 }
 
 const classTable = sortableTable(`${data.classes.length} classes that occur`, [

@@ -71,8 +71,8 @@ class BoundaryF1Curve(Measure):
     def headline(self, settings: BoundarySettings) -> Path:
         return (self.metric, "area")
 
-    def column(self, paths: Sequence[Path]) -> Path:
-        return (self.metric, "area")
+    def columns(self, paths: Sequence[Path]) -> list[Path]:
+        return [(self.metric, "area")]
 
     def value_name(self, keys: Path) -> str:
         return {2: f"Boundary F1 @ {keys[-1]} px", 1: "Boundary F1 area", 0: self.name}[len(keys)]

@@ -87,8 +87,8 @@ class ObjectMeasure(Measure):
     def headline(self, settings: BoundarySettings) -> Path:
         return (self.metric, "pq")
 
-    def column(self, paths: Sequence[Path]) -> Path:
-        return (self.metric, "pq")
+    def columns(self, paths: Sequence[Path]) -> list[Path]:
+        return [(self.metric, key) for key in ("pq", "fp", "fn")]
 
     def less_is_better(self, path: Path) -> bool:
         return path[1:] in (("fp",), ("fn",)) or path[1:] in {("pairs", key) for key in ("hd", "hd95", "assd", "masd")}
@@ -101,4 +101,6 @@ class ObjectMeasure(Measure):
         return f"Pairs, {f'NSD @ {keys[2]}' if len(keys) == 3 else _PAIR_NAMES[keys[1]]}"
 
     def short_value_name(self, keys: Path) -> str:
-        return keys[0].upper() if len(keys) == 1 and keys[0] in ("rq", "sq", "pq") else self.value_name(keys)
+        if len(keys) == 1:
+            return keys[0].upper() if len(keys[0]) == 2 else keys[0]
+        return self.value_name(keys).lower().replace(",", "") if keys else self.short
