@@ -12,7 +12,7 @@ import of its own.
 """
 
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from convneur.model.network import ConvNeur
     from convneur.variants import PRESETS, VARIANTS, ConvNeurConfig
 
-__version__ = version("convneur")
+try:
+    __version__ = version("convneur")
+except PackageNotFoundError:  # a checkout that is not installed, as torch.hub uses one
+    __version__ = "0+checkout"
 
 _HOME = {
     "PRESETS": "convneur.variants",
@@ -53,6 +56,7 @@ _ROOMS = (
     "figures",
     "gates",
     "inference",
+    "instances",
     "metrics",
     "progress",
     "study",

@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 
 from convneur.errors import InputError
+from convneur.files import new_folder, new_text, refuse_existing
 from convneur.model.global_branches import FoldedGlobalBranch
 from convneur.model.network import ConvNeur
-from convneur.packaged import weights_path
-from convneur.schema import SchemaError, parsed, typed
-from convneur.tensor_files import open_tensors, write_tensors
+from convneur.packaged import FOLDER_CONFIG, FOLDER_WEIGHTS, weights_path
+from convneur.schema import SchemaError, parsed, read_bytes, typed
+from convneur.tensor_files import TensorFile, open_tensors, write_tensors
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["FORMAT", "Checkpoint", "check_finite", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FORMAT", "Checkpoint", "check_finite", "load_checkpoint", "save_checkpoint", "save_folder"]
 
 FORMAT = "convneur.weights/1"
+MODEL_TYPE = "convneur"  # of a folder's config.json, by which other libraries tell theirs
+CARD = "README.md"
 
 _T = TypeVar("_T")
 
@@ -57,11 +61,45 @@ def save_checkpoint(
     write_tensors(Path(path), model.state_dict(), metadata, force=force)
 
 
+def save_folder(
+    model: ConvNeur,
+    folder: str | Path,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    card: str = "",
+    force: bool = False,
+) -> None:
+    """Write a model as a folder of the form that the Hugging Face Hub has: config.json, model.safetensors, README.md.
+
+    `load_checkpoint` and `convneur.load` read it by the folder's name.
+
+    Args:   provenance: as of `save_checkpoint`; card: the text of README.md, which is not written without one.
+    Raises: as `save_checkpoint`, before anything is written.
+
+    >>> import tempfile
+    >>> import convneur
+    >>> model = convneur.create(ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_folder(model, folder, provenance={"seed": 0})
+    ...     sorted(path.name for path in Path(folder).iterdir()), load_checkpoint(folder).provenance
+    (['config.json', 'model.safetensors'], {'seed': 0})
+    """
+    folder = new_folder(Path(folder))
+    config, weights, readme = folder / FOLDER_CONFIG, folder / FOLDER_WEIGHTS, folder / CARD
+    refuse_existing(config, weights, *([readme] if card else []), force=force)
+    said = {"model_type": MODEL_TYPE, "config": model.config.to_dict(), "provenance": dict(provenance or {})}
+    text = json.dumps(said, indent=2, sort_keys=True) + "\n"
+    save_checkpoint(model, weights, provenance=provenance, force=force)
+    if card:
+        new_text(readme, card, force=force)
+    new_text(config, text, force=force)
+
+
 def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None) -> Checkpoint:
     """Build the model that a file describes and give it the file's weights, in eval mode on the CPU, in fp32.
 
     Args:
-        path: a file, or packaged weights by name, such as photos.
+        path: a file, a folder as `save_folder` writes it, or packaged weights by name, such as photos.
         expect: settings of `ConvNeurConfig` that the file's model must have.
     Choice: the header, its description of the model and the tensors' sizes are judged before any tensor is read.
     Raises: InputError: not a safetensors file (a pickle is never read), no ConvNeur's, tensors that do not fit its
@@ -73,6 +111,8 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
     (1000, 'EfficientNet-Lite0')
     """
     path = weights_path(path)
+    if path.is_dir():
+        raise InputError(path, f"is a folder without {FOLDER_CONFIG} and {FOLDER_WEIGHTS}; name a file of weights")
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -81,11 +121,7 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
     if start.startswith(_PICKLED):
         raise InputError(path, "a pickled checkpoint can run code and is never loaded; save it as safetensors")
     found = open_tensors(path)
-    if found.metadata.get("format") != FORMAT:
-        other = repr(found.metadata.get("format"))[:40]
-        raise InputError(path, f"not weights of a ConvNeur (its format is {other}, not {FORMAT!r})")
-    config = _described(path, found.metadata, "config", ConvNeurConfig)
-    provenance = _described(path, found.metadata, "provenance", dict[str, Any])
+    config, provenance = _described(found)
     for name, value in (expect or {}).items():
         if getattr(config, name) != value:
             raise InputError(path, f"holds a model with {name} {getattr(config, name)}, not {value}")
@@ -104,14 +140,56 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
     return Checkpoint(model.eval(), provenance)
 
 
-def _described(path: Path, metadata: Mapping[str, str], key: str, kind: type[_T]) -> _T:
-    """What the file says of its model under a key."""
-    if key not in metadata:
-        raise InputError(path, f"its description of the model is broken ({key}: is missing); write the file again")
+@dataclass(frozen=True)
+class _FolderConfig:
+    """A folder's config.json. config is checked apart, since whatever else the Hub puts beside it is left aside."""
+
+    model_type: object = None
+    config: object = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def _described(found: TensorFile) -> tuple[ConvNeurConfig, Mapping[str, Any]]:
+    """The model that a file is of, and its weights' origin: said by the file or by the config.json of its folder."""
+    folder = _folder_config(found.path)
+    if found.metadata.get("format") == FORMAT:
+        config = _stated(found, "config", ConvNeurConfig)
+        if folder is not None and folder[0] != config:
+            other = ", ".join(key for key, value in config.to_dict().items() if folder[0].to_dict()[key] != value)
+            beside = found.path.with_name(FOLDER_CONFIG)
+            raise InputError(beside, f"describes another model than {FOLDER_WEIGHTS} ({other}); save the folder again")
+        return config, _stated(found, "provenance", dict[str, Any])
+    if folder is None:
+        other = repr(found.metadata.get("format"))[:40]
+        raise InputError(found.path, f"not weights of a ConvNeur (its format is {other}, not {FORMAT!r})")
+    return folder
+
+
+def _folder_config(weights: Path) -> tuple[ConvNeurConfig, Mapping[str, Any]] | None:
+    """What the config.json beside a folder's weights says, None where there is none or it is of something else."""
+    path = weights.with_name(FOLDER_CONFIG)
+    if weights.name != FOLDER_WEIGHTS or not path.is_file():
+        return None
+    mend = "save the folder again"
+    text = read_bytes(path, mend=mend)
     try:
-        return typed(parsed(metadata[key]), kind, key)
+        said = typed(parsed(text), _FolderConfig, strict=False)
+        if said.model_type != MODEL_TYPE:
+            return None
+        return typed(said.config, ConvNeurConfig, "config"), said.provenance
     except SchemaError as error:
-        raise InputError(path, f"its description of the model is broken ({error}); write the file again") from None
+        raise InputError(path, f"{error}; {mend}") from None
+
+
+def _stated(found: TensorFile, key: str, kind: type[_T]) -> _T:
+    """What the file says of its model under a key."""
+    broken = "its description of the model is broken"
+    if key not in found.metadata:
+        raise InputError(found.path, f"{broken} ({key}: is missing); write the file again")
+    try:
+        return typed(parsed(found.metadata[key]), kind, key)
+    except SchemaError as error:
+        raise InputError(found.path, f"{broken} ({error}); write the file again") from None
 
 
 def check_finite(model: ConvNeur, name: str) -> None:

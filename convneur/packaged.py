@@ -2,10 +2,23 @@
 
 from pathlib import Path
 
-from convneur.errors import ConfigError, OutputExistsError
+from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.files import new_file, new_folder
+from convneur.stand_ins import stand_in
 
-__all__ = ["find_weights", "local_twin", "packaged_weights", "sample_images", "weights_path", "write_samples"]
+__all__ = [
+    "FOLDER_CONFIG",
+    "FOLDER_WEIGHTS",
+    "find_weights",
+    "local_twin",
+    "packaged_weights",
+    "sample_images",
+    "weights_path",
+    "write_samples",
+]
+
+FOLDER_CONFIG, FOLDER_WEIGHTS = "config.json", "model.safetensors"
+"""Of a folder that holds a model, as the Hugging Face Hub has them; it counts only with both."""
 
 _FOLDER = Path(__file__).parent / "weights"
 _SAMPLES = Path(__file__).parent / "data" / "samples"
@@ -17,9 +30,9 @@ def packaged_weights() -> tuple[str, ...]:
 
 
 def weights_path(weights: str | Path) -> Path:
-    """The file of packaged weights by their name in any case; anything else is a path already.
+    """The file of packaged weights by their name in any case, or of a folder that holds a model.
 
-    A file of that name goes first.
+    Anything else is a path already. A file of that name goes first, and so does a folder if it holds a model.
 
     >>> weights_path("runs/mine/weights.safetensors").as_posix()
     'runs/mine/weights.safetensors'
@@ -27,11 +40,17 @@ def weights_path(weights: str | Path) -> Path:
     'photos.safetensors'
     """
     path, name = Path(weights), str(weights).lower()
-    return _FOLDER / f"{name}.safetensors" if name in packaged_weights() and not path.is_file() else path
+    if (path / FOLDER_CONFIG).is_file() and (path / FOLDER_WEIGHTS).is_file():
+        return path / FOLDER_WEIGHTS
+    if name in packaged_weights() and not path.is_file():
+        return _FOLDER / f"{name}.safetensors"
+    if problem := stand_in(path):
+        raise InputError(path, problem)
+    return path
 
 
 def find_weights(weights: str | Path, *, setting: str = "weights") -> Path:
-    """The file of weights that a person names: packaged ones by name, or a path.
+    """The file of weights that a person names: packaged ones by name, or a path of a file or a model's folder.
 
     Args:   setting: whose value this is, for the error.
     Raises: ConfigError: neither.
@@ -56,7 +75,7 @@ def local_twin(name: str) -> str | None:
     'photos-local'
     """
     twin = f"{name.lower()}-local"
-    return twin if twin in packaged_weights() and not Path(name).is_file() else None
+    return twin if twin in packaged_weights() and weights_path(name).parent == _FOLDER else None
 
 
 def sample_images() -> tuple[Path, ...]:

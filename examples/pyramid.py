@@ -17,12 +17,12 @@ x = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255  # (1, 3
 torch.manual_seed(0)
 model = ConvNeur(VARIANTS["m1"].replace(head="none")).eval()  # untrained: shapes and flow, not meaning
 with torch.no_grad():
-    features, taps = model.forward_intermediates((x - 0.45) / 0.225)
+    features, taps = model.forward_taps((x - 0.45) / 0.225)
 
 chunks = model.chunks(*x.shape[2:])
-for level, level_features, count in zip(model.feature_info, features, chunks, strict=True):
-    gate = taps[level.stage].gate
+for stage, (level, level_features, count) in enumerate(zip(model.feature_info, features, chunks, strict=True), start=1):
+    gate = taps[stage].gate
     print(
-        f"stage {level.stage}: stride {level.stride:2d}, features {tuple(level_features.shape)}, {count} chunks, "
+        f"stage {stage}: stride {level['reduction']:2d}, features {tuple(level_features.shape)}, {count} chunks, "
         f"gate {gate.min():.3f} to {gate.max():.3f}"
     )

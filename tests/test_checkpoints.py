@@ -2,15 +2,18 @@
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from convneur import ConvNeur, ConvNeurConfig, InputError, load_checkpoint, save_checkpoint
-from convneur.checkpoints import check_finite
+from convneur.checkpoints import check_finite, save_folder
 from convneur.inference import load
+from convneur.packaged import local_twin
 from convneur.tensor_files import TensorFile
 
 SMALL = ConvNeurConfig(dims=(8, 12, 16, 20), depths=(1, 1, 1, 1), mem_dim=8, num_classes=5, chunks=(4, 3, 2, 1))
@@ -75,7 +78,7 @@ def test_pickles_are_refused_unread(tmp_path: Path, writer: str) -> None:
         path.write_bytes(pickle.dumps(_Trap(), protocol=int(writer[-1])))
     else:
         torch.save({"trap": _Trap()}, path, _use_new_zipfile_serialization=writer == "torch.save")
-    with pytest.raises(InputError, match=r"pickled|not a readable safetensors"):
+    with pytest.raises(InputError, match=r"pickled|not a (readable )?safetensors"):
         load_checkpoint(path)
 
 
@@ -190,3 +193,112 @@ def test_weights_that_are_no_numbers() -> None:
         model.stem[0].bias[0] = float("nan")
     with pytest.raises(InputError, match=r"w: weight stem\.0\.bias holds NaN"):
         check_finite(model, "w")
+
+
+def test_weights_are_a_file_like_others(saved: Path, tmp_path: Path) -> None:
+    """Written into the one file that is locked and cleared, hence with the rights of the user's other files."""
+    (tmp_path / "other").touch()
+    assert saved.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+# -- Folders --
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    save_folder(ConvNeur(SMALL), tmp_path / "mine", provenance={"seed": 0}, card="# mine\n")
+    return tmp_path / "mine"
+
+
+def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def test_a_folder_is_read_by_its_name(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    torch.manual_seed(0)
+    wanted = ConvNeur(SMALL).state_dict()
+    for name in (folder, folder / "model.safetensors"):
+        model, provenance = load_checkpoint(name)
+        assert model.config == SMALL
+        assert provenance == {"seed": 0}
+        assert all(torch.equal(tensor, wanted[key]) for key, tensor in model.state_dict().items())
+    assert load(folder).model.config == SMALL
+
+
+def test_a_folder_whose_weights_another_tool_wrote_is_read_by_its_config(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    save_file(load_file(weights), weights, metadata={"format": "pt"})
+    changed(folder / "config.json", lambda said: said.update(architectures=["ConvNeur"]))
+    model, provenance = load_checkpoint(folder)
+    assert model.config == SMALL
+    assert provenance == {"seed": 0}
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match="not weights of a ConvNeur"):
+        load_checkpoint(weights)
+
+
+def test_a_config_of_something_else_beside_a_file_says_nothing_of_it(folder: Path) -> None:
+    changed(folder / "config.json", lambda said: said.update(model_type="vit", config=None))
+    assert load_checkpoint(folder).model.config == SMALL
+
+
+def test_a_folder_is_written_whole_or_not_at_all(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "config.json").unlink()
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"README\.md: exists already"):
+        save_folder(ConvNeur(SMALL), folder, card="# new\n")
+    assert [path.name for path in folder.iterdir()] == ["README.md"]
+    torch.manual_seed(0)
+    save_folder(ConvNeur(SMALL), folder, provenance={"seed": 0}, card="# mine\n", force=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda said: said["config"].update(read="after"),
+            "another model than model.safetensors .read.; save",
+        ),
+        (lambda said: said["config"].update(dims=[8, 8]), "config.dims: needs 4 values, not 2; save the folder again"),
+        (lambda said: said["config"].update(surprise=1), "config.surprise: is unknown here"),
+        (lambda said: said["config"].update(mem_dim=1 << 40), "config.mem_dim: .* must be at most"),
+        (lambda said: said.pop("config"), "config: must be an object, not null"),
+        (lambda said: said.update(provenance=[1]), "provenance: must be an object, not a list"),
+    ],
+)
+def test_a_folder_of_a_damaged_config_is_refused(
+    folder: Path, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    changed(folder / "config.json", change)
+    with pytest.raises(InputError, match=rf"config\.json: .*{said}"):
+        load_checkpoint(folder)
+
+
+def test_a_folder_of_no_config_at_all_is_refused(folder: Path, tmp_path: Path) -> None:
+    for text in ("", "{", '{"model_type": "convneur", "model_type": "convneur"}', "[" * 10_000):
+        (folder / "config.json").write_text(text)
+        with pytest.raises(InputError, match=r"config\.json: .*; save the folder again"):
+            load_checkpoint(folder)
+    with pytest.raises(InputError, match=r"is a folder without config\.json and model\.safetensors; name a file"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_folder_hides_packaged_weights_only_if_it_holds_a_model(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    Path("photos/config.json").write_text("{}")
+    assert load_checkpoint("photos").model.config.num_classes == 1000
+    assert local_twin("photos") == "photos-local"
+    Path("photos/config.json").unlink()
+    Path("photos").rmdir()
+    folder.rename("photos")
+    assert load_checkpoint("photos").model.config == SMALL
+    assert local_twin("photos") is None

@@ -121,15 +121,17 @@ def describe_architecture(
     sizes, plans = stage_sizes(height, width), built.chunk_plans(height, width)
     stages = tuple(
         Stage(
-            stage=info.stage,
+            stage=stage,
             height=rows,
             width=columns,
-            channels=info.channels,
-            stride=info.stride,
+            channels=info["num_chs"],
+            stride=info["reduction"],
             has_global=tuple(block.global_branch is not None for block in blocks.children()),
             chunks=0 if plan is None else plan.chunks,
             chunk_length=0 if plan is None else plan.length,
         )
-        for blocks, info, (rows, columns), plan in zip(built.stages, built.feature_info, sizes, plans, strict=True)
+        for stage, (blocks, info, (rows, columns), plan) in enumerate(
+            zip(built.stages, built.feature_info, sizes, plans, strict=True), start=1
+        )
     )
     return Architecture(name, config, height, width, counter.params, cost.macs_full, cost.macs_paper, stages)

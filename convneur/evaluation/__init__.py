@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convneur.evaluation.scenes import ImagePick
     from convneur.evaluation.scoring import score_pairs
     from convneur.evaluation.selection import SceneSelection, select_scenes
+    from convneur.evaluation.workers import worker_map
 
 _HOME = {
     "Comparison": "convneur.evaluation.comparison",
@@ -34,6 +35,7 @@ _HOME = {
     "evaluate": "convneur.evaluation.run",
     "score_pairs": "convneur.evaluation.scoring",
     "select_scenes": "convneur.evaluation.selection",
+    "worker_map": "convneur.evaluation.workers",
 }
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "evaluate",
     "score_pairs",
     "select_scenes",
+    "worker_map",
 ]
 
 

@@ -95,7 +95,7 @@ class _Reader:
             trimap = {seed: self.confusion(f"trimap.{seed}", each, shape) for seed, each in bands.items()}
         shape = (len(settings.tolerance), count)
         boundary_f1 = self.matches("boundary_f1" in wanted, "boundary_f1", shape)
-        objects = self.objects(shape)
+        objects = self.objects((shape[0] + 1, count))
         shape = (len(settings.surface_dice_tau), count)
         surface_dice = self.matches("surface_dice" in wanted, "surface_dice", shape)
         if self.asked(bool(wanted & {*DISTANCES, "surface_dice"}), "distances"):
@@ -166,12 +166,16 @@ class _Reader:
         found = ObjectCounts(
             self.array("objects", objects, np.int64, shape[1:]),
             self.array("objects", border, np.int64, shape[1:]),
-            self.array("objects", thin, np.int64, shape),
-            self.array("objects", thin_border, np.int64, shape),
+            self.array("objects", self.with_tau(thin, shape), np.int64, shape),
+            self.array("objects", self.with_tau(thin_border, shape), np.int64, shape),
         )
         if (found.thin > found.objects).any() or (found.thin_border > found.border).any():
             raise SchemaError("scores.objects", "has more thin objects than there are")
         return found
+
+    def with_tau(self, rows: Any, shape: tuple[int, int]) -> Any:
+        """Earlier releases kept no row of the surface-dice tau."""
+        return [*rows, [0] * shape[1]] if isinstance(rows, list) and len(rows) == shape[0] - 1 else rows
 
     def signs(self) -> PairSigns | None:
         if self.kept.signs is None:

@@ -109,6 +109,8 @@ class Evaluation(Result):
 
     def headlines(self) -> Sequence[str]:
         """How much was scored, and the labels there were."""
+        if not self.images:
+            return (self._scored_line(),)
         ignored = self.settings["ignore_index"]
         return (
             self._scored_line(),
@@ -117,7 +119,9 @@ class Evaluation(Result):
         )
 
     def tables(self) -> Sequence[Table]:
-        """Overall, by class, and the comparison's."""
+        """Overall, by class, and the comparison's; none where no pair was scored."""
+        if not self.images:
+            return ()
         return (*tables_of(self.source.summary), *(self.comparison.tables() if self.comparison else ()))
 
     def records(self) -> Sequence[Mapping[str, Any]]:

@@ -100,6 +100,6 @@ def summary_warnings(summary: BoundarySummary, *, inferred: bool, resized: int, 
         names = listed(summary.all_ignored, 3)
         found.append(f"{plural(len(summary.all_ignored), 'image')} ignored altogether, adding nothing: {names}")
     found += unseen_sentences(summary)
-    if not kinds & {"noise", "instances", "numbered", "void"}:  # whose objects are none
+    if not kinds & {"noise", "instances", "numbered", "trimaps", "void"}:  # whose objects are none
         found += thin_sentences(summary)
     return found

@@ -147,11 +147,9 @@ def capture_gates(
     local_image = image if local_image is None else local_image
     try:
         with torch.inference_mode():
-            taps = model.forward_intermediates(_as_input(image, model), stages=stages, block=block).taps
+            taps = model.forward_taps(_as_input(image, model), stages=stages, block=block).taps
             local = (
-                {}
-                if twin is None
-                else twin.forward_intermediates(_as_input(local_image, twin), stages=stages, block=block).taps
+                {} if twin is None else twin.forward_taps(_as_input(local_image, twin), stages=stages, block=block).taps
             )
     except RuntimeError as error:
         if "allocate" not in str(error) and "out of memory" not in str(error):
@@ -166,7 +164,7 @@ def capture_gates(
         captured.append(
             StageCapture(
                 stage=stage,
-                stride=model.feature_info[stage - 1].stride,
+                stride=model.feature_info[stage - 1]["reduction"],
                 chunks=chunks,
                 chunk_length=length,
                 f_loc=_array(tap.f_loc),

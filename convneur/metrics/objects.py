@@ -17,7 +17,9 @@ RankMap = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class ObjectCounts(NamedTuple):
-    """Connected objects of the ground truth by class, (K,), and those thinner than a tolerance reaches, (T, K).
+    """Connected objects of the ground truth by class, (K,), and those thinner than a tolerance reaches, (T + 1, K).
+
+    The last row is that of the smallest surface-dice tau, see `settings.thin_depths`.
 
     border, thin_border: the pixels on their borders.
     """
@@ -29,7 +31,7 @@ class ObjectCounts(NamedTuple):
 
 
 def mostly_thin(counts: ObjectCounts) -> BoolMap:
-    """(T, K): at least half of the borders of the class are those of thin objects."""
+    """(T + 1, K): at least half of the borders of the class are those of thin objects."""
     return np.asarray((counts.thin_border > 0) & (2 * counts.thin_border >= counts.border))
 
 
@@ -67,7 +69,7 @@ def object_counts(
 
     Choice: an object is thin for a tolerance if no square of 2 depth + 1 pixels fits into it, so that from anywhere in
         it a boundary is about as near as the tolerance; bent and slanting lines are.
-    Args:   ranks: (H, W), `count` and above are no class; depths: (T,) pixels; thin_objects: see `kernels`.
+    Args:   ranks: (H, W), `count` and above are no class; depths: (T + 1,) pixels; thin_objects: see `kernels`.
     """
     classes = ranks.ravel()[objects.starts[objects.first]]
     kept = classes < count

@@ -18,7 +18,7 @@ from convneur.metrics.measure import PairGeometry
 from convneur.metrics.measures import measures_of
 from convneur.metrics.object_pairs import object_rows
 from convneur.metrics.objects import ObjectCounts, object_counts
-from convneur.metrics.settings import BoundarySettings, tolerance_radius, tolerance_square
+from convneur.metrics.settings import BoundarySettings, thin_depths, tolerance_square
 from convneur.metrics.signs import PairSigns
 
 __all__ = ["DISTANCES", "Matches", "PairScores", "score_pair"]
@@ -56,7 +56,7 @@ class PairScores:
     void_pixels: ignored pixels. invalid_labels: labels of the prediction that are no class -> pixels not ignored.
     classes: (K,) ascending. confusion: (K,) pixels not ignored. trimap: seed -> (W, K) pixels in the band of each
     width, widths as in the settings. boundary_f1, surface_dice: matches, as in the settings. objects: of the ground
-    truth, and those too thin for the F1 tolerances. distances: inf where one mask is empty. boundary_iou: (K,). signs:
+    truth, and those too thin for the tolerances. distances: inf where one mask is empty. boundary_iou: (K,). signs:
     of how the pair was prepared. rows: of the metrics in `measures`, see there. object_rows: one per object,
     with `per_object`, see `object_columns`. What was not asked for is None.
 
@@ -134,7 +134,8 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
         trimap = {seed: _trimap(kernels, pair, seed, settings, present) for seed in seeds(settings)}
     if "boundary_f1" in wanted:
         boundary_f1 = _boundary_f1(geometry)
-        depths = [int(tolerance_radius(tolerance, height, width)) for tolerance in settings.tolerance]
+    depths = thin_depths(settings, height, width)
+    if "boundary_f1" in wanted or any(depths):
         counted = object_counts(pair.gt, geometry.objects("gt", 8), count, depths, kernels.thin_objects)
         objects = ObjectCounts(*(counts[..., present] for counts in counted))
     if wanted & {*DISTANCES, "surface_dice"}:

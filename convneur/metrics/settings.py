@@ -23,6 +23,8 @@ __all__ = [
     "Spacing",
     "check_alike",
     "curve_radii",
+    "smallest_tau",
+    "thin_depths",
     "tolerance_radius",
     "tolerance_square",
 ]
@@ -282,6 +284,27 @@ class BoundarySettings:
         }
         for name, value in plain.items():
             object.__setattr__(self, name, value)
+
+
+def smallest_tau(settings: BoundarySettings) -> str | float:
+    """The smallest surface-dice tau, as given."""
+    return min(settings.surface_dice_tau, key=as_written)
+
+
+def thin_depths(settings: BoundarySettings, height: int, width: int) -> list[int]:
+    """How far from a boundary a match may lie, whole pixels: of each F1 tolerance, then of the smallest tau.
+
+    Choice: of several taus the smallest is judged, since a reader sees its value beside the others', and only where it
+        is 2 pixels or more, so that a smaller one exists. 0 for metrics that were not asked for.
+    """
+    tau = math.floor(as_written(smallest_tau(settings)) / max(map(as_written, settings.spacing)))
+    return [
+        *(
+            int(tolerance_radius(tolerance, height, width)) if "boundary_f1" in settings.metrics else 0
+            for tolerance in settings.tolerance
+        ),
+        tau if "surface_dice" in settings.metrics and tau >= 2 else 0,
+    ]
 
 
 class Settled(Protocol):

@@ -50,8 +50,9 @@ class BoundarySummary(Result):
     truth is not ignored. groups: name -> the keys of overall, as means over those classes. unscored: images without a
     pixel to score; all_ignored: their names. invalid_labels:
     prediction labels that are no class -> images that have it. too_thin: tolerance that reaches across most of a class
-    -> (ground-truth objects of such classes too thin for it, their objects, their names). warnings: what looks wrong
-    in how the label maps were prepared.
+    -> (ground-truth objects of such classes too thin for it, their objects, their names); tau_too_thin: the same of
+    the smallest surface-dice tau, None where it is fine. wide: tolerances of more than 1 pixel. warnings: what looks
+    wrong in how the label maps were prepared.
 
     >>> from convneur.metrics import BoundaryMetrics
     >>> metrics = BoundaryMetrics(num_classes=2, metrics="miou")
@@ -82,6 +83,7 @@ class BoundarySummary(Result):
     all_ignored: tuple[str, ...]
     invalid_labels: Mapping[int, int]
     too_thin: Mapping[str, tuple[int, int, tuple[str, ...]]]
+    tau_too_thin: tuple[int, int, tuple[str, ...]] | None = None
     wide: frozenset[str] = frozenset()
     groups: Mapping[str, Values] = field(default_factory=dict)
     warnings: tuple[SetupWarning, ...] = ()
@@ -201,6 +203,11 @@ class BoundaryAccumulator:
         """What looks wrong in how the label maps counted so far were prepared; also in the summary."""
         return setup_warnings(self._totals)
 
+    def mostly_wrong(self) -> bool:
+        """Whether fewer than half of the pixels outside each image's most frequent class agree."""
+        pixels, agreeing, _ = self._totals.objects_met.tolist()
+        return bool(2 * agreeing < pixels)
+
     def summary(self) -> BoundarySummary:
         """The values of everything counted so far."""
         settings, seed = self.settings, self._totals.seed()
@@ -258,6 +265,7 @@ def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
         }
         for k, name in enumerate(names)
     ]
+    tolerances, thin = keys("boundary_f1", settings), _too_thin(totals, names)
     means = {}
     for name, values in totals.overall(table).items():
         chosen = np.flatnonzero(totals.sets[name]).tolist()
@@ -278,24 +286,24 @@ def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
         unscored=totals.images - totals.scored,
         all_ignored=(),
         invalid_labels=dict(sorted(totals.invalid_images.items())),
-        too_thin=_too_thin(totals, names),
-        wide=frozenset(key for key, images in zip(keys("boundary_f1", settings), totals.wide, strict=True) if images),
+        too_thin=dict(sorted((key, each) for key, each in zip(tolerances, thin, strict=False) if each)),
+        tau_too_thin=thin[-1],
+        wide=frozenset(key for key, images in zip(tolerances, totals.wide, strict=True) if images),
         warnings=setup_warnings(totals),
     )
 
 
-def _too_thin(totals: Totals, names: Sequence[str]) -> dict[str, tuple[int, int, tuple[str, ...]]]:
-    """Tolerances that reach across most of a class -> (objects too thin for it, objects, names) of such classes.
+def _too_thin(totals: Totals, names: Sequence[str]) -> list[tuple[int, int, tuple[str, ...]] | None]:
+    """Of each tolerance and the smallest tau that reaches across most of a class, (objects too thin for it, objects,
+    names) of such classes, else None.
 
     Choice: most of a class is half of its borders, not of its objects: specks beside a large object mean nothing.
     """
-    found = {}
-    for row, key in enumerate(keys("boundary_f1", totals.settings)):
-        mostly = mostly_thin(totals.objects)[row]
-        if mostly.any():
-            thin, objects = int(totals.objects.thin[row, mostly].sum()), int(totals.objects.objects[mostly].sum())
-            found[key] = thin, objects, tuple(names[k] for k in np.flatnonzero(mostly).tolist())
-    return dict(sorted(found.items()))
+    found: list[tuple[int, int, tuple[str, ...]] | None] = []
+    for thin, mostly in zip(totals.objects.thin, mostly_thin(totals.objects), strict=True):
+        counts = int(thin[mostly].sum()), int(totals.objects.objects[mostly].sum())
+        found.append((*counts, tuple(names[k] for k in np.flatnonzero(mostly).tolist())) if mostly.any() else None)
+    return found
 
 
 def _presence(counts: IntArray, chances: int) -> dict[str, int]:

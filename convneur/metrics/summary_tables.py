@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from convneur.formats import grouped, plural, significant
+from convneur.metrics.decimals import as_written
 from convneur.metrics.measures import MEASURES
 from convneur.metrics.scores import DISTANCES
 from convneur.metrics.tables import Path, is_count, is_presence, leaves, less_is_better, value_at
@@ -47,6 +48,8 @@ class _Summary(Protocol):
     def invalid_labels(self) -> Mapping[int, int]: ...
     @property
     def too_thin(self) -> Mapping[str, tuple[int, int, tuple[str, ...]]]: ...
+    @property
+    def tau_too_thin(self) -> tuple[int, int, tuple[str, ...]] | None: ...
     @property
     def wide(self) -> Collection[str]: ...
     @property
@@ -179,13 +182,21 @@ def thin_sentences(summary: _Summary) -> Iterator[str]:
     tolerances = summary.settings["tolerance"]
     finer = [key for key in map(str, tolerances) if key not in summary.wide]
     for tolerance, (thin, objects, names) in summary.too_thin.items():
-        of = plural(objects, "ground-truth object")
-        said = f"tolerance {tolerance} reaches across {thin} of {of} of {_listed(names, 3)}"
+        said = f"tolerance {tolerance} {_across(thin, objects, names)}"
         if tolerance not in summary.wide:
             yield f"{said}, which are so thin that boundaries 1 pixel apart cover them; there look at mIoU"
         else:
             wanted = f"look at {finer[0]}" if finer else "add a smaller one such as 1px"
             yield f"{said}, whose F1 also counts boundaries on the wrong side of an object; {wanted}"
+
+    if summary.tau_too_thin:
+        taus, pixel = summary.settings["surface_dice_tau"], max(summary.settings["spacing"])
+        said = f"surface-dice tau {min(taus, key=as_written)} {_across(*summary.tau_too_thin)}"
+        yield f"{said}, and so counts boundaries on the wrong side of an object; add a smaller one such as {pixel:g}"
+
+
+def _across(thin: int, objects: int, names: Sequence[str]) -> str:
+    return f"reaches across {thin} of {plural(objects, 'ground-truth object')} of {_listed(names, 3)}"
 
 
 def class_records(summary: _Summary) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from convneur.metrics.measures import measures_of
 from convneur.metrics.objects import ObjectCounts
 from convneur.metrics.scores import Matches, PairScores, f1_score, seeds, surface_dice_score
 from convneur.metrics.settings import BoundarySettings, tolerance_radius
-from convneur.metrics.signs import ORIENTATIONS, Joint
+from convneur.metrics.signs import ORIENTATIONS, Joint, surely_turned
 from convneur.metrics.tables import (
     ClassValues,
     Path,
@@ -57,12 +57,14 @@ class Totals:
         self.presence = np.zeros((3, count), np.int64)
         tolerances = len(settings.tolerance)
         self.objects = ObjectCounts(
-            *(np.zeros(shape, np.int64) for shape in [(count,)] * 2 + [(tolerances, count)] * 2)
+            *(np.zeros(shape, np.int64) for shape in [(count,)] * 2 + [(tolerances + 1, count)] * 2)
         )
         # Of how the pairs were prepared, see `PairSigns`.
         self.joint: Counter[tuple[int, int]] = Counter()
         self.grain = np.zeros((2, 4), np.int64)
         self.oriented = np.zeros((2, len(ORIENTATIONS)), np.int64)
+        # Images that are beyond doubt turned, by orientation.
+        self.turned = np.zeros(len(ORIENTATIONS), np.int64)
         # Pixels outside each image's most frequent class: all, agreeing, and in the class where their label mostly is.
         self.objects_met = np.zeros(3, np.int64)
         # Images by what predictions and ground truth hold beside 0: 1 alone, another label alone, anything else.
@@ -124,6 +126,9 @@ class Totals:
             self._count_joint(scores.signs.joint)
             self.grain += scores.signs.grain
             self.oriented += scores.signs.oriented
+            turned = surely_turned(scores.signs.oriented)
+            if turned is not None:
+                self.turned[turned] += 1
             self.objects_met += _objects_met(scores)
             self.beside_zero += _beside_zero(scores.signs.joint)
         self.invalid_pixels.update(scores.invalid_labels)
@@ -153,6 +158,7 @@ class Totals:
         yield from self.objects
         yield self.grain
         yield self.oriented
+        yield self.turned
         yield self.objects_met
         yield self.beside_zero
         yield self.wide

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,6 @@ from convneur.variants import ConvNeurConfig
 __all__ = [
     "ConvNeur",
     "ConvNeurBlock",
-    "FeatureInfo",
     "GateTaps",
     "Intermediates",
     "UnreachedParametersWarning",
@@ -52,14 +51,6 @@ class Intermediates(NamedTuple):
 
     features: tuple[Tensor, ...]
     taps: dict[int, GateTaps]
-
-
-class FeatureInfo(NamedTuple):
-    """A pyramid level: its stage (1 to 4), channels, and stride in pixels."""
-
-    stage: int
-    channels: int
-    stride: int
 
 
 def stage_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
@@ -122,6 +113,8 @@ class ConvNeur(nn.Module):
     4317092
 
     Args: config: see `ConvNeurConfig`.
+    Attributes: feature_info: of each level of the pyramid, as timm has it: its channels `num_chs`, its stride in pixels
+        `reduction` and the `module` it comes from; num_features: channels of the last.
     """
 
     def __init__(self, config: ConvNeurConfig) -> None:
@@ -149,10 +142,12 @@ class ConvNeur(nn.Module):
             )
             for stage, depth in enumerate(config.depths, start=1)
         )
-        self.head = build_head(config)
-        self.feature_info = tuple(
-            FeatureInfo(stage, channels, 2 ** (stage + 1)) for stage, channels in enumerate(config.dims, start=1)
-        )
+        self.head: nn.Module = build_head(config)
+        self.num_features = config.dims[-1]
+        self.feature_info: list[dict[str, Any]] = [
+            {"num_chs": channels, "reduction": 4 << stage, "module": f"stages.{stage}"}
+            for stage, channels in enumerate(config.dims)
+        ]
         self._warned = False
         self._init_weights(self)
 
@@ -177,11 +172,9 @@ class ConvNeur(nn.Module):
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, ...]:
         """The pyramid: each stage's output, (B, C, H_s, W_s), of strides 4, 8, 16, 32 (see `stage_sizes`)."""
-        return self.forward_intermediates(x, stages=()).features
+        return self.forward_taps(x, stages=()).features
 
-    def forward_intermediates(
-        self, x: Tensor, *, stages: Sequence[int] = (1, 2, 3, 4), block: int = 1
-    ) -> Intermediates:
+    def forward_taps(self, x: Tensor, *, stages: Sequence[int] = (1, 2, 3, 4), block: int = 1) -> Intermediates:
         """The pyramid, bit for bit as in `forward`, and what one block of each wanted stage computed on its way.
 
         Args:
@@ -224,13 +217,27 @@ class ConvNeur(nn.Module):
         """Parts of the memories that get no gradient from an image of this size, with the stages, 1 to 4, where."""
         writes = [
             None if memory is None else memory.writes_read(h * w)
-            for memory, (h, w) in zip(self._first_memories(), stage_sizes(height, width), strict=True)
+            for memory, (h, w) in zip(self._first_memories(), stage_sizes(height, width), strict=False)
         ]
         found = {
             what: tuple(stage for stage, count in enumerate(writes, start=1) if count == few)
             for few, what in ((0, "k, v and the update generator"), (1, "the momentum"))
         }
         return {what: stages for what, stages in found.items() if stages}
+
+    def unreached_parameters(self, height: int, width: int) -> tuple[nn.Parameter, ...]:
+        """Those that get no gradient at all from an image of this size: of update generators whose writes are not read.
+
+        Their `grad` stays None, so that no optimizer decays them. DistributedDataParallel makes zeros of it, unless it
+        was built with `static_graph=True` or `find_unused_parameters=True`.
+        """
+        return tuple(
+            parameter
+            for blocks, (h, w) in zip(self.stages, stage_sizes(height, width), strict=False)
+            for memory in blocks.modules()
+            if isinstance(memory, NeuralMemory) and memory.writes_read(h * w) == 0
+            for parameter in memory.write.parameters()
+        )
 
     def _first_memories(self) -> list[NeuralMemory | None]:
         return [

@@ -4,7 +4,7 @@ from typing import Any, Literal, get_args
 
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
+from accelerate.utils import broadcast_object_list
 
 from convneur.errors import ConfigError
 
@@ -24,9 +24,7 @@ def start_engine(device: Device = "auto") -> Accelerator:
     """
     if device not in get_args(Device):
         raise ConfigError("device", f"choose {', '.join(get_args(Device))}", value=device)
-    # A stage of one chunk leaves parameters without a gradient, which the reduction must be told to expect.
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(cpu=device == "cpu", mixed_precision="no", kwargs_handlers=[unused])
+    return Accelerator(cpu=device == "cpu", mixed_precision="no")
 
 
 def shared(accelerator: Accelerator, value: Any) -> Any:

@@ -50,6 +50,7 @@ class Learner:
         self.optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.lr)
         self.weights = class_weights(settings.class_weights, data.counts).to(device)
         self.wrapped = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
+        self.unreached = model.unreached_parameters(*settings.crop)
 
     @property
     def averaged(self) -> ConvNeur:
@@ -93,6 +94,9 @@ class Learner:
                 # The reduction takes the mean over processes; wanted is the sum.
                 (share * accelerator.num_processes).backward()
             loss += share.detach()
+        if self.shard.processes > 1:  # whose reduction makes zeros of no gradient, and AdamW decays where it has zeros
+            for parameter in self.unreached:
+                parameter.grad = None
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip or math.inf))
         value = float(self._summed(loss))
         if math.isfinite(value) and math.isfinite(norm):

@@ -367,7 +367,7 @@ class WorkOptions:
     scheduler: Annotated[
         str | None,
         typer.Option(
-            help="Score on a Dask cluster instead, which sees the same paths (needs convneur[dask]).",
+            help="Score on a Dask cluster instead, which sees the same paths (needs `pip install distributed`).",
             metavar="ADDRESS",
             rich_help_panel=_WORK,
         ),

@@ -839,7 +839,7 @@ def test_too_little_memory_is_one_line(viz: Any, monkeypatch: pytest.MonkeyPatch
     def full(*_: object, **__: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 123 bytes.")
 
-    monkeypatch.setattr(ConvNeur, "forward_intermediates", full)
+    monkeypatch.setattr(ConvNeur, "forward_taps", full)
     ran = viz("cat.png")
     assert ran.code == 1
     assert "not enough memory for 43x64 pixels" in ran.line

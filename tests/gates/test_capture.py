@@ -18,7 +18,7 @@ Image = NDArray[np.float32]
 def test_arrays_are_the_nets_own_taps(net: ConvNeur, image: Image) -> None:
     capture = capture_gates(net, image)
     with torch.no_grad():
-        taps = net.forward_intermediates(torch.from_numpy(image)[None]).taps
+        taps = net.forward_taps(torch.from_numpy(image)[None]).taps
     assert [stage.stage for stage in capture.stages] == [1, 2, 3, 4]
     for stage in capture.stages:
         for name in ("f_loc", "gate", "gated", "f_out"):
@@ -59,7 +59,7 @@ def test_a_separate_local_only_net(net: ConvNeur, config: ConvNeurConfig, image:
     other = untrained(config.replace(memory="none"), seed=9)
     capture = capture_gates(net, image, local_only=other)
     with torch.no_grad():
-        taps = other.forward_intermediates(torch.from_numpy(image)[None]).taps
+        taps = other.forward_taps(torch.from_numpy(image)[None]).taps
     np.testing.assert_array_equal(capture.stages[2].local_only, taps[3].f_loc[0])
     with pytest.raises(ConfigError, match="needs memory none"):
         capture_gates(net, image, local_only=net)

@@ -42,7 +42,7 @@ def test_each_model_sees_pixels_normalised_as_in_its_training(config: ConvNeurCo
         save_checkpoint(model, tmp_path / name, provenance=said[name])
         with torch.inference_mode():
             x = torch.from_numpy(normalise(PIXELS, **said[name]))[None]
-            features[name] = model.forward_intermediates(x, stages=(3,), block=1).taps[3].f_loc[0].numpy()
+            features[name] = model.forward_taps(x, stages=(3,), block=1).taps[3].f_loc[0].numpy()
     seen: dict[str, Any] = {"stage": 3, "size": "native"}
     found = inspect(PIXELS, weights=tmp_path / "whole", local_weights=tmp_path / "local", **seen)
     np.testing.assert_array_equal(found.capture.stages[0].f_loc, features["whole"])

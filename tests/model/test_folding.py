@@ -70,7 +70,7 @@ def test_gates_can_be_tapped_but_the_surprise_is_not_told() -> None:
     model = trained(SMALL)
     x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     with torch.no_grad():
-        (_, taps), (_, wanted) = (net.forward_intermediates(x) for net in (fold(model), model))
+        (_, taps), (_, wanted) = (net.forward_taps(x) for net in (fold(model), model))
     for stage in range(1, 5):
         gate, unfolded = taps[stage].gate, wanted[stage].gate
         assert gate is not None
@@ -96,7 +96,7 @@ def test_maps_keep_their_dtype_under_autocast() -> None:
     model = trained(SMALL).float()
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        (levels, taps), (wanted_levels, wanted) = (net.forward_intermediates(x) for net in (fold(model), model))
+        (levels, taps), (wanted_levels, wanted) = (net.forward_taps(x) for net in (fold(model), model))
     assert [level.dtype for level in levels] == [level.dtype for level in wanted_levels]
     gates = [(taps[stage].gate, wanted[stage].gate) for stage in range(1, 5)]
     assert all(gate is not None and other is not None and gate.dtype == other.dtype for gate, other in gates)

@@ -110,7 +110,7 @@ def test_taps_are_the_plain_forward_bit_for_bit(config: ConvNeurConfig, how: str
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=how == "bf16"):
         logits = model(x)
         plain = model.forward_features(x)
-        features, taps = model.forward_intermediates(x)
+        features, taps = model.forward_taps(x)
         assert torch.equal(model.head(features, (75, 98)), logits)
     for mine, theirs in zip(features, plain, strict=True):
         assert torch.equal(mine, theirs)
@@ -133,7 +133,7 @@ def test_taps_are_the_plain_forward_bit_for_bit(config: ConvNeurConfig, how: str
 def test_a_tapped_block_computes_the_printed_equation() -> None:
     model = ConvNeur(SMALL).eval()
     x = torch.randn(1, 3, 64, 64)
-    tap = model.forward_intermediates(x, stages=(1,)).taps[1]
+    tap = model.forward_taps(x, stages=(1,)).taps[1]
     start = model.stem(x)
     block = model.stages[0][0]
     assert torch.equal(tap.f_loc, block.local_branch(start))
@@ -145,13 +145,13 @@ def test_a_tapped_block_computes_the_printed_equation() -> None:
 def test_any_block_can_be_tapped_and_blocks_without_a_branch_have_no_gate() -> None:
     model = ConvNeur(SMALL).eval()
     x = torch.randn(1, 3, 64, 64)
-    features, taps = model.forward_intermediates(x, stages=(3,), block=2)
+    features, taps = model.forward_taps(x, stages=(3,), block=2)
     assert list(taps) == [3]
     assert taps[3].gate is None
     assert torch.equal(taps[3].f_out, features[2])  # the stage's last block
     for stages, block in (((0,), 1), ((5,), 1), ((2,), 2), ((1,), 0)):
         with pytest.raises(ValueError, match=r"stage|block"):
-            model.forward_intermediates(x, stages=stages, block=block)
+            model.forward_taps(x, stages=stages, block=block)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (127, 129), (32, 300), (96, 64)])
@@ -163,9 +163,9 @@ def test_any_image_of_32_pixels_and_more(size: tuple[int, int], batch: int) -> N
     assert model(x).shape == (batch, 5)
     sizes = stage_sizes(*size)
     for level, features, (h, w) in zip(model.feature_info, model.forward_features(x), sizes, strict=True):
-        assert features.shape == (batch, level.channels, h, w)
+        assert features.shape == (batch, level["num_chs"], h, w)
         assert features.isfinite().all()
-    assert [level.stride for level in model.feature_info] == [4, 8, 16, 32]
+    assert [level["reduction"] for level in model.feature_info] == [4, 8, 16, 32]
 
 
 @torch.no_grad()
@@ -250,6 +250,21 @@ def test_what_is_said_to_get_no_gradient_gets_none() -> None:
             elif not of_steps[1]:  # theta, eta, alpha
                 silent["the momentum"].append(stage)
         assert model.unreached(160, 160) == {what: tuple(stages) for what, stages in silent.items() if stages}
+
+
+@pytest.mark.filterwarnings("ignore::convneur.model.network.UnreachedParametersWarning")
+def test_parameters_that_no_read_needs_keep_no_gradient_and_do_not_decay() -> None:
+    torch.manual_seed(0)
+    model = ConvNeur(SMALL.replace(chunk_length=(100, 100, 100, 8), memory="per-layer"))  # at 64 px: 3, 1, 1, 1 chunks
+    unreached = model.unreached_parameters(64, 64)
+    before = [parameter.clone() for parameter in unreached]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.5)
+    model(torch.randn(2, 3, 64, 64)).square().sum().backward()
+    without = [parameter for parameter in model.parameters() if parameter.grad is None]
+    assert list(map(id, without)) == list(map(id, unreached))
+    assert len(unreached) == 2 * sum(SMALL.depths[1:])  # weight and bias of each generator
+    optimizer.step()
+    assert all(torch.equal(now, then) for now, then in zip(unreached, before, strict=True))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])

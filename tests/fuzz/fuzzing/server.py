@@ -131,7 +131,7 @@ def _faults(case: Any, code: Any, out: str, err: str, before: dict[str, str], af
     for name in sorted(before.keys() | after.keys()):
         mine = any(name == output or name.startswith((f"{output}.", f"{output}/")) for output in case.outputs)
         mine |= not case.outputs and name not in before
-        temporary = Path(name).name.startswith(".") and Path(name).name not in (".lock", *case.arguments)
+        temporary = Path(name).name.startswith(".") and Path(name).name not in (".convneur.lock", *case.arguments)
         if before.get(name) == after.get(name) or (mine and not temporary):
             continue
         if name not in after and mine and name in given:
