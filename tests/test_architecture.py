@@ -37,7 +37,8 @@ ALLOWED = {
         "PIL", "numpy", "pycocotools", "tifffile", "yaml", "convneur.errors", "convneur.formats", "convneur.schema",
         "convneur.stand_ins"},
     "convneur.metrics": {
-        "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
+        "numba", "numpy", "scipy", "skimage", "convneur.errors", "convneur.formats", "convneur.resampling",
+        "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
     "convneur.hub": {
         "huggingface_hub", "torch", "convneur.cards", "convneur.checkpoints", "convneur.errors", "convneur.model",
