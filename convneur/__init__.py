@@ -56,6 +56,7 @@ _ROOMS = (
     "figures",
     "gates",
     "inference",
+    "instances",
     "metrics",
     "progress",
     "study",

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from convneur.errors import ConfigError, OutputExistsError
+from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.files import new_file, new_folder
+from convneur.stand_ins import stand_in
 
 __all__ = [
     "FOLDER_CONFIG",
@@ -41,7 +42,11 @@ def weights_path(weights: str | Path) -> Path:
     path, name = Path(weights), str(weights).lower()
     if (path / FOLDER_CONFIG).is_file() and (path / FOLDER_WEIGHTS).is_file():
         return path / FOLDER_WEIGHTS
-    return _FOLDER / f"{name}.safetensors" if name in packaged_weights() and not path.is_file() else path
+    if name in packaged_weights() and not path.is_file():
+        return _FOLDER / f"{name}.safetensors"
+    if problem := stand_in(path):
+        raise InputError(path, problem)
+    return path
 
 
 def find_weights(weights: str | Path, *, setting: str = "weights") -> Path:

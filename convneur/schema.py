@@ -18,12 +18,14 @@ from typing import Any, BinaryIO, Literal, NoReturn, TypeVar, Union, get_args, g
 from convneur.errors import ConfigError, InputError
 
 __all__ = [
+    "DECODER",
     "MOST_BYTES",
     "SchemaError",
     "parsed",
     "read_bytes",
     "read_json",
     "read_lines",
+    "read_text",
     "sealed",
     "typed",
     "unsealed",
@@ -32,6 +34,7 @@ __all__ = [
 MOST_BYTES = 32 << 20
 """Of a JSON file, and of a line of a file of JSON lines: brackets alone unpack to twenty times as much."""
 
+_MOST_TEXT = 64 << 20  # bytes of a list: COCO's largest file of annotations is larger, its categories are not
 _DEEPEST = 32  # levels of what is kept as it is
 _LARGEST = 2**63 - 1
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", types.NoneType: "null"}
@@ -81,6 +84,31 @@ def read_bytes(path: Path, *, mend: str) -> bytes:
             return file.read(MOST_BYTES + 1)
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror}); {mend}") from None
+
+
+def read_text(path: Path, *, mend: str) -> str:
+    """A text file such as a list, its line ends made line feeds. mend: how such a file is written.
+
+    It may be a pipe, as a shell's `<(...)` is, and is read no further than a list can be long.
+    Raises: InputError: a file that cannot be read, longer, or no UTF-8.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "classes.txt")
+    ...     _ = path.write_bytes(b"road\\r\\nsky")
+    ...     read_text(path, mend="write a name per line")
+    'road\\nsky'
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_TEXT + 1)
+        if len(text) > _MOST_TEXT:
+            raise InputError(path, f"holds more than {_MOST_TEXT >> 20} MiB; {mend}")
+        return text.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError:
+        raise InputError(path, f"is no UTF-8 text; {mend}") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from None
 
 
 def parsed(text: str | bytes, *, finite: bool = True) -> Any:
@@ -302,6 +330,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> NoReturn:
     raise SchemaError("", f"holds {name}, which is not a JSON number")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
+"""As strict as `parsed`, for files that are read a value at a time."""
 
 
 def _refuse(value: Any, kind: Any, place: str) -> NoReturn:

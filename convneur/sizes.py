@@ -16,10 +16,11 @@ MAX_SIDE = 16384
 _SIZE = re.compile(r"(\d+)(?:[xX×](\d+))?", re.ASCII)
 
 
-def find_size(size: Size, *, setting: str = "size") -> tuple[int, int]:
+def find_size(size: Size, *, setting: str = "size", other: str = "") -> tuple[int, int]:
     """Height and width in pixels.
 
-    Args:   size: a side, (height, width), or a text of either; setting: the argument's name in errors.
+    Args:   size: a side, (height, width), or a text of either; setting: the argument's name in errors; other: what
+        else may be given there, in words.
     Raises: ConfigError: neither form, a side of 0, or an absurdly large one.
 
     >>> find_size(224), find_size((512, 2048)), find_size("512x2048")
@@ -29,7 +30,8 @@ def find_size(size: Size, *, setting: str = "size") -> tuple[int, int]:
     if not sides or not all(1 <= side <= MAX_SIDE for side in sides):
         raise ConfigError(
             setting,
-            f"give a whole number of pixels from 1 to {MAX_SIDE}, such as 224, or HEIGHTxWIDTH, such as 512x2048",
+            f"give a whole number of pixels from 1 to {MAX_SIDE}, such as 224, or HEIGHTxWIDTH, such as 512x2048"
+            f"{other}",
             value=repr(size),
         )
     return sides[0], sides[-1]

@@ -1,5 +1,6 @@
-"""Small text files that stand where a large or linked file should: a checkout that is not whole."""
+"""What stands where a file should: text of a checkout that is not whole, or a pipe, which is waited for without end."""
 
+import stat
 from pathlib import Path, PurePosixPath
 
 __all__ = ["stand_in"]
@@ -9,7 +10,7 @@ _LFS, _ANNEX = "version https://git-lfs.github.com/spec/", "/annex/objects/"
 
 
 def stand_in(path: Path) -> str | None:
-    """What a file is, and the mend, where it stands for another one; None for the file itself or none at all.
+    """What a file is, and the mend, where it stands for another one; None for the file itself, a folder or none at all.
 
     Choice: a pointer of Git LFS or git-annex by its first line, whatever its name. A link that git wrote as text, as it
         does where the system has no links, is one line that leads to a path, without a line's end.
@@ -22,7 +23,10 @@ def stand_in(path: Path) -> str | None:
     'is text, a link to ../store/cat.png; put the file that it leads to in its place'
     """
     try:
-        if not path.is_file() or not 0 < path.stat().st_size <= _LONGEST:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return None if stat.S_ISDIR(found.st_mode) else "is no file but a pipe or a device"
+        if not 0 < found.st_size <= _LONGEST:
             return None
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from convneur.errors import InputError
@@ -58,7 +58,7 @@ def open_tensors(path: Path) -> TensorFile:
         with path.open("rb") as start:
             length = int.from_bytes(start.read(_LENGTH), "little")
         if length > _LONGEST:
-            raise InputError(path, f"not a readable safetensors file (its header would have {length} bytes)")
+            raise InputError(path, "not a safetensors file; name the weights.safetensors of a training run")
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
             shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
@@ -82,20 +82,19 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """
     # Each tensor on its own: safetensors refuses views of shared storage.
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with new_file(path, force=force) as temporary:
-        try:
-            save_file(plain, temporary, metadata=dict(metadata))
-        except SafetensorError as error:  # a full disk comes as one of these
-            raise InputError(path, f"could not be written ({error})") from None
-        _sort_metadata(temporary)
+    # As bytes: `save_file` puts a file of its own, which its owner alone may read, in the place of the locked one.
+    content = memoryview(save(plain, metadata=dict(metadata)))
+    del plain
+    start, header = _in_order(content)
+    with new_file(path, force=force) as temporary, temporary.open("wb") as file:
+        file.write(header)
+        file.write(content[start:])
 
 
-def _sort_metadata(path: Path) -> None:
-    """safetensors writes tensors in a fixed order and metadata in a random one: put these in order, in place."""
-    with path.open("r+b") as file:
-        length = int.from_bytes(file.read(_LENGTH), "little")
-        header = json.loads(file.read(length))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        file.seek(_LENGTH)
-        file.write(text.ljust(length))  # the same keys and values: never longer
+def _in_order(content: memoryview) -> tuple[int, bytes]:
+    """Where the tensors begin, and what comes before with its metadata sorted: safetensors' order is random."""
+    start = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+    header = json.loads(bytes(content[_LENGTH:start]))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return start, bytes(content[:_LENGTH]) + text.ljust(start - _LENGTH)  # the same keys and values: never longer

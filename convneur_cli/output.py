@@ -1,7 +1,7 @@
 """The only printer: data on stdout, progress, notes and warnings on stderr, JSON that parses."""
 
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +34,6 @@ __all__ = ["Printer"]
 _PIPED_WIDTH = 4096
 
 
-def _shown(line: str) -> str:
-    """A line as a terminal may get it. Settings, which the library names in backticks, become options."""
-    return as_typed(printable(line), lambda name: f"--{name.replace('_', '-')}")
-
-
 class _RateColumn(ProgressColumn):
     """Steps per second, or seconds per step where that is more than one."""
 
@@ -66,12 +61,13 @@ class _Err(Console):
 class Printer:
     """Where a command's words go, and the `Progress` that its work reports to.
 
-    Args: json: only JSON on stdout; quiet: no progress and no notes.
+    Args: json: only JSON on stdout; quiet: no progress and no notes; typed: a setting -> what is typed for it.
     """
 
-    def __init__(self, *, json: bool, quiet: bool) -> None:
+    def __init__(self, *, json: bool, quiet: bool, typed: Mapping[str, str]) -> None:
         self.as_json = json
         self.quiet = quiet
+        self._typed = typed
         piped = None if sys.stdout.isatty() else _PIPED_WIDTH
         # As typed: a net's name may hold what rich takes for markup or, as in zoo:B:, for an emoji.
         self._out = _Out(file=sys.stdout, width=piped, highlight=False, soft_wrap=True, markup=False, emoji=False)
@@ -143,15 +139,19 @@ class Printer:
     def note(self, line: str) -> None:
         """Something good to know (what was written where); silent under --quiet."""
         if not self.quiet:
-            self._err.print(_shown(line))
+            self._err.print(self._shown(line))
 
     def warn(self, line: str) -> None:
         """Something the user should not miss, even under --quiet."""
-        self._err.print(f"warning: {_shown(line)}")
+        self._err.print(f"warning: {self._shown(line)}")
 
     def error(self, line: str) -> None:
         """One failed item of a batch that goes on."""
-        self._err.print(f"error: {_shown(line)}")
+        self._err.print(f"error: {self._shown(line)}")
+
+    def _shown(self, line: str) -> str:
+        """A line as a terminal may get it. Settings, which the library names in backticks, become what is typed."""
+        return as_typed(printable(line), lambda name: self._typed.get(name, name))
 
     @contextmanager
     def steps(self, what: str, total: float) -> Iterator[Advance]:

@@ -8,8 +8,8 @@ under horse/ three predictions of it with one known mistake each, so that what a
 judged.
 
 From the 2018 Data Science Bowl, stage 1 (COCO: a folder of it as images/SPLIT/*.png and annotations/SPLIT.json, the
-masks as compressed RLE): nuclei/, a small segmentation set to train on, and the label maps of two simple methods to
-compare. Without --nuclei this part is left out.
+masks as compressed RLE): nuclei/, a small segmentation set to train on, the label maps of two simple methods to
+compare, and the objects of the first as COCO results beside the ground truth. Without --nuclei this part is left out.
 
 Running it again gives the same files.
 """
@@ -18,6 +18,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from skimage import data, filters, morphology
 
 import convneur
 from convneur.data.images import read_photo
+from convneur.data.run_lengths import mask_of_pixels, mask_of_text
 
 SHIFT = (2, 3)  # pixels down and right
 DILATION = 3  # pixels on every side
@@ -79,36 +81,14 @@ def make_photos(folder: Path) -> None:
     (folder / "horse" / "classes.txt").write_text("background\nhorse\n", encoding="utf-8")
 
 
-def run_lengths(text: str) -> Iterator[int]:
-    """The run lengths in COCO's compressed RLE: six bits a character, each from the third on a difference."""
-    lengths: list[int] = []
-    value = shift = 0
-    for code in (ord(sign) - 48 for sign in text):
-        value |= (code & 0x1F) << shift
-        shift += 5
-        if code & 0x20:  # goes on in the next character
-            continue
-        if code & 0x10:  # negative
-            value -= 1 << shift
-        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
-        yield lengths[-1]
-        value = shift = 0
-
-
-def union(annotations: list[dict[str, dict[str, object]]], height: int, width: int) -> Mask:
+def union(annotations: list[dict[str, Any]]) -> Mask:
     """All instances of an image as one mask."""
-    found = np.zeros(height * width, bool)  # column by column
-    for each in annotations:
-        begin = 0
-        for number, length in enumerate(run_lengths(str(each["segmentation"]["counts"]))):
-            if number % 2:  # runs of background and object take turns
-                found[begin : begin + length] = True
-            begin += length
-    return found.reshape(width, height).T
+    masks = [mask_of_text(each["segmentation"]["counts"], (SIDE, SIDE)).pixels() for each in annotations]
+    return np.logical_or.reduce([np.zeros((SIDE, SIDE), bool), *masks])
 
 
-def nuclei(coco: Path, split: str, wanted: int) -> Iterator[tuple[NDArray[np.uint8], Mask]]:
-    """Fluorescence images of one size with good contrast, spread over the split, and their masks."""
+def nuclei(coco: Path, split: str, wanted: int) -> Iterator[tuple[NDArray[np.uint8], list[dict[str, Any]]]]:
+    """Fluorescence images of one size with good contrast, spread over the split, and their annotations."""
     listed = json.loads((coco / "annotations" / f"{split}.json").read_text(encoding="utf-8"))
     suited = []
     for image in listed["images"]:
@@ -121,8 +101,7 @@ def nuclei(coco: Path, split: str, wanted: int) -> Iterator[tuple[NDArray[np.uin
         raise ValueError(f"{split} has {len(suited)} such images, not {wanted}")
     for number in range(wanted):
         image_id, pixels = suited[number * len(suited) // wanted]
-        its = [each for each in listed["annotations"] if each["image_id"] == image_id]
-        yield pixels, union(its, SIDE, SIDE)
+        yield pixels, [each for each in listed["annotations"] if each["image_id"] == image_id]
 
 
 def thresholded(pixels: NDArray[np.uint8], blur: float) -> Mask:
@@ -131,19 +110,50 @@ def thresholded(pixels: NDArray[np.uint8], blur: float) -> Mask:
     return blurred > filters.threshold_otsu(blurred)
 
 
+def detections(found: Mask, other: Mask, image_id: int) -> Iterator[dict[str, Any]]:
+    """Connected objects of a method as COCO results; the score is the share of an object that another method has."""
+    objects, count = ndimage.label(found, np.ones((3, 3)))
+    for number in range(1, count + 1):
+        mask = objects == number
+        runs = mask_of_pixels(mask)
+        bounds = np.stack([runs.starts, runs.ends], axis=1).ravel()
+        counts = np.diff([0, *bounds, mask.size]).tolist()
+        score = round(float(other[mask].mean()), 3)
+        yield {
+            "image_id": image_id,
+            "category_id": 1,
+            "score": score,
+            "segmentation": {"size": [SIDE, SIDE], "counts": counts},
+        }
+
+
 def make_nuclei(folder: Path, coco: Path) -> None:
-    """nuclei/, labels/, predictions/, others/ and classes.txt."""
+    """nuclei/, labels/, predictions/, others/, classes.txt, instances.json and detections.json."""
     numbers = iter(range(1, 100))
+    truth: dict[str, list[Any]] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "nucleus"}]}
+    results: list[dict[str, Any]] = []
     for split, wanted in NUCLEI.items():
-        for pixels, labels in nuclei(coco, split, wanted):
-            name = f"{next(numbers):02}"
+        for pixels, annotations in nuclei(coco, split, wanted):
+            number = next(numbers)
+            name = f"{number:02}"
+            labels = union(annotations)
             save_image(pixels, folder / "nuclei" / "images" / split / f"{name}.jpg", quality=85)
             save_labels(labels, folder / "nuclei" / "masks" / split / f"{name}.png")
             if split == "val":
                 sharp = morphology.remove_small_objects(thresholded(pixels, 1), max_size=SMALLEST)
                 save_labels(labels, folder / "labels" / f"{name}.png")
                 save_labels(sharp, folder / "predictions" / f"{name}.png")
-                save_labels(thresholded(pixels, 3), folder / "others" / f"{name}.png")
+                blurred = thresholded(pixels, 3)
+                save_labels(blurred, folder / "others" / f"{name}.png")
+                truth["images"].append({"id": number, "file_name": f"{name}.jpg", "height": SIDE, "width": SIDE})
+                truth["annotations"] += [
+                    {"id": len(truth["annotations"]) + at, "image_id": number, "category_id": 1, "iscrowd": 0,
+                     "area": each["area"], "bbox": each["bbox"], "segmentation": each["segmentation"]}
+                    for at, each in enumerate(annotations, start=1)
+                ]  # fmt: skip
+                results += detections(sharp, blurred, number)
+    for file, value in (("instances", truth), ("detections", results)):
+        (folder / f"{file}.json").write_text(json.dumps(value, separators=(",", ":")) + "\n", encoding="utf-8")
     (folder / "classes.txt").write_text("background\nnucleus\n", encoding="utf-8")
 
 

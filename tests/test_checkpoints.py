@@ -78,7 +78,7 @@ def test_pickles_are_refused_unread(tmp_path: Path, writer: str) -> None:
         path.write_bytes(pickle.dumps(_Trap(), protocol=int(writer[-1])))
     else:
         torch.save({"trap": _Trap()}, path, _use_new_zipfile_serialization=writer == "torch.save")
-    with pytest.raises(InputError, match=r"pickled|not a readable safetensors"):
+    with pytest.raises(InputError, match=r"pickled|not a (readable )?safetensors"):
         load_checkpoint(path)
 
 
@@ -193,6 +193,12 @@ def test_weights_that_are_no_numbers() -> None:
         model.stem[0].bias[0] = float("nan")
     with pytest.raises(InputError, match=r"w: weight stem\.0\.bias holds NaN"):
         check_finite(model, "w")
+
+
+def test_weights_are_a_file_like_others(saved: Path, tmp_path: Path) -> None:
+    """Written into the one file that is locked and cleared, hence with the rights of the user's other files."""
+    (tmp_path / "other").touch()
+    assert saved.stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 # -- Folders --

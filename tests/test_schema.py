@@ -1,6 +1,7 @@
 """Files that are read back: what does not fit is named by its place, whatever it is."""
 
 import json
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import pytest
 
 from convneur.data.colours import read_colour_table
 from convneur.errors import ConfigError, InputError
-from convneur.schema import MOST_BYTES, SchemaError, parsed, read_json, read_lines, sealed, typed, unsealed
+from convneur.schema import MOST_BYTES, SchemaError, parsed, read_json, read_lines, read_text, sealed, typed, unsealed
 from convneur.study.plan import StudyPlan
 from convneur.training import RunPlan
 from convneur.training.folder import RecordLog, read_losses
@@ -103,6 +104,16 @@ def test_what_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"1\n" + b"x" * (MOST_BYTES + 5) + b"\n2\n")
     with path.open("rb") as file:
         assert [len(line) for line in read_lines(file)] == [2, MOST_BYTES, 6, 2]
+
+
+def test_a_list_may_be_a_pipe_and_is_not_read_without_end() -> None:
+    there, back = os.pipe()
+    os.write(back, b"\xef\xbb\xbfroad\r\nsky")
+    os.close(back)
+    assert read_text(Path(f"/dev/fd/{there}"), mend="") == "road\nsky"
+    os.close(there)
+    with pytest.raises(InputError, match="holds more than 64 MiB; write a line per name"):
+        read_text(Path("/dev/zero"), mend="write a line per name")
 
 
 def test_no_byte_of_what_was_sealed_can_change() -> None:

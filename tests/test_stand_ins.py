@@ -1,5 +1,6 @@
 """What stands where a file should, read as an image, a label map, a mask or weights."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,11 @@ from convneur.checkpoints import load_checkpoint
 from convneur.data.images import read_photo
 from convneur.data.labels import read_label_map
 from convneur.data.masks import read_mask
+from convneur.data.palettes import palette_of
+from convneur.data.shards import samples
+from convneur.data.stacks import pages_of
 from convneur.errors import InputError
+from convneur.inference import load
 from convneur.stand_ins import stand_in
 
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
@@ -34,6 +39,23 @@ def test_each_reader_names_what_stands_for_its_file(tmp_path: Path, text: str, s
         (tmp_path / name).write_text(text)
         with pytest.raises(InputError, match=rf"{name}: is .*{said}"):
             read(tmp_path / name)
+
+
+def test_no_reader_waits_for_a_pipe(tmp_path: Path) -> None:
+    """Opening one that nobody writes to would never return."""
+    for name, read in (
+        ("cat.jpg", read_photo),
+        ("cat.tif", read_label_map),
+        ("cat.npy", read_mask),
+        ("cat.safetensors", load_checkpoint),
+        ("cat.onnx", load),
+        ("train.tar", lambda path: list(samples(path))),
+    ):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(InputError, match=rf"{name}: is no file but a pipe or a device"):
+            read(tmp_path / name)
+    assert pages_of(tmp_path / "cat.tif") == ()
+    assert palette_of(tmp_path / "cat.tif") is None
 
 
 def test_small_files_are_themselves(tmp_path: Path) -> None:

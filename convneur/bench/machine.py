@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -50,8 +50,8 @@ class Machine:
     versions: Mapping[str, str]
 
 
-def describe_machine(device: str = "cpu") -> Machine:
-    """The machine as this process sees it now.
+def describe_machine(device: str = "cpu", *, packages: Iterable[str] = ("timm",)) -> Machine:
+    """The machine as this process sees it now. packages: whose versions are told too, where they were imported.
 
     >>> describe_machine("cpu").cores >= 1
     True
@@ -64,9 +64,9 @@ def describe_machine(device: str = "cpu") -> Machine:
     accelerator = None
     bfloat16 = None if instructions is None else bool(_BF16_INSTRUCTIONS & set(instructions))
     versions = {"convneur": version("convneur"), "torch": torch.__version__, "python": platform.python_version()}
-    timm = sys.modules.get("timm")
-    if timm is not None:
-        versions["timm"] = str(getattr(timm, "__version__", "unknown"))
+    for package in packages:
+        if package in sys.modules:
+            versions[package] = str(getattr(sys.modules[package], "__version__", "unknown"))
     if device.startswith("cuda"):
         properties = torch.cuda.get_device_properties(device)
         accelerator, memory = properties.name, properties.total_memory

@@ -8,6 +8,7 @@ from torch import nn
 
 from convneur.bench.memory import free_memory
 from convneur.bench.settings import BenchSettings
+from convneur.bench.trained import TrainedModel
 from convneur.cost import CostCount, ExternalCounter, ExternalModel, ModelCounter
 from convneur.errors import InputError
 from convneur.formats import plural
@@ -60,23 +61,41 @@ class BenchEntry:
     @property
     def channels(self) -> int:
         """Of its images."""
-        return self.model.in_channels if isinstance(self.model, ConvNeurConfig) else 3
+        return 3 if self.config is None else self.config.in_channels
+
+    @property
+    def trained(self) -> TrainedModel | None:
+        """Its weights or its exported graph, where it has any."""
+        return self.model if isinstance(self.model, TrainedModel) else None
+
+    @property
+    def config(self) -> ConvNeurConfig | None:
+        """Of a ConvNeur; None of another model."""
+        model = self.model
+        return model if isinstance(model, ConvNeurConfig) else None if self.trained is None else self.trained.config
+
+    @property
+    def is_graph(self) -> bool:
+        return self.trained is not None and self.trained.graph is not None
 
     @property
     def built_per_size(self) -> bool:
         return isinstance(self.model, ExternalModel) and self.model.takes_size
 
     def build(self, height: int, width: int) -> nn.Module:
-        """The model in eval mode; a ConvNeur has random weights. Raises: InputError: its factory refuses the size."""
+        """The model in eval mode; a variant has random weights. Raises: InputError: its factory refuses the size."""
         if isinstance(self.model, ExternalModel):
-            return self.model.build(height, width)
-        model = ConvNeur(self.model).eval()
-        return model if self.folded_from is None else fold(model)
+            model = self.model.build(height, width)
+        else:
+            model = ConvNeur(self.model).eval()
+        return fold(model) if self.folded_from is not None and isinstance(model, ConvNeur) else model
 
     def counter(self) -> ModelCounter | ExternalCounter:
-        if isinstance(self.model, ExternalModel):
+        if self.config is None:
+            assert isinstance(self.model, ExternalModel)
             return ExternalCounter(self.model)
-        return ModelCounter(self.model, folded=self.folded_from is not None)
+        folded = self.folded_from is not None or (self.trained is not None and self.trained.folded)
+        return ModelCounter(self.config, folded=folded)
 
 
 @dataclass(frozen=True)
@@ -84,7 +103,8 @@ class PlannedCase:
     """What a count predicts of one model at one case; all None where it cannot be counted at that size.
 
     macs: of one image. launches: operators that a forward pass launches. peak_bytes: activations of the batch, in the
-    dtype asked for. needed_bytes: with all entries' images and weights.
+    dtype asked for; both are None of an exported graph, which a runtime plans anew. needed_bytes: with all entries'
+    images and weights.
     """
 
     entry: BenchEntry
@@ -150,7 +170,10 @@ def plan_bench(entries: Sequence[BenchEntry], cases: Sequence[BenchCase], settin
                 continue
             peak = round(scale * case.batch * counted.peak_activation_bytes)
             needed = peak + round(scale * (images + weights))
-            planned.append(PlannedCase(entry, case, counted.macs, counted.launches, peak, needed))
+            if entry.is_graph:
+                planned.append(PlannedCase(entry, case, counted.macs, None, None, needed))
+            else:
+                planned.append(PlannedCase(entry, case, counted.macs, counted.launches, peak, needed))
         rows.append(tuple(planned))
     plan = BenchPlan(tuple(entries), params, tuple(rows))
     _refuse_too_large(plan, settings)

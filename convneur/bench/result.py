@@ -8,9 +8,11 @@ from convneur.bench.machine import Machine
 from convneur.bench.settings import BenchSettings
 from convneur.bench.timing import RefusedCase, TimeSlope, Timing, paired_ratio
 from convneur.formats import grouped, plural, significant
+from convneur.inference import Agreement
 from convneur.results import Result, Table
+from convneur.sizes import size_name
 
-__all__ = ["BenchResult", "ModelTimes"]
+__all__ = ["BenchResult", "LabelsBeside", "ModelTimes"]
 
 _BUSY = 0.75  # running processes per core before the run, above which others take time from it
 _UNSTEADY = 1.5  # p90 over p50 above which the machine did something else too
@@ -24,11 +26,23 @@ _ROW_KEYS = (
 
 
 @dataclass(frozen=True)
+class LabelsBeside:
+    """How a model agrees with another one of the same weights, on packaged images at the timed sizes."""
+
+    model: str
+    agreement: Agreement
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"beside": self.model, **self.agreement.to_dict()}
+
+
+@dataclass(frozen=True)
 class ModelTimes:
     """One model's times.
 
     params: None where no size could be counted. folded_from: the model whose folded form this is. rows: one for each
-    case. slopes: by batch size, how the time grows with the pixels; None with fewer than two sizes timed.
+    case. slopes: by batch size, how the time grows with the pixels; None with fewer than two sizes timed. runtime: the
+    package that ran it: torch, onnxruntime, openvino. labels: beside the first model of the same weights, if any.
 
     >>> ModelTimes("m1", 4317092, folded_from=None, rows=(), slopes={}).timed
     ()
@@ -39,6 +53,8 @@ class ModelTimes:
     folded_from: str | None
     rows: tuple[Timing | RefusedCase, ...]
     slopes: Mapping[int, TimeSlope | None]
+    runtime: str = "torch"
+    labels: LabelsBeside | None = None
 
     @property
     def timed(self) -> tuple[Timing, ...]:
@@ -132,6 +148,8 @@ class BenchResult(Result):
                 {
                     "name": model.name,
                     "params": model.params,
+                    "runtime": model.runtime,
+                    "labels": None if model.labels is None else model.labels.to_dict(),
                     "rows": [self._row_dict(row) for row in model.rows],
                     "scaling": [_slope_dict(batch, slope) for batch, slope in model.slopes.items()],
                 }
@@ -154,7 +172,7 @@ class BenchResult(Result):
     def records(self) -> list[dict[str, Any]]:
         """A row for each model and case; the columns are the JSON's keys."""
         return [
-            {"model": model.name, "params": model.params, **self._row_dict(row)}
+            {"model": model.name, "params": model.params, "runtime": model.runtime, **self._row_dict(row)}
             for model in self.models
             for row in model.rows
         ]
@@ -162,17 +180,20 @@ class BenchResult(Result):
     # For people
 
     def tables(self) -> tuple[Table, ...]:
+        runtimes = any(model.runtime != "torch" for model in self.models)
+        runtime_of = {model.name: model.runtime for model in self.models}
         columns = [
-            *("model", "size", "batch", "p50\nms", "p90\nms", "images\n/s", "ns\n/px", "GMACs\n/s"),
+            *(("model", "runtime") if runtimes else ("model",)),
+            *("size", "batch", "p50\nms", "p90\nms", "images\n/s", "ns\n/px", "GMACs\n/s"),
             *("peak\nMB", "of the\ncount", "time vs\nthe first"),
         ]
         several = len(self.models) > 1
         columns = columns if several else columns[:-1]
         rows = []
         for row in self.rows:
-            line = [row.model, row.case.size, str(row.case.batch)]
+            line = [row.model, *([runtime_of[row.model]] if runtimes else []), row.case.size, str(row.case.batch)]
             if isinstance(row, RefusedCase):
-                rows.append([*line, "refused", *["-"] * (len(columns) - 4)])
+                rows.append([*line, "refused", *["-"] * (len(columns) - len(line) - 1)])
                 continue
             line += self._values(row)
             if several:
@@ -180,7 +201,7 @@ class BenchResult(Result):
                 first = row.model == self.models[0].name
                 line.append("-" if times is None else "1" if first else f"{times:.3f}x")
             rows.append(line)
-        return (Table(f"Forward pass: {self.conditions}", columns, rows, dense=True),)
+        return (Table(f"Forward pass: {self.conditions}", columns, rows, left=1 + runtimes, dense=True),)
 
     def _values(self, row: Timing) -> list[str]:
         rate, growth, ratio = row.macs_per_second, row.peak_growth_bytes, row.peak_ratio
@@ -199,6 +220,7 @@ class BenchResult(Result):
             *self._refusals(),
             *self._growth(),
             *self._folding(),
+            *self._labels(),
             *self._launches(),
             *self._doubts(),
             *self._machine(),
@@ -230,6 +252,28 @@ class BenchResult(Result):
                         f"{folded.name} on {after.case}: the same function in {after.macs / before.macs:.1%} of the "
                         f"multiply-adds and {paired_ratio(after, before):.3f} of the time."
                     )
+
+    def _labels(self) -> Iterator[str]:
+        """Whether models of the same weights say the same, and which graphs have nothing beside them to ask."""
+        for model in self.models:
+            if model.labels is None:
+                continue
+            seen = model.labels.agreement
+            sizes = ", ".join(size_name(*size) for size in seen.sizes)
+            same = "" if seen.labels_equal is None else f"{seen.labels_equal:.3%} of the labels equal, "
+            images = plural(seen.images, "packaged image")
+            yield (
+                f"{model.name} beside {model.labels.model}, on {images} at {sizes}: {same}"
+                f"values apart by {seen.difference:.1e} of their standard deviation."
+            )
+        beside = {model.labels.model for model in self.models if model.labels is not None}
+        alone = [
+            model.name
+            for model in self.models
+            if model.runtime != "torch" and model.labels is None and model.name not in beside and model.timed
+        ]
+        if alone:
+            yield f"Nothing was compared with {', '.join(alone)}: time the weights behind it as well."
 
     def _launches(self) -> Iterator[str]:
         of_models = []

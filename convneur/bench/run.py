@@ -10,12 +10,14 @@ from torch import nn
 from convneur.bench.machine import describe_machine
 from convneur.bench.peak import matmul_peak
 from convneur.bench.plan import BenchCase, BenchEntry, BenchPlan, plan_bench
-from convneur.bench.result import BenchResult, ModelTimes
+from convneur.bench.result import BenchResult, LabelsBeside, ModelTimes
 from convneur.bench.settings import BenchSettings, DtypeName, MemoryFormat
 from convneur.bench.timing import RefusedCase, Timing, time_slope
+from convneur.bench.trained import agreement_with, with_trained
 from convneur.bench.turns import thread_limit, time_case
 from convneur.cost import ExternalModel, Models, find_models
 from convneur.errors import ConfigError
+from convneur.inference import Predictor
 from convneur.model.folding import folds
 from convneur.progress import Progress, silent
 from convneur.results import ReadOnly
@@ -28,11 +30,11 @@ _MAX_BATCH = 4096
 
 
 def run_bench(
-    models: Models = "m1",
+    models: Models | Predictor | Iterable[Models | Predictor] | Mapping[str, Models | Predictor] = "m1",
     *,
     sizes: Size | Iterable[Size] = (224, 512, 1024),
     batch: int | str | Iterable[int] = 1,
-    against: Models | None = None,
+    against: Models | Predictor | Iterable[Models | Predictor] | Mapping[str, Models | Predictor] | None = None,
     fold: bool = False,
     device: str = "cpu",
     dtype: DtypeName = "float32",
@@ -48,12 +50,14 @@ def run_bench(
     """Time the forward pass of models side by side: latency, throughput and peak memory over image and batch sizes.
 
     Models take turns, without gradients, on random images. A model that fails on a case is a row with its error; the
-    others go on. torch's number of threads and its random state are afterwards as they were.
+    others go on. torch's number of threads and its random state are afterwards as they were. Models of the same weights
+    are compared with the first of them on packaged images, so that a faster one is known to say the same.
 
     Args:
         models: as `convneur.cost.find_models` takes them: "m1", "m1,m3", a .json file, a `ConvNeurConfig`,
             "package.module:factory", "timm/NAME", a `torch.nn.Module` (a copy of it is timed), a function or class that
-            makes one; a list of those, or a dict from names to them.
+            makes one. Trained ones, too: packaged weights by name, a .safetensors file, a graph that `convneur.export`
+            wrote (.onnx, .xml), what `convneur.load` gives. A list of those, or a dict from names to them.
         sizes: of images: sides in pixels or (height, width), or a text such as "224,512x2048".
         batch: images per call: one number, several, or a text with commas.
         against: likewise models, to time in turn with these as they are: without `settings`.
@@ -71,9 +75,10 @@ def run_bench(
     """
     how = BenchSettings(device, dtype, memory_format, compile, threads, warmup, repeats, seed)
     cases = [BenchCase(*size, count) for size in find_sizes(sizes).values() for count in _find_batches(batch)]
-    entries = _entries(find_models(models, progress=progress, **settings), fold=fold)
+    entries = _entries(find_models(with_trained(models, how), progress=progress, **settings), fold=fold)
     if against is not None:
-        entries = _with_peers(entries, find_models(against, setting="against", progress=progress))
+        peers = with_trained(against, how, setting="against")
+        entries = _with_peers(entries, find_models(peers, setting="against", progress=progress))
     plan = plan_bench(entries, cases, how)
     for name, uncounted in plan.uncounted().items():
         cases_named = ", ".join(map(str, uncounted))
@@ -96,15 +101,42 @@ def run_plan(plan: BenchPlan, settings: BenchSettings, *, progress: Progress = s
         advance()
         kept: dict[str, nn.Module] = {}
         rows = [time_case(planned, settings, kept, advance) for planned in plan.cases]
-        machine = describe_machine(settings.device)  # here, since it tells the threads
+        labels = _labels_beside(plan, kept, settings)
+        runtimes = [entry.trained.runtime for entry in plan.entries if entry.trained is not None and entry.is_graph]
+        machine = describe_machine(settings.device, packages=("timm", *runtimes))  # here, since it tells the threads
     models = tuple(
-        _times_of(entry, params, [row[number] for row in rows], settings.seed)
+        _times_of(entry, params, [row[number] for row in rows], settings.seed, labels.get(entry.name))
         for number, (entry, params) in enumerate(zip(plan.entries, plan.params, strict=True))
     )
     return BenchResult(settings, machine, load, peak, models)
 
 
-def _times_of(entry: BenchEntry, params: int | None, rows: list[Timing | RefusedCase], seed: int) -> ModelTimes:
+def _labels_beside(
+    plan: BenchPlan, modules: Mapping[str, nn.Module], settings: BenchSettings
+) -> dict[str, LabelsBeside]:
+    """By the entry's name, how a model that was timed agrees with the first one of the same weights."""
+    found = {}
+    sizes = list(dict.fromkeys((row[0].case.height, row[0].case.width) for row in plan.cases))
+    timed = [(entry.name, entry.trained) for entry in plan.entries if entry.trained is not None]
+    timed = [(name, trained) for name, trained in timed if name in modules]
+    for number, (name, trained) in enumerate(timed):
+        same = [(other, first) for other, first in timed[:number] if trained.has_weights_of(first)]
+        if not same:
+            continue
+        other, first = same[0]
+        seen = agreement_with(first, trained, (modules[other], modules[name]), sizes, settings)
+        if seen is not None:
+            found[name] = LabelsBeside(other, seen)
+    return found
+
+
+def _times_of(
+    entry: BenchEntry,
+    params: int | None,
+    rows: list[Timing | RefusedCase],
+    seed: int,
+    labels: LabelsBeside | None,
+) -> ModelTimes:
     timed: dict[int, list[Timing]] = {row.case.batch: [] for row in rows}
     for row in rows:
         if isinstance(row, Timing):
@@ -113,7 +145,8 @@ def _times_of(entry: BenchEntry, params: int | None, rows: list[Timing | Refused
         batch: time_slope([row.case.pixels for row in its], [row.samples for row in its], seed=seed)
         for batch, its in timed.items()
     }
-    return ModelTimes(entry.name, params, entry.folded_from, tuple(rows), ReadOnly(slopes))
+    runtime = "torch" if entry.trained is None else entry.trained.runtime
+    return ModelTimes(entry.name, params, entry.folded_from, tuple(rows), ReadOnly(slopes), runtime, labels)
 
 
 def _find_batches(batch: int | str | Iterable[int]) -> list[int]:
@@ -131,8 +164,10 @@ def _entries(models: Mapping[str, ConvNeurConfig | ExternalModel], *, fold: bool
     """The models asked for, each that can be folded followed by its folded form."""
     entries = []
     for name, model in models.items():
-        entries.append(BenchEntry(name, model))
-        if fold and isinstance(model, ConvNeurConfig) and any(folds(model, stage) for stage in range(1, 5)):
+        entry = BenchEntry(name, model)
+        entries.append(entry)
+        config = None if entry.is_graph else entry.config
+        if fold and config is not None and any(folds(config, stage) for stage in range(1, 5)):
             entries.append(BenchEntry(f"{name} folded", model, folded_from=name))
     if fold and not any(entry.folded_from for entry in entries):
         raise ConfigError(

@@ -30,7 +30,8 @@ class _Runner:
         self.planned, self.model, self._settings = planned, model, settings
         case = planned.case
         images = torch.randn(case.batch, planned.entry.channels, case.height, case.width)
-        self._images = images.to(settings.device, settings.torch_dtype, memory_format=settings.torch_format)
+        layout = torch.contiguous_format if planned.entry.is_graph else settings.torch_format
+        self._images = images.to(settings.device, settings.torch_dtype, memory_format=layout)
         self._call: Callable[[Tensor], object] = torch.compile(model, dynamic=False) if settings.compile else model
         self.samples: list[float] = []
         self.calls = 1

@@ -13,11 +13,11 @@ from convneur.data.colours import colour_and_name
 from convneur.data.folders import nfc
 from convneur.errors import InputError
 from convneur.formats import as_text
+from convneur.schema import read_text
 
 __all__ = ["read_class_names"]
 
 _PLAIN = "write a class name per line, that of label 0 first"
-_LARGEST = 1 << 26  # bytes; COCO's largest file of annotations is larger, its categories are not
 _HIGHEST = 65_535  # of class numbers: label maps have 16 bits
 _LONGEST_LINE = 100_000  # characters: all names of ImageNet in one line are fewer
 
@@ -59,12 +59,7 @@ def read_class_names(path: Path) -> list[str]:
     Returns: a name for each number up to the highest.
     Raises:  InputError: no such list, or one that could be read in two ways; a name or a number twice.
     """
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(path, f"is no list of classes: {path.stat().st_size >> 20} MiB; {_PLAIN}")
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(path, f"is no UTF-8 text; {_PLAIN}") from None
+    text = read_text(path, mend=_PLAIN)
     if "\0" in text or text.lstrip().startswith("<"):
         raise InputError(path, f"is no list of classes; {_PLAIN}")
     text = nfc(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convneur.errors import InputError
 from convneur.formats import as_text
-from convneur.schema import SchemaError, parsed
+from convneur.schema import SchemaError, parsed, read_text
 
 if TYPE_CHECKING:  # the command line lists the presets, which hold colour tables, before NumPy is needed
     import numpy as np
@@ -118,10 +118,7 @@ def read_colour_table(path: Path) -> ColourTable:
         name are one class; those named ignore, void or unlabelled are ignored. Without a name: its number.
     Raises:  InputError: no such table, with the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(path, "is no UTF-8 text; write a line per colour: R G B name") from None
+    text = read_text(path, mend="write a line per colour: R G B name")
     entries = _json_entries(path, text) if path.suffix.lower() == ".json" else _text_entries(path, text)
     numbers: dict[str, int] = {}
     classes: dict[Colour, int | None] = {}

@@ -1,7 +1,8 @@
 """What the files of a data set hold, in a few bytes: they are known again wherever they lie, and when they changed."""
 
 import hashlib
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from convneur.data.examples import Example
 from convneur.data.shards import Member
 from convneur.errors import InputError
 
-__all__ = ["Contents"]
+__all__ = ["Contents", "in_both"]
 
 _START = 1 << 16  # bytes of an image; a label map is read whole, a few pixels of it may have been mended
 
@@ -38,11 +39,32 @@ class Contents:
         return cls(images.hexdigest(), labels.hexdigest())
 
 
+def in_both(train: Iterable[Example], val: Sequence[Example]) -> list[str]:
+    """The names of those to validate on whose image is one to train on, by size and first 64 KiB of its file.
+
+    Choice: files are read only where one of the other split has their size.
+    """
+    by_size: dict[int, list[Path | Member]] = defaultdict(list)
+    sizes = {_size(example.image) for example in val}
+    for example in train:
+        if (size := _size(example.image)) in sizes:
+            by_size[size].append(example.image)
+    known = {size: {_read(image, _START)[1] for image in images} for size, images in by_size.items()}
+    return [
+        example.name
+        for example in val
+        if (size := _size(example.image)) in known and _read(example.image, _START)[1] in known[size]
+    ]
+
+
+def _size(file: Path | Member) -> int:
+    return file.size if isinstance(file, Member) else file.stat().st_size
+
+
 def _read(file: Path | Member, most: int = -1) -> tuple[int, bytes]:
     """The size of a file, and its first bytes or all of them."""
     try:
         with file.open("rb") as opened:
-            start = opened.read(most)
-        return (file.size if isinstance(file, Member) else file.stat().st_size), start
+            return _size(file), opened.read(most)
     except OSError as error:
         raise InputError(file if isinstance(file, Path) else file.shard, f"cannot be read ({error.strerror})") from None

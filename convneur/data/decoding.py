@@ -7,7 +7,6 @@ program, whatever the file's suffix says. What is not listed here is never tried
 import ctypes
 import logging
 import os
-import stat
 import threading
 import warnings
 from collections.abc import Iterator
@@ -74,10 +73,11 @@ def layout_of(image: Image.Image) -> str:
 def faults_named(source: StoredFile, *, again: str) -> Iterator[None]:
     """Whatever opening or decoding raises, as an InputError that names the file. again: what mends a damaged one."""
     try:
-        if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
-            raise InputError(source, "is a folder" if source.is_dir() else "is no file but a pipe or a device")
-        if isinstance(source, Path) and (pointer := stand_in(source)):
-            raise InputError(source, pointer)
+        if isinstance(source, Path):
+            if source.is_dir():
+                raise InputError(source, "is a folder")
+            if problem := stand_in(source):
+                raise InputError(source, problem)
         yield
     except InputError:
         raise

@@ -18,6 +18,7 @@ from convneur.data.label_folder import LabelFolder
 from convneur.data.labels import LabelMap
 from convneur.data.limits import MOST_UNNAMED_CLASSES
 from convneur.data.masks import soft_levels
+from convneur.data.odd_labels import other_labels
 from convneur.data.reading import Reading
 from convneur.data.shards import Member, check_links, class_number, samples, shards_of
 from convneur.data.templates import Template
@@ -174,7 +175,7 @@ def _read(
     photo = read_photo(example.image, long_side=None, max_pixels=reading.max_pixels)
     pixels = photo.pixels
     end = MOST_UNNAMED_CLASSES if num_classes is None else num_classes
-    more = "; if there are more, name them (`classes`)" if num_classes is None else ""
+    more = "; if they are classes, name them (`classes`)" if num_classes is None else ""
     if isinstance(example.target, int):
         if example.target >= end:
             raise InputError(example.image, f"class {example.target} is none of 0 to {end - 1}{more}")
@@ -190,26 +191,27 @@ def _read(
     if classes.size and (classes[0] < 0 or classes[-1] >= end):
         _refuse_grey_levels(example, labels)
         wrong = [label for label in classes.tolist() if not 0 <= label < end]
+        mend = f"check the preset, the classes and the ignored label{more}"
+        if (wrong, reading.ignore_index, num_classes) == ([255], None, 2):
+            mend = "leave `ignore_index` out, and masks of 0 and 255 are read as classes 0 and 1"
+        elif odd := other_labels(wrong, ignored=classes.size < seen.size):
+            mend = f"{odd}{more}"
         raise InputError(
             example.target,
             f"label {', '.join(map(str, wrong[:5]))} is none of 0 to {end - 1} and not the ignored one "
-            f"({reading.ignore_index}); "
-            + (
-                "leave `ignore_index` out, and masks of 0 and 255 are read as classes 0 and 1"
-                if (wrong, reading.ignore_index, num_classes) == ([255], None, 2)
-                else f"check the preset, the classes and the ignored label{more}"
-            ),
+            f"({reading.ignore_index}); {mend}",
         )
     return pixels, labels, photo.notes
 
 
 def _refuse_grey_levels(example: Example, target: LabelMap | int) -> None:
     """Raises: InputError: a mask whose greys are shares of an object; as classes they would be some 200."""
-    if not isinstance(target, int) and not isinstance(example.target, int) and soft_levels(target) is not None:
+    levels = None if isinstance(target, int) or isinstance(example.target, int) else soft_levels(target)
+    if levels is not None:
         raise InputError(
             example.target,
             f"holds {len(np.unique(target))} grey levels, as an antialiased, scaled or compressed mask has, and no "
-            "class numbers; write it again by a threshold: 1 where a pixel is 128 or more, else 0",
+            f"class numbers; write it again by a threshold: 1 where a pixel is {levels // 2 + 1} or more, else 0",
         )
 
 

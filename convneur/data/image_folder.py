@@ -3,9 +3,12 @@
 from collections import defaultdict
 from pathlib import Path
 
+from convneur.data.decoding import FORMATS, faults_named, opened_image
 from convneur.data.folders import Kind, Listing, list_files, name_of, nearest, nfc
+from convneur.data.limits import MAX_PIXELS
+from convneur.errors import InputError
 
-__all__ = ["IMAGE_SUFFIXES", "ImageFolder", "images_under"]
+__all__ = ["IMAGE_SUFFIXES", "ImageFolder", "images_under", "label_maps_among"]
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".j2k", ".jpx", ".tga", ".ppm",
@@ -21,6 +24,46 @@ def images_under(folder: Path, *, follow_links: bool = False) -> Listing:
     if not found.files:
         raise found.nothing()
     return found
+
+
+def label_maps_among(found: Listing) -> list[str]:
+    """What looks like label maps among the images of a folder, in words, as where a data set is given whole.
+
+    Choice: a folder that lies beside another one, of files of the same names, if it is called as those of label maps
+        are, or its first file has one value per pixel and the other's has colours.
+    """
+    tops: dict[str, dict[str, Path]] = defaultdict(dict)
+    for path in found.files:
+        top, _, name = name_of(path, found.folder).partition("/")
+        if name:
+            tops[top][name] = path
+    said = []
+    for top, files in tops.items():
+        for other, images in tops.items():
+            shared = files.keys() & images.keys()
+            if other == top or 2 * len(shared) < len(files) or other.lower() in _OF_LABELS:
+                continue
+            if top.lower() in _OF_LABELS or (_is_grey(files[min(shared)]) and not _is_grey(images[min(shared)])):
+                said.append(
+                    f"{found.folder}: {top}/ looks like label maps of the images in {other}/, and its {len(files)} "
+                    f"files are taken for images too; give {found.folder / other} alone"
+                )
+                break
+    return said
+
+
+_OF_LABELS = frozenset(
+    {"annotation", "annotations", "ann", "gt", "ground_truth", "label", "labels", "mask", "masks", "gtfine", "targets"}
+)
+
+
+def _is_grey(path: Path) -> bool:
+    """Whether a file has one value per pixel, by its header; one that cannot be read is said where it is."""
+    try:
+        with faults_named(path, again=""), opened_image(path, FORMATS, max_pixels=MAX_PIXELS) as image:
+            return image.mode in ("1", "L", "P", "I", "I;16")
+    except InputError:
+        return False
 
 
 class ImageFolder:

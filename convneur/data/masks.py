@@ -18,6 +18,7 @@ __all__ = ["MaskFolder", "as_mask", "is_soft", "read_mask", "soft_levels"]
 _VOID = 255
 _UNKNOWN = (127, 128, 129)  # what matting's trimaps call the band between background, 0, and object, 255
 _SMALL_STEP, _MANY_LEVELS, _NEAR_END = 2, 64, 16
+_DIMMEST, _FEWEST_LEVELS, _BESIDE, _DIM_STEPS = 32, 8, 4, 8  # of grey masks whose object is not white
 
 
 def read_mask(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
@@ -70,7 +71,7 @@ def as_mask(labels: NDArray[Any]) -> NDArray[np.float32]:
         return labels.astype(np.float32)
     levels = soft_levels(labels)
     if levels is not None:
-        return (labels / levels).astype(np.float32)
+        return np.minimum(labels / levels, 1).astype(np.float32)  # interpolation overshoots
     mask = (labels != 0).astype(np.float32)
     values = np.unique(labels).tolist()
     if values and values[-1] == _VOID and values[0] == 0 and len(values) == 3 and values[1] in _UNKNOWN:
@@ -88,6 +89,8 @@ def is_soft(mask: NDArray[np.float32]) -> bool:
 def soft_levels(labels: NDArray[Any]) -> int | None:
     """The value that stands for all of the object where grey levels are shares; None where values are classes.
 
+    It is white, or in a mask whose object is dimmer the object's most frequent value.
+
     Choice: values are shares where neighbours differ as only grey levels do. Of the pixels between 0 and white (255, or
         65535 of 16 bits) a class map has areas: most neighbours are equal. Along an antialiased edge most differ. Where
         a soft edge is wide there are many levels that differ by steps of 1 or 2, and what a strong compression leaves
@@ -101,18 +104,14 @@ def soft_levels(labels: NDArray[Any]) -> int | None:
     if labels.dtype.kind not in "ui" or not labels.size:
         return None
     largest, white = int(labels.max()), 255 if labels.max() <= 255 else 65535
-    if not 0.75 * white < largest <= white or labels.min() < 0:
+    if labels.min() < 0 or largest > white:
         return None
+    if largest <= 0.75 * white:
+        return _dim_level(labels)
     between = (labels > 0) & (labels < white)
     if not between.any() or labels[between].max() <= white // 4:
         return None
-    pairs = differing = small = 0
-    wide = labels.astype(np.int32)
-    for grey, values in ((between, wide), (between.T, wide.T)):
-        steps = np.abs(np.diff(values, axis=0))[grey[1:] | grey[:-1]]
-        pairs += steps.size
-        differing += int(np.count_nonzero(steps))
-        small += int(np.count_nonzero((steps > 0) & (steps <= _SMALL_STEP)))
+    pairs, differing, small = _steps(labels, between, _SMALL_STEP)
     if differing > pairs / 2:
         return white
     if white != _VOID or len(np.unique(labels)) < _MANY_LEVELS:
@@ -120,6 +119,43 @@ def soft_levels(labels: NDArray[Any]) -> int | None:
     # Instances are numbered too, but touch the background more than one another, and few of them have the end numbers.
     ends = np.count_nonzero((labels[between] < _NEAR_END) | (labels[between] > white - _NEAR_END))
     return white if small > differing / 2 or ends > np.count_nonzero(between) / 2 else None
+
+
+def _steps(labels: NDArray[Any], between: NDArray[np.bool_], most: int) -> tuple[int, int, int]:
+    """Neighbours of which one lies between: all of them, those that differ, and those that differ by `most`."""
+    pairs = differing = small = 0
+    wide = labels.astype(np.int32)
+    for grey, values in ((between, wide), (between.T, wide.T)):
+        steps = np.abs(np.diff(values, axis=0))[grey[1:] | grey[:-1]]
+        pairs += steps.size
+        differing += int(np.count_nonzero(steps))
+        small += int(np.count_nonzero((steps > 0) & (steps <= most)))
+    return pairs, differing, small
+
+
+def _dim_level(labels: NDArray[Any]) -> int | None:
+    """`soft_levels` of a mask whose object is not white, such as 0 to 153.
+
+    Choice: its most frequent value stands for the object. The others are greys of its edge if most of them differ from
+        their neighbours, and lie beside the object or rise by small steps, as no classes and no numbered specks do.
+    """
+    values, counts = np.unique(labels[labels > 0], return_counts=True)
+    if len(values) < _FEWEST_LEVELS:
+        return None
+    level = int(values[np.argmax(counts)])
+    if level < _DIMMEST:
+        return None
+    full = labels == level
+    between = (labels > 0) & ~full
+    pairs, differing, small = _steps(labels, between, level // _DIM_STEPS)
+    if differing <= pairs / 2:
+        return None
+    near = np.pad(full, _BESIDE)
+    for axis in (0, 1):
+        end = near.shape[axis] - 2 * _BESIDE
+        near = np.logical_or.reduce([near.take(range(by, by + end), axis) for by in range(2 * _BESIDE + 1)])
+    beside = np.count_nonzero(between & near)
+    return level if 2 * small > differing or 2 * beside > np.count_nonzero(between) else None
 
 
 class MaskFolder:

@@ -13,6 +13,7 @@ from convneur.data.label_folder import LabelFolder
 from convneur.data.stacks import STACK_SUFFIXES, Page, pages_of
 from convneur.data.templates import Template, template_hint
 from convneur.errors import ConfigError, InputError
+from convneur.schema import read_text
 
 __all__ = ["Pair", "Pairing", "find_pairs", "listed_pairs", "paged", "paired_files"]
 
@@ -119,10 +120,7 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
     Returns: the pairs in the order of the list.
     Raises:  InputError: a line that is not two paths, a name listed twice, a file that does not exist, an empty list.
     """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")  # other line ends may be in a name
-    except UnicodeDecodeError:
-        raise InputError(file, "is no UTF-8 text; write two paths per line") from None
+    lines = read_text(file, mend="write two paths per line").split("\n")  # other line ends may be in a name
     pairs: dict[str, Pair] = {}
     without_pred = []
     for number, line in enumerate(lines, start=1):

@@ -3,8 +3,9 @@
 import sys
 
 from convneur.data.colours import Colour
-from convneur.data.decoding import LABEL_FORMATS, opened_image
+from convneur.data.decoding import LABEL_FORMATS, faults_named, opened_image
 from convneur.data.labels import LabelFile
+from convneur.errors import InputError
 
 __all__ = ["palette_of"]
 
@@ -18,9 +19,9 @@ def palette_of(path: LabelFile) -> tuple[Colour, ...] | None:
         return None
     try:
         # Of any size: no pixel is decoded.
-        with opened_image(path, LABEL_FORMATS, max_pixels=sys.maxsize) as image:
+        with faults_named(path, again=""), opened_image(path, LABEL_FORMATS, max_pixels=sys.maxsize) as image:
             flat = image.getpalette("RGB") if image.mode == "P" else None
-    except Exception:  # whatever decoders raise of a damaged file; InputError among it
+    except InputError:
         return None
     if not flat:
         return None

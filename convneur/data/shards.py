@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from convneur.errors import InputError
+from convneur.stand_ins import stand_in
 
 __all__ = ["Member", "check_links", "class_number", "samples", "shards_of"]
 
@@ -71,6 +72,8 @@ def samples(shard: Path) -> Iterator[tuple[str, dict[str, Member]]]:
     Raises: InputError: no readable, uncompressed tar; a name twice.
     """
     found: dict[str, dict[str, Member]] = {}
+    if problem := stand_in(shard):
+        raise InputError(shard, problem)
     try:
         end = shard.stat().st_size
         with tarfile.open(shard, "r:") as tar:

@@ -52,7 +52,7 @@ def pages_of(path: Path) -> tuple[Page, ...]:
     Choice: a directory that is marked as a smaller copy of a page or as a mask (GeoTIFF overviews) is no page.
     Raises: InputError: there is a first page, but the chain from page to page leads out of the file.
     """
-    if path.suffix.lower() not in STACK_SUFFIXES:
+    if path.suffix.lower() not in STACK_SUFFIXES or not path.is_file():
         return ()
     found: list[int] = []
     try:

@@ -1,5 +1,6 @@
 """Figures of picked images as files, and the same images for the report, each scene made once."""
 
+import os
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Drawing:
             raise ConfigError("figures_count", "must be at least 1", value=self.figures_count)
         image_folder(self.images, follow_links=self.follow_links)
         if self.figures is not None:
-            if self.figures.exists() and not self.figures.is_dir():
+            if os.path.lexists(self.figures) and not self.figures.is_dir():
                 raise InputError(self.figures, "is a file; `figures` is a folder")
             if self.figures.is_dir() and any(self.figures.iterdir()) and not force:
                 raise OutputExistsError(self.figures, "exists already and is not empty", "folder")

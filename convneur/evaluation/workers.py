@@ -44,6 +44,10 @@ def worker_map(workers: int, scheduler: str | None, jobs: int) -> Iterator[Map]:
     Args:   workers: processes, 0 one per core; jobs: how many there will be.
     Raises: InputError: a worker process or the connection ended early. ConfigError: no such scheduler, or it and
         workers.
+
+    >>> with worker_map(1, None, 3) as mapped:
+    ...     list(mapped(abs, [-1, 2, -3]))
+    [1, 2, 3]
     """
     if workers < 0:
         raise ConfigError("workers", "must be at least 1, or 0 for one per core", value=workers)

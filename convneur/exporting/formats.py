@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
 from convneur.errors import ConfigError, InputError
@@ -120,7 +121,28 @@ def _onnx_model(model: ConvNeur, about: GraphDescription) -> Any:
         part.doc_string = ""
         del part.metadata_props[:]
     del proto.metadata_props[:]
+    _split_weights(proto.graph)
     return proto
+
+
+def _split_weights(graph: Any) -> None:
+    """Make weights of what the graph splits weights into, for int8 knows those alone."""
+    from onnx import helper, numpy_helper
+
+    values = {value.name: value for value in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Split" and {*node.input} <= values.keys()]:
+        weight, sizes = (numpy_helper.to_array(values[name]) for name in node.input)
+        axis = next((helper.get_attribute_value(each) for each in node.attribute if each.name == "axis"), 0)
+        parts = np.split(weight, np.cumsum(sizes)[:-1], axis)
+        graph.initializer.extend(
+            numpy_helper.from_array(np.ascontiguousarray(part), name)
+            for part, name in zip(parts, node.output, strict=True)
+        )
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for name, value in values.items():
+        if name not in used:
+            graph.initializer.remove(value)
 
 
 def _quantised(proto: Any) -> Any:

@@ -121,8 +121,8 @@ def export(
         weights: as `convneur.load` takes them, or what it gave.
         output: .onnx for ONNX Runtime and many others, .xml for OpenVINO (its weights in .bin beside), .pt2 for
             torch.export. The first two run by `convneur.load` without torch.
-        size: height and width in pixels that the model sees, after `scale`; or "any". By default a classifier's own,
-            and any for a segmentation model where its kind allows it.
+        size: height and width in pixels that the model sees, after `scale`; or "any". By default those at which it was
+            validated. Where the weights do not say them: 224 for a classifier, any for a segmentation model.
         batch: images at once; any leaves it open.
         precision: int8 rounds the weights of matrix products, and what they are multiplied with as it comes. ONNX only.
         fold: multiply constant matrices out beforehand (`convneur.fold`).
@@ -158,14 +158,7 @@ def export(
         precision=precision,
         folded=fold,
         version=version("convneur"),
-        classes=predictor.classes,
-        size=predictor.size,
-        scale=predictor.scale,
-        mean=predictor.mean,
-        std=predictor.std,
-        preset=predictor.preset,
-        palette=predictor.palette,
-        provenance=predictor.provenance,
+        **predictor.facts(),
     )
     comparison = None
     with tempfile.TemporaryDirectory() as folder, progress.steps("exporting", 2 if check else 1) as advance:
@@ -199,8 +192,10 @@ def export(
 def _input_shape(
     predictor: Predictor, model: ConvNeur, size: int | str | tuple[int, int] | None, batch: int | str
 ) -> InputShape:
-    if size is None:
-        size = "any" if predictor.task == "segmentation" else predictor.size or _VIEW
+    if size is None and predictor.task == "segmentation":
+        size = predictor.validated_size or "any"
+    elif size is None:
+        size = predictor.size or _VIEW  # as `predict` shows it images, and as it was validated
     if batch != "any" and (not isinstance(batch, int) or batch < 1):
         raise ConfigError("batch", "give a number of images, or any", value=batch)
     images = batch if isinstance(batch, int) else None

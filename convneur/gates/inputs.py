@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convneur.data.folders import name_of
-from convneur.data.image_folder import images_under
+from convneur.data.image_folder import images_under, label_maps_among
 from convneur.data.images import ImageInput, Photo, read_photo
 from convneur.data.labels import resized
 from convneur.data.masks import MaskFolder, as_mask, is_soft, read_mask
@@ -76,7 +76,7 @@ def images_of(
         folder = Path(each)
         listing = images_under(folder, follow_links=follow_links)
         found += [NamedImage(path, as_text(path), name_of(path, folder)) for path in listing.files]
-        unread += listing.warnings()
+        unread += [*listing.warnings(), *label_maps_among(listing)]
     if not found:
         raise ConfigError("images", "is empty; name an image or a folder of them")
     return found, unread
@@ -141,7 +141,8 @@ class Masks:
             name, sha256, values = "mask", None, as_mask(self._mask)
         else:
             path = self._mask if isinstance(self._mask, Path) else self._found(self._mask, image)
-            name, sha256, values = as_text(path), sha256_of(path), read_mask(path, max_pixels=self._max_pixels)
+            values = read_mask(path, max_pixels=self._max_pixels)
+            name, sha256 = as_text(path), sha256_of(path)
         if values.shape != (photo.height, photo.width):
             raise InputError(
                 name,

@@ -33,7 +33,8 @@ __all__ = [
 _Map = NDArray[np.float64]
 
 # Choice: below a quarter a gate is called closed, above three quarters open.
-CLOSED, OPEN = 0.25, 0.75
+CLOSED = 0.25
+OPEN = 0.75
 
 # The names of the values in files: shares lie in 0 to 1, ratios above 0.
 SHARES = ("gate_below_0.25", "gate_above_0.75", "foreground_share", "edge_share")

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convneur.inference.agreement import Agreement, measure_agreement
     from convneur.inference.exported import ExportedModel
     from convneur.inference.folder import (
         ClassifiedImage,
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
         PredictionReport,
         predict_folder,
     )
+    from convneur.inference.logits import size_seen
     from convneur.inference.modules import class_logits, pixel_logits
     from convneur.inference.prediction import ClassProbability, ClassShare, Prediction
     from convneur.inference.predictor import Predictor, load
 
 _HOME = {
+    "Agreement": "convneur.inference.agreement",
     "ExportedModel": "convneur.inference.exported",
     "ClassProbability": "convneur.inference.prediction",
     "ClassShare": "convneur.inference.prediction",
@@ -35,11 +38,14 @@ _HOME = {
     "Predictor": "convneur.inference.predictor",
     "class_logits": "convneur.inference.modules",
     "load": "convneur.inference.predictor",
+    "measure_agreement": "convneur.inference.agreement",
     "pixel_logits": "convneur.inference.modules",
     "predict_folder": "convneur.inference.folder",
+    "size_seen": "convneur.inference.logits",
 }
 
 __all__ = [
+    "Agreement",
     "ClassProbability",
     "ClassShare",
     "ClassifiedImage",
@@ -51,8 +57,10 @@ __all__ = [
     "Predictor",
     "class_logits",
     "load",
+    "measure_agreement",
     "pixel_logits",
     "predict_folder",
+    "size_seen",
 ]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from convneur.data.examples import Task
-from convneur.data.image_folder import images_under
+from convneur.data.image_folder import images_under, label_maps_among
 from convneur.data.images import read_photo, summed_notes
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError, OutputExistsError
@@ -347,7 +347,7 @@ def _asked(images: Sequence[str | Path], follow_links: bool) -> tuple[list[_Aske
                 alone = bare[image.with_suffix("")] == 1  # a.jpg beside a.png keeps its suffix
                 kept = image.with_suffix("") if alone else image
                 found.append(_Asked(image, kept.relative_to(path).as_posix()))
-            unread += listing.warnings()
+            unread += [*listing.warnings(), *label_maps_among(listing)]
         elif path.exists():
             found.append(_Asked(path, path.stem))
         else:

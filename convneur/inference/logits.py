@@ -9,9 +9,9 @@ from PIL import Image
 from convneur.data.augmentation import centre_view
 from convneur.data.images import normalise
 from convneur.inference.runner import Array, Runner
-from convneur.inference.windows import STRIDE, window_spans
+from convneur.inference.windows import STRIDE, WINDOW, window_spans
 
-__all__ = ["Pixels", "image_logits", "sides_seen", "view_logits"]
+__all__ = ["Pixels", "image_logits", "sides_seen", "size_seen", "view_logits"]
 
 Pixels = NDArray[np.uint8]
 
@@ -19,6 +19,16 @@ Pixels = NDArray[np.uint8]
 def sides_seen(height: int, width: int, scale: float) -> tuple[int, int]:
     """Height and width of an image as a model sees it: sides below 32 are scaled up to 32."""
     return max(round(height * scale), STRIDE), max(round(width * scale), STRIDE)
+
+
+def size_seen(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Height and width of what a segmentation model is shown of an image at once: all of it, or a window by default.
+
+    >>> size_seen(360, 480, 1.25), size_seen(3000, 480, 1.0)
+    ((450, 600), (1024, 480))
+    """
+    rows, columns = sides_seen(height, width, scale)
+    return min(rows, WINDOW[0]), min(columns, WINDOW[1])
 
 
 def image_logits(

@@ -1,22 +1,21 @@
 """A trained model with what its file says of it, ready to be asked."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convneur.data.class_colours import class_colours
-from convneur.data.colours import Colour
 from convneur.data.examples import Task
 from convneur.data.images import ImageInput, read_photo
 from convneur.data.limits import MAX_PIXELS
 from convneur.data.normalisation import Normalisation
 from convneur.data.presets import PRESETS
 from convneur.errors import ConfigError, InputError
-from convneur.graphs import GRAPH_SUFFIXES
+from convneur.graphs import GRAPH_SUFFIXES, WeightsFacts
 from convneur.inference.logits import image_logits, sides_seen, view_logits
 from convneur.inference.prediction import ClassProbability, Prediction
 from convneur.inference.windows import STRIDE, WINDOW, window_size
@@ -51,7 +50,7 @@ class NamedImage:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Predictor:
+class Predictor(WeightsFacts):
     """A trained model and what its file says of it; None is what the file does not say.
 
     `load` makes one of packaged weights or a file; `Predictor(model, classes=("cat", "dog"))` of a model in memory.
@@ -59,14 +58,8 @@ class Predictor:
         model: in eval mode; on the CPU when it was loaded, `model.to(...)` moves it. Or an exported graph, which needs
             no torch and takes the images that `model.shape` says.
         name: of the packaged weights, or the file.
-        classes: names, by number.
-        size: height and width of the views it was trained on. A classifier sees each image at this size; a
-            segmentation model sees images whole.
-        scale: factor on an image's sides before a segmentation model, as it was validated.
-        mean, std: of each channel of RGB in 0..1. Where the file says nothing, ImageNet's are used.
-        preset: the data set that it was trained on; palette: that data set's colours, by class.
-        provenance: all that the file says of its weights' origin.
         threads: of one operator; None: as many as the runtime chooses.
+        classes, size, validated_size, scale, mean, std, preset, palette, provenance: see `WeightsFacts`.
     Raises: ConfigError: not one name for each class.
 
     >>> import convneur
@@ -79,14 +72,6 @@ class Predictor:
 
     model: "ConvNeur | ExportedModel"
     name: str = "model"
-    classes: tuple[str, ...] | None = None
-    size: tuple[int, int] | None = None
-    scale: float | None = None
-    mean: _Channels | None = None
-    std: _Channels | None = None
-    preset: str | None = None
-    palette: tuple[Colour, ...] | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -214,6 +199,7 @@ def load(weights: str | Path, *, threads: int | None = None) -> Predictor:
             name=str(weights),
             classes=tuple(map(str, said.classes)) if said.classes else None,
             size=said.settings.crop if said.settings else None,
+            validated_size=said.validated_size,
             scale=said.settings.eval_scale if said.settings and dense else None,
             mean=said.mean,
             std=said.std,
@@ -232,22 +218,11 @@ def _load_exported(path: Path, name: str, threads: int | None) -> Predictor:
     model = ExportedModel(path, threads=threads)
     said = model.description
     try:
-        _Said(settings=_SaidSettings(said.size, said.scale), mean=said.mean, std=said.std)
+        settings = _SaidSettings(said.size, said.scale)
+        _Said(settings=settings, mean=said.mean, std=said.std, validated_size=said.validated_size)
     except ConfigError as error:
         raise InputError(path, f"what it says of its model is broken ({error}); export it again") from None
-    return Predictor(
-        model,
-        name=name,
-        classes=said.classes,
-        size=said.size,
-        scale=said.scale,
-        mean=said.mean,
-        std=said.std,
-        preset=said.preset,
-        palette=said.palette,
-        provenance=said.provenance,
-        threads=threads,
-    )
+    return Predictor(model, name, threads, **said.facts())
 
 
 @dataclass(frozen=True)
@@ -256,8 +231,7 @@ class _SaidSettings:
     eval_scale: float | None = None
 
     def __post_init__(self) -> None:
-        if self.crop is not None and not 32 <= min(self.crop) <= max(self.crop) <= _LARGEST_VIEW:
-            raise ConfigError("crop", f"must be 32 to {_LARGEST_VIEW} pixels a side", value=self.crop)
+        _check_view("crop", self.crop)
         if self.eval_scale is not None and not 0 < self.eval_scale <= _LARGEST_SCALE:
             raise ConfigError("eval_scale", f"must be above 0 and at most {_LARGEST_SCALE:g}", value=self.eval_scale)
 
@@ -268,7 +242,17 @@ class _Said(Normalisation):
 
     classes: tuple[str | int, ...] | None = None
     settings: _SaidSettings | None = None
+    validated_size: tuple[int, int] | None = None
     preset: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_view("validated_size", self.validated_size)
+
+
+def _check_view(name: str, sides: tuple[int, int] | None) -> None:
+    if sides is not None and not 32 <= min(sides) <= max(sides) <= _LARGEST_VIEW:
+        raise ConfigError(name, f"must be 32 to {_LARGEST_VIEW} pixels a side", value=sides)
 
 
 def check_settings(

@@ -25,6 +25,7 @@ _MUTUAL = 0.6  # share of a class's pixels with one other label, and of the labe
 _MOVED = 0.25  # share of the classes that have another label
 _MASK_VALUE = 100  # from here on a label stands for "the object" of a mask, as 100, 128 and 255 do
 _HIGH_ID = 1000
+_WHITE = 255
 _UNKNOWN = (127, 128, 129)  # the band between background and object of matting's trimaps
 _SPREAD = 10  # between labels that were spread for looking at them
 _BLENDED = 0.3  # share of the changes of label along rows
@@ -149,17 +150,34 @@ def _mixed_masks(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
 
 
 def _trimaps(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
-    """Masks of 0 and 255 with a band of grey between them, where 255 is ignored and the grey is a class."""
-    grey, ignored = _object_of({*met.gt}), totals.settings.ignore_index
-    under = _ignored_as(totals)
-    pred = _object_of({*met.pred} | under.keys())
-    if grey in _UNKNOWN and ignored == 255 and totals.void_pixels and grey not in {*met.pred, *under}:
+    """Masks of 0 and 255 with a band of grey between them, where 255 is ignored and the grey is a class.
+
+    Choice: of predictions the band counts as object, since a ground truth of shares is divided at one half.
+    """
+    if totals.settings.ignore_index != _WHITE:
+        return
+    gt, pred = {*met.gt} | ({_WHITE} if totals.void_pixels else set()), {*met.pred} | _ignored_as(totals).keys()
+    grey, found = (_object_of(held - {_WHITE}) if _WHITE in held else None for held in (gt, pred))
+    if grey in _UNKNOWN and (found in _UNKNOWN or len(pred - {0}) <= 1):
+        both = "the ground truth looks" if found not in _UNKNOWN else "predictions and ground truth look"
+        value = _object_of(pred)
+        mask = None if value in (None, 1) else f"{value}:1"
         yield SetupWarning(
-            "masks",
-            f"the ground truth looks like trimaps, 0, {grey} and 255, where 255 is ignored and {grey} a class",
-            f"read {grey} as ignored and 255 as 1",
-            pred_labels=None if pred in (None, 1) else f"{pred}:1",
-            gt_labels=f"{grey}:ignore,255:1",
+            "trimaps",
+            f"{both} like trimaps, 0, {grey} and {_WHITE}, where {_WHITE} is ignored and {grey} a class",
+            f"read {grey} as ignored and {_WHITE} as 1",
+            pred_labels=f"{found}:1,{_WHITE}:1" if found in _UNKNOWN else mask,
+            gt_labels=f"{grey}:ignore,{_WHITE}:1",
+        )
+    elif found in _UNKNOWN and len(gt - {0}) <= 1:
+        value = _object_of(gt)
+        yield SetupWarning(
+            "trimaps",
+            f"the predictions look like trimaps, 0, {found} and {_WHITE} (if they are the ground truth, give them "
+            "second)",
+            f"read {found} and {_WHITE} as 1",
+            pred_labels=f"{found}:1,{_WHITE}:1",
+            gt_labels=f"{value}:1" if value not in (None, 1) else None,
         )
 
 
@@ -453,6 +471,15 @@ def _turned(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
             "orientation",
             f"the predictions look mirrored or turned: turned back ({ORIENTATIONS[best]} in NumPy) they would agree "
             f"with {1 - wrong[best]:.0%} of the objects (now {1 - wrong[0]:.0%})",
+            "write them as the ground truth lies",
+        )
+    elif totals.turned.any():
+        ways = [ORIENTATIONS[way] for way in np.flatnonzero(totals.turned)]
+        images = int(totals.turned.sum())
+        yield SetupWarning(
+            "orientation",
+            f"the predictions of {images} of {totals.images} images look mirrored or turned ({', '.join(ways)} in "
+            "NumPy turns them back); they are among those of the lowest mIoU",
             "write them as the ground truth lies",
         )
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from convneur.model.tracing import is_exporting
+
 __all__ = ["GELU", "Downsample", "DropPath", "LayerNorm2d", "Linear", "LocalBranch", "Stem"]
 
 
@@ -66,7 +68,7 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         apart = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        if apart and not torch.is_grad_enabled():
+        if apart and not torch.is_grad_enabled() and not is_exporting():  # runtimes add it within the product
             return F.linear(x, self.weight).add_(self.bias)
         return super().forward(x)
 

@@ -19,7 +19,7 @@ steps on (m, m) states, and all reads are one batched product: few, large kernel
 the forward pass.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -297,21 +297,19 @@ class NeuralMemory(nn.Module):
         reads: list[Tensor] = []
         surprise: list[Tensor] = []
         norms: list[Tensor] = []
-        segments = _segments(plan, x)
+        segments = _segments(plan, x, writes_all=in_full or self.read != "before")
         # Cut once: slicing inside the loop would make the backward pass quadratic.
         pieces = x.split([chunks * n for chunks, n in segments], dim=1)
         for number, (piece, (chunks, n)) in enumerate(zip(pieces, segments, strict=True), start=1):
-            # Flat, for a slice of several images would be projected image by image. q and k are normalised apart, for a
-            # slice of both would be copied for each product.
-            qkv = self.qkv(piece.flatten(0, 1)).view(batch, -1, 2 * m + wide)
-            q, k, v = qkv.split([m, m, wide], dim=-1)
-            q = F.normalize(q, dim=-1)
+            # q and k are normalised apart, for a slice of both would be copied for each product.
+            q, k, v = self._project(piece, [m, m, wide])
+            q = _unit(q)
             before, after = [memory], []
             if in_full or self.read != "before" or number < len(segments):
                 if memory.ndim == 2:  # M_0, the same for all images until they write
                     memory = _at_least_float32(memory).expand(batch, -1, -1)
                 cut = (chunks, n)  # B T*n m -> B T n m
-                k, v = F.normalize(k, dim=-1).unflatten(1, cut), v.unflatten(1, cut)
+                k, v = _unit(k).unflatten(1, cut), v.unflatten(1, cut)
                 after, momentum = self.write(piece.unflatten(1, cut), k, v, memory=memory, momentum=momentum)
                 before, memory = [memory, *after[:-1]], after[-1]
                 if in_full:
@@ -333,6 +331,16 @@ class NeuralMemory(nn.Module):
         of_tokens = torch.cat(surprise, dim=1)
         assert momentum is not None  # in full, every chunk is written
         return y, of_tokens[:, place] if strided else of_tokens, MemoryState(memory, momentum, torch.cat(norms, dim=1))
+
+    def _project(self, x: Tensor, widths: list[int]) -> Sequence[Tensor]:
+        """q, k, v, each (B, N, its width), not of unit length. x: (B, N, m)."""
+        flat = x.flatten(0, 1)  # for a slice of several images would be projected image by image
+        if is_exporting():  # a product each: runtimes copy the parts of a common one
+            weights, bias = self.qkv.weight.split(widths), self.qkv.bias
+            biases = [None] * len(widths) if bias is None else bias.split(widths)
+            parts = [F.linear(flat, weight, each) for weight, each in zip(weights, biases, strict=True)]
+            return [part.view(x.shape[0], -1, width) for part, width in zip(parts, widths, strict=True)]
+        return self.qkv(flat).view(x.shape[0], -1, sum(widths)).split(widths, dim=-1)
 
     def extra_repr(self) -> str:
         cut = (
@@ -365,10 +373,12 @@ class _Visit(torch.autograd.Function):
         return grad, *[None] * ctx.others
 
 
-def _segments(plan: ChunkPlan, x: Tensor) -> list[tuple[int, int]]:
-    """The plan's groups, cut so that each is worked on at once. x: (B, N, m)."""
+def _segments(plan: ChunkPlan, x: Tensor, *, writes_all: bool) -> list[tuple[int, int]]:
+    """The plan's groups, cut so that each is worked on at once. x: (B, N, m); writes_all: the last chunk's too."""
     if is_exporting():  # the runtime sees to its cache
-        return list(plan.groups)
+        lengths = {n for _, n in plan.groups}
+        alike = writes_all and len(lengths) == 1 and not is_open(*lengths)
+        return [(plan.chunks, plan.length)] if alike else list(plan.groups)
     # An accelerator takes all images at once; there a start counts. A traced batch has no number.
     batch = x.shape[0] if x.device.type == "cpu" and not torch.compiler.is_compiling() else 1
     segments: list[tuple[int, int]] = []
@@ -389,6 +399,13 @@ def _full_precision(x: Tensor) -> AbstractContextManager[object]:
 def _add_product(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """x + a b, rounded once; but written out for exported graphs, whose readers do not all know the one operator."""
     return x + a * b if is_traced() else torch.addcmul(x, a, b)
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Each token at unit length."""
+    if is_exporting():  # what `normalize` spreads over all channels before it divides, runtimes write to memory
+        return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-12)
+    return F.normalize(x, dim=-1)
 
 
 def _transposed(x: Tensor) -> Tensor:

@@ -125,7 +125,10 @@ def run_study(
         raise ConfigError("study", "runs in one process; start it without the launcher")
     if settings.batch % settings.accumulate:
         raise ConfigError("batch", f"must be a multiple of {settings.accumulate} (`accumulate`)", value=settings.batch)
-    with run_folder(folder, resume=resume, force=force, kind="study", removed=old_study_removed) as held:
+    replaced = ("config.json", *REPORTS)  # beside what lies in `runs`
+    with run_folder(
+        folder, resume=resume, force=force, kind="study", replaced=replaced, removed=old_study_removed
+    ) as held:
         found = prepare_data(
             Path(data),
             request.task,

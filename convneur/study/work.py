@@ -132,9 +132,12 @@ class Study:
             test image of which no label map can be written.
         """
         refuse_existing(*(self.out / name for name in REPORTS), force=force)
+        old = RunPlan.is_in(self.out)  # then what is in its runs is of an old study too
         for run in self.runs:
-            check_names(self.folder(run), self.test.of(run.fold))
-            with run_folder(self.folder(run), resume=False, force=force):
+            folder = self.folder(run)
+            check_names(folder, self.test.of(run.fold))
+            found = [] if old else [path.name for path in folder.glob("[!.]*")]
+            with run_folder(folder, resume=False, force=force, replaced=found):
                 pass  # nobody else trains in it
         if self.request.init is not None:
             if Path(self.request.init).is_relative_to((self.out / "runs").resolve()):

@@ -10,10 +10,11 @@ from typing import Literal, Protocol
 
 from convneur.data.class_names import read_class_names
 from convneur.data.colours import ColourTable
-from convneur.data.contents import Contents
+from convneur.data.contents import Contents, in_both
 from convneur.data.examples import Example, Survey, Task, find_examples, survey
 from convneur.data.folders import some
 from convneur.data.limits import MAX_PIXELS
+from convneur.data.odd_labels import odd_labels
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError
@@ -181,8 +182,19 @@ def prepare_data(
         reading, train, val = _binary(reading), _as_binary(train), _as_binary(val)
         names = names or ("background", "object")
         progress.note(f"label maps hold 0 and 255 alone: 255 is read as class 1, {names[1]}")
-    names = names or tuple(map(str, range(len(train.counts))))
-    _check_counts(folder, names, train, val, reading, progress)
+    odd = None
+    if names is None:
+        names = tuple(map(str, range(len(train.counts))))
+        seen = [label for label, count in enumerate(train.counts) if count]
+        odd = odd_labels(seen, reading.ignore_index, ignored=train.ignored > 0)
+    if odd is not None:
+        progress.warn(odd)
+    _check_counts(folder, names, train, val, reading, progress, explained=odd is not None)
+    if twice := in_both(train.examples, val.examples):
+        progress.warn(
+            f"{len(twice)} of {len(val.examples)} images to validate on are training images too ({some(twice)}): their "
+            "scores say little of other images; keep each in one split"
+        )
     ignored = f"; {_ignored(train, val)}" if task == "segmentation" else ""
     progress.note(
         f"{len(train.examples)} images to train on, {len(val.examples)} to validate on ({found.val_from}){ignored}"
@@ -196,9 +208,16 @@ _OBJECT = 255  # of a binary mask that is not read as one
 
 
 def _check_counts(
-    folder: Path, names: Sequence[str], train: Survey, val: Survey, reading: Reading, progress: Progress
+    folder: Path,
+    names: Sequence[str],
+    train: Survey,
+    val: Survey,
+    reading: Reading,
+    progress: Progress,
+    *,
+    explained: bool,
 ) -> None:
-    """Refuse what cannot be learnt from; say which classes are not shown."""
+    """Refuse what cannot be learnt from; say which classes are not shown. explained: it is said why."""
     ones, others, both = map(sum, zip(train.beside_zero, val.beside_zero, strict=True))
     if len(names) == 2 and reading.ignore_index == _OBJECT and ones and others and not both:
         progress.warn(
@@ -215,11 +234,8 @@ def _check_counts(
         problem = f"training needs two classes, but shows {seen[0]} alone{ignored}; check `preset` and `ignore_index`"
         raise ConfigError("data", problem, value=folder)
     missing = [name for name in names if name not in seen]
-    if missing:
-        told = f"no training image shows {some(missing)}: the model cannot learn it"
-        if seen == ["0", "255"]:
-            told += f"; {_BINARY}"
-        progress.warn(told)
+    if missing and not explained:
+        progress.warn(f"no training image shows {some(missing)}: the model cannot learn it")
     shown = [name for name, count in zip(names, val.counts, strict=True) if count]
     if len(shown) == 1:
         progress.warn(f"the images to validate on show {shown[0]} alone: their scores say little of the model")

@@ -6,11 +6,12 @@ new one, whose settling (removing what is old, renaming the two) whoever comes n
 """
 
 import json
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Required, TypedDict
+from typing import Any, Literal, Required, TypedDict
 
 from convneur.errors import InputError
 from convneur.files import new_file, new_folder, new_text, remove_leftovers
@@ -34,9 +35,17 @@ __all__ = [
     "run_folder",
 ]
 
+Kind = Literal["run", "study"]
 CONFIG, STATE, METRICS = "config.json", "state.safetensors", "metrics.jsonl"
 WEIGHTS, FIGURE = "weights.safetensors", "training.png"
 FIRST, PENDING = ".first-state.safetensors", ".new-config.json"
+_RUN_FILES = (METRICS, WEIGHTS, FIGURE, STATE, CONFIG)  # that a new run takes the place of
+_LOCK = ".convneur.lock"
+_MARKS: Mapping[Kind, bytes] = {
+    "run": b'"convneur.run/',
+    "study": b'"convneur.study-plan/',
+}  # near the beginning of CONFIG
+_HEAD = 1 << 16
 
 
 class RunFolder:
@@ -89,7 +98,7 @@ def clear_run(folder: Path) -> None:
 
     >>> clear_run(Path("runs/none"))
     """
-    for name in (CONFIG, PENDING, FIRST, STATE, METRICS, WEIGHTS, FIGURE):
+    for name in (PENDING, FIRST, *_RUN_FILES):  # CONFIG last: until then the rest is known to be a run's
         (folder / name).unlink(missing_ok=True)
 
 
@@ -104,12 +113,15 @@ def run_folder(
     *,
     resume: bool,
     force: bool,
-    kind: str = "run",
+    kind: Kind = "run",
+    replaced: Sequence[str] = _RUN_FILES,
     removed: Callable[[Path], None] = _old_run_removed,
 ) -> Iterator[RunFolder]:
-    """Hold a folder for one run. Args: kind: what errors call the work; removed: see `RunFolder`.
+    """Hold a folder for one run.
 
-    Raises: InputError: it holds a run already, or none to go on with, or another process is at work in it.
+    Args: kind: what errors call the work; replaced: names that new work takes the place of; removed: see `RunFolder`.
+    Raises: InputError: it holds a run already, or none to go on with, or files of others under the names that would be
+        replaced, with `force` too, or another process is at work in it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place, run_folder(Path(place), resume=True, force=False):
@@ -121,12 +133,14 @@ def run_folder(
 
     if resume and not holds_run(folder):
         raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
+    if not resume:
+        _refuse_files_of_others(folder, kind, replaced)
     if holds_run(folder) and not (resume or force):
         weights = folder / WEIGHTS
         more = f"; to train its weights on, take another `out` and `init {weights}`" if weights.exists() else ""
         raise InputError(folder, f"holds a {kind} already; `resume` goes on with it, `force` begins again{more}")
     new_folder(folder)
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / _LOCK, timeout=0)
     try:
         tempfile.TemporaryFile(dir=folder).close()  # where nothing can be written, a lock may seem held
         lock.acquire()
@@ -142,7 +156,27 @@ def run_folder(
         lock.release()
 
 
-def read_config(folder: Path, *schemas: str, kind: str = "run") -> dict[str, Any]:
+def _refuse_files_of_others(folder: Path, kind: Kind, names: Sequence[str]) -> None:
+    """`force` is for an old run or study, and for no file that merely bears a name of theirs."""
+    if _was_begun(folder, kind):
+        return
+    for name in names:
+        if os.path.lexists(folder / name):
+            problem = f"was written by no {kind} and would be lost; move it, or choose another `out`"
+            raise InputError(folder / name, problem)
+
+
+def _was_begun(folder: Path, kind: Kind) -> bool:
+    """Whether a run, or a study, was begun in a folder, by its config, which may be damaged."""
+    for path in (folder / PENDING, folder / CONFIG):
+        if path.is_file():
+            with path.open("rb") as file:
+                if _MARKS[kind] in file.read(_HEAD):
+                    return True
+    return False
+
+
+def read_config(folder: Path, *schemas: str, kind: Kind = "run") -> dict[str, Any]:
     """What was kept of how the work in a folder was begun. Args: kind: what errors call the work.
 
     Raises: InputError: none, damaged, or of no such schema.
@@ -154,9 +188,10 @@ def read_config(folder: Path, *schemas: str, kind: str = "run") -> dict[str, Any
     path = folder / (PENDING if (folder / PENDING).exists() else CONFIG)
     if not path.exists():
         raise InputError(folder, f"holds no {kind} to go on with; leave out `resume`")
-    config = read_json(path, dict[str, Any], mend="begin again with `force`")
+    mend = "begin again with `force`" if _was_begun(folder, kind) else "move it, or choose another `out`"
+    config = read_json(path, dict[str, Any], mend=mend)
     if config.get("schema") not in schemas:
-        raise InputError(path, f"does not describe a {kind}; begin again with `force`")
+        raise InputError(path, f"does not describe a {kind}; {mend}")
     return config
 
 

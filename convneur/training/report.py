@@ -46,7 +46,9 @@ def announce(trainer: Trainer, request: RunRequest, progress: Progress, *, decid
     ]  # fmt: skip
     if any(chunks):
         few = [f"{what} in {_stages(stages)}" for what, stages in unreached.items()]
-        learn = f"too few to train {', and '.join(few)}; see `min_chunks`" if few else "all parameters learn"
+        learn = "all parameters learn"
+        if few:
+            learn = f"too few to train {', and '.join(few)}; see `min_chunks`, or take a larger `crop`"
         rows.insert(1, ("chunks", f"{', '.join(map(str, chunks))} in stages 1 to 4 at this size: {learn}"))
     for what, words in rows:
         progress.note(f"{what:8}{words}")

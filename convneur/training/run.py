@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from convneur.data.examples import Task
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError
+from convneur.formats import plural
 from convneur.progress import Progress, silent
 from convneur.training.asked import Asked, check_whole
 from convneur.training.data import TrainingData, prepare_data
@@ -256,8 +257,8 @@ def _decided(trainer: "Trainer", request: RunRequest, started: float, progress: 
         steps, validate_every = one.plan(left, images, request.validate_every)
         settings = dataclasses.replace(settings, epochs=steps * settings.batch / len(trainer.data.train))
         progress.note(
-            f"{request.minutes:g} min are {steps} steps of {one.step:.3g} s, {settings.epochs:.3g} epochs, validated "
-            f"every {validate_every}"
+            f"{request.minutes:g} min hold {plural(steps, 'step')} of {one.step:.3g} s, {settings.epochs:.3g} epochs, "
+            f"validated every {validate_every}"
         )
     if trainer.profiled:
         progress.note(f"{peak_memory(trainer.accelerator)} in use after the timed steps")

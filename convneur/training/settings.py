@@ -219,8 +219,11 @@ def task_config(config: ConvNeurConfig, settings: TrainSettings, *, head: str | 
     """The config with a head for the task and the recipe's stochastic depth.
 
     Args:   head: the one that was asked for, which is kept or refused.
-    Raises: ConfigError: that head is not for the task.
+    Raises: ConfigError: that head is not for the task, or the model does not take RGB images.
     """
+    if config.in_channels != 3:
+        problem = f"takes {config.in_channels} channels, and images are read as RGB; set in_channels to 3"
+        raise ConfigError("model", problem)
     if settings.task == "segmentation" and config.head not in DENSE_HEADS:
         if head is not None:
             raise ConfigError("head", f"labels no pixels; choose {', '.join(DENSE_HEADS)}", value=head)

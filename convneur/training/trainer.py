@@ -135,12 +135,13 @@ class Trainer:
                 self._tell(record)
             validated = done % self.validate_every == 0 or done == self.steps
             if validated:
-                validation: Validation = {"step": done, **self._validate(learner.averaged)}  # type: ignore[typeddict-item]
+                scores, size = self._validate(learner.averaged)
+                validation: Validation = {"step": done, **scores}  # type: ignore[typeddict-item]
                 progress["validations"].append(validation)
                 metrics.add(validation)
                 self._tell(validation)
                 if validation["score"] >= max(each["score"] for each in progress["validations"]):
-                    self._keep(learner.averaged, validation)
+                    self._keep(learner.averaged, validation, size)
                 begun = time.perf_counter()
             stopping = anyone(self.accelerator, self.stop())
             if validated or stopping or done % self.save_every == 0 or done == last:
@@ -206,15 +207,16 @@ class Trainer:
         kept = f"the last good state is kept in {state}" if steps_done(self.folder) else "no state was saved before it"
         return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller `lr`, or with `precision` fp32")
 
-    def _validate(self, model: ConvNeur) -> dict[str, Any]:
+    def _validate(self, model: ConvNeur) -> tuple[dict[str, Any], tuple[int, int] | None]:
+        """Scores, and the size at which this process showed its images, where it was one."""
         accelerator, data = self.accelerator, self.data
         mine = data.val[accelerator.process_index :: accelerator.num_processes]
         with autocast(accelerator.device, self.precision):
-            counts = confusion_matrix(model, mine, data.reading, len(data.names), self.settings)
+            counts, size = confusion_matrix(model, mine, data.reading, len(data.names), self.settings)
         confusion = accelerator.reduce(torch.from_numpy(counts).to(accelerator.device), "sum").cpu().numpy()
-        return validation_scores(confusion, self.settings, data.names)
+        return validation_scores(confusion, self.settings, data.names), size
 
-    def _keep(self, model: ConvNeur, record: Mapping[str, Any]) -> None:
+    def _keep(self, model: ConvNeur, record: Mapping[str, Any], size: tuple[int, int] | None) -> None:
         if not self.accelerator.is_main_process:
             return
         ignored = self.data.reading.ignore_index
@@ -227,6 +229,7 @@ class Trainer:
             "mean": MEAN,
             "std": STD,
             "settings": self.settings.to_dict(),
+            **({"validated_size": size} if size else {}),
             "steps": self.steps,
             "precision": self.precision,
             "validation": dict(record),

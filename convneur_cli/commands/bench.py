@@ -43,7 +43,8 @@ def bench(
     ] = "contiguous",
     compile: Annotated[bool, typer.Option(help="Run through torch.compile, compiled anew for each size.")] = False,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of one operator on the CPU.", show_default="torch's own")
+        int | None,
+        typer.Option(help="Threads of one operator on the CPU.", show_default="torch's own"),
     ] = None,
     warmup: Annotated[int, typer.Option(help="Calls before timing begins.")] = 3,
     repeats: Annotated[int, typer.Option(help="Timed calls of each model at each size.")] = 10,
@@ -59,15 +60,19 @@ def bench(
     """Time models side by side: latency, throughput and peak memory over image and batch sizes.
 
     Models take turns (A B C A B C), so that what disturbs one disturbs all. Times are medians with their spread, of
-    the forward pass alone, with random weights. Any model can be timed: `package.module:factory` imports the module,
-    which runs its code; `timm/NAME` needs `convneur[timm]`.
+    the forward pass alone, with random weights unless they are named. Any model can be timed: `package.module:factory`
+    imports the module, which runs its code; `timm/NAME` needs `pip install timm`.
 
     `--fold` times a ConvNeur with constant products multiplied out beforehand too (`convneur.fold`): fewer
     multiply-adds, the same output but for rounding.
 
+    Trained models are timed too: packaged weights by name, weights.safetensors, and files of `convneur export` (.onnx,
+    .xml), each in its own runtime: `--model photos,photos.onnx`. Those of the same weights are compared on packaged
+    images, and the share of equal labels is printed.
+
     Example: `convneur bench --model m1 --against m2 --sizes 224,512 --batch 1,8 --plot time.png`
 
-    Example, with `convneur[timm]`: `convneur bench --against timm/convnext_femto --threads 1 -o times.md`
+    Example, after `pip install timm`: `convneur bench --against timm/convnext_femto --threads 1 -o times.md`
     """
     check_outputs(("--plot", plot, FIGURES), ("--output", output, SUFFIXES), force=common.force)
 

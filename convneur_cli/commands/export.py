@@ -26,7 +26,7 @@ def export(
         typer.Option(
             help="Height and width that the model sees, after --scale of `predict`; any leaves them open.",
             metavar="SIZE|any",
-            show_default="a classifier's own, any for a segmentation model",
+            show_default="as it was validated",
         ),
     ] = None,
     batch: Annotated[str, typer.Option(help="Images at once; any leaves it open.", metavar="N|any")] = "any",
@@ -46,7 +46,7 @@ def export(
     The graph takes images (B, 3, H, W), float32, normalised. Classes, mean, std, scale, colours and the weights' origin
     are in the file, so that `predict --weights model.onnx` needs nothing else.
 
-    Needs `convneur[export]`; OpenVINO needs `convneur[openvino]` too.
+    Needs `pip install onnx onnxscript onnxruntime`, and OpenVINO `pip install openvino` too.
 
     Example, for images of one size: `convneur export camvid -o camvid.onnx --size 360x480`
     """

@@ -74,7 +74,7 @@ def flops(
     the fvcore counter, and an external model that the meta device cannot run.
 
     Any model of three image channels can be counted: `--model package.module:factory` imports the module, which runs
-    its code, and calls the factory, with `img_size` where it takes that; `--model timm/NAME` needs `convneur[timm]`.
+    its code, and calls the factory, with `img_size` where it takes that; `--model timm/NAME` needs `pip install timm`.
 
     Example: `convneur flops --model m1 --sizes 224,512,1024 --compare self-attention --plot cost.png`
     """

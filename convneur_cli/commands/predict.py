@@ -85,7 +85,7 @@ def predict(
         weights=weights,
         out=out,
         scale=scale,
-        window=None if window == "none" else find_size(window, setting="window"),
+        window=None if window == "none" else find_size(window, setting="window", other=", or none"),
         batch=batch,
         probabilities=probabilities,
         overlays=overlays,

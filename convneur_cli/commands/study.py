@@ -78,8 +78,8 @@ def study(
     seed as `train` makes it, with its label maps of the test images. Stopped by Ctrl-C, a crash or kill -9, the study
     goes on with --resume; finished runs are not made again, and the table is the same to the last bit.
 
-    Example, with `convneur[train]`: `convneur study nuclei/ --classes classes.txt --twins none,per-stage,self-attention
-    --seeds 3 --minutes 5 --out studies/nuclei`
+    Example, after `pip install accelerate`: `convneur study nuclei/ --classes classes.txt --twins
+    none,per-stage,self-attention --seeds 3 --minutes 5 --out studies/nuclei`
     """
     from convneur.study import run_study
 

@@ -57,8 +57,8 @@ def train(
     are then, bit for bit, those of a run that was never stopped. On several devices the same command runs under
     `accelerate launch --module convneur_cli`.
 
-    Example, with `convneur[train]`: `convneur train nuclei/ --classes classes.txt --init photos --chunks 4 --read final
-    --minutes 5 --out runs/nuclei`
+    Example, after `pip install accelerate`: `convneur train nuclei/ --classes classes.txt --init photos --chunks 4
+    --read final --minutes 5 --out runs/nuclei`
     """
     from convneur import training
 

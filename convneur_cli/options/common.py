@@ -45,8 +45,14 @@ class CommonOptions:
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no notes.")] = False
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
 
+    _typed = MappingProxyType[str, str]({})  # a parameter's name -> what is typed for it; no field, so no option
+
+    def naming(self, typed: Mapping[str, str]) -> None:
+        """Set what is typed for the command's parameters, for the words of its printer."""
+        object.__setattr__(self, "_typed", MappingProxyType(dict(typed)))
+
     def printer(self) -> Printer:
-        return Printer(json=self.json, quiet=self.quiet)
+        return Printer(json=self.json, quiet=self.quiet, typed=self._typed)
 
 
 MaxPixels = Annotated[
@@ -148,6 +154,7 @@ def register(app: typer.Typer, name: str, body: Callable[..., int | None], layou
             name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
             for name, kind in groups.items()
         }
+        values["common"].naming(names)
         with reported(debug=values["common"].debug, options=names):
             refuse_inputs(given, names)
             code = body(**values)

@@ -59,9 +59,10 @@ def test_ctrl_c_while_options_are_read_is_a_line(
 
 
 def test_the_package_runs_as_the_command_does() -> None:
-    command = [sys.executable, "-m", "convneur_cli", "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("convneur ")
+    command = [sys.executable, "-m", "convneur", "flops", "--no-such"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: No such option: --no-such; see 'convneur flops --help'\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["bench"], ["figure"], ["figure", "accuracy"]])

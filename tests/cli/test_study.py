@@ -326,7 +326,7 @@ def test_minutes_become_steps_of_the_mean_twin(study: Any, place: Path) -> None:
     assert study("cls", "--task", "classification", *quick, "--minutes", "0.01", "--twins", "none,per-stage",
                  "--seeds", "1", "--split", "val", "--out", "out", "--json") == 0, study.err  # fmt: skip
     steps = study.json["steps"]
-    assert f"0.01 min are {steps} steps of" in study.err
+    assert f"0.01 min hold {steps} step" in study.err
     assert "the mean of the twins" in study.err
     assert "warning: tested on the images that the weights are chosen on" in study.err
     plans = [json.loads((place / "out" / "runs" / f"{twin}-seed0" / "config.json").read_text())

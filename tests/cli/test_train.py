@@ -79,7 +79,7 @@ def test_segmentation_from_folder_to_label_maps(train: Any, place: Path, command
     assert result["schema"] == "convneur.train/1"
     assert result["steps"] == 15  # 10 epochs of 6 photos in batches of 4
     assert result["best"]["miou"] > 0.8  # bright squares on dark ground
-    files = {path.name for path in (place / "run").iterdir()} - {".lock"}
+    files = {path.name for path in (place / "run").iterdir()} - {".convneur.lock"}
     assert files == {"config.json", "metrics.jsonl", "state.safetensors", "training.png", "weights.safetensors"}
     record = records(place / "run")[0]
     assert record["step"] == 10
@@ -370,7 +370,7 @@ def test_minutes_become_steps(train: Any, place: Path) -> None:
     config = json.loads((place / "run" / "config.json").read_text())
     assert config["steps"] == train.json["steps"] >= 1
     assert config["precision"] in ("fp32", "bf16")
-    assert f"0.02 min are {config['steps']} steps" in train.err
+    assert f"0.02 min hold {config['steps']} step" in train.err
 
 
 def break_size(place: Path) -> None:
@@ -441,7 +441,7 @@ def test_two_runs_do_not_share_a_folder(train: Any, place: Path) -> None:
     from filelock import FileLock
 
     (place / "run").mkdir()
-    with FileLock(place / "run" / ".lock"):
+    with FileLock(place / "run" / ".convneur.lock"):
         assert train("cls", "--task", "classification", *QUICK, "--out", "run") == 1
     assert "another process trains in it" in train.line
 

@@ -108,6 +108,24 @@ def test_grey_levels_are_shares(tmp_path: Path, change: Any) -> None:
     np.testing.assert_allclose(mask, np.asarray(image) / 255, atol=1e-6)
 
 
+@pytest.mark.parametrize("full", [153, 90])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.resize((80, 60), Image.Resampling.BILINEAR),
+        lambda image: image.resize((480, 360), Image.Resampling.BICUBIC),
+        lambda image: image.filter(ImageFilter.GaussianBlur(1)),
+        lambda image: image.filter(ImageFilter.GaussianBlur(4)),
+    ],
+    ids=["halved", "enlarged", "blurred", "soft"],
+)
+def test_the_object_of_a_soft_mask_may_be_dimmer_than_white(change: Any, full: int) -> None:
+    soft = np.asarray(change(ellipse(full)))
+    assert soft_levels(soft) == full
+    assert as_mask(soft).mean() == pytest.approx((np.asarray(ellipse()) > 0).mean(), abs=0.01)
+    assert as_mask(soft).max() == 1
+
+
 def test_class_maps_are_no_grey_levels() -> None:
     instances = np.zeros((300, 300), np.uint16)
     for number in range(225):
@@ -120,7 +138,11 @@ def test_class_maps_are_no_grey_levels() -> None:
     thin[30:, 30:] = 255
     many = np.arange(150, dtype=np.uint8).reshape(10, 15).repeat(12, 0).repeat(12, 1)
     many[:3] = 255
-    for labels in (instances, instances.astype(np.uint8), voc, thin, many, np.asarray(ellipse(200))):
+    specks = np.zeros((300, 300), np.uint8)
+    for number in range(120):
+        specks[5 * (number // 12) : 5 * (number // 12) + 2, 5 * (number % 12) : 5 * (number % 12) + 2] = number + 1
+    specks[100:200, 100:200] = 60
+    for labels in (instances, instances.astype(np.uint8), voc, thin, many, specks, np.asarray(ellipse(200))):
         assert soft_levels(labels) is None
     np.testing.assert_array_equal(np.unique(as_mask(voc)), [-1, 0, 1])
 

@@ -131,6 +131,13 @@ def aside(mask: np.ndarray) -> np.ndarray:
     return np.roll(mask, 25, axis=1) * np.uint8(255)
 
 
+def film() -> tuple[Maps, Maps]:
+    """One scene that moves on a little, and predictions that are wrong about most objects in the same way."""
+    (pred,), (gt,) = scenes(6, present=6, images=1)
+    wrong = np.where(np.isin(pred, (1, 2, 3)), 4, pred).astype(np.uint8)
+    return [np.roll(wrong, k, axis=1) for k in range(5)], [np.roll(gt, k, axis=1) for k in range(5)]
+
+
 SPREAD = (with_class_18(CITY[0]), with_class_18(CITY[1]))
 FROM_ONE = each(lambda m: m + 1, CITY[0])
 UNLABELLED = each(lambda m: np.where(ndimage.grey_dilation(m, 5) != ndimage.grey_erosion(m, 5), 0, m + 1), CITY[1])
@@ -153,6 +160,7 @@ CLEAN: dict[str, tuple[Callable[[], tuple[Maps, Maps]], dict[str, Any]]] = {
     "thin rings in order": (lambda: (rings(1), rings(0)), {}),
     "void of its own images": (lambda: (discs()[0], [discs()[1][0], discs()[1][1], aside(discs()[1][2])]), {}),
     "many small classes": (lambda: scenes(60, present=30), {}),
+    "frames of a film, a poor model": (lambda: film(), {}),
 }
 
 
@@ -170,6 +178,7 @@ WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None
     "ground truth of 0 to 149": (*ADE, {"preset": "ade20k"}, "holds classes already", ADE),
     "ground truth of 1 to 150": (ADE[0], each(lambda m: m + 1, ADE[1]), {}, r"by \+1", ADE),
     "shifted beside void": (each(lambda m: m + 1, CITY[0]), with_void(CITY[1]), {"num_classes": 19}, "by -1", (CITY[0], with_void(CITY[1]))),
+    "shifted onto the ignored label": (each(lambda m: m + 1, SPREAD[0]), [np.where(m == 255, 19, m) for m in with_void(SPREAD[1])], {"num_classes": 19, "ignore_index": 19}, "by -1", (SPREAD[0], [np.where(m == 255, 19, m) for m in with_void(SPREAD[1])])),
     "ids for train ids": (each(lambda m: IDS[m], CITY[0]), CITY[1], {}, "another way", CITY),
     "labels times ten": (each(lambda m: m * 10, CITY[0]), CITY[1], {}, "another way", CITY),
     "one class left out": (each(lambda m: np.where(m > 4, m - 1, m), CITY[0]), CITY[1], {}, "another way", None),
@@ -199,6 +208,11 @@ WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None
     "0 and 255 in some masks, truth": (DISCS[0], every_other(DISCS[1]), {}, "some maps", DISCS),
     "two classes exchanged": (each(lambda m: np.where(m == 3, 4, np.where(m == 4, 3, m)), CITY[0]), CITY[1], {}, "another way", CITY),
     "trimaps": (DISCS[0], each(trimap, DISCS[1]), {}, "trimaps", (DISCS[0], each(lambda m: trimap(m, 255, 1), DISCS[1]))),
+    "trimaps, both": (each(trimap, DISCS[0]), each(trimap, DISCS[1]), {}, "trimaps", (each(lambda m: trimap(m) > 0, DISCS[0]), each(lambda m: trimap(m, 255, 1), DISCS[1]))),
+    "trimaps, predictions": (each(trimap, DISCS[0]), DISCS[1], {}, "trimaps", (each(lambda m: trimap(m) > 0, DISCS[0]), DISCS[1])),
+    "one of four mirrored": ([np.fliplr(CITY[0][0]), *CITY[0][1:]], CITY[1], {}, "1 of 4 images look mirrored", None),
+    "each paired with the next": ([*CITY[0][1:], CITY[0][0]], CITY[1], {}, r"another image: \S*pred/0.png that of \S*gt/1.png, \S*pred/1.png that of \S*gt/2.png", None),
+    "two exchanged": (CITY[0][1::-1], CITY[1][:2], {}, r"another image: \S*pred/0.png that of \S*gt/1.png, \S*pred/1.png that of \S*gt/0.png, with", None),
     "probabilities of 16 bits": ([probabilities(m).astype(np.uint16) * 257 for m in DISCS[0]], DISCS[1], {}, "noise", (each(lambda m: probabilities(m) > 127, DISCS[0]), DISCS[1])),
     "spread to 255": (each(spread, SPREAD[0]), each(spread, SPREAD[1]), {}, "spread", SPREAD),
     "interpolated": (each(interpolated, CITY[0]), CITY[1], {}, "interpolation", None),

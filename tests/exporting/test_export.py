@@ -64,6 +64,18 @@ def test_the_file_says_what_its_weights_say(dense: Predictor, exported: Exported
     assert loaded.model.description.version == convneur.__version__
 
 
+def test_the_size_by_default_is_that_of_the_validation(dense: Predictor, noisy: Any) -> None:
+    def default(predictor: Predictor) -> InputShape:
+        assert isinstance(predictor.model, ConvNeur)
+        return exporting_run._input_shape(predictor, predictor.model, None, "any")
+
+    assert default(dense) == InputShape(None, None, least_side(dense.model.config))
+    assert default(replace(dense, validated_size=(450, 600))) == InputShape((450, 600))
+    classifier = noisy(dense.model.config.replace(head="classifier"))
+    assert default(classifier) == InputShape((224, 224))
+    assert default(replace(classifier, size=(64, 64))) == InputShape((64, 64))
+
+
 def test_it_holds_no_paths_of_the_machine_it_was_made_on(onnx_bytes: bytes) -> None:
     model = onnx.load_from_string(onnx_bytes)
     assert [prop.key for prop in model.metadata_props] == [KEY]

@@ -202,6 +202,20 @@ def test_images_that_are_not_there_or_share_a_name(images: Path, dense_file: Pat
     assert not (tmp_path / "labels").exists()
 
 
+def test_label_maps_beside_the_images_are_said(dense_file: Path, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for place, mode in (("images", "RGB"), ("labelled", "P")):
+        for name in ("more/p1", "p0"):
+            (root / place / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.new(mode, (48, 32)).save(root / place / f"{name}.png")
+    with pytest.warns(UserWarning, match=r"labelled/ looks like label maps of .* images/, and its 2 files.*give"):
+        report = predict_folder(root, weights=dense_file, out=tmp_path / "all")
+    assert len(report.images) == 4
+    followed = predict_folder(root / "images", weights=dense_file, out=tmp_path / "labels")
+    assert followed.warnings == ()
+    assert [image.name for image in followed.images] == ["more/p1", "p0"], "in the order of their paths"
+
+
 def test_all_that_can_be_read_is_read_and_the_rest_is_counted(dense_file: Path, tmp_path: Path) -> None:
     folder, elsewhere = tmp_path / "mixed", tmp_path / "elsewhere.png"
     folder.mkdir()

@@ -184,7 +184,17 @@ def test_what_a_model_cannot_do_is_named(
         load(classifier_file).predict(tmp_path / "none.jpg")
 
 
-@pytest.mark.parametrize("said", [{"classes": ["one"]}, {"classes": 3}, {"settings": {"crop": 5}}, {"mean": [1, 2]}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"classes": ["one"]},
+        {"classes": 3},
+        {"settings": {"crop": 5}},
+        {"mean": [1, 2]},
+        {"validated_size": [450]},
+        {"validated_size": [450, 5000]},
+    ],
+)
 def test_a_file_that_says_nonsense_is_named(tiny: ConvNeurConfig, saved: Any, said: dict[str, Any]) -> None:
     path = saved("odd", tiny, said)
     with pytest.raises(InputError, match=r"odd\.safetensors: what it says of its training"):

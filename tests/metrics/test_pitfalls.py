@@ -262,10 +262,35 @@ def test_the_number_of_classes_comes_from_the_ground_truth_if_not_given() -> Non
     assert score_pair(pred, gt, BoundarySettings()).invalid_labels == {2: 1, 3: 1}
 
 
+@pytest.mark.parametrize(
+    ("tau", "spacing", "thin"),
+    [("5", 1.0, True), (("5", "1"), 1.0, False), ("5", 10.0, False), ("0.5", 0.1, True), ("1", 1.0, False)],
+)
+def test_a_tau_wider_than_objects_is_noticed(tau: Any, spacing: float, thin: bool) -> None:
+    gt = np.zeros((60, 60), np.uint8)
+    gt[10:50:8, 10:50:8] = 1
+    gt = np.maximum(gt, np.roll(gt, 1, axis=0))
+    settings = BoundarySettings(num_classes=2, metrics=("surface_dice",), surface_dice_tau=tau, spacing=spacing)
+    total = BoundaryAccumulator(settings)
+    total.add("a", score_pair(gt, gt, settings))
+    summary = total.summary()
+    assert summary.tau_too_thin == ((25, 25, ("1",)) if thin else None)
+    said = [line for line in summary.sentences() if "tau" in line]
+    assert len(said) == thin
+    if thin:  # what is advised is not warned of
+        finer = said[0].removesuffix(".").rpartition(" ")[2]
+        again = BoundarySettings(
+            num_classes=2, metrics=("surface_dice",), surface_dice_tau=(tau, finer), spacing=spacing
+        )
+        more = BoundaryAccumulator(again)
+        more.add("a", score_pair(gt, gt, again))
+        assert more.summary().tau_too_thin is None
+
+
 def test_a_region_thinner_than_the_tolerance_is_noticed() -> None:
     gt = np.zeros((100, 100), np.uint8)
     gt[40:44, 10:90] = 1
     gt[60:95, 10:90] = 2
     scores = score_pair(gt, gt, BoundarySettings(num_classes=3, tolerance=("1px", "2px")))
     assert scores.objects.objects.tolist() == [1, 1, 1]
-    assert scores.objects.thin.tolist() == [[0, 0, 0], [0, 1, 0]]
+    assert scores.objects.thin.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]  # tau 1 is as fine as it gets

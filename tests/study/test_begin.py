@@ -48,7 +48,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name != ".convneur.lock"
     }
 
 
@@ -123,5 +123,16 @@ def test_a_key_in_a_shard_that_is_no_name_inside_is_refused_before_a_step(
     before = sorted(path for path in place.rglob("*") if path.is_file())
     with pytest.raises(InputError, match=words):
         run_study("shards", **QUICK)
-    after = {path for path in place.rglob("*") if path.is_file() and path.name != ".lock"}
+    after = {path for path in place.rglob("*") if path.is_file() and path.name != ".convneur.lock"}
     assert sorted(after) == before
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("name", ["config.json", "study.csv", "runs/none-seed0/labels/mine.png"])
+def test_files_of_others_under_the_names_of_a_study_stay(place: Path, name: str, force: bool) -> None:
+    path = place / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(InputError, match=r"would be lost; move it, or choose another `out`"):
+        run_study("seg", **QUICK, force=force)
+    assert contents(place / "out") == {name: b"mine"}

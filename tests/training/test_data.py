@@ -23,8 +23,10 @@ def write(path: Path, pixels: np.ndarray[Any, Any]) -> None:
 
 def masks(root: Path, *values: int, val: tuple[int, ...] | None = None) -> Path:
     """Two images to train on and one to validate on; each mask's columns hold these values."""
-    for split, name, held in (("train", "a", values), ("train", "b", values), ("val", "c", val or values)):
-        write(root / "images" / split / f"{name}.png", np.zeros((4, 8, 3)))
+    for k, (split, name, held) in enumerate(
+        (("train", "a", values), ("train", "b", values), ("val", "c", val or values))
+    ):
+        write(root / "images" / split / f"{name}.png", np.full((4, 8, 3), k))
         write(root / "masks" / split / f"{name}.png", np.tile(np.array(held).repeat(8 // len(held)), (4, 1)))
     return root
 
@@ -88,6 +90,56 @@ def test_masks_of_0_and_255_among_masks_of_0_and_1_are_warned_of(
     assert "2 masks of 0 and 1 beside 1 mask of 0 and 255, which is ignored" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("values", "settings", "said"),
+    [
+        ((0, 1, 2, 254), {}, "label 254 lies far above the others, 0 to 2: .* add `ignore_index 254`"),
+        ((0, 1, 254, 255), {}, "label 254 lies far above the others, 0 to 1: .* write the ignored label for it"),
+        ((0, 1001, 1002, 2001), {}, "4 labels, the highest 2001: they look like ids of objects"),
+        ((0, 254), {}, "look like masks of 0 and 254; write 1 for 254"),
+        ((0, 0, 128, 255), {}, "look like trimaps, 0, 128 and 255, where 255 is ignored; write 1 for 255"),
+        ((0, 85, 170, 255), {}, "labels 0, 85, 170 look spread for viewing, and 255, which is ignored, may be one"),
+    ],
+)
+def test_labels_that_no_numbering_of_classes_gives_are_said(
+    tmp_path: Path, values: tuple[int, ...], settings: dict[str, Any], said: str
+) -> None:
+    root = masks(tmp_path, *values)
+    for path in (root / "masks").rglob("*.png"):  # 16 bits, which ids need
+        Image.fromarray(np.tile(np.array(values, np.uint16).repeat(8 // len(values)), (4, 1))).save(path)
+    with pytest.warns(UserWarning, match=said) as warned:
+        prepared(root, **settings)
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize("values", [(0, 1, 2, 3), (0, 1, 255, 255), (1, 2, 3, 4), (0, 0, 5, 20)])
+def test_a_numbering_of_classes_is_not_odd(tmp_path: Path, values: tuple[int, ...], recwarn: Any) -> None:
+    prepared(masks(tmp_path, *values))
+    assert all("cannot learn it" in str(each.message) for each in recwarn)
+
+
+def test_an_ignored_label_that_was_not_given_is_named(tmp_path: Path) -> None:
+    root = masks(tmp_path, 0, 1, 2, 254)
+    with pytest.raises(InputError, match=r"label 254 is none of 0 to 2 .*; if it stands .* add `ignore_index 254`"):
+        prepared(root, classes=["a", "b", "c"])
+    assert prepared(root, classes=["a", "b", "c"], ignore_index=254).counts == (16, 16, 16)
+
+
+def test_ids_of_objects_are_named_as_such(tmp_path: Path) -> None:
+    root = masks(tmp_path, 0, 1)
+    for path in (root / "masks").rglob("*.png"):
+        Image.fromarray(np.full((4, 8), 26001, np.uint16)).save(path)
+    with pytest.raises(InputError, match=r"label 26001 is none of .*; they look like ids of .*labelIds files\); if"):
+        prepared(root)
+
+
+def test_images_to_validate_on_that_are_trained_on_are_said(tmp_path: Path) -> None:
+    root = masks(tmp_path, 0, 1)
+    (root / "images/val/c.png").write_bytes((root / "images/train/b.png").read_bytes())
+    with pytest.warns(UserWarning, match=r"1 of 1 images to validate on are training images too \(c\)"):
+        prepared(root)
+
+
 def test_255_beside_two_classes_stays_ignored_and_its_share_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,7 +150,7 @@ def test_255_beside_two_classes_stays_ignored_and_its_share_is_said(
 
 def test_where_255_is_told_to_count_the_way_out_is_named(tmp_path: Path) -> None:
     root = masks(tmp_path, 0, 255)
-    with pytest.warns(UserWarning, match=r"shows 1, 2, 3, ...: .*where `classes` names two or none and `ignore_index`"):
+    with pytest.warns(UserWarning, match=r"masks of 0 and 255; leave `ignore_index` out, and 255 is read as"):
         prepared(root, ignore_index="none")
     with pytest.raises(InputError, match=r"label 255 is none of 0 to 1 .*leave `ignore_index` out, and masks of 0 and"):
         prepared(root, ignore_index="none", classes=["a", "b"])

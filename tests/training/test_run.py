@@ -20,13 +20,14 @@ from safetensors.torch import load_file, save_file
 from convneur.checkpoints import load_checkpoint, save_checkpoint
 from convneur.errors import ConfigError, InputError
 from convneur.figures import training_figure
+from convneur.inference import load
 from convneur.model.network import ConvNeur
 from convneur.progress import Advance, ProgressLines
 from convneur.training import RunPlan, Trainer, TrainResult, is_main_process, read_result, train
 from convneur.training.folder import STATE
 from convneur.training.settings import recipe_settings
 from convneur.training.state import read_progress
-from convneur.variants import ConvNeurConfig
+from convneur.variants import VARIANTS, ConvNeurConfig
 from convneur_cli.app import main
 
 LEGACY = Path(__file__).parents[1] / "legacy"
@@ -87,7 +88,9 @@ def test_the_result_says_what_the_command_says(place: Path, capsys: pytest.Captu
     result = train("seg", out="run", **{**QUICK, "task": "segmentation"}, validate_every=3)
     assert shell("seg", "--out", "other", *typed({**QUICK, "task": "segmentation", "validate_every": 3}), "--json") == 0
     assert json.loads(capsys.readouterr().out.replace("other", "run")) == result.to_dict()
-    assert load_checkpoint(result.weights).provenance["validation"] == dict(result.best)
+    provenance = load_checkpoint(result.weights).provenance
+    assert provenance["validation"] == dict(result.best)
+    assert provenance["validated_size"] == list(load(result.weights).validated_size or ()) == [40, 48]
     assert read_result("run") == result
     assert [record["step"] for record in result.validations] == [3, 6]
     assert f"{result.best['miou']:.3f}" in str(result)
@@ -179,6 +182,7 @@ def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
         ({"ignore_index": "some"}, "ignore_index some: must be a whole number"),
         ({"init": "none"}, "init none: no such file; packaged weights are "),
         ({"model": "m9"}, "model m9: choose m1"),
+        ({"model": VARIANTS["m1"].replace(in_channels=4)}, "model: takes 4 channels, and images are read as RGB"),
         ({"recipe": "large"}, "recipe large: choose small"),
         ({"head": "upernet"}, "head upernet: is not for classification"),
         ({"accumulate": 3}, "batch 4: must be a multiple of 3 (processes x `accumulate`)"),
@@ -427,7 +431,10 @@ def test_chunks_too_few_to_train_on_are_said_in_words(place: Path) -> None:
     progress = Listening()
     train("cls", out="run", **QUICK, epochs=1, progress=progress)
     (chunks,) = (note for note in progress.notes if note.startswith("chunks"))
-    assert re.search(r"too few to train k, v and the update generator in stages? .*; see `min_chunks`$", chunks)
+    assert re.search(
+        r"too few to train k, v and the update generator in stages? .*; see `min_chunks`, or take a larger `crop`$",
+        chunks,
+    )
 
 
 def test_a_folder_without_a_run_has_no_result(place: Path) -> None:

@@ -69,7 +69,9 @@ class Watch:
         if self.changes == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  (links are not followed)
-        if full != os.devnull and not (full + os.sep).startswith(self._inside):
+        # Python and Numba keep what they compiled beside the source.
+        known = full == os.devnull or "__pycache__" in Path(full).parts
+        if not known and not (full + os.sep).startswith(self._inside):
             self.seen.append(f"changed a file elsewhere: {event} {full!r}")
 
 
@@ -129,7 +131,7 @@ def _faults(case: Any, code: Any, out: str, err: str, before: dict[str, str], af
     for name in sorted(before.keys() | after.keys()):
         mine = any(name == output or name.startswith((f"{output}.", f"{output}/")) for output in case.outputs)
         mine |= not case.outputs and name not in before
-        temporary = Path(name).name.startswith(".") and Path(name).name not in (".lock", *case.arguments)
+        temporary = Path(name).name.startswith(".") and Path(name).name not in (".convneur.lock", *case.arguments)
         if before.get(name) == after.get(name) or (mine and not temporary):
             continue
         if name not in after and mine and name in given:

@@ -1,0 +1,282 @@
+"""COCO's two files, as everybody writes them: ground truth with images, annotations and categories; and results.
+
+Both are read an entry at a time and kept small; masks are decoded when their image is scored.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.data.json_lists import listed_entries
+from convneur.data.limits import MAX_PIXELS, check_pixels
+from convneur.data.run_lengths import RunMask, mask_of_counts, mask_of_text
+from convneur.errors import InputError
+from convneur.schema import SchemaError, typed
+
+__all__ = ["CocoImage", "Detection", "GroundTruth", "GtObject", "StoredMask", "read_ground_truth", "read_results"]
+
+_FEWEST_IN_POLYGON = 6  # numbers: three corners
+_ID, _IMAGE, _CATEGORY = "id", "image_id", "category_id"
+_LARGEST = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class CocoImage:
+    """An image of the ground truth."""
+
+    id: int
+    height: int
+    width: int
+    file_name: str = ""
+
+    def __str__(self) -> str:
+        return f"image {self.id} ({self.file_name})" if self.file_name else f"image {self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMask:
+    """A mask as its file holds it: compressed counts, counts, or polygons; shape: (H, W) that the file says."""
+
+    held: bytes | NDArray[np.int64] | tuple[NDArray[np.float64], ...]
+    shape: tuple[int, int] | None = None
+
+    def runs(self, image: CocoImage) -> RunMask:
+        """The mask in its image. Raises: InputError: it is no mask of such an image."""
+        size = image.height, image.width
+        if self.shape not in (None, size):
+            raise InputError(
+                None, f"its mask is for {_by(self.shape)} pixels, its image is {_by(size)} (height x width)"
+            )
+        if isinstance(self.held, bytes):
+            return mask_of_text(self.held, size)
+        if isinstance(self.held, tuple):
+            return _rasterised(self.held, size)
+        return mask_of_counts(self.held, size)
+
+
+@dataclass(frozen=True, slots=True)
+class GtObject:
+    """An annotation. area: as the file says, in pixels."""
+
+    id: int
+    image: int
+    category: int
+    area: float
+    crowd: bool
+    mask: StoredMask | None
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A result. number: its place in the file, from 0."""
+
+    number: int
+    image: int
+    category: int
+    score: float
+    mask: StoredMask | None
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """images and categories (their names) by id, in the order of ids; objects by image, in the order of the file."""
+
+    path: Path
+    images: Mapping[int, CocoImage]
+    categories: Mapping[int, str]
+    objects: Mapping[int, Sequence[GtObject]]
+
+
+def read_ground_truth(path: Path, *, max_pixels: int = MAX_PIXELS) -> GroundTruth:
+    """A file of COCO's instances.
+
+    Choice: an annotation's `area` is needed, `iscrowd` is 0 where it is missing, keys of other uses are left aside.
+    Raises: InputError: no such file, with the annotation and the image in it.
+    """
+    images: dict[int, CocoImage] = {}
+    categories: dict[int, str] = {}
+    objects: dict[int, list[GtObject]] = {}
+    seen: set[int] = set()
+    places = {"images": 0, "annotations": 0, "categories": 0}
+    try:
+        for key, number, entry in listed_entries(path, places):
+            places[key] = number + 1
+            place = f"{key}[{number}]"
+            if key == "images":
+                image = typed(entry, CocoImage, place, strict=False)
+                _check_new(image.id, images, place)
+                if min(image.height, image.width) < 1:
+                    raise SchemaError(place, f"{image}: {image.height}x{image.width} pixels are no image")
+                check_pixels(path, image.height, image.width, max_pixels)
+                images[image.id] = image
+            elif key == "categories":
+                category = typed(entry, _Category, place, strict=False)
+                _check_new(category.id, categories, place)
+                categories[category.id] = category.name or str(category.id)
+            else:
+                each = _object(entry, place)
+                if each.id in seen:
+                    raise SchemaError(place, f"annotation id {each.id} stands twice")
+                seen.add(each.id)
+                objects.setdefault(each.image, []).append(each)
+        for key in ("images", "categories"):
+            if not places[key]:
+                raise SchemaError(key, "is missing or empty; ground truth of COCO has images, annotations, categories")
+    except SchemaError as error:
+        raise InputError(path, f"{error}{_kind_hint(error, results=False)}") from None
+    for each in (each for some in objects.values() for each in some):
+        if each.image not in images:
+            raise InputError(path, f"annotation {each.id} is of image {each.image}, which images lacks")
+        if each.category not in categories:
+            raise InputError(
+                path,
+                f"annotation {each.id} ({images[each.image]}) is of category {each.category}, which categories lacks",
+            )
+    return GroundTruth(path, dict(sorted(images.items())), dict(sorted(categories.items())), objects)
+
+
+def read_results(path: Path, gt: GroundTruth) -> Mapping[int, Sequence[Detection]]:
+    """A file of COCO results by image: a list of objects with image_id, category_id, score, and segmentation.
+
+    Raises: InputError: no such file, or an image or category that the ground truth lacks: with the entry.
+    """
+    found: dict[int, list[Detection]] = {}
+    try:
+        for _, number, entry in listed_entries(path, ("",)):
+            each = _detection(entry, number)
+            if each.image not in gt.images:
+                raise SchemaError(
+                    f"[{number}]", f"is of image {each.image}, which {gt.path} lacks; give results of the same images"
+                )
+            if each.category not in gt.categories:
+                known = ", ".join(map(str, list(gt.categories)[:5])) + (", ..." if len(gt.categories) > 5 else "")
+                raise SchemaError(
+                    f"[{number}]",
+                    f"({gt.images[each.image]}) is of category {each.category}, and {gt.path} has {known}; write the "
+                    "category ids of the ground truth, not class numbers",
+                )
+            found.setdefault(each.image, []).append(each)
+    except SchemaError as error:
+        raise InputError(path, f"{error}{_kind_hint(error, results=True)}") from None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Category:
+    id: int
+    name: str = ""
+
+
+def _object(entry: Any, place: str) -> GtObject:
+    if not isinstance(entry, Mapping):
+        raise SchemaError(place, "must be an object")
+    number = _whole(entry, _ID, place)
+    place = f"annotation {number}"
+    image = _whole(entry, _IMAGE, place)
+    place += f" (image {image})"
+    if "area" not in entry:
+        raise SchemaError(place, "has no area; write the number of pixels of its mask")
+    crowd = entry.get("iscrowd", 0)
+    if crowd not in (0, 1):
+        raise SchemaError(f"{place}: iscrowd", f"must be 0 or 1, not {str(crowd)[:40]}")
+    area = _number(entry, "area", place)
+    return GtObject(number, image, _whole(entry, _CATEGORY, place), area, bool(crowd), _mask(entry, place))
+
+
+def _detection(entry: Any, number: int) -> Detection:
+    place = f"[{number}]"
+    if not isinstance(entry, Mapping):
+        raise SchemaError(place, "must be an object")
+    image = _whole(entry, _IMAGE, place)
+    score = _number(entry, "score", place)
+    return Detection(number, image, _whole(entry, _CATEGORY, place), score, _mask(entry, place))
+
+
+def _whole(entry: Mapping[str, Any], key: str, place: str) -> int:
+    value = entry.get(key)
+    if type(value) is int and -_LARGEST < value < _LARGEST:  # a results file has a million of them
+        return value
+    return typed(_present(entry, key, place), int, f"{place}: {key}")
+
+
+def _number(entry: Mapping[str, Any], key: str, place: str) -> float:
+    value = entry.get(key)
+    if type(value) is float and math.isfinite(value):
+        return value
+    return float(typed(_present(entry, key, place), float, f"{place}: {key}"))
+
+
+def _present(entry: Mapping[str, Any], key: str, place: str) -> Any:
+    if key not in entry:
+        raise SchemaError(f"{place}: {key}", "is missing")
+    return entry[key]
+
+
+def _mask(entry: Mapping[str, Any], place: str) -> StoredMask | None:
+    """The segmentation of an entry; None where there is none."""
+    value = entry.get("segmentation")
+    if value is None or value == []:
+        return None
+    place = f"{place}: segmentation"
+    if isinstance(value, list):
+        return StoredMask(tuple(_polygon(each, f"{place}[{number}]") for number, each in enumerate(value)))
+    if not isinstance(value, Mapping) or not {"size", "counts"} <= value.keys():
+        raise SchemaError(place, "must be run lengths with size and counts, or a list of polygons")
+    height, width = typed(value["size"], tuple[int, int], f"{place}.size")
+    shape = height, width
+    counts = value["counts"]
+    if isinstance(counts, str):
+        return StoredMask(counts.encode("ascii", "replace"), shape)
+    if not isinstance(counts, list) or not all(type(each) is int and abs(each) < 1 << 40 for each in counts):
+        raise SchemaError(f"{place}.counts", "must be text or a list of whole numbers")
+    return StoredMask(np.array(counts, np.int64), shape)
+
+
+def _polygon(value: Any, place: str) -> NDArray[np.float64]:
+    numbers = isinstance(value, list) and all(type(each) in (int, float) for each in value)
+    if not numbers or len(value) < _FEWEST_IN_POLYGON or len(value) % 2:
+        raise SchemaError(place, "must be the x and y of three corners or more")
+    if not all(abs(each) < 1 << 40 for each in value):
+        raise SchemaError(place, "holds a number that lies in no image")
+    return np.array(value, np.float64)
+
+
+def _rasterised(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> RunMask:
+    """Polygons as COCO's own code rasterises them, at five times the resolution.
+
+    Choice: corners may lie outside the image, by its size at most: the memory that code takes grows with the distance.
+    """
+    try:
+        from pycocotools import mask as coco_masks
+    except ImportError:
+        raise InputError(None, "is a polygon, which pycocotools rasterises; `pip install pycocotools`") from None
+    height, width = shape
+    for corners in polygons:
+        for at, side in ((corners[0::2], width), (corners[1::2], height)):
+            if at.min() < -side or at.max() > 2 * side:
+                raise InputError(None, f"its polygon has a corner far outside its image of {_by(shape)} pixels")
+    encoded = coco_masks.merge(coco_masks.frPyObjects([list(each) for each in polygons], height, width))
+    return mask_of_text(encoded["counts"], shape)
+
+
+def _check_new(number: int, known: Mapping[int, Any], place: str) -> None:
+    if number in known:
+        raise SchemaError(place, f"id {number} stands twice")
+
+
+def _by(shape: tuple[int, int] | None) -> str:
+    return "x".join(map(str, shape or ()))
+
+
+def _kind_hint(error: SchemaError, *, results: bool) -> str:
+    """Results and ground truth are often exchanged."""
+    if results and error.problem == "must be a list" and not error.place:
+        return "; COCO results are a list; give the results first, then the ground truth"
+    if not results and error.problem == "must be an object" and not error.place:
+        return "; COCO ground truth is an object; give the results first, then the ground truth"
+    return ""

@@ -1,0 +1,76 @@
+"""Whether predictions were paired with the ground truth of other images, as by a list that is off by one line."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from convneur.data.pairs import Pair
+from convneur.data.reading import Reading
+from convneur.errors import InputError
+from convneur.metrics.signs import label_grid
+
+__all__ = ["GOOD_ACCURACY", "wrong_partners"]
+
+GOOD_ACCURACY = 0.7
+"""Accuracy of the objects' pixels from which on pairs need not be doubted."""
+
+_LOOKED_AT = 32  # pairs, of names that follow one another
+_FEWEST_CELLS = 30  # of a grid, that show objects
+_FITS = 0.5  # share of the objects' cells that agree, from which on a partner may be the right one
+_BETTER, _FAR_BETTER, _FEW = 0.9, 0.6, 6  # its own agreement as a share of the other's, at most; of fewer pairs
+_MOST = 0.75  # of the pairs looked at that have a better partner
+_EACH_ANOTHER = 0.9  # of these that have one of their own
+
+
+class _Grids(NamedTuple):
+    pair: Pair
+    pred: npt.NDArray[Any]
+    gt: npt.NDArray[Any]
+
+
+def wrong_partners(pairs: Sequence[Pair], reading: Reading) -> str | None:
+    """What is wrong with the pairs, in words, None if nothing is sure.
+
+    Choice: of the first pairs every prediction is compared with every ground truth on a coarse grid. It is sure where
+        most predictions fit another ground truth than their own, each another one: what a poor model predicts fits many
+        alike, or none. Two to five pairs must differ by more, since they agree on partners by chance.
+    """
+    grids = [found for pair in pairs[:_LOOKED_AT] if (found := _grids(pair, reading)) is not None]
+    if len(grids) < 2:
+        return None
+    agreement = np.array([[_agreement(a.pred, b.gt, reading.ignore_index) for b in grids] for a in grids])
+    own, best = agreement.diagonal(), agreement.argmax(axis=1)
+    others = agreement[np.arange(len(grids)), best]
+    moved = np.flatnonzero((others >= _FITS) & (own <= (_FAR_BETTER if len(grids) < _FEW else _BETTER) * others))
+    if len(moved) < max(2, _MOST * len(grids)) or len(set(best[moved].tolist())) < _EACH_ANOTHER * len(moved):
+        return None
+    said = [f"{grids[a].pair.pred} that of {grids[best[a]].pair.gt}" for a in moved[:3].tolist()]
+    return (
+        f"most predictions fit the ground truth of another image: {', '.join(said)}"
+        f"{', ...' if len(moved) > 3 else ''}, with {others[moved].mean():.0%} of the objects (now "
+        f"{own[moved].mean():.0%})"
+    )
+
+
+def _grids(pair: Pair, reading: Reading) -> _Grids | None:
+    try:
+        pred, gt, _ = reading.pair(pair)
+    except (InputError, MemoryError):
+        return None  # said where it was to be scored
+    return _Grids(pair, label_grid(pred), label_grid(gt)) if pred.shape == gt.shape else None
+
+
+def _agreement(pred: npt.NDArray[Any], gt: npt.NDArray[Any], ignored: int | None) -> float:
+    """Share of a grid's cells that agree, of those that show an object in either map; 0 of too few."""
+    if pred.shape != gt.shape:
+        return 0.0
+    valid = np.ones(gt.shape, bool) if ignored is None else gt != ignored
+    labels, counts = np.unique(gt[valid], return_counts=True)
+    if not labels.size:
+        return 0.0
+    common = labels[counts.argmax()]
+    either = valid & ((gt != common) | (pred != common))
+    cells = np.count_nonzero(either)
+    return float(np.count_nonzero(either & (pred == gt)) / cells) if cells >= _FEWEST_CELLS else 0.0

@@ -1,0 +1,159 @@
+"""Average precision as COCO defines it, whatever the overlaps are of."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from convneur.instances.overlaps import ImageObjects, Pairs
+
+__all__ = ["AREAS", "LEAST_OVERLAP", "MOST_DETECTIONS", "THRESHOLDS", "AveragePrecision", "PrecisionTable"]
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+StateArray = npt.NDArray[np.int8]
+
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0.0, 1.0, 101)
+AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+"""Names and limits, both included, of the areas in pixels that objects are told apart by."""
+
+MOST_DETECTIONS = 100
+"""Of one category in one image."""
+
+_REACHED = np.minimum(THRESHOLDS, 1 - 1e-10)
+LEAST_OVERLAP = float(_REACHED[0])
+_LIMITS = np.array(list(AREAS.values()))
+_WRONG, _LEFT_OUT, _RIGHT = -1, 0, 1
+
+
+@dataclass(frozen=True)
+class PrecisionTable:
+    """precision: (A, T, K) average precision by area, threshold and category; recall: the highest, likewise. NaN where
+    a category has no object of the area."""
+
+    precision: FloatArray
+    recall: FloatArray
+
+    def of_category(self, number: int) -> "PrecisionTable":
+        """One category alone."""
+        chosen = slice(number, number + 1)
+        return PrecisionTable(self.precision[..., chosen], self.recall[..., chosen])
+
+    def values(self) -> dict[str, float]:
+        """COCO's summary: means over thresholds and over the categories that have a value."""
+        areas, at = list(AREAS), {round(float(value), 2): number for number, value in enumerate(THRESHOLDS)}
+        return {
+            "ap": _mean(self.precision[0]),
+            "ap50": _mean(self.precision[0, at[0.5]]),
+            "ap75": _mean(self.precision[0, at[0.75]]),
+            **{f"ap_{name}": _mean(self.precision[areas.index(name)]) for name in areas[1:]},
+            "ar100": _mean(self.recall[0]),
+        }
+
+
+def _mean(values: FloatArray) -> float:
+    defined = values[~np.isnan(values)]
+    return math.fsum(defined) / len(defined) if len(defined) else math.nan
+
+
+@dataclass
+class AveragePrecision:
+    """Adds up images, in the order of their ids.
+
+    Choice: matching, ignored objects, ties and interpolation are those of COCO's evaluation (source: cocoeval.py), but
+        precision is exact where that adds 2e-16 to its denominator.
+    Args: categories: ids, in the order of the results.
+    """
+
+    categories: Sequence[int]
+    _scores: dict[int, list[FloatArray]] = field(default_factory=dict)
+    _states: dict[int, list[StateArray]] = field(default_factory=dict)
+    _objects: dict[int, IntArray] = field(default_factory=dict)
+
+    def add(self, image: ImageObjects, pairs: Pairs) -> None:
+        """Match an image's detections with its objects by the overlaps."""
+        out_of_range = _out_of_range(image.gt_areas)
+        ignored = out_of_range | image.crowd
+        states = _matched(pairs, ignored, image.crowd, np.where(_out_of_range(image.areas), _LEFT_OUT, _WRONG))
+        for category in np.unique(image.gt_categories).tolist():
+            counted = np.count_nonzero(~ignored[:, image.gt_categories == category], axis=1)
+            self._objects[category] = self._objects.get(category, 0) + counted
+        for category in np.unique(image.categories).tolist():
+            own = image.categories == category
+            self._scores.setdefault(category, []).append(image.scores[own])
+            self._states.setdefault(category, []).append(states[..., own])
+
+    def table(self) -> PrecisionTable:
+        """What all images come to."""
+        shape = len(AREAS), len(THRESHOLDS), len(self.categories)
+        precision, recall = np.full(shape, np.nan), np.full(shape, np.nan)
+        none = np.zeros(len(AREAS), np.int64)
+        for number, category in enumerate(self.categories):
+            objects = self._objects.get(category, none)
+            scores = np.concatenate(self._scores.get(category, [np.zeros(0)]))
+            order = np.argsort(-scores, kind="stable")
+            states = self._states.get(category)
+            for area in np.flatnonzero(objects):
+                if states is None:
+                    precision[area, :, number] = recall[area, :, number] = 0
+                    continue
+                found = np.concatenate([each[area] for each in states], axis=1)[:, order]
+                for threshold, row in enumerate(found):
+                    at = area, threshold, number
+                    precision[at], recall[at] = _average(row, int(objects[area]))
+        return PrecisionTable(precision, recall)
+
+
+def _out_of_range(areas: FloatArray) -> BoolArray:
+    """(A, N): which are not of an area."""
+    return np.asarray((areas < _LIMITS[:, :1]) | (areas > _LIMITS[:, 1:]))
+
+
+def _matched(pairs: Pairs, ignored: BoolArray, crowd: BoolArray, unmatched: npt.NDArray[np.int64]) -> StateArray:
+    """What each detection is, (A, T, D): right, wrong, or left out.
+
+    Each takes the free object that it overlaps most, the later one of equals, one that is ignored if no other fits; a
+    crowd stays free.
+
+    Args: ignored: (A, G); crowd: (G,); unmatched: (A, D), what a detection without an object is.
+    """
+    areas, count = unmatched.shape
+    states = np.repeat(unmatched[:, None].astype(np.int8), len(THRESHOLDS), axis=1)
+    free = np.ones((areas, len(THRESHOLDS), ignored.shape[1]), bool)
+    rank = np.arange(areas)[:, None], np.arange(len(THRESHOLDS))[None]
+    ends = np.searchsorted(pairs.detection, np.arange(count), side="right")
+    for detection in np.unique(pairs.detection).tolist():
+        own = slice(ends[detection - 1] if detection else 0, ends[detection])
+        truth, overlap = pairs.truth[own], pairs.overlap[own]
+        fits = free[..., truth] & (overlap >= _REACHED[:, None])
+        counted = fits & ~ignored[:, None, truth]
+        fits = np.where(counted.any(axis=-1, keepdims=True), counted, fits)
+        best = len(truth) - 1 - np.where(fits, overlap, -1)[..., ::-1].argmax(axis=-1)
+        found, taken = fits.any(axis=-1), truth[best]
+        state = np.where(ignored[rank[0], taken], _LEFT_OUT, _RIGHT)
+        states[..., detection] = np.where(found, state, states[..., detection])
+        free[*rank, taken] &= ~found | crowd[taken]
+    return states
+
+
+def _average(states: StateArray, objects: int) -> tuple[float, float]:
+    """Average precision, and the highest recall, of states by falling score."""
+    right = (states == _RIGHT).cumsum()
+    wrong = (states == _WRONG).cumsum()
+    if len(right) == 0:
+        return 0.0, 0.0
+    precision = np.divide(right, right + wrong, out=np.zeros(len(right)), where=right > 0)
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    recall = right / objects
+    first = np.searchsorted(recall, RECALLS, side="left")
+    reached = first < len(recall)
+    return math.fsum(precision[first[reached]]) / len(RECALLS), float(recall[-1])
+
+
+def by_category(names: Mapping[int, str], table: PrecisionTable) -> list[dict[str, float]]:
+    """Values of each category, in order."""
+    return [table.of_category(number).values() for number in range(len(names))]

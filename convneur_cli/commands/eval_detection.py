@@ -1,0 +1,61 @@
+"""`convneur eval-detection`: COCO results with masks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from convneur.data.limits import MAX_PIXELS
+from convneur.results import SUFFIXES
+from convneur_cli.errors import FAILED
+from convneur_cli.options.common import CommonOptions, MaxPixels
+from convneur_cli.options.evaluation import parts
+from convneur_cli.outputs import check_outputs
+
+__all__ = ["eval_detection"]
+
+
+# readable=False: a file without permission to read it is a failure of that file, not wrong usage.
+def eval_detection(
+    common: CommonOptions,
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS.json", readable=False, help="COCO results: a list with segmentation.")
+    ],
+    ground_truth: Annotated[
+        Path,
+        typer.Argument(metavar="GT.json", readable=False, help="COCO ground truth of the same images."),
+    ],
+    metrics: Annotated[str, typer.Option(help="all, or some of mask_ap, boundary_ap.", metavar="all|LIST")] = "all",
+    max_pixels: MaxPixels = MAX_PIXELS,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the result: .json, or .csv, .md, .tex as a table.", metavar="FILE"),
+    ] = None,
+) -> int | None:
+    """Score COCO results with masks: mask AP and Boundary AP, overall and by class.
+
+    The values are those of pycocotools and of boundary-iou-api. Masks are run lengths, compressed or not, or polygons,
+    which need `pip install pycocotools`. An image with a mask that cannot be decoded is reported and left out.
+
+    Example: `convneur eval-detection detections.json instances.json -o scores.json`
+    """
+    check_outputs(("--output", output, SUFFIXES), force=common.force)
+
+    from convneur.instances import evaluate_detection
+
+    printer = common.printer()
+    scores = evaluate_detection(
+        results,
+        ground_truth,
+        metrics="all" if metrics == "all" else parts(metrics),
+        max_pixels=max_pixels,
+        progress=printer,
+    )
+    if output is not None:
+        scores.save(output, force=common.force)
+        printer.note(f"written: {output}")
+    printer.show(scores)
+    if not scores.failed:
+        return None
+    printer.error(f"{scores.failed_line()} could not be scored and are in none of the values")
+    return FAILED

@@ -1,0 +1,172 @@
+"""`convneur eval-detection`: its contract."""
+
+import csv
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Change = Callable[[Any], Any]
+SAMPLES = Path(str(files("convneur") / "data" / "samples"))
+PATHS = str(SAMPLES / "detections.json"), str(SAMPLES / "instances.json")
+
+
+@pytest.fixture
+def run(command: Any) -> Any:
+    return command("eval-detection")
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Callable[..., tuple[str, str]]:
+    """The samples with something changed in the results or the ground truth: paths."""
+
+    def write(
+        results: Callable[[Any], Any] | None = None, truth: Callable[[Any], Any] | None = None
+    ) -> tuple[str, str]:
+        out = []
+        for path, change in zip(PATHS, (results, truth), strict=True):
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+            if change is not None:
+                value = change(value) or value
+            out.append(str(tmp_path / Path(path).name))
+            Path(out[-1]).write_text(value if isinstance(value, str) else json.dumps(value))
+        return out[0], out[1]
+
+    return write
+
+
+def test_a_table_and_json(run: Any) -> None:
+    assert run(*PATHS) == 0
+    assert run.out.startswith("8 images scored; 391 objects of 1 class, 298 detections.\n")
+    assert "│ AP        │ 0.3633 │   0.3591 │" in run.out
+    assert run(*PATHS, "--json") == 0
+    assert run.err == ""
+    found = run.json
+    keys = ["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100"]
+    assert found["schema"] == "convneur.detection/1"
+    assert list(found["mask"]) == list(found["boundary"]) == keys
+    assert found["mask"]["ap"] == pytest.approx(0.3633383, abs=1e-7)
+    assert found["mask"]["ap_large"] is None
+    (row,) = found["per_class"]
+    assert (row["class"], row["name"], row["objects"], row["detections"]) == (1, "nucleus", 391, 298)
+    assert row["boundary"] == found["boundary"]
+    assert found["failed"] == []
+    assert run(*PATHS, "--json", "--metrics", "mask_ap") == 0
+    assert run.json["boundary"] is None
+    assert run.json["mask"] == found["mask"]
+
+
+def test_files_in_four_formats(run: Any, tmp_path: Path) -> None:
+    for kind in ("json", "csv", "md", "tex"):
+        assert run(*PATHS, "--json", "-o", str(tmp_path / f"scores.{kind}")) == 0
+        assert run.err == f"written: {tmp_path / f'scores.{kind}'}\n"
+    assert json.loads((tmp_path / "scores.json").read_text()) == run.json
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        overall, nucleus = csv.DictReader(file)
+    assert (overall["class"], nucleus["name"], nucleus["objects"]) == ("overall", "nucleus", "391")
+    assert float(overall["boundary_ap50"]) == run.json["boundary"]["ap50"]
+    assert "| AP | 0.3633 | 0.3591 |" in (tmp_path / "scores.md").read_text()
+    assert r"AP & 0.3633 & 0.3591 \\" in (tmp_path / "scores.tex").read_text()
+    assert run(*PATHS, "-o", str(tmp_path / "scores.md")) == 1
+    assert "add --force" in run.line
+    assert run(*PATHS, "-q", "--force", "-o", str(tmp_path / "scores.md")) == 0
+    assert run(*PATHS, "-o", "scores.txt") == 2
+
+
+def test_wrong_usage(run: Any, tmp_path: Path) -> None:
+    assert run(PATHS[0], str(tmp_path / "none.json")) == 2
+    assert run.line == f"error: GT.json {tmp_path / 'none.json'}: no such file or folder"
+    assert run(*PATHS, "--metrics", "box_ap") == 2
+    assert run.line == "error: --metrics box_ap: choose all, or some of mask_ap, boundary_ap"
+    assert run(PATHS[1], PATHS[0]) == 1
+    assert "give the results first, then the ground truth" in run.line
+    assert run(str(tmp_path), PATHS[1]) == 1
+    assert "cannot be read (Is a directory)" in run.line
+
+
+def set_at(*place: Any) -> Callable[[Any], None]:
+    """Change what stands somewhere: keys and numbers, then the new value; None removes it."""
+
+    def change(value: Any) -> None:
+        *keys, last, new = place
+        for key in keys:
+            value = value[key]
+        if new is None:
+            del value[last]
+        else:
+            value[last] = new
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (set_at("annotations", 3, "area", None), "annotation 4 (image 21): has no area; write the number of pixels"),
+        (set_at("annotations", 3, "image_id", 99), "annotation 4 is of image 99, which images lacks"),
+        (set_at("annotations", 3, "category_id", 9), "annotation 4 (image 21 (21.jpg)) is of category 9"),
+        (set_at("annotations", 3, "id", 1), "annotation id 1 stands twice"),
+        (set_at("annotations", 3, "iscrowd", 2), "annotation 4 (image 21): iscrowd: must be 0 or 1, not 2"),
+        (set_at("annotations", 3, "segmentation", "x"), "annotation 4 (image 21): segmentation: must be run lengths"),
+        (set_at("annotations", 3, "segmentation", [[1, 2, 3, 4]]), "segmentation[0]: must be the x and y of three"),
+        (set_at("annotations", 3, "segmentation", [[1, 2] * 3 + [1e300] * 2]), "a number that lies in no image"),
+        (set_at("images", 0, "height", 10**9), "pixels, more than 67108864"),
+        (set_at("images", 0, "height", None), "images[0].height: is missing"),
+        (set_at("images", 1, "id", 21), "images[1]: id 21 stands twice"),
+        (set_at("images", 0, "width", 0), "256x0 pixels are no image"),
+        (set_at("categories", []), "categories: is missing or empty"),
+    ],
+)  # fmt: skip
+def test_ground_truth_that_is_none(change: Any, said: str, run: Any, changed: Any) -> None:
+    paths = changed(truth=change)
+    assert run(*paths) == 1
+    assert run.line.startswith(f"error: {paths[1]}: ")
+    assert said in run.line
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (set_at(5, "score", None), "[5]: score: is missing"),
+        (set_at(5, "score", "high"), '[5]: score: must be a number, not "high"'),
+        (set_at(5, "image_id", 7), "[5]: is of image 7, which"),
+        (set_at(5, "image_id", True), "[5]: image_id: must be a whole number, not true"),
+        (set_at(5, "category_id", 0), "[5]: (image 21 (21.jpg)) is of category 0, and"),
+        (set_at(5, "segmentation", "counts", [1.5]), "[5]: segmentation.counts: must be text or a list of whole"),
+        (set_at(5, "segmentation", "size", [3]), "[5]: segmentation.size: needs 2 values, not 1"),
+        (set_at(5, 7), "[5]: must be an object"),
+        (lambda value: "[" * 9999, "nested too deep"),
+        (lambda value: json.dumps(value)[:-900], "is cut short"),
+        (lambda value: json.dumps(value).replace("0.967", "NaN", 1), "holds NaN, which is not a JSON number"),
+    ],
+)  # fmt: skip
+def test_results_that_are_none(change: Any, said: str, run: Any, changed: Any) -> None:
+    paths = changed(results=change)
+    assert run(*paths) == 1
+    assert run.line.startswith(f"error: {paths[0]}: ")
+    assert said in run.line
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (set_at(0, "segmentation", "counts", [5, 7]), "its runs have 12 pixels, its image 65536 (256x256)"),
+        (set_at(0, "segmentation", "counts", "~~"), "no run lengths as COCO compresses them"),
+        (set_at(0, "segmentation", "size", [128, 256]), "its mask is for 128x256 pixels, its image is 256x256"),
+        (set_at(0, "segmentation", None), "has no segmentation, and mask AP is of masks"),
+    ],
+)  # fmt: skip
+def test_an_image_with_a_mask_that_is_none_is_left_out(change: Any, said: str, run: Any, changed: Any) -> None:
+    paths = changed(results=change)
+    assert run(*paths, "--json") == 1
+    first, last = run.err.splitlines()
+    assert first.startswith(f"error: image 21 (21.jpg): {paths[0]}: [0]: ")
+    assert said in first
+    assert last == "error: 1 of 8 images could not be scored and are in none of the values"
+    (failure,) = run.json["failed"]
+    assert failure["name"] == "image 21 (21.jpg)"
+    assert run.json["images"] == 7
+    assert run.json["mask"]["ap"] > 0
