@@ -15,7 +15,7 @@ from torchmetrics import MetricCollection
 
 from convneur.errors import ConfigError, InputError
 from convneur.metrics import BoundaryMetrics, BoundarySettings
-from convneur.metrics.tables import keys
+from convneur.metrics.tables import metric_paths
 from convneur.torchmetrics import BoundaryMetric
 
 OPTIONS: dict[str, Any] = {"tolerance": ["1px", 0.01], "spacing": (0.3, 0.7), "trimap_width": (1, 3)}
@@ -80,7 +80,7 @@ def test_values_are_those_of_the_metrics_without_it() -> None:
     assert values["boundary_f1/0.01"].item() == overall["boundary_f1"]["0.01"]
     assert values["hausdorff/missed"].item() == overall["hausdorff"]["missed"]
     settings = BoundarySettings(num_classes=4, **OPTIONS)
-    assert len(values) == sum(len(keys(metric, settings)) or 1 for metric in settings.metrics)
+    assert len(values) == sum(len(metric_paths(metric, settings)) for metric in settings.metrics)
     assert all(value.dtype == torch.float64 and value.ndim == 0 for value in values.values())
 
 

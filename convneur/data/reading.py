@@ -87,7 +87,7 @@ class Reading:
             if colours and coloured:
                 labels = colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
             if relabelling:
-                labels = relabelling.applied(labels, self.ignore_index, ignore_below=strict)
+                labels = relabelling.applied(labels, self.ignore_index, truth=strict)
         except InputError as error:
             raise InputError(path, f"{error}") from None
         if coloured:
