@@ -13,9 +13,10 @@ from convneur.evaluation.jobs import Failure
 from convneur.evaluation.result import Evaluation
 from convneur.evaluation.run import evaluate
 from convneur.evaluation.scenes import ranking_by
-from convneur.evaluation.words import all_values, shown, value_in
+from convneur.evaluation.words import shown
 from convneur.files import refuse_existing
-from convneur.metrics.scores import DISTANCES
+from convneur.metrics.tables import Path as ValuePath
+from convneur.metrics.tables import leaves, less_is_better, value_at
 from convneur.metrics.words import metric_name
 from convneur.progress import Progress, silent
 from convneur.results import SUFFIXES, ReadOnly, Result, Table
@@ -79,11 +80,11 @@ class ThresholdScores(Result):
     def tables(self) -> Sequence[Table]:
         """A row per threshold, the best one marked."""
         rows = [
-            [f"{threshold} *" if threshold == self.best else str(threshold), *(shown(value) for *_, value in values)]
+            [f"{threshold} *" if threshold == self.best else str(threshold), *(shown(value) for _, value in values)]
             for threshold, values in self._values()
         ]
         (_, named), *_ = self._values()
-        columns = ["threshold", *(metric_name(metric, key) for metric, key, _ in named)]
+        columns = ["threshold", *(metric_name(*path) for path, _ in named)]
         notes = [f"* best by {self.best_by}, {_CHOSEN}."] if self.best is not None else []
         return (Table("Overall, by threshold", columns, rows, dense=True, notes=notes),)
 
@@ -91,13 +92,13 @@ class ThresholdScores(Result):
         """A row per threshold."""
         return [
             {"threshold": threshold, "best_on_this_data": int(threshold == self.best)}
-            | {metric if key is None else f"{metric}@{key}": value for metric, key, value in values}
+            | {"@".join(path): value for path, value in values}
             for threshold, values in self._values()
         ]
 
-    def _values(self) -> list[tuple[float, list[tuple[str, str | None, Any]]]]:
+    def _values(self) -> list[tuple[float, list[tuple[ValuePath, Any]]]]:
         return [
-            (threshold, all_values(each.overall, each.settings["metrics"]))
+            (threshold, list(leaves(each.overall, each.settings["metrics"])))
             for threshold, each in self.evaluations.items()
         ]
 
@@ -161,8 +162,8 @@ def evaluate_thresholds(
         )  # fmt: skip
         evaluations[threshold] = found
         ranking = ranking_by("best_by", best_by, found.source.settings)  # before the others are scored
-    values = {at: float(value_in(each.overall, ranking.metric, ranking.key)) for at, each in evaluations.items()}
-    sign = -1 if ranking.metric in DISTANCES else 1
+    values = {at: float(value_at(each.overall, ranking.path)) for at, each in evaluations.items()}
+    sign = -1 if less_is_better(ranking.path) else 1
     best = max((at for at in values if not math.isnan(values[at])), key=lambda at: sign * values[at], default=None)
     scores = ThresholdScores(evaluations=ReadOnly(evaluations), best_by="@".join(ranking.path), best=best)
     if output is not None:

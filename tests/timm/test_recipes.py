@@ -50,6 +50,12 @@ def test_the_encoder_is_the_packaged_backbone(recipe: Any, image: torch.Tensor) 
         torch.testing.assert_close(ours, level)
 
 
+def test_an_output_stride_reaches_the_backbone(recipe: Any, image: torch.Tensor) -> None:
+    encoder = recipe("smp_decoder", "segmentation_models_pytorch").build("DeepLabV3Plus", classes=2).encoder
+    assert encoder.backbone.config.output_stride == 16
+    assert encoder.eval()(image)[-1].shape == (1, 320, 8, 10)
+
+
 def test_a_decoder_learns(recipe: Any) -> None:
     losses = recipe("smp_decoder", "segmentation_models_pytorch").main([NUCLEI, "--decoder", "FPN", "--steps", "3"])
     assert losses[-1] < losses[0]
