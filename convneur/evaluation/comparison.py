@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from convneur.evaluation.model_table import model_table, settings_words
 from convneur.evaluation.words import short_names, shown
 from convneur.formats import plural
 from convneur.metrics.comparison import Comparison as Differences
 from convneur.metrics.summary_tables import column_name
-from convneur.metrics.tables import Path, is_presence, leaves, less_is_better, value_at
+from convneur.metrics.tables import Path, is_count, is_presence, leaves, less_is_better, value_at
 from convneur.metrics.words import metric_name
 from convneur.results import Result, Table, plain, read_only
 
@@ -30,7 +31,7 @@ class Comparison(Result):
     "against", "difference", "low", "high", "resamples"}: the first model's, the second's, the bounds of the interval
     (NaN of one image), and the resamples in which the difference is defined. per_image: each value is the difference.
     moved_most: each value lists the images with the largest differences. first, second: what the models are called;
-    metrics: in order; images: scored by both; level, seed: of the intervals.
+    settings: of both, see `Evaluation`; images: scored by both; level, seed: of the intervals.
 
     >>> import shutil, tempfile
     >>> from importlib.resources import files
@@ -42,14 +43,14 @@ class Comparison(Result):
     >>> found = a.compare(b)
     >>> round(found.overall["miou"]["difference"], 4), found.images
     (-0.0714, 3)
-    >>> found.paper_table().columns
-    ['metric', 'predictions', 'perfect', 'difference', '95% interval']
+    >>> [row[0] for row in found.paper_table().rows]
+    ['predictions', 'perfect', 'difference', '95% interval']
     >>> folder.cleanup()
     """
 
     first: str
     second: str
-    metrics: tuple[str, ...]
+    settings: Mapping[str, Any]
     images: int
     level: float
     resamples: int
@@ -59,6 +60,12 @@ class Comparison(Result):
     per_class: tuple[Mapping[str, Any], ...]
     per_image: tuple[Mapping[str, Any], ...]
     moved_most: Mapping[str, Any]
+    digits: int | None = None
+
+    @property
+    def metrics(self) -> Sequence[str]:
+        """In the order of the results."""
+        return self.settings["metrics"]
 
     def __repr__(self) -> str:
         first, second = short_names(self.first, self.second)
@@ -118,18 +125,27 @@ class Comparison(Result):
         return words
 
     def paper_table(self) -> Table:
-        """Both models, the difference and its interval."""
-        columns = ["metric", *short_names(self.first, self.second), "difference", f"{self.level:.0%} interval"]
-        rows = [
-            [
-                metric_name(*path),
-                *(shown(value[part]) for part in ("value", "against")),
-                signed(value["difference"]),
-                "-" if math.isnan(value["low"]) else f"[{signed(value['low'])}, {signed(value['high'])}]",
-            ]
-            for path, value in self._main_values()
-        ]
-        return Table("", columns, rows)
+        """A row per model, the better values bold, then the differences and their intervals."""
+        first, second = short_names(self.first, self.second)
+        values = dict(leaves(self.overall, self.metrics))
+
+        def told(path: Path, value: float) -> str:
+            if is_count(path):
+                return f"{value:+.0f}"
+            return signed(value) if self.digits is None or math.isnan(value) else f"{value:+.{self.digits}f}"
+
+        differences = {path: told(path, value["difference"]) for path, value in values.items()}
+        intervals = {
+            path: "--" if math.isnan(value["low"]) else f"[{told(path, value['low'])}, {told(path, value['high'])}]"
+            for path, value in values.items()
+        }
+        return model_table(
+            {first: _part(self.overall, "value"), second: _part(self.overall, "against")},
+            self.settings,
+            digits=self.digits,
+            notes=[*settings_words(self.images, self.settings), *self.about()],
+            more=[("difference", differences), (f"{self.level:.0%} interval", intervals)],
+        )
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         """A row overall and one per class: of each value both models', the difference and its interval."""
@@ -166,12 +182,14 @@ class Comparison(Result):
         return [(path, value) for path, value in leaves(self.overall, self.metrics) if not is_presence(path)]
 
 
-def comparison_of(found: Differences, *, first: str, second: str, metrics: Sequence[str]) -> Comparison:
+def comparison_of(
+    found: Differences, *, first: str, second: str, settings: Mapping[str, Any], digits: int | None = None
+) -> Comparison:
     """The result for differences that were computed. first, second: what the models are called."""
     return Comparison(
         first=first,
         second=second,
-        metrics=tuple(metrics),
+        settings=settings,
         images=found.images,
         level=found.level,
         resamples=found.resamples,
@@ -181,7 +199,15 @@ def comparison_of(found: Differences, *, first: str, second: str, metrics: Seque
         per_class=read_only(found.per_class),
         per_image=read_only(found.per_image),
         moved_most=read_only(found.moved_most),
+        digits=digits,
     )
+
+
+def _part(values: Any, part: str) -> Any:
+    """One number of each comparison, nested as they are."""
+    if isinstance(values, Mapping):
+        return values[part] if "difference" in values else {key: _part(inner, part) for key, inner in values.items()}
+    return [_part(inner, part) for inner in values] if isinstance(values, list | tuple) else values
 
 
 def signed(value: float) -> str:

@@ -12,18 +12,19 @@ from convneur.evaluation.comparison import Comparison, comparison_of
 from convneur.evaluation.drawing import PAGE_SUFFIXES, Drawing, drawn
 from convneur.evaluation.inputs import ClassSource, Inputs, same_images
 from convneur.evaluation.jobs import Failure
+from convneur.evaluation.model_table import model_table, settings_words
 from convneur.evaluation.object_picks import ObjectPicks
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
 from convneur.evaluation.tables import labels_line, presence_line, tables_of
-from convneur.evaluation.words import occurs, short_names, shown
+from convneur.evaluation.words import occurs, short_names
 from convneur.figures import Scene
 from convneur.files import new_text
-from convneur.formats import grouped, plural
+from convneur.formats import grouped, markdown_table, plural
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
 from convneur.metrics.settings import check_alike
-from convneur.metrics.tables import is_presence, leaves, value_at
-from convneur.metrics.words import definitions, metric_name
+from convneur.metrics.tables import value_at
+from convneur.metrics.words import definitions
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table, plain, read_only
 
@@ -55,7 +56,8 @@ class Evaluation(Result):
     order of their names. NaN is undefined.
     images: pairs scored. failed: pairs that were not. labels: map -> label -> pixels. settings: as used, with the
     definition of each metric. warnings: what should not be missed. against: the second model's evaluation, if there
-    was one; comparison: with it, None if no image was scored in both.
+    was one; comparison: with it, None if no image was scored in both. digits: decimals in the table that LaTeX and
+    Markdown files hold, None for four significant ones.
 
     >>> from importlib.resources import files
     >>> from convneur.evaluation import evaluate
@@ -80,6 +82,7 @@ class Evaluation(Result):
     warnings: tuple[str, ...] = ()
     comparison: Comparison | None = None
     against: "Evaluation | None" = None
+    digits: int | None = None
     source: Source = field(repr=False)
 
     def __repr__(self) -> str:
@@ -137,15 +140,17 @@ class Evaluation(Result):
         return [{**row, **self.comparison.added_columns(row["class"], row["name"])} for row in rows]
 
     def paper_table(self) -> Table:
-        """Metric and value; with a second model both, the difference and its interval."""
+        """A row per model, a column per value; with a second model the differences and their intervals below."""
         if self.comparison:
             return self.comparison.paper_table()
-        rows = [
-            [metric_name(*path), shown(value)]
-            for path, value in leaves(self.overall, self.settings["metrics"])
-            if not is_presence(path)
-        ]
-        return Table("", ["metric", short_names(self.source.title)[0]], rows)
+        title = short_names(self.source.title)[0]
+        words = settings_words(self.images, self.settings)
+        return model_table({title: self.overall}, self.settings, digits=self.digits, notes=words)
+
+    def _markdown(self) -> str:
+        table = self.paper_table()
+        of_models = markdown_table(table.columns, table.rows, left=table.left, bold=table.bold)
+        return f"{of_models}\n\n{super()._markdown()}"
 
     def compare(self, other: "Evaluation", *, resamples: int = 1000, seed: int = 0) -> Comparison:
         """This model minus another one, on the images that both were scored on, with paired bootstrap intervals.
@@ -162,7 +167,7 @@ class Evaluation(Result):
         if not both:
             raise InputError(None, "nothing to compare: no image was scored in both sets")
         found = compare(ours.scores.only(both), theirs.scores.only(both), resamples=resamples, seed=seed)
-        return comparison_of(found, first=ours.title, second=theirs.title, metrics=self.settings["metrics"])
+        return comparison_of(found, first=ours.title, second=theirs.title, settings=self.settings, digits=self.digits)
 
     def picks(self, *, figures_by: str | None = None, figures_count: int = 3) -> Sequence[ImagePick]:
         """The images to look at: the worst, median and best, and those that moved most if models were compared.
@@ -324,6 +329,7 @@ def evaluation_of(
     warnings: Sequence[str],
     comparison: Comparison | None = None,
     against: Evaluation | None = None,
+    digits: int | None = None,
 ) -> Evaluation:
     """The result of scores that were added up. asked: what else the settings are to hold."""
     class_source = _class_source(source.inputs.class_source, asked["preset"])
@@ -344,6 +350,7 @@ def evaluation_of(
         warnings=tuple(warnings),
         comparison=comparison,
         against=against,
+        digits=digits,
         source=source,
     )
 

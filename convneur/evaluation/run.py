@@ -93,6 +93,7 @@ def evaluate(
     figures_by: str | None = None,
     figures_count: int = 3,
     output: str | Path | None = None,
+    digits: int | None = None,
     per_image: str | Path | None = None,
     per_object: str | Path | None = None,
     resume: bool = False,
@@ -135,6 +136,7 @@ def evaluate(
         figures, report: draw the images of `Evaluation.picks` into a folder, write an HTML page with all of it.
         images: the folder of images to draw beside the label maps; figures_by, figures_count: see `Evaluation.picks`.
         output: where to save the result: .json, .csv, .md or .tex. per_image: a CSV file, a row per image and class.
+        digits: decimals of the values in .md and .tex; None: four significant ones.
         per_object: a CSV file, a row per object; turns the metric `objects` on.
         resume: go on with an interrupted run: score only what the .partial file beside `output` lacks.
         strict: raise at the first pair that cannot be scored, instead of leaving it out, and where the label maps
@@ -178,6 +180,8 @@ def evaluate(
     force = force or (resume and outputs.begun)
     outputs.check(resume=resume, force=force)
     _check_bootstrap(resamples, seed)
+    if digits is not None and not 0 <= digits <= 15:
+        raise ConfigError("digits", "must be 0 to 15", value=digits)
     drawing = Drawing(_path(figures), _path(report), _path(images), figures_by, figures_count, follow_links)
     drawing.check(settings, force=force)
 
@@ -241,7 +245,7 @@ def evaluate(
         suspicious = [line for model in models for line in model.suspicious(asked)]
         if strict and suspicious:
             raise SuspiciousInputError(None, "; ".join(suspicious))
-        found = _result(models, [*warnings, *suspicious], asked, resamples=resamples, seed=seed)
+        found = _result(models, [*warnings, *suspicious], asked, resamples=resamples, seed=seed, digits=digits)
         if finished is not None:
             finished.outputs_begin()
         written = found.draw(drawing, force=force, progress=progress) if drawing.asked and found.images else []
@@ -348,7 +352,13 @@ class _Model:
 
 
 def _result(
-    models: Sequence[_Model], warnings: Sequence[str], asked: InputSettings, *, resamples: int, seed: int
+    models: Sequence[_Model],
+    warnings: Sequence[str],
+    asked: InputSettings,
+    *,
+    resamples: int,
+    seed: int,
+    digits: int | None,
 ) -> Evaluation:
     own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize} | asked.recorded()
     first, *others = models
@@ -360,7 +370,8 @@ def _result(
         preset=asked.preset,
     )
     failed = [failure for model in models for failure in model.failed]
-    alone = evaluation_of(summary, first.source(summary), asked=own, failed=failed, warnings=[*warnings, *said])
+    alone = evaluation_of(summary, first.source(summary), asked=own, failed=failed, warnings=[*warnings, *said],
+                          digits=digits)  # fmt: skip
     if not others:
         return alone
     (second,) = others

@@ -1,6 +1,6 @@
 """Connected objects of ground truth and prediction, which of them are pairs, and the measures of each pair."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,21 @@ from convneur.metrics.measure import PairGeometry
 from convneur.metrics.objects import Objects
 from convneur.metrics.settings import BoundarySettings
 
-__all__ = ["STATUS", "ClassObjects", "ObjectPairs", "object_columns", "object_pairs", "object_rows"]
+__all__ = [
+    "STATUS",
+    "ClassObjects",
+    "ObjectPairs",
+    "class_objects",
+    "object_boxes",
+    "object_columns",
+    "object_pairs",
+    "object_rows",
+]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+
+_SIDES: tuple[Literal["gt", "pred"], ...] = ("gt", "pred")
 
 STATUS = ("tp", "fn", "fp")
 """Of an object, in the order of the numbers in `object_rows`."""
@@ -32,6 +43,11 @@ class ClassObjects(NamedTuple):
     number: IntArray
     rank: IntArray
     area: IntArray
+
+    def map(self, shape: tuple[int, ...]) -> IntArray:
+        """The number of every pixel's object, -1 for none, (H, W)."""
+        lengths = self.objects.lengths(shape[0] * shape[1])
+        return self.number[self.objects.owner].repeat(lengths).reshape(shape)
 
 
 class ObjectPairs(NamedTuple):
@@ -57,7 +73,7 @@ def object_pairs(geometry: PairGeometry) -> ObjectPairs:
         at most one such partner, so there is nothing to assign.
     """
     settings = geometry.settings
-    gt, pred = (_of_classes(geometry, side) for side in ("gt", "pred"))
+    gt, pred = (class_objects(geometry, side, settings.object_connectivity) for side in _SIDES)
     of_gt, of_pred, common = _overlaps(gt, pred, geometry.pair.gt.size)
     areas = gt.area[of_gt] + pred.area[of_pred]
     iou, dice = common / (areas - common), 2 * common / areas
@@ -67,9 +83,10 @@ def object_pairs(geometry: PairGeometry) -> ObjectPairs:
     return ObjectPairs(gt, pred, of_gt, of_pred, iou[match], dice[match], distances, surface_dice)
 
 
-def _of_classes(geometry: PairGeometry, side: Any) -> ClassObjects:
+def class_objects(geometry: PairGeometry, side: Literal["gt", "pred"], connectivity: int) -> ClassObjects:
+    """The objects of a map that are of a class."""
     ranks = geometry.pair.gt if side == "gt" else geometry.pair.pred
-    objects = geometry.objects(side, geometry.settings.object_connectivity)
+    objects = geometry.objects(side, connectivity)
     rank = ranks.ravel()[objects.starts[objects.first]].astype(np.int64)
     area = np.bincount(objects.owner, objects.lengths(ranks.size), len(rank)).astype(np.int64)
     a_class = rank < geometry.count
@@ -114,9 +131,7 @@ def _borders(geometry: PairGeometry, border: Points, side: ClassObjects, chosen:
     (height, width), settings = geometry.shape, geometry.settings
     if settings.connectivity > settings.object_connectivity:
         # Another object of the class may lie across a corner: its pixels are outside then.
-        lengths = side.objects.lengths(height * width)
-        numbers = side.number[side.objects.owner].repeat(lengths).reshape(height, width)
-        count = len(side.area)
+        numbers, count = side.map((height, width)), len(side.area)
         border = border_points(np.where(numbers < 0, count, numbers).astype(np.uint32), count, settings.connectivity)
     rank = np.full(len(side.area), len(chosen))
     rank[chosen] = np.arange(len(chosen))
@@ -172,7 +187,7 @@ def object_rows(geometry: PairGeometry) -> dict[str, npt.NDArray[Any]]:
     status = np.arange(3).repeat((len(pairs.of_gt), *alone))
     spurious_only = status == STATUS.index("fp")
     ranks = np.where(spurious_only, of_pred(pairs.pred.rank), of_gt(pairs.gt.rank))
-    gt_boxes, pred_boxes = (_boxes(side, width, height * width) for side in (pairs.gt, pairs.pred))
+    gt_boxes, pred_boxes = (object_boxes(side, width, height * width) for side in (pairs.gt, pairs.pred))
     columns = [
         geometry.pair.classes[ranks],
         status,
@@ -195,7 +210,7 @@ def _number_in_class(rank: IntArray) -> IntArray:
     return number
 
 
-def _boxes(side: ClassObjects, width: int, pixels: int) -> IntArray:
+def object_boxes(side: ClassObjects, width: int, pixels: int) -> IntArray:
     """Top, left, bottom and right of every object, the last two beyond it, (4, N)."""
     starts, number = side.objects.starts, side.number[side.objects.owner]
     of_class = number >= 0

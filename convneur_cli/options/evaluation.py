@@ -347,6 +347,17 @@ class WorkOptions:
         Path | None,
         typer.Option("--output", "-o", help="Write the result: .json, or .csv, .md, .tex as a table.", metavar="FILE"),
     ] = None
+    digits: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=15,
+            help="Decimals of the values in .md and .tex.",
+            metavar="N",
+            show_default="four significant digits",
+            rich_help_panel=_FILES,
+        ),
+    ] = None
     per_image: Annotated[
         Path | None,
         typer.Option(

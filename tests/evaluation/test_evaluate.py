@@ -77,10 +77,13 @@ def test_it_is_saved_by_suffix(place: Path) -> None:
     assert [row["name"] for row in rows] == ["overall", "0", "1", "2"]
     assert float(rows[2]["boundary_f1[0.008]"]) == found.per_class[1]["boundary_f1"]["0.008"]
     assert "| Boundary F1 @ 0.008 |" in (place / "out.md").read_text()
+    assert (place / "out.md").read_text().startswith("| model | Boundary F1 @ 0.008 ↑ | mIoU ↑ |\n")
     assert (place / "out.tex").read_text() == (
-        "\\begin{tabular}{lr}\n\\toprule\nmetric & pred \\\\\n\\midrule\n"
-        f"Boundary F1 @ 0.008 & {found.overall['boundary_f1']['0.008']:.4f} \\\\\n"
-        f"mIoU & {found.overall['miou']:.4f} \\\\\n\\bottomrule\n\\end{{tabular}}\n"
+        "\\caption{5 images, means over all classes, 255 ignored. Boundary F1: DAVIS boundary, matched within "
+        "tolerance. mIoU: one matrix over all images.}\n"
+        "\\begin{tabular}{lrr}\n\\toprule\nmodel & Boundary F1 @ 0.008 $\\uparrow$ & mIoU $\\uparrow$ \\\\\n\\midrule\n"
+        f"pred & {found.overall['boundary_f1']['0.008']:.4f} & {found.overall['miou']:.4f} \\\\\n"
+        "\\bottomrule\n\\end{tabular}\n"
     )
     with pytest.raises(OutputExistsError):
         found.save("out.tex")

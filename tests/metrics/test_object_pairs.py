@@ -54,7 +54,7 @@ def objects_of(mask: np.ndarray, connectivity: int) -> list[np.ndarray]:
     return [found == number for number in range(1, count + 1)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     pairs(),
     st.sampled_from([4, 8]),
@@ -138,7 +138,7 @@ def test_objects_by_definition(
                     assert mine[area][at] == mask.sum()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(pairs())
 def test_centrelines_by_definition(maps: tuple[np.ndarray, np.ndarray]) -> None:
     """Of the whole mask, where ours thins the box around it."""
