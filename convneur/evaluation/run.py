@@ -24,7 +24,7 @@ from convneur.evaluation.inputs import (
 )
 from convneur.evaluation.jobs import Failure, Job, Scored
 from convneur.evaluation.object_picks import ObjectPicks
-from convneur.evaluation.pairing_check import wrong_partners
+from convneur.evaluation.pairing_check import GOOD_ACCURACY, wrong_partners
 from convneur.evaluation.partial import finished_pairs, outputs_begun, partial_path, refuse_unfinished
 from convneur.evaluation.prepared import setup_lines
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
@@ -61,6 +61,8 @@ def evaluate(
     resize: Literal["nearest"] | None = None,
     pred_labels: Labels | None = None,
     gt_labels: Labels | None = None,
+    probabilities: bool = False,
+    threshold: float | None = None,
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     metrics: str | Sequence[str] = "all",
@@ -120,6 +122,9 @@ def evaluate(
         resize: "nearest" brings predictions of another size to that of the ground truth; None: an error.
         pred_labels, gt_labels: read labels of either side as others: a shift such as -1, or FROM:TO pairs such as
             "255:1" or "0-127:0,128-255:1"; TO may be "ignore". Before a data set's ids are translated.
+        probabilities: predictions are probability maps: floats from 0 to 1 of NPY or NPZ, or grey PNG of 8 or 16 bits.
+            (H, W) is class 1 where p >= threshold; (C, H, W) is the class of the highest.
+        threshold: see there; None: one half. Several: `evaluate_thresholds`.
         follow_links: read what links lead to that lead out of a folder, or to folders.
         max_pixels: files of more are refused by their headers; scoring takes up to 130 bytes of memory per pixel.
         metrics: "all" for `convneur.metrics.DEFAULT_METRICS`, or some of `METRICS`, `all` among them for one more.
@@ -154,7 +159,7 @@ def evaluate(
         num_classes=num_classes, classes=classes, ignore_index=ignore_index, preset=preset, colours=colours,
         pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize, follow_links=follow_links,
         max_pixels=max_pixels,
-        pred_labels=pred_labels, gt_labels=gt_labels,
+        pred_labels=pred_labels, gt_labels=gt_labels, probabilities=probabilities, threshold=threshold,
     )  # fmt: skip
     settings = BoundarySettings(
         num_classes=num_classes, ignore_index=asked.ignored(),
@@ -217,7 +222,7 @@ def evaluate(
             "preset": preset,
             "colours": _colour_list(inputs),
             "resize": resize,
-        } | asked.relabelled()
+        } | asked.recorded()
         finished = files.enter_context(
             finished_pairs(outputs.partial, about, jobs, settings, resume=resume, force=force, progress=progress)
         )
@@ -330,7 +335,7 @@ class _Model:
     def suspicious(self, asked: InputSettings) -> list[str]:
         """What looks wrong in how the label maps were prepared."""
         lines = setup_lines(self.total.setup_warnings(), self.inputs, asked, self.title if self.second else None)
-        if lines or not self.total.mostly_wrong():
+        if lines or self.total.object_accuracy() > GOOD_ACCURACY:
             return lines
         scored = set(self.scores.images)
         pairs = [pair for pair in self.inputs.pairing.pairs if pair.name in scored]
@@ -355,7 +360,7 @@ def _result(
     seed: int,
     digits: int | None,
 ) -> Evaluation:
-    own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize} | asked.relabelled()
+    own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize} | asked.recorded()
     first, *others = models
     summary = first.total.summary()
     said = summary_warnings(

@@ -203,10 +203,10 @@ class BoundaryAccumulator:
         """What looks wrong in how the label maps counted so far were prepared; also in the summary."""
         return setup_warnings(self._totals)
 
-    def mostly_wrong(self) -> bool:
-        """Whether fewer than half of the pixels outside each image's most frequent class agree."""
+    def object_accuracy(self) -> float:
+        """Share of the pixels outside each image's most frequent class that agree; 1 where there are none."""
         pixels, agreeing, _ = self._totals.objects_met.tolist()
-        return bool(2 * agreeing < pixels)
+        return agreeing / pixels if pixels else 1.0
 
     def summary(self) -> BoundarySummary:
         """The values of everything counted so far."""

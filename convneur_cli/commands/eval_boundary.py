@@ -9,10 +9,11 @@ from convneur.results import SUFFIXES
 from convneur_cli.errors import FAILED, UsageError
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.evaluation import CompareOptions, InputOptions, MetricOptions, PictureOptions, WorkOptions
-from convneur_cli.options.modes import ModeOptions, refuse_others
+from convneur_cli.options.modes import ModeOptions, ProbabilityOptions, refuse_others
 from convneur_cli.outputs import check_outputs
 
 if TYPE_CHECKING:
+    from convneur.evaluation import ThresholdScores
     from convneur.instances import PanopticScores, SequenceScores
     from convneur_cli.output import Printer
 
@@ -20,6 +21,7 @@ __all__ = ["eval_boundary"]
 
 # The options that say something about sequences and panoptic maps.
 _WORK = ("output", "workers", "missing", "max_pixels")
+_OF_THRESHOLDS = ("output", "workers", "scheduler", "strict")
 _OF_OBJECTS = {"--sequences": (*_WORK, "follow_links"), "--panoptic": _WORK}
 
 
@@ -31,6 +33,7 @@ def eval_boundary(
     work: WorkOptions,
     pictures: PictureOptions,
     modes: ModeOptions,
+    probabilities: ProbabilityOptions,
     common: CommonOptions,
     predictions: Annotated[
         Path | None, typer.Argument(metavar="PREDS", readable=False, help="Predicted label map, or a folder of them.")
@@ -55,30 +58,42 @@ def eval_boundary(
     """
     printer = common.printer()
     if modes.name is not None:
-        refuse_others(modes.name, (metrics, comparing, pictures), kept=())
+        refuse_others(modes.name, (metrics, comparing, pictures, probabilities), kept=())
         refuse_others(modes.name, (inputs, work), _OF_OBJECTS[modes.name])
         check_outputs(("--output", work.output, SUFFIXES), force=common.force)
         if predictions is None or ground_truth is None:
             raise UsageError("PREDS: give the predictions and the ground truth")
         return _objects(predictions, ground_truth, inputs, work, modes, common, printer)
 
-    from convneur.evaluation import evaluate
+    from convneur.evaluation import Evaluation, evaluate, evaluate_thresholds
 
-    result = evaluate(
-        predictions,
-        ground_truth,
-        **vars(inputs),
-        **metrics.settings(),
-        **vars(comparing),
-        **vars(work),
-        **vars(pictures),
-        force=common.force,
-        progress=printer,
-    )
+    asked = vars(inputs) | metrics.settings() | {"force": common.force, "progress": printer}
+    thresholds = probabilities.thresholds()
+    result: Evaluation | ThresholdScores
+    if len(thresholds) > 1:
+        refuse_others("several thresholds", (comparing, pictures), kept=())
+        refuse_others("several thresholds", (work,), kept=_OF_THRESHOLDS)
+        kept = {name: getattr(work, name) for name in _OF_THRESHOLDS}
+        result = evaluate_thresholds(
+            predictions, ground_truth, thresholds, best_by=probabilities.best_by, **asked, **kept
+        )
+    else:
+        result = evaluate(
+            predictions,
+            ground_truth,
+            **asked,
+            probabilities=probabilities.probabilities,
+            threshold=thresholds[0] if thresholds else None,
+            **vars(comparing),
+            **vars(work),
+            **vars(pictures),
+        )
     printer.show(result)
     if not result.failed:
         return None
-    pairs = result.images + len(result.failed) + (result.against.images if result.against else 0)
+    pairs = result.images + len(result.failed)
+    if isinstance(result, Evaluation) and result.against:
+        pairs += result.against.images
     printer.error(f"{len(result.failed)} of {pairs} pairs could not be scored and are in none of the values")
     return FAILED
 

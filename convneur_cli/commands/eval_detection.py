@@ -35,7 +35,7 @@ def eval_detection(
     """Score COCO results with masks: mask AP and Boundary AP, overall and by class.
 
     The values are those of pycocotools and of boundary-iou-api. Masks are run lengths, compressed or not, or polygons,
-    which need `convneur[detection]`. An image with a mask that cannot be decoded is reported and left out.
+    which need `pip install pycocotools`. An image with a mask that cannot be decoded is reported and left out.
 
     Example: `convneur eval-detection detections.json instances.json -o scores.json`
     """
