@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
 from convneur.cost.conventions import Convention
-from convneur.cost.external import ExternalCounter, ExternalModel, external_probe_sizes
+from convneur.cost.external import ExternalCounter, ExternalModel, external_probe_sizes, smaller_probe_sizes
 from convneur.cost.lookup import AnyModel, Models, blaming, find_models
 from convneur.cost.model_cost import By, ModelCost, compare_counters, model_name
 from convneur.cost.model_counter import (
@@ -30,6 +30,8 @@ __all__ = ["analyze"]
 
 _Cost = TypeVar("_Cost")
 _Sizes = Mapping[str, tuple[int, int]]
+
+_PROBE_ATTEMPTS = 4
 
 
 def analyze(
@@ -150,9 +152,11 @@ def _count(
     if backward:
         training = _at(dispatch.training_at, sizes, f"{shown}, backward too,", advance)
         told(", backward too,", training)
-    # The verdict needs sizes at which running a model takes minutes: it is always found on the meta device.
-    probed = {size_name(*size): size for size in _probe_sizes(model, complete)}
-    probes = _at(_by(dispatch, convention), probed, shown, advance)
+    # The verdict needs sizes at which running a model takes minutes: it is found on the meta device where that can be.
+    if isinstance(dispatch, ExternalCounter):
+        probes = _probe_external(dispatch, complete, shown, advance)
+    else:
+        probes = _at(_by(dispatch, convention), _named(probe_sizes()), shown, advance)
     own = model if isinstance(model, ConvNeurConfig) else None
     return ModelCost(
         name=name,
@@ -205,9 +209,29 @@ def _at(
     return costs
 
 
-def _probe_sizes(model: AnyModel, costs: Mapping[str, ImageCost | RefusedSize]) -> tuple[tuple[int, int], ...]:
-    if isinstance(model, ConvNeurConfig):
-        return probe_sizes()
+def _named(sizes: Iterable[tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    return {size_name(*size): size for size in sizes}
+
+
+def _probe_external(
+    counter: ExternalCounter, costs: Mapping[str, ImageCost | RefusedSize], shown: str, advance: Advance
+) -> dict[str, ImageCost | RefusedSize]:
+    """The counts that a verdict is found from, at the largest sizes that the model takes and can be counted at soon."""
     taken = [cost for cost in costs.values() if isinstance(cost, ImageCost)]
     largest = max(taken or costs.values(), key=lambda cost: cost.pixels)
-    return external_probe_sizes(largest.height, largest.width)
+    first = None
+    sizes: tuple[tuple[int, int], ...] | None = external_probe_sizes(largest.height, largest.width)
+    for _ in range(_PROBE_ATTEMPTS):
+        if sizes is None:
+            break
+        probes = _at(counter.at_if_soon, _named(sizes), shown, advance if first is None else _uncounted(advance))
+        if not any(isinstance(probe, RefusedSize) for probe in probes.values()):
+            return probes
+        first = first or probes
+        sizes = smaller_probe_sizes(*sizes[0])
+    return first or {}
+
+
+def _uncounted(advance: Advance) -> Advance:
+    """Of work that the total of steps does not hold."""
+    return lambda now=None, steps=1: advance(now, 0)

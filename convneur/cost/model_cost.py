@@ -120,12 +120,14 @@ class ModelCost:
             "sizes": [_size_dict(cost) for cost in self.sizes.values()],
             "scaling": {
                 "verdict": verdict.verdict,
+                "class": verdict.growth_class,
                 "order": verdict.order,
                 "quadratic_share": scaling.quadratic_share,
                 "macs_per_pixel": verdict.macs_per_pixel,
                 "elementwise": scaling.elementwise
                 and {
                     "verdict": scaling.elementwise.verdict,
+                    "class": scaling.elementwise.growth_class,
                     "order": scaling.elementwise.order,
                     "results_per_pixel": scaling.elementwise.macs_per_pixel,
                 },

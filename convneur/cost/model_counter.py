@@ -248,7 +248,7 @@ def join_scaling(
     refused = [probe for probe in probes if isinstance(probe, RefusedSize)]
     if refused:
         why = f"the model refuses {refused[0].height}x{refused[0].width}: {refused[0].error}"
-        verdict = ScalingVerdict("undetermined", None, None, (), why)
+        verdict = ScalingVerdict("undetermined", None, None, None, (), why)
     else:
         taken = [probe for probe in probes if isinstance(probe, ImageCost)]
         probed = [probe.pixels for probe in taken]

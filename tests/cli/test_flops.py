@@ -51,12 +51,13 @@ def test_json_is_the_contracts(run: Any) -> None:
     assert (second["height"], second["width"], third["height"]) == (512, 256, 1024)
     scaling = model["scaling"]
     assert scaling.keys() == {
-        "verdict", "order", "quadratic_share", "macs_per_pixel", "elementwise", "local_slopes", "global_local_slopes",
-        "predicted",
+        "verdict", "class", "order", "quadratic_share", "macs_per_pixel", "elementwise", "local_slopes",
+        "global_local_slopes", "predicted",
     }  # fmt: skip
     assert (scaling["elementwise"]["verdict"], scaling["elementwise"]["order"]) == ("linear", 1.0)
     assert len(scaling["elementwise"]["results_per_pixel"]) == 3
     assert (scaling["verdict"], scaling["order"], scaling["quadratic_share"]) == ("linear", 1.0, None)
+    assert scaling["class"] == scaling["elementwise"]["class"] == "linear"
     assert len(scaling["macs_per_pixel"]) == 3
     assert scaling["macs_per_pixel"][0] == third["macs_per_pixel"]
     assert len(scaling["local_slopes"]) == len(scaling["global_local_slopes"]) == 2
