@@ -308,6 +308,11 @@ def _zeros_sentence(model: ModelCost) -> list[str]:
 def _formula_sentences(model: ModelCost) -> list[str]:
     beside = {size: cost.count for size, cost in model.counted.items()}
     forward = _uncounted_sentences(beside, _NOWHERE)
+    if model.scaling.with_fft is not None:
+        forward.append(
+            f"With its Fourier transforms as 5 N log2 N operations each, half for real numbers, two of them as one "
+            f"multiply-add, it would be {model.scaling.with_fft}."
+        )
     return forward + _uncounted_sentences(model.trained, "the backward pass", counted=", forward and backward")
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convneur.cost.fused import COMPLEX_PARTS, FusedLayers
-from convneur.cost.operators import Operator, WorkKind, describe_operator, has_floats
+from convneur.cost.operators import FFTS, Operator, WorkKind, describe_operator, fft_flops, has_floats
 from convneur.errors import ConfigError, InputError
 
 __all__ = [
@@ -79,7 +79,8 @@ class CostCount:
     whichever is more; in no total. uncounted: see `Uncounted`. peak_activation_bytes: the most that tensors made
     during the pass held at one time, parameters, input and the kernels' own workspaces apart; None where a counter
     cannot see it. module_launches: operators that run something, so no views and no metadata, for each module without
-    its children, as `Work` names it; None likewise. `launches` is their sum.
+    its children, as `Work` names it; None likewise. `launches` is their sum. fft_flops: real operations of fast Fourier
+    transforms, 5 N log2 N each and half of it for real numbers; in no total, and the transforms are among `uncounted`.
 
     >>> counted = count(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 3, device="meta"))
     >>> counted.params, counted.launches, counted.peak_activation_bytes
@@ -92,6 +93,7 @@ class CostCount:
     uncounted: tuple[Uncounted, ...]
     peak_activation_bytes: int | None
     module_launches: dict[str, int] | None
+    fft_flops: int = 0
 
     @property
     def macs(self) -> int:
@@ -246,6 +248,7 @@ class _Tally:
         self.unknown: dict[tuple[str, Any], int] = {}  # by module and overload: calls
         self.launches: dict[str, int] = {}  # by module
         self.elementwise = 0
+        self.fft_flops = 0
 
     def add(self, other: "_Tally") -> None:
         for path, page in other.pages.items():
@@ -259,6 +262,7 @@ class _Tally:
         for path, launches in other.launches.items():
             self.launches[path] = self.launches.get(path, 0) + launches
         self.elementwise += other.elementwise
+        self.fft_flops += other.fft_flops
 
 
 class _Call(NamedTuple):
@@ -477,6 +481,8 @@ class _Counting(TorchDispatchMode):
         elif operator.kind == "unknown" and (has_floats(args) or _is_anothers(operator, args)):
             place = (self.path, func)
             self._tally.unknown[place] = self._tally.unknown.get(place, 0) + 1
+            if operator.name in FFTS:
+                self._tally.fft_flops += fft_flops(operator.name, args)
 
     # Memory
 
@@ -529,6 +535,7 @@ class _Counting(TorchDispatchMode):
             ),
             peak_activation_bytes=self._peak,
             module_launches=self._tally.launches,
+            fft_flops=self._tally.fft_flops,
         )
 
 

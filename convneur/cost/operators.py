@@ -15,7 +15,7 @@ from torch import Tensor
 from torch._ops import HigherOrderOperator
 from torch.utils.flop_counter import flop_registry
 
-__all__ = ["Operator", "WorkKind", "attention_macs", "describe_operator", "has_floats"]
+__all__ = ["FFTS", "Operator", "WorkKind", "attention_macs", "describe_operator", "fft_flops", "has_floats"]
 
 WorkKind = Literal["convolution", "matmul", "attention"]
 Formula = Callable[[Sequence[Any], Mapping[str, Any], Any], int]
@@ -304,6 +304,25 @@ def describe_operator(overload: Any) -> Operator:
     if overload._can_decompose():
         return Operator(name, "composite", None, None, False, False)
     return Operator(name, "unknown", None, None, allocates, True)
+
+
+FFTS = frozenset(("_fft_c2c", "_fft_r2c", "_fft_c2r"))
+
+
+def fft_flops(name: str, args: Sequence[Any]) -> int:
+    """Real operations of a fast Fourier transform, as the field counts them: 5 N log2 N, half of it for real numbers.
+
+    Args: name: one of `FFTS`; args: the tensor, its axes, the norm, and of `_fft_c2r` the length of its last axis.
+
+    >>> fft_flops("_fft_c2c", [torch.empty(3, 8, 8, device="meta"), [1, 2]])
+    5760
+    """
+    x, axes = args[:2]
+    shape = list(x.shape)
+    if name == "_fft_c2r":
+        shape[axes[-1]] = args[3]
+    each = 5 if name == "_fft_c2c" else 2.5
+    return round(each * prod(shape) * math.log2(max(prod(shape[axis] for axis in axes), 1)))
 
 
 def has_floats(values: Sequence[Any]) -> bool:

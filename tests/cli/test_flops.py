@@ -46,13 +46,14 @@ def test_json_is_the_contracts(run: Any) -> None:
         "chunks": [16, 4, 1, 1],
         "uncounted_operators": {},
         "uncounted_in": {},
+        "fft_flops": 0,
         "error": None,
     }
     assert (second["height"], second["width"], third["height"]) == (512, 256, 1024)
     scaling = model["scaling"]
     assert scaling.keys() == {
-        "verdict", "class", "order", "quadratic_share", "macs_per_pixel", "elementwise", "local_slopes",
-        "global_local_slopes", "predicted",
+        "verdict", "class", "order", "quadratic_share", "macs_per_pixel", "with_fft", "elementwise",
+        "local_slopes", "global_local_slopes", "predicted",
     }  # fmt: skip
     assert (scaling["elementwise"]["verdict"], scaling["elementwise"]["order"]) == ("linear", 1.0)
     assert len(scaling["elementwise"]["results_per_pixel"]) == 3

@@ -428,3 +428,19 @@ def test_functions_that_an_operator_calls_are_counted(calling: Callable[..., nn.
 
     assert count(calling(either), torch.ones(4, 4)).macs == 64
     assert count(calling(either), torch.zeros(4, 4)).macs == 128
+
+
+@pytest.mark.parametrize(
+    ("transform", "flops"),
+    [
+        (lambda x: torch.fft.fft2(x.to(torch.complex64)), 5 * 3 * 64 * 6),
+        (lambda x: torch.fft.rfft(x), 2.5 * 3 * 64 * 3),
+        (lambda x: torch.fft.irfft2(torch.fft.rfft2(x), s=(8, 8)), 2 * 2.5 * 3 * 64 * 6),
+    ],
+)
+def test_fourier_transforms_have_a_value_of_their_own(
+    calling: Callable[..., nn.Module], transform: Callable[[Tensor], Tensor], flops: float
+) -> None:
+    for device in ("meta", "cpu"):
+        counted = count(calling(transform), torch.zeros(3, 8, 8, device=device))
+        assert (counted.macs, counted.fft_flops, bool(counted.uncounted)) == (0, flops, True)
