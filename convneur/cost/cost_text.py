@@ -68,6 +68,8 @@ def short_sentences(models: Sequence[ModelCost], convention: Convention) -> list
 
 def _growth(model: ModelCost) -> str:
     verdict = model.scaling.verdict
+    if not model.probes:
+        return "counted without a verdict"
     if verdict.verdict == "undetermined":
         return f"growth undetermined, {verdict.why}"
     sizes = list(model.probes)

@@ -243,12 +243,14 @@ def join_scaling(
     """Join the verdict from the probes with slopes, shares and a prediction for the sizes asked for.
 
     Args:
-        probes: at `probe_sizes`. costs: at the sizes asked for.
+        probes: at `probe_sizes`; none leave the verdict out. costs: at the sizes asked for.
         complete: the same sizes by the probes' counter, for the shares, where costs are by one that leaves out more.
     """
     elementwise = with_fft = None
     refused = [probe for probe in probes if isinstance(probe, RefusedSize)]
-    if refused:
+    if not probes:
+        verdict = ScalingVerdict("undetermined", None, None, None, (), "the verdict was left out")
+    elif refused:
         why = f"the model refuses {refused[0].height}x{refused[0].width}: {refused[0].error}"
         verdict = ScalingVerdict("undetermined", None, None, None, (), why)
     else:
