@@ -6,7 +6,14 @@ from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
 from convneur.cost.conventions import Convention
-from convneur.cost.external import ExternalCounter, ExternalModel, external_probe_sizes, smaller_probe_sizes
+from convneur.cost.external import (
+    ExternalCounter,
+    ExternalModel,
+    external_probe_sizes,
+    load_function,
+    smaller_probe_sizes,
+)
+from convneur.cost.inputs import ModelInputs, find_inputs
 from convneur.cost.lookup import AnyModel, Models, blaming, find_models
 from convneur.cost.model_cost import By, ModelCost, compare_counters, model_name
 from convneur.cost.model_counter import (
@@ -44,6 +51,8 @@ def analyze(
     by: By | None = None,
     backward: bool = False,
     compare: str | Iterable[str] = (),
+    inputs: str | Iterable[str] | Callable[[int, int], Any] | None = None,
+    input_factory: str | None = None,
     probe: Size | Iterable[Size] | None = None,
     verdict: bool = True,
     progress: Progress = silent,
@@ -64,10 +73,14 @@ def analyze(
         by: also split multiply-adds by branch, module or operator.
         backward: also count a forward and a backward pass, and what they hold.
         compare: twins of each ConvNeur to count beside it: self-attention, local-only.
+        inputs: what an external model is called with, as `convneur.cost.inputs.find_inputs` takes it: "1x1xHxW",
+            ["image=1x3xHxW", "ids=1x77:int64"], or a function of height and width. Left out: one image of 3 channels.
+        input_factory: such a function by its name, "package.module:function".
         probe: the sizes that the verdict is found from: three, each of twice the sides of the last; or the first.
         verdict: find how the cost grows, which takes counts at larger sizes; False leaves that out.
         progress: what long work reports to.
-        settings: as `convneur.variants.find_config` takes them, for every ConvNeur: memory, chunks, model_preset, ...
+        settings: as `convneur.variants.find_config` takes them, for every ConvNeur: memory, chunks, model_preset, ...;
+            factory_arguments, as `find_models` takes them.
     Returns: the report; a size that a model refuses is a row of it with the reason.
     Raises:  ConfigError: a wrong argument, by its name. InputError: a broken file or module.
 
@@ -87,6 +100,14 @@ def analyze(
     twins = _twins(compare)
     found = find_models(models, progress=progress, **settings)
     external = [name for name, model in found.items() if isinstance(model, ExternalModel)]
+    given = find_inputs(inputs)
+    if input_factory is not None:
+        if given is not None:
+            raise ConfigError("input_factory", "makes all inputs; leave out `inputs`")
+        given = ModelInputs(factory=load_function(input_factory, setting="input_factory")[1])
+    if given is not None and not external:
+        setting = "inputs" if input_factory is None else "input_factory"
+        raise ConfigError(setting, "a ConvNeur takes one image; leave it out")
     if external and convention == "paper":
         raise ConfigError("convention", f"the paper's is for ConvNeur alone, and {external[0]} is another model")
     if external and by == "branch":
@@ -104,6 +125,7 @@ def analyze(
             _count,
             sizes=wanted,
             probed=probed,
+            inputs=given,
             convention=convention,
             counter=counter,
             backward=backward,
@@ -140,13 +162,14 @@ def _count(
     twin: TwinName | None = None,
     sizes: _Sizes,
     probed: _Probes | None,
+    inputs: ModelInputs | None,
     convention: Convention,
     counter: CounterName,
     backward: bool,
     advance: Advance,
 ) -> ModelCost:
     shown = model_name(name, twin)
-    dispatch = _counter(model)
+    dispatch = _counter(model, inputs)
     costs = complete = _at(_by(dispatch, convention), sizes, shown, advance)
     problems = _refusals(shown, complete)
 
@@ -157,7 +180,7 @@ def _count(
 
     counters = None
     if counter != "dispatch":
-        seen = _at(_by(_counter(model, "fvcore"), convention), sizes, f"{shown} by fvcore", advance)
+        seen = _at(_by(_counter(model, inputs, "fvcore"), convention), sizes, f"{shown} by fvcore", advance)
         told(" by fvcore", seen)
         counters = compare_counters(complete if counter == "both" else None, seen)
         costs = complete if counter == "both" else seen
@@ -198,10 +221,12 @@ def _refusals(what: str, costs: Mapping[str, Any]) -> list[str]:
     return [f"{what} at {', '.join(sizes)}: {error}" for error, sizes in sizes_of.items()]
 
 
-def _counter(model: AnyModel, counter: Literal["dispatch", "fvcore"] = "dispatch") -> ModelCounter | ExternalCounter:
+def _counter(
+    model: AnyModel, inputs: ModelInputs | None, counter: Literal["dispatch", "fvcore"] = "dispatch"
+) -> ModelCounter | ExternalCounter:
     if isinstance(model, ConvNeurConfig):
         return ModelCounter(model, counter=counter)
-    return ExternalCounter(model, counter=counter)
+    return ExternalCounter(model, counter=counter, inputs=inputs)
 
 
 def _by(counter: ModelCounter | ExternalCounter, convention: Convention) -> Callable[[int, int], ImageCost]:

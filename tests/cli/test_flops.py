@@ -306,7 +306,7 @@ def test_an_unwritable_folder(run: Any, tmp_path: Path, monkeypatch: pytest.Monk
         (["--chunks", "a"], 2, "--chunks 'a': give a whole number, or four"),
         (["--model", ""], 2, "--model '': choose m1, m2, m3, m4, all,"),
         (["--model", "m1,"], 2, "--model '': choose"),
-        (["--model", "resnet50"], 2, "package.module:factory or timm/NAME"),
+        (["--model", "resnet50"], 2, "package.module:factory, file.py:factory or timm/NAME"),
         (["--plot", "cost.gif"], 2, "--plot cost.gif: the name must end in .png, .svg, .pdf"),
         (["--output", "cost.txt"], 2, "--output cost.txt: the name must end in .json, .csv, .md"),
         (["--plot", "no_such_folder/cost.png"], 1, "no_such_folder: no such folder"),
