@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
+from convneur.cost.claims import check_claim, find_claims
 from convneur.cost.conventions import Convention
 from convneur.cost.external import (
     ExternalCounter,
@@ -53,6 +54,7 @@ def analyze(
     compare: str | Iterable[str] = (),
     inputs: str | Iterable[str] | Callable[[int, int], Any] | None = None,
     input_factory: str | None = None,
+    claims: str | Iterable[str] = (),
     probe: Size | Iterable[Size] | None = None,
     verdict: bool = True,
     progress: Progress = silent,
@@ -76,6 +78,8 @@ def analyze(
         inputs: what an external model is called with, as `convneur.cost.inputs.find_inputs` takes it: "1x1xHxW",
             ["image=1x3xHxW", "ids=1x77:int64"], or a function of height and width. Left out: one image of 3 channels.
         input_factory: such a function by its name, "package.module:function".
+        claims: what is to hold of each model, as `convneur.cost.claims.find_claims` takes them: "subquadratic",
+            "<= 1.0 GMACs@224", "<= 5 M params"; their sizes are counted too. `report.claims` has what was found.
         probe: the sizes that the verdict is found from: three, each of twice the sides of the last; or the first.
         verdict: find how the cost grows, which takes counts at larger sizes; False leaves that out.
         progress: what long work reports to.
@@ -96,6 +100,12 @@ def analyze(
     if by is not None:
         _choose("by", by, get_args(By))
     wanted = find_sizes(sizes)
+    asserted = find_claims(claims)
+    for claim in asserted:
+        if claim.size is not None and claim.size not in wanted.values():
+            wanted[size_name(*claim.size)] = claim.size
+    if not verdict and any(claim.quantity == "growth" for claim in asserted):
+        raise ConfigError("claims", "growth needs a verdict; leave `verdict` on")
     probed = _probes(probe) if verdict else ()
     twins = _twins(compare)
     found = find_models(models, progress=progress, **settings)
@@ -138,7 +148,8 @@ def analyze(
             )
             for name, model in found.items()
         )
-    return CostReport(counted, convention, counter, by)
+    checked = tuple(check_claim(claim, model) for model in counted for claim in asserted)
+    return CostReport(counted, convention, counter, by, checked)
 
 
 def _choose(setting: str, value: object, choices: tuple[str, ...]) -> None:

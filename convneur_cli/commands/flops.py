@@ -67,6 +67,14 @@ def flops(
             show_default=False,
         ),
     ] = "",
+    claims: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--claim",
+            help="Exit 3 unless this holds: subquadratic, '<= 1.0 GMACs@224', '<= 5 M params'. Repeatable.",
+            metavar="CLAIM",
+        ),
+    ] = None,
     probe: Annotated[
         str | None,
         typer.Option(
@@ -129,6 +137,7 @@ def flops(
             by=by,
             backward=backward,
             compare=compare,
+            claims=claims or (),
             probe=probe,
             verdict=verdict,
             progress=printer,
@@ -153,6 +162,7 @@ def flops(
     for line in report.check_warnings if check else ():
         printer.warn(f"--check: {line}")
     failures = [f"--check: {line}" for line in (report.check_failures if check else ())]
+    failures += [f"--claim: {line}" for line in report.claim_failures]
     failures += [f"--strict: {line}" for line in (report.strict_failures if strict else ())]
     for failure in failures:
         printer.error(failure)

@@ -463,3 +463,13 @@ def test_probes_of_ones_own_and_none(run: Any) -> None:
 def test_probes_that_are_none(run: Any, arguments: list[str], says: str) -> None:
     assert run("--sizes", "64", *arguments) == 2
     assert run.line.startswith(f"error: {says}")
+
+
+def test_claims_are_checks_of_their_own(run: Any) -> None:
+    held = ["--claim", "subquadratic", "--claim", "<= 0.6 GMACs@224"]
+    assert run("--sizes", "64", "--probe", "64", *QUICK, *held) == 0
+    assert "m1: <= 0.6 GMACs@224: holds: 0.5602 GMACs at 224" in " ".join(run.out.split())
+    assert run("--sizes", "64", "--probe", "64", *QUICK, *held, "--claim", "<= 1 M params") == 3
+    assert run.err == "error: --claim: m1: '<= 1 M params' does not hold: 4.117 M params\n"
+    assert run("--claim", "fast") == 2
+    assert run.line.startswith("error: --claim 'fast': give constant")
