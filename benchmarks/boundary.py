@@ -1,11 +1,12 @@
 """`convneur eval-boundary` against the tools people glue together for the same values.
 
-    python benchmarks/boundary.py [--rounds 7] [--city-rounds 3] [--folder-rounds 5] [--scaling 0] [--keep FOLDER]
+    python benchmarks/boundary.py [--rounds 7] [--city-rounds 3] [--folder-rounds 5] [--added-rounds 5] [--scaling 0]
+        [--keep FOLDER]
 
 Needs an environment of its own for the peers:
 
     python -m venv peers && peers/bin/pip install torch==2.13.0 monai medpy opencv-python-headless \\
-        surface-distance '.[fast]'
+        surface-distance panoptica '.[fast]'
 
 Label maps are drawn by this script: smooth regions, objects of all sizes over them, a little ignored; the prediction
 has small objects missed, mistaken and invented, a boundary that wanders by a pixel or two, and is drawn at a quarter of
@@ -17,6 +18,9 @@ most); ours include adding the pair to the data set's values. The peers' values 
 
 The folder is 40 small pairs, whole processes: the first run of each, then the median of the others, taken in turn; the
 peers' process loads one set of tools and prints means.
+
+What is added by name (Dice and chosen means, percentiles, a curve, objects, centrelines) is timed in turn with the
+default set, panoptica's objects and scikit-image's thinning alone; the last two where they are installed.
 
 `--scaling N` scores N pairs of the larger size, copies of four, with one worker and with two: for a quiet machine.
 """
@@ -372,6 +376,98 @@ def compare(pair: tuple[Path, Path], total: int, rounds: int) -> None:
     )
 
 
+# What is added by name.
+
+ADDED: dict[str, dict[str, Any]] = {
+    "the default set": {},
+    "with dice and means over the foreground": {"metrics": ("all", "dice"), "mean_over": "foreground"},
+    "with percentiles 50, 90, 99": {"hd_percentile": (50, 90, 99)},
+    "with a curve over 1:10": {"tolerance_curve": "1:10"},
+    "with objects": {"metrics": ("all", "objects")},
+    "with clDice": {"metrics": ("all", "cldice")},
+}
+
+
+def panoptica_objects(masks: Masks) -> dict[str, list[float]]:
+    """Objects of every class by its own matching at IoU 0.5, Dice and ASSD of the pairs."""
+    from panoptica import ConnectedComponentsInstanceApproximator as Components
+    from panoptica import InputType, Metric, NaiveThresholdMatching, Panoptica_Evaluator
+
+    evaluator = Panoptica_Evaluator(
+        expected_input=InputType.SEMANTIC,
+        instance_approximator=Components(),
+        instance_matcher=NaiveThresholdMatching(matching_threshold=0.5),
+        instance_metrics=[Metric.DSC, Metric.IOU, Metric.ASSD],
+        global_metrics=[],
+        verbose=False,
+        log_times=False,
+    )
+    found = [evaluator.evaluate(pred.astype(np.uint8), gt.astype(np.uint8)) for gt, pred in masks]
+    return {"tp": [each["ungrouped"].tp for each in found]}
+
+
+def thinning(masks: Masks) -> dict[str, list[float]]:
+    """scikit-image's thinning of the box around every class, and nothing else."""
+    from scipy.ndimage import find_objects
+    from skimage.morphology import skeletonize
+
+    return {
+        "pixels": [
+            sum(skeletonize(mask[box]).sum() for box in find_objects(mask.astype(np.uint8)))
+            for pair in masks
+            for mask in pair
+        ]
+    }
+
+
+def compare_added(pair: tuple[Path, Path], total: int, rounds: int) -> None:
+    from convneur.metrics import BoundaryAccumulator, BoundarySettings
+    from convneur.metrics.kernels import PLAIN, compiled_kernels
+    from convneur.metrics.scores import scored_by
+
+    gt, pred = read(pair)
+
+    def ours(kernels: Any, options: dict[str, Any]) -> Callable[[], Any]:
+        settings = BoundarySettings(num_classes=total, ignore_index=IGNORE, **options)
+
+        def once() -> Any:
+            scores = scored_by(kernels, pred, gt, settings)
+            BoundaryAccumulator(settings).add("", scores)
+            return scores
+
+        return once
+
+    tools: dict[str, Callable[[], Any]] = {
+        f"{form}, {name}": ours(kernels, options)
+        for form, kernels in (("NumPy", PLAIN), ("Numba", compiled_kernels()))
+        if kernels
+        for name, options in ADDED.items()
+    }
+    tools["thinning of the boxes alone"] = lambda: thinning(masks_of(gt, pred))
+    tools["panoptica's objects"] = lambda: panoptica_objects(masks_of(gt, pred))
+    for name in list(tools):
+        try:
+            tools[name]()
+        except ImportError as error:
+            print(f"{name}: left out ({error})")
+            del tools[name]
+    if "panoptica's objects" in tools:  # it joins by sides, as ours can
+        alike = BoundarySettings(num_classes=total, ignore_index=IGNORE, metrics="objects", object_connectivity=4)
+        scores = scored_by(PLAIN, pred, gt, alike)
+        theirs = panoptica_objects(masks_of(gt, pred))["tp"]
+        np.testing.assert_array_equal(scores.rows["objects_tp"], theirs)
+    taken = interleaved(tools, rounds)
+    middle = {name: statistics.median(seconds) for name, seconds in taken.items()}
+    print(f"{gt.shape[0]} x {gt.shape[1]}, {total} classes\n")
+    print("| what | CPU seconds per pair, median (least to most) | times its default set | more than that, seconds |")
+    print("|---|---|---:|---:|")
+    for name, seconds in taken.items():
+        base = middle.get(f"{name.split(',')[0]}, the default set")
+        more = ("", "") if base is None else (f"{middle[name] / base:.2f}", f"{middle[name] - base:.4f}")
+        print(f"| {name} | {spread(seconds)} | {more[0]} | {more[1]} |")
+    print()
+
+
 # Whole processes.
 
 
@@ -436,6 +532,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="of 512 x 512")
     parser.add_argument("--city-rounds", type=int, default=3, help="of 1024 x 2048")
     parser.add_argument("--folder-rounds", type=int, default=5, help="of whole processes")
+    parser.add_argument("--added-rounds", type=int, default=5, help="of what is added by name")
     parser.add_argument("--scaling", type=int, default=0, metavar="PAIRS", help="score so many with 1 and 2 workers")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the maps here and keep them")
     parser.add_argument("--peers-on", type=Path, help=argparse.SUPPRESS)
@@ -446,12 +543,13 @@ def main() -> None:
         peers_on(arguments.peers_on, arguments.total, arguments.distances)
         return
 
-    import cv2
-    import torch
-
     warnings.simplefilter("ignore")
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    if arguments.rounds or arguments.city_rounds or arguments.folder_rounds:
+        import cv2
+        import torch
+
+        cv2.setNumThreads(1)
+        torch.set_num_threads(1)
     print(f"Machine: {platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}; one thread.\n")
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
@@ -461,6 +559,9 @@ def main() -> None:
             compare(ade[0], 150, arguments.rounds)
         if arguments.city_rounds:
             compare(city[0], 19, arguments.city_rounds)
+        if arguments.added_rounds:
+            compare_added(ade[0], 150, arguments.added_rounds)
+            compare_added(city[0], 19, arguments.added_rounds)
         if arguments.folder_rounds:
             write_pairs(folder / "small", 40, (192, 256), total=21, present=6, objects=8)
             compare_folders(folder / "small", 21, arguments.folder_rounds)

@@ -1,18 +1,17 @@
 """`convneur eval-detection` and `eval-boundary --sequences` against the tools that people score objects with.
 
-    python benchmarks/instances.py [--rounds 5] [--images 400] [--frames 60] [--davis FOLDER]
+    python benchmarks/instances.py [--rounds 5] [--images 200] [--frames 20] [--davis FOLDER]
 
-Needs an environment of its own for the peers:
+Needs an environment of its own for the peers, and for J&F a checkout of
+github.com/davischallenge/davis2017-evaluation, which `--davis` names (left out otherwise):
 
-    python -m venv peers && peers/bin/pip install faster-coco-eval pycocotools '.[fast]'
+    python -m venv peers && peers/bin/pip install faster-coco-eval pycocotools opencv-python-headless pandas tqdm \\
+        '.[fast]'
 
 COCO results are made by this script: 480x640 images with some 7 objects from ten to some hundred pixels wide, each
-found by one to three detections whose outlines wander, and as many detections of nothing. All tools read the same two
-JSON files, from the file to the values, in one process on one thread, in turn; medians (least to most) of CPU time. The
-values are compared first.
-
-J&F is measured against davis2017 (github.com/davischallenge/davis2017-evaluation) where `--davis` names a checkout of
-it; else its two functions are taken from that tool's definition with OpenCV or scikit-image, as it does it.
+found by one to three detections whose outlines wander, and as many detections of nothing. Sequences are 480x854, of two
+to four objects that move, and of predictions that wander too. All tools read the same files, from the file to the
+values, in one process on one thread, in turn; medians (least to most) of CPU time. The values are compared first.
 """
 
 import argparse
@@ -21,22 +20,25 @@ import io
 import json
 import platform
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from convneur.instances import evaluate_detection
+from convneur.instances import evaluate_detection, evaluate_sequences
 
 HEIGHT, WIDTH, CATEGORIES = 480, 640, 20
 
 
-def blob(random: np.random.Generator, centre: Any, radii: Any, bumps: Any) -> np.ndarray:
+def blob(centre: Any, radii: Any, bumps: Any, shape: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
     """A mask whose outline wanders about an ellipse."""
-    y, x = np.ogrid[:HEIGHT, :WIDTH]
+    y, x = np.ogrid[: shape[0], : shape[1]]
     dy, dx = (y - centre[0]) / radii[0], (x - centre[1]) / radii[1]
     angle = np.arctan2(dy, dx)
     reach = 1 + sum(size * np.sin((n + 2) * angle + phase) for n, (size, phase) in enumerate(bumps))
@@ -60,7 +62,7 @@ def make_coco(folder: Path, images: int) -> tuple[Path, Path]:
             centre = random.uniform(0, (HEIGHT, WIDTH))
             radii = np.exp(random.uniform(np.log(5), np.log(150))) * random.uniform(0.6, 1.4, 2)
             bumps = np.stack([random.uniform(0, 0.12, 4), random.uniform(0, 6.3, 4)], axis=1)
-            mask = blob(random, centre, radii, bumps)
+            mask = blob(centre, radii, bumps)
             if not mask.any():
                 continue
             annotations.append(
@@ -68,12 +70,12 @@ def make_coco(folder: Path, images: int) -> tuple[Path, Path]:
                  "area": int(mask.sum()), "bbox": [0, 0, 1, 1], "segmentation": encoded(mask)}
             )  # fmt: skip
             for _ in range(random.integers(1, 4)):
-                near = blob(random, centre + random.normal(0, 2, 2), radii * random.uniform(0.9, 1.1, 2),
+                near = blob(centre + random.normal(0, 2, 2), radii * random.uniform(0.9, 1.1, 2),
                             bumps + random.normal(0, 0.02, bumps.shape))  # fmt: skip
                 results.append((image, category, near, random.uniform(0.3, 1)))
         for _ in range(random.poisson(7)):
             radii = np.exp(random.uniform(np.log(5), np.log(100))) * np.ones(2)
-            mask = blob(random, random.uniform(0, (HEIGHT, WIDTH)), radii, [])
+            mask = blob(random.uniform(0, (HEIGHT, WIDTH)), radii, [])
             results.append((image, int(random.integers(1, CATEGORIES + 1)), mask, random.uniform(0, 0.6)))
     gt, pred = folder / "gt.json", folder / "results.json"
     sizes = [
@@ -148,14 +150,82 @@ def compare_coco(folder: Path, images: int, rounds: int) -> None:
     print(f"Boundary AP: {ratio:.1f} times faster than faster-coco-eval")
 
 
+def make_sequences(folder: Path, frames: int) -> None:
+    """Three sequences as DAVIS has them: ids as palette PNG, and the list of the set."""
+    random = np.random.default_rng(1)
+    for task in ("Annotations", "Annotations_unsupervised", "results", "JPEGImages"):
+        for name in ("alpha", "beta", "gamma"):
+            (folder / task / "480p" / name).mkdir(parents=True)
+    for count, name in enumerate(("alpha", "beta", "gamma"), start=2):
+        state = [
+            (random.uniform(100, 380), random.uniform(150, 700), random.uniform(40, 130, 2), random.uniform(-3, 3, 2),
+             np.stack([random.uniform(0, 0.12, 4), random.uniform(0, 6.3, 4)], axis=1))
+            for _ in range(count)
+        ]  # fmt: skip
+        for frame in range(frames):
+            sides = {"gt": np.zeros((480, 854), np.uint8), "pred": np.zeros((480, 854), np.uint8)}
+            for number, (y, x, radii, step, bumps) in enumerate(state, start=1):
+                centre = np.array([y, x]) + frame * step
+                wandering = bumps + random.normal(0, 0.01, bumps.shape)
+                sides["gt"][blob(centre, radii, bumps, (480, 854))] = number
+                sides["pred"][blob(centre + random.normal(0, 1.5, 2), radii, wandering, (480, 854))] = number
+            for task, side in (("Annotations", "gt"), ("Annotations_unsupervised", "gt"), ("results", "pred")):
+                image = Image.fromarray(sides[side])
+                image.putpalette(list(range(256)) * 3)
+                image.save(folder / task / "480p" / name / f"{frame:05}.png")
+            (folder / "JPEGImages" / "480p" / name / f"{frame:05}.jpg").touch()  # only counted
+    (folder / "ImageSets" / "2017").mkdir(parents=True)
+    (folder / "ImageSets" / "2019").mkdir(parents=True)
+    for year in ("2017", "2019"):
+        (folder / "ImageSets" / year / "val.txt").write_text("alpha\nbeta\ngamma\n")
+
+
+def compare_sequences(folder: Path, frames: int, rounds: int, checkout: Path) -> None:
+    sys.path.insert(0, str(checkout))
+    from davis2017.evaluation import DAVISEvaluation
+
+    make_sequences(folder, frames)
+
+    def official(task: str) -> float:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            found = DAVISEvaluation(davis_root=str(folder), task=task, gt_set="val").evaluate(str(results))
+        return float((np.mean(found["J"]["M"]) + np.mean(found["F"]["M"])) / 2)
+
+    def ours(davis: Any, annotations: str) -> float:
+        return evaluate_sequences(results, folder / annotations / "480p", davis=davis).overall["jf_mean"]
+
+    results = folder / "results" / "480p"
+    for davis, task, annotations in (
+        ("semi", "semi-supervised", "Annotations"),
+        ("unsupervised", "unsupervised", "Annotations_unsupervised"),
+    ):
+        value, theirs = ours(davis, annotations), official(task)
+        assert abs(value - theirs) < 1e-12, (value, theirs)
+        print(f"\n3 sequences of {frames} frames, {davis}; J&F {value:.4f}, equal to davis2017's to 1e-12")
+        times = measured(
+            {
+                f"convneur, J&F {davis}": partial(ours, davis, annotations),
+                f"davis2017, J&F {davis}": partial(official, task),
+            },
+            rounds,
+        )
+        one, other = times.values()
+        print(f"J&F {davis}: {other / one:.1f} times faster than davis2017")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--images", type=int, default=400)
+    options.add_argument("--images", type=int, default=200)
+    options.add_argument("--frames", type=int, default=20)
+    options.add_argument("--davis", type=Path)
     asked = options.parse_args()
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}")
     with tempfile.TemporaryDirectory() as folder:
         compare_coco(Path(folder), asked.images, asked.rounds)
+    if asked.davis is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            compare_sequences(Path(folder), asked.frames, asked.rounds, asked.davis)
 
 
 if __name__ == "__main__":

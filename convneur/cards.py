@@ -82,7 +82,9 @@ def model_card(
     if isinstance(classes, (list, tuple)) and classes:
         lines += [f"**Classes.** {', '.join(map(str, classes))}.", ""]
     if isinstance(validation, Mapping):
-        scores = [f"{key} {value:.3f}" for key, value in validation.items() if isinstance(value, float)]
+        scores = [
+            f"{key} {value:.3f}" for key, value in validation.items() if isinstance(value, float) and key != "score"
+        ]
         lines += [f"**Validation.** {'; '.join(scores)}.", ""]
     lines += [
         "## Use",

@@ -172,10 +172,28 @@ def _is_text(left: int | Collection[int], number: int) -> bool:
     return number < left if isinstance(left, int) else number in left
 
 
-def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int | Collection[int] = 1) -> str:
-    """A table whose first `left` columns, or those numbered in it, are text. A heading's broken lines are one."""
+def markdown_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    left: int | Collection[int] = 1,
+    bold: Collection[tuple[int, int]] = (),
+) -> str:
+    """A table whose first `left` columns, or those numbered in it, are text. A heading's broken lines are one.
+
+    bold: (row, column) of cells.
+
+    >>> print(markdown_table(["model", "mIoU"], [["m1", "0.5"]], bold=[(0, 1)]))
+    | model | mIoU |
+    | :-- | --: |
+    | m1 | **0.5** |
+    """
     rule = [":--" if _is_text(left, number) else "--:" for number in range(len(columns))]
-    lines = [_markdown_cells(_one_line(columns)), rule, *map(_markdown_cells, rows)]
+    cells = [
+        [f"**{cell}**" if (row, column) in bold else cell for column, cell in enumerate(_markdown_cells(line))]
+        for row, line in enumerate(rows)
+    ]
+    lines = [_markdown_cells(_one_line(columns)), rule, *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -192,7 +210,7 @@ def _one_line(heads: Iterable[str]) -> list[str]:
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "×": r"$\times$", "±": r"$\pm$",
-    "–": "--", "−": "$-$", "∞": r"$\infty$",
+    "–": "--", "−": "$-$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "∞": r"$\infty$",
 }  # fmt: skip
 
 
@@ -200,8 +218,25 @@ def _tex(text: str) -> str:
     return "".join(_TEX.get(sign, sign) for sign in printable(text))
 
 
-def latex_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int | Collection[int] = 1) -> str:
+def latex_caption(sentences: Iterable[str]) -> str:
+    r"""A caption for the same table environment.
+
+    >>> print(latex_caption(["8 images.", "50% of them."]))
+    \caption{8 images. 50\% of them.}
+    """
+    return rf"\caption{{{_tex(' '.join(sentences))}}}"
+
+
+def latex_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    left: int | Collection[int] = 1,
+    bold: Collection[tuple[int, int]] = (),
+) -> str:
     r"""A tabular with the rules of the booktabs package, for `\input` inside a table environment.
+
+    bold: (row, column) of cells.
 
     >>> print(latex_table(["model", "mIoU"], [["m1_a", "51.2%"]]))
     \begin{tabular}{lr}
@@ -212,10 +247,14 @@ def latex_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: 
     \bottomrule
     \end{tabular}
     """
-    lines = [" & ".join(map(_tex, line)) + r" \\" for line in (_one_line(columns), *rows)]
+    body = [
+        [rf"\textbf{{{_tex(cell)}}}" if (row, column) in bold else _tex(cell) for column, cell in enumerate(line)]
+        for row, line in enumerate(rows)
+    ]
+    lines = [" & ".join(line) + r" \\" for line in (map(_tex, _one_line(columns)), *body)]
     kinds = "".join("l" if _is_text(left, number) else "r" for number in range(len(columns)))
-    body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
-    return "\n".join([rf"\begin{{tabular}}{{{kinds}}}", *body, r"\end{tabular}"])
+    ruled = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
+    return "\n".join([rf"\begin{{tabular}}{{{kinds}}}", *ruled, r"\end{tabular}"])
 
 
 def html_table(

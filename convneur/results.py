@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 from convneur.errors import ConfigError
 from convneur.files import new_text
-from convneur.formats import csv_table, html_table, latex_table, markdown_table, printable, text_table, to_json
+from convneur.formats import (
+    csv_table,
+    html_table,
+    latex_caption,
+    latex_table,
+    markdown_table,
+    printable,
+    text_table,
+    to_json,
+)
 
 __all__ = ["SUFFIXES", "ReadOnly", "Result", "Table", "plain", "read_only"]
 
@@ -21,7 +30,7 @@ class Table:
     """Text as it is shown: `left` columns of words (or those numbered in it), the others of values.
 
     dense: for many columns; the command line then draws no lines between them and cuts nothing. notes: sentences that
-    belong under this table.
+    belong under this table. bold: (row, column) of cells that stand out in LaTeX and Markdown.
     """
 
     title: str
@@ -30,6 +39,7 @@ class Table:
     left: int | Collection[int] = 1
     dense: bool = False
     notes: Sequence[str] = ()
+    bold: Collection[tuple[int, int]] = ()
 
 
 _Key = TypeVar("_Key")
@@ -146,7 +156,7 @@ class Result(ABC):
     def _markdown(self) -> str:
         parts = [printable(line) for line in self.headlines()]
         for each in self.tables():
-            table = markdown_table(each.columns, each.rows, left=each.left)
+            table = markdown_table(each.columns, each.rows, left=each.left, bold=each.bold)
             parts.append(f"## {printable(each.title)}\n\n{table}" if each.title else table)
             if each.notes:
                 parts.append(_lines(f"- {note}" for note in each.notes))
@@ -154,7 +164,8 @@ class Result(ABC):
 
     def _latex(self) -> str:
         table = self.paper_table()
-        return latex_table(table.columns, table.rows, left=table.left) + "\n"
+        tabular = latex_table(table.columns, table.rows, left=table.left, bold=table.bold)
+        return (f"{latex_caption(table.notes)}\n" if table.notes else "") + tabular + "\n"
 
 
 def _lines(lines: Iterable[str]) -> str:

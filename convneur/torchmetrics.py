@@ -4,7 +4,7 @@ Needs torchmetrics (the extra `torchmetrics`); `convneur.metrics.BoundaryMetrics
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 from convneur.metrics import BoundaryMetrics, BoundarySettings, BoundarySummary
+from convneur.metrics.tables import leaves
 
 __all__ = ["BoundaryMetric"]
 
@@ -66,13 +67,17 @@ class BoundaryMetric(Metric):
         self._hold_one()
 
     def compute(self) -> dict[str, torch.Tensor]:
-        """The overall values by name, such as `miou` or `boundary_f1/3px`, float64; NaN is undefined."""
-        values: dict[str, float] = {}
-        for metric, value in self._counted().compute().overall.items():
-            if metric == "presence":
-                continue
-            several = {f"{metric}/{key}": each for key, each in value.items()} if isinstance(value, Mapping) else {}
-            values |= several or {metric: value}
+        """The overall values by name, such as `miou` or `boundary_f1/3px`, float64; NaN is undefined.
+
+        Those of groups are named as `groups/<name>/miou`.
+        """
+        summary = self._counted().compute()
+        rows = [("", summary.overall), *((f"groups/{name}/", row) for name, row in summary.groups.items())]
+        values = {
+            before + "/".join(path): value
+            for before, row in rows
+            for path, value in leaves(row, summary.settings["metrics"])
+        }
         return {name: torch.tensor(value, dtype=torch.float64, device=self.device) for name, value in values.items()}
 
     def summary(self) -> BoundarySummary:

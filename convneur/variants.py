@@ -38,6 +38,7 @@ Head = Literal["classifier", "none", "semantic-fpn", "light-fpn", "upernet"]
 DENSE_HEADS: tuple[Head, ...] = ("semantic-fpn", "light-fpn", "upernet")  # which label every pixel
 
 _STAGES = 4
+_OUTPUT_STRIDES = (32, 16, 8)
 # Far above what anybody trains; a file of a few bytes must not fill the memory with modules, which take some even on
 # the meta device.
 _MOST = {
@@ -78,6 +79,9 @@ class ConvNeurConfig:
         kernel_size: side of the depthwise convolution, odd.
         mlp_ratio: hidden width of the local channel mixing over C.
         in_channels: channels of the image.
+        output_stride: of the last stage's maps: 32, or 16 or 8 as DeepLab and PAN want it. Stages beyond it keep their
+            maps' size and dilate their depthwise convolutions, so the same weights see as far; without a memory every
+            second or fourth position has the value that it has at 32 (Choice: as timm dilates a ConvNeXt).
         head: what follows the backbone; none pools.
         num_classes: of the head.
         memory: which blocks have a global branch: none, each stage's first, all.
@@ -107,6 +111,7 @@ class ConvNeurConfig:
     kernel_size: int = 7
     mlp_ratio: int = 3
     in_channels: int = 3
+    output_stride: int = 32
     head: Head = "classifier"
     num_classes: int = 1000
     memory: Placement = "per-stage"
@@ -156,6 +161,10 @@ class ConvNeurConfig:
                 raise ConfigError(name, "must be whole and at least 1", value=getattr(self, name))
             if max(values, default=0) > _MOST[name]:
                 raise ConfigError(name, f"must be at most {_MOST[name]}", value=getattr(self, name))
+        if self.output_stride not in _OUTPUT_STRIDES:
+            raise ConfigError("output_stride", "choose 32, 16 or 8", value=self.output_stride)
+        if self.output_stride != _OUTPUT_STRIDES[0] and self.head in DENSE_HEADS:
+            raise ConfigError("output_stride", f"{self.head} takes strides 4 to 32", value=self.output_stride)
         if self.kernel_size % 2 == 0:
             raise ConfigError("kernel_size", "must be odd, to keep the map's size", value=self.kernel_size)
         for name in ("drop_path_rate", "step_size", "max_state_norm"):
@@ -195,6 +204,14 @@ class ConvNeurConfig:
     @staticmethod
     def _per_stage(value: int | tuple[int, ...]) -> tuple[int, ...]:
         return (value,) * _STAGES if isinstance(value, int) else value
+
+    def stride_of(self, stage: int) -> int:
+        """Pixels per position of a stage's maps, 1 to 4."""
+        return min(2 << stage, self.output_stride)
+
+    def dilation_of(self, stage: int) -> int:
+        """Of the depthwise convolutions of a stage, 1 to 4."""
+        return (2 << stage) // self.stride_of(stage)
 
     def chunk_length_of(self, stage: int) -> int:
         """L of a stage, 1 to 4, before `min_chunks` and `chunks` act."""

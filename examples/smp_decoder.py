@@ -25,8 +25,9 @@ class ConvNeurEncoder(nn.Module, EncoderMixin):
 
     def __init__(self, weights: str = "photos", depth: int = 5, output_stride: int = 32) -> None:
         super().__init__()
-        self.backbone = convneur.load_checkpoint(weights).model
-        self.backbone.head = nn.Identity()  # nothing of it is used
+        trained = convneur.load_checkpoint(weights).model
+        self.backbone = convneur.create(trained.config.replace(head="none", output_stride=output_stride))
+        self.backbone.load_state_dict(trained.state_dict(), strict=False)  # all but the head
         self._depth, self._in_channels, self._output_stride = depth, 3, output_stride
         self._out_channels = [3, 0, *self.backbone.config.dims]
 
@@ -35,10 +36,8 @@ class ConvNeurEncoder(nn.Module, EncoderMixin):
         at_stride_2 = x.new_empty(batch, 0, height // 2, width // 2)
         return [x, at_stride_2, *self.backbone.forward_features(x)][: self._depth + 1]
 
-    def get_stages(self) -> dict[int, list[nn.Module]]:
-        """What `make_dilated` turns from stride into dilation, for decoders that want an output stride of 16 or 8."""
-        down, stages = self.backbone.downsamples, self.backbone.stages
-        return {16: [down[1], stages[2]], 32: [down[2], stages[3]]}
+    def make_dilated(self, output_stride: int) -> None:
+        """The backbone was built so: DeepLab and PAN ask for an output stride of 16 or 8."""
 
 
 smp.encoders.encoders["convneur"] = {"encoder": ConvNeurEncoder, "params": {}, "pretrained_settings": {}}

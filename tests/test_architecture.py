@@ -37,7 +37,8 @@ ALLOWED = {
         "PIL", "numpy", "pycocotools", "tifffile", "yaml", "convneur.errors", "convneur.formats", "convneur.schema",
         "convneur.stand_ins"},
     "convneur.metrics": {
-        "numba", "numpy", "scipy", "convneur.errors", "convneur.formats", "convneur.resampling", "convneur.results"},
+        "numba", "numpy", "scipy", "skimage", "convneur.errors", "convneur.formats", "convneur.resampling",
+        "convneur.results"},
     "convneur.torchmetrics": {"torch", "torchmetrics", "convneur.metrics"},
     "convneur.hub": {
         "huggingface_hub", "torch", "convneur.cards", "convneur.checkpoints", "convneur.errors", "convneur.model",
@@ -169,7 +170,7 @@ def test_every_public_name_of_the_package_loads() -> None:
 
 PACKAGES = sorted(path.parent for path in (ROOT / "convneur").glob("*/__init__.py"))
 CLI_FILES = sorted((ROOT / "convneur_cli").rglob("*.py"))
-MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 3000, 60, 0.2
+MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 3600, 60, 0.2
 # Rooms that hold parts and no verb: others take what they need from their files.
 SHELVES = {"data", "metrics", "model"}
 

@@ -158,7 +158,7 @@ def test_a_card_says_what_the_hub_sorts_by(model: HubConvNeur, tmp_path: Path) -
         "tags": ["convneur", "vision-backbone", "neural-memory"], "datasets": ["camvid"],
         "metrics": ["mean_iou", "accuracy"],
     }  # fmt: skip
-    assert "**Validation.** score 0.500; miou 0.500." in card
+    assert "**Validation.** miou 0.500." in card
     HubConvNeur(
         SMALL.replace(head="none", memory="none"), {"classes": 3, "validation": [], "preset": 1}
     ).save_pretrained(tmp_path / "bare")

@@ -15,7 +15,7 @@ from torchmetrics import MetricCollection
 
 from convneur.errors import ConfigError, InputError
 from convneur.metrics import BoundaryMetrics, BoundarySettings
-from convneur.metrics.tables import keys
+from convneur.metrics.tables import metric_paths
 from convneur.torchmetrics import BoundaryMetric
 
 OPTIONS: dict[str, Any] = {"tolerance": ["1px", 0.01], "spacing": (0.3, 0.7), "trimap_width": (1, 3)}
@@ -80,8 +80,28 @@ def test_values_are_those_of_the_metrics_without_it() -> None:
     assert values["boundary_f1/0.01"].item() == overall["boundary_f1"]["0.01"]
     assert values["hausdorff/missed"].item() == overall["hausdorff"]["missed"]
     settings = BoundarySettings(num_classes=4, **OPTIONS)
-    assert len(values) == sum(len(keys(metric, settings)) or 1 for metric in settings.metrics)
+    assert len(values) == sum(len(metric_paths(metric, settings)) for metric in settings.metrics)
     assert all(value.dtype == torch.float64 and value.ndim == 0 for value in values.values())
+
+
+def test_metrics_that_are_added_by_name_and_groups_are_gathered_too() -> None:
+    options: dict[str, Any] = {
+        "metrics": ["dice", "objects", "cldice"],
+        "hd_percentile": 90,
+        "tolerance_curve": "1:3",
+        "groups": {"some": [1, 2]},
+    }
+    parts = [BoundaryMetric(4, **options) for _ in range(3)]
+    for seed, metric in enumerate(parts[:2]):
+        metric.update(*batch(seed))
+        parts[2].update(*batch(seed))
+    parts[0].merge_state(parts[1])
+    values = parts[2].compute()
+    assert bits(parts[0].compute()) == bits(values)
+    assert {
+        "dice", "objects/pq", "objects/pairs/surface_dice/1", "hd_percentile/90/missed", "boundary_f1_curve/f1/2",
+        "boundary_f1_curve/area", "groups/some/cldice/tprec",
+    } <= values.keys()  # fmt: skip
 
 
 def test_forward_gives_a_batch_and_counts_it() -> None:

@@ -118,7 +118,7 @@ def describe_architecture(
     cost = counter.at(height, width)
     with torch.device("meta"):
         built = ConvNeur(config)
-    sizes, plans = stage_sizes(height, width), built.chunk_plans(height, width)
+    sizes, plans = stage_sizes(height, width, config.output_stride), built.chunk_plans(height, width)
     stages = tuple(
         Stage(
             stage=stage,

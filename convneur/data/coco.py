@@ -227,8 +227,10 @@ def _mask(entry: Mapping[str, Any], place: str) -> StoredMask | None:
         return StoredMask(tuple(_polygon(each, f"{place}[{number}]") for number, each in enumerate(value)))
     if not isinstance(value, Mapping) or not {"size", "counts"} <= value.keys():
         raise SchemaError(place, "must be run lengths with size and counts, or a list of polygons")
-    height, width = typed(value["size"], tuple[int, int], f"{place}.size")
-    shape = height, width
+    size = value["size"]
+    if type(size) is not list or len(size) != 2 or not type(size[0]) is type(size[1]) is int:
+        size = typed(size, tuple[int, int], f"{place}.size")
+    shape = size[0], size[1]
     counts = value["counts"]
     if isinstance(counts, str):
         return StoredMask(counts.encode("ascii", "replace"), shape)
@@ -254,7 +256,7 @@ def _rasterised(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int])
     try:
         from pycocotools import mask as coco_masks
     except ImportError:
-        raise InputError(None, "is a polygon, which pycocotools rasterises; install convneur[detection]") from None
+        raise InputError(None, "is a polygon, which pycocotools rasterises; pip install pycocotools") from None
     height, width = shape
     for corners in polygons:
         for at, side in ((corners[0::2], width), (corners[1::2], height)):

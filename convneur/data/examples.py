@@ -175,7 +175,7 @@ def _read(
     photo = read_photo(example.image, long_side=None, max_pixels=reading.max_pixels)
     pixels = photo.pixels
     end = MOST_UNNAMED_CLASSES if num_classes is None else num_classes
-    more = "; if there are more, name them (`classes`)" if num_classes is None else ""
+    more = "; if they are classes, name them (`classes`)" if num_classes is None else ""
     if isinstance(example.target, int):
         if example.target >= end:
             raise InputError(example.image, f"class {example.target} is none of 0 to {end - 1}{more}")
@@ -195,7 +195,7 @@ def _read(
         if (wrong, reading.ignore_index, num_classes) == ([255], None, 2):
             mend = "leave `ignore_index` out, and masks of 0 and 255 are read as classes 0 and 1"
         elif odd := other_labels(wrong, ignored=classes.size < seen.size):
-            mend = odd
+            mend = f"{odd}{more}"
         raise InputError(
             example.target,
             f"label {', '.join(map(str, wrong[:5]))} is none of 0 to {end - 1} and not the ignored one "

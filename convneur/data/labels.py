@@ -1,6 +1,8 @@
 """Label maps from files: one class id per pixel, exactly as stored."""
 
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -18,6 +20,7 @@ __all__ = [
     "LABEL_SUFFIXES",
     "LabelFile",
     "LabelMap",
+    "read_array",
     "read_label_map",
     "read_label_map_or_colours",
     "read_values",
@@ -88,7 +91,8 @@ def _values(path: str | LabelFile, kinds: str, max_pixels: int) -> NDArray[Any]:
         if (path.size if isinstance(path, Member) else path.stat().st_size) == 0:
             raise InputError(path, "is empty (0 bytes); write it again")
         if isinstance(path, Path) and suffix in (".npy", ".npz"):
-            labels = _read_array(path, kinds, max_pixels)
+            check = partial(_check_labels, path, kinds=kinds, max_pixels=max_pixels)
+            labels = _whole(read_array(path, check))
         else:
             labels = _read_image(path, kinds, max_pixels)
     if labels.size == 0:
@@ -169,31 +173,35 @@ def _as_stored(path: LabelFile, image: ImageFile.ImageFile, layout: str) -> Labe
     return labels
 
 
-def _read_array(path: Path, kinds: str, max_pixels: int) -> NDArray[Any]:
+def read_array(path: Path, check: Callable[[tuple[int, ...], np.dtype[Any]], None]) -> NDArray[Any]:
+    """The array in an NPY or NPZ file. check: refuses shapes and types by the header, before anything is read."""
     if path.suffix.lower() == ".npy":
         with path.open("rb") as file:
-            _check_header(path, file, kinds, max_pixels)
+            check(*_header(file))
         # Mapped first, since a header that promises more than the file holds would be allocated before it is read.
-        return _whole(np.array(np.load(path, mmap_mode="r", allow_pickle=False)))
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) != 1:
             listed = ", ".join(member.filename.removesuffix(".npy") for member in members[:5]) or "none"
-            raise InputError(path, f"holds {len(members)} arrays ({listed}); write one label map per file")
+            raise InputError(path, f"holds {len(members)} arrays ({listed}); write one map per file")
         # Python unpacks the other kinds by the block, whatever a block holds.
         if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(path, "packed in a way that NumPy does not write; write it again with numpy.savez")
         with archive.open(members[0]) as file:
-            _check_header(path, file, kinds, max_pixels)
+            check(*_header(file))
         with archive.open(members[0]) as file:
-            return _whole(np.lib.format.read_array(file, allow_pickle=False))
+            return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _check_header(path: Path, file: IO[bytes], kinds: str, max_pixels: int) -> None:
-    """Refuse an array by its header, before anything of it is read."""
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _check_labels(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], *, kinds: str, max_pixels: int) -> None:
     size = "x".join(map(str, shape)) or "a single value"
     if len(shape) == 3 and dtype.kind in "buif" and (mend := _of_three_axes(shape)):
         raise InputError(path, f"is {size}; a label map has two axes, height and width; {mend}")

@@ -10,6 +10,7 @@ from convneur.data.labels import LabelFile, LabelMap, read_label_map, read_label
 from convneur.data.limits import MAX_PIXELS, MOST_BORDER
 from convneur.data.pairs import Pair
 from convneur.data.presets import Naming, Preset
+from convneur.data.probabilities import read_probabilities, thresholded
 from convneur.data.relabelling import Relabelling
 from convneur.errors import ConfigError, InputError
 
@@ -30,6 +31,7 @@ class Reading:
         max_pixels: larger files are refused by their headers.
         binary: label maps are masks of 0 and 255, whose object, 255, is class 1.
         pred_labels, gt_labels: as which labels those in the files are read, before the data set's ids are translated.
+        probabilities: predictions are probability maps; threshold: from which on they are class 1, None for one half.
     Raises: ConfigError: the data set ignores ids or colours, but no label is ignored.
     """
 
@@ -41,6 +43,8 @@ class Reading:
     binary: bool = False
     pred_labels: Relabelling | None = None
     gt_labels: Relabelling | None = None
+    probabilities: bool = False
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.ignore_index is not None:
@@ -55,6 +59,8 @@ class Reading:
 
     def prediction(self, path: LabelFile) -> LabelMap:
         """The prediction in a file at its own size, (H, W); unknown ids become the ignore label, which is wrong."""
+        if self.probabilities:
+            return thresholded(path, read_probabilities(path, max_pixels=self.max_pixels), self.threshold)
         return self._classes(path, self.preset.pred if self.preset else (), strict=False)
 
     def pair(self, pair: Pair) -> tuple[LabelMap, LabelMap, bool]:
@@ -81,7 +87,7 @@ class Reading:
             if colours and coloured:
                 labels = colours.labels(labels.astype(np.uint8, copy=False), self.ignore_index)
             if relabelling:
-                labels = relabelling.applied(labels, self.ignore_index, ignore_below=strict)
+                labels = relabelling.applied(labels, self.ignore_index, truth=strict)
         except InputError as error:
             raise InputError(path, f"{error}") from None
         if coloured:

@@ -61,22 +61,24 @@ class Relabelling:
             for k in range(last - first + 1)
         }
 
-    def applied(self, labels: LabelMap, ignore_index: int | None, *, ignore_below: bool) -> LabelMap:
+    def applied(self, labels: LabelMap, ignore_index: int | None, *, truth: bool) -> LabelMap:
         """The labels, (H, W), as they are to be read.
 
-        Choice: a shift leaves the ignored label as it is.
-        Args:   ignore_below: what a shift moves below 0 is ignored, as in ADE20K's annotations, and not no class.
+        Choice: in ground truth a shift leaves the ignored label as it is, and what it moves below 0 is ignored, as in
+            ADE20K's annotations. In predictions it moves every label: with classes 0 to 10, of which 11 is the ignored
+            one, predictions of 1 to 11 hold 11 for a class.
+        Args:   truth: of ground truth, not of predictions.
         Raises: InputError: a shift moves a label onto the ignored one, or below 0 where no label is ignored.
         """
         moved = labels.astype(np.int64)
         if not self.ranges:
-            kept = np.zeros(labels.shape, bool) if ignore_index is None else moved == ignore_index
+            kept = moved == ignore_index if truth and ignore_index is not None else np.zeros(labels.shape, bool)
             moved += np.where(kept, 0, self.shift)
             below = (moved < 0) & ~kept
-            if ignore_index is not None and (((moved == ignore_index) & ~kept).any()):
+            if truth and ignore_index is not None and (((moved == ignore_index) & ~kept).any()):
                 problem = f"label {ignore_index - self.shift} would become the ignored label {ignore_index}"
                 raise InputError(None, f"{problem}; ignore another one (`ignore_index`)")
-            if ignore_below and below.any():
+            if truth and below.any():
                 moved[below] = _ignored(ignore_index)
             return moved
         for first, last, to, step in self.ranges:

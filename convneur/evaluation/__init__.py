@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convneur.evaluation.scenes import ImagePick
     from convneur.evaluation.scoring import score_pairs
     from convneur.evaluation.selection import SceneSelection, select_scenes
+    from convneur.evaluation.thresholds import ThresholdScores, evaluate_thresholds
     from convneur.evaluation.workers import worker_map
 
 _HOME = {
@@ -32,7 +33,9 @@ _HOME = {
     "Failure": "convneur.evaluation.jobs",
     "ImagePick": "convneur.evaluation.scenes",
     "SceneSelection": "convneur.evaluation.selection",
+    "ThresholdScores": "convneur.evaluation.thresholds",
     "evaluate": "convneur.evaluation.run",
+    "evaluate_thresholds": "convneur.evaluation.thresholds",
     "score_pairs": "convneur.evaluation.scoring",
     "select_scenes": "convneur.evaluation.selection",
     "worker_map": "convneur.evaluation.workers",
@@ -44,7 +47,9 @@ __all__ = [
     "Failure",
     "ImagePick",
     "SceneSelection",
+    "ThresholdScores",
     "evaluate",
+    "evaluate_thresholds",
     "score_pairs",
     "select_scenes",
     "worker_map",

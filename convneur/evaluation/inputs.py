@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from convneur.data.class_names import read_class_names
 from convneur.data.colours import ColourTable, read_colour_table
@@ -11,6 +11,7 @@ from convneur.data.folders import some
 from convneur.data.limits import MAX_PIXELS
 from convneur.data.pairs import Pairing, find_pairs, listed_pairs, paged, paired_files
 from convneur.data.presets import PRESETS, Naming, Preset
+from convneur.data.probabilities import DEFAULT_THRESHOLD, RULE
 from convneur.data.reading import Reading
 from convneur.data.relabelling import Relabelling, relabelling
 from convneur.errors import ConfigError, InputError
@@ -60,6 +61,8 @@ class InputSettings:
     max_pixels: int = MAX_PIXELS
     pred_labels: Labels | None = None
     gt_labels: Labels | None = None
+    probabilities: bool = False
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
@@ -72,6 +75,12 @@ class InputSettings:
             raise ConfigError("listed", "names both files of a pair; leave `pred_name` and `gt_name` out")
         self.ignored()
         self.relabellings()
+        if self.threshold is not None and not self.probabilities:
+            raise ConfigError("threshold", "is for probability maps; add `probabilities`", value=self.threshold)
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ConfigError("threshold", "must be from 0 to 1", value=self.threshold)
+        if self.probabilities and self.pred_labels is not None:
+            raise ConfigError("pred_labels", "changes labels, and `probabilities` holds none; leave it out")
 
     def relabellings(self) -> tuple[Relabelling | None, Relabelling | None]:
         """As which labels those of the predictions and of the ground truth are read."""
@@ -81,6 +90,13 @@ class InputSettings:
         """`relabellings` in words, as far as there are any."""
         both = zip(("pred_labels", "gt_labels"), self.relabellings(), strict=True)
         return {setting: str(table) for setting, table in both if table is not None}
+
+    def recorded(self) -> dict[str, Any]:
+        """What the settings of a result say of it where it was asked for: relabelling, and the threshold."""
+        if not self.probabilities:
+            return dict(self.relabelled())
+        threshold = DEFAULT_THRESHOLD if self.threshold is None else self.threshold
+        return {**self.relabelled(), "probabilities": True, "threshold": threshold, "threshold_rule": RULE}
 
     @property
     def known(self) -> Preset | None:
@@ -138,6 +154,8 @@ def found_inputs(
         asked.max_pixels,
         pred_labels=pred_labels,
         gt_labels=gt_labels,
+        probabilities=asked.probabilities,
+        threshold=asked.threshold,
     )
     pairing = paged(_pairing(asked, predictions, ground_truth, setting))
     return Inputs(pairing, reading, names, source, asked.follow_links)

@@ -1,7 +1,7 @@
 """Scores of a pair as plain data for a line of JSON, and back, if shapes and ranges are those of the settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from convneur.metrics import BoundarySettings, Confusion, Matches, PairScores
 from convneur.metrics.distances import SurfaceDistances
+from convneur.metrics.measures import measures_of
+from convneur.metrics.object_pairs import STATUS, object_columns
 from convneur.metrics.objects import ObjectCounts
 from convneur.metrics.scores import DISTANCES, seeds
 from convneur.metrics.signs import ORIENTATIONS, PairSigns
@@ -55,6 +57,8 @@ class _Kept:
     objects: object = None
     signs: object = None
     swallowed: object = None  # of earlier releases, in place of objects
+    rows: dict[str, object] = field(default_factory=dict)
+    object_rows: dict[str, object] | None = None
 
 
 def read_scores(kept: Mapping[str, Any], settings: BoundarySettings) -> PairScores:
@@ -111,6 +115,8 @@ class _Reader:
             surface_dice=surface_dice,
             distances=distances,
             boundary_iou=boundary_iou,
+            rows=self.rows(count),
+            object_rows=self.object_rows(),
             signs=self.signs(),
         )
 
@@ -134,6 +140,28 @@ class _Reader:
         if (found.matched_gt > found.gt).any() or (found.matched_pred > found.pred).any():
             raise SchemaError(f"scores.{key}", "has more matches than pixels")
         return found
+
+    def rows(self, count: int) -> dict[str, npt.NDArray[Any]]:
+        kept = self.kept.rows
+        kinds = {name: kind for each in measures_of(self.settings) for name, kind in each.rows(self.settings).items()}
+        if kept.keys() != kinds.keys():
+            raise SchemaError("scores.rows", f"needs {', '.join(kinds) or 'nothing'}")
+        types = {name: np.int64 if kind == "count" else np.float64 for name, kind in kinds.items()}
+        return {name: self.array(f"rows.{name}", kept[name], types[name], (count,)) for name in kinds}
+
+    def object_rows(self) -> dict[str, npt.NDArray[Any]] | None:
+        if not self.asked(self.settings.per_object, "object_rows"):
+            return None
+        kept, columns = self.kept.object_rows or {}, object_columns(self.settings)
+        if kept.keys() != columns.keys():
+            raise SchemaError("scores.object_rows", f"needs {', '.join(columns)}")
+        first = next(iter(kept.values()))
+        count = len(first) if isinstance(first, list) else 0
+        most = {"class": (self.settings.num_classes or 0) - 1, "status": len(STATUS) - 1}
+        return {
+            name: self.array(f"object_rows.{name}", kept[name], dtype, (count,), most=most.get(name))
+            for name, dtype in columns.items()
+        }
 
     def objects(self, shape: tuple[int, int]) -> ObjectCounts | None:
         if self.kept.objects is None:

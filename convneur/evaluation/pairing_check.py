@@ -11,13 +11,17 @@ from convneur.data.reading import Reading
 from convneur.errors import InputError
 from convneur.metrics.signs import label_grid
 
-__all__ = ["wrong_partners"]
+__all__ = ["GOOD_ACCURACY", "wrong_partners"]
+
+GOOD_ACCURACY = 0.7
+"""Accuracy of the objects' pixels from which on pairs need not be doubted."""
 
 _LOOKED_AT = 32  # pairs, of names that follow one another
 _FEWEST_CELLS = 30  # of a grid, that show objects
-_FITS = 0.6  # share of the objects' cells that agree, from which on a partner is the right one
-_MUCH_BETTER = 0.6  # its own agreement as a share of the other's, at most
-_MOST = 0.6  # of the pairs looked at that have a better partner
+_FITS = 0.5  # share of the objects' cells that agree, from which on a partner may be the right one
+_BETTER, _FAR_BETTER, _FEW = 0.9, 0.6, 6  # its own agreement as a share of the other's, at most; of fewer pairs
+_MOST = 0.75  # of the pairs looked at that have a better partner
+_EACH_ANOTHER = 0.9  # of these that have one of their own
 
 
 class _Grids(NamedTuple):
@@ -30,7 +34,8 @@ def wrong_partners(pairs: Sequence[Pair], reading: Reading) -> str | None:
     """What is wrong with the pairs, in words, None if nothing is sure.
 
     Choice: of the first pairs every prediction is compared with every ground truth on a coarse grid. It is sure where
-        most predictions fit another one's ground truth far better than their own, each another.
+        most predictions fit another ground truth than their own, each another one: what a poor model predicts fits many
+        alike, or none. Two to five pairs must differ by more, since they agree on partners by chance.
     """
     grids = [found for pair in pairs[:_LOOKED_AT] if (found := _grids(pair, reading)) is not None]
     if len(grids) < 2:
@@ -38,8 +43,8 @@ def wrong_partners(pairs: Sequence[Pair], reading: Reading) -> str | None:
     agreement = np.array([[_agreement(a.pred, b.gt, reading.ignore_index) for b in grids] for a in grids])
     own, best = agreement.diagonal(), agreement.argmax(axis=1)
     others = agreement[np.arange(len(grids)), best]
-    moved = np.flatnonzero((others >= _FITS) & (own <= _MUCH_BETTER * others))
-    if len(moved) < max(2, _MOST * len(grids)) or len(set(best[moved].tolist())) < len(moved):
+    moved = np.flatnonzero((others >= _FITS) & (own <= (_FAR_BETTER if len(grids) < _FEW else _BETTER) * others))
+    if len(moved) < max(2, _MOST * len(grids)) or len(set(best[moved].tolist())) < _EACH_ANOTHER * len(moved):
         return None
     said = [f"{grids[a].pair.pred} that of {grids[best[a]].pair.gt}" for a in moved[:3].tolist()]
     return (

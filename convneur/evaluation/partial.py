@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -177,6 +177,8 @@ class FinishedPairs:
         except SchemaError as error:
             raise InputError(self.path, f"line 1: {error}; `force` begins again") from None
         # Not by which release: the schema's number says what the numbers mean.
+        # A setting that the release of the run did not have was as it is by default.
+        found = _plain(asdict(BoundarySettings())) | found
         differing = [key for key in header if key != "convneur" and found.get(key) != header[key]]
         if differing:
             changes = "; ".join(f"{key} was {_short(found.get(key))}, is {_short(header[key])}" for key in differing)

@@ -6,32 +6,34 @@ from typing import Any
 
 from convneur.evaluation.comparison import Comparison
 from convneur.evaluation.scenes import Ranking
-from convneur.evaluation.words import all_values, occurs, value_in
-from convneur.figures import ReportColumn, ReportComparison, ReportRow
-from convneur.metrics.scores import DISTANCES
+from convneur.evaluation.words import occurs
+from convneur.figures import ReportColumn, ReportComparison, ReportCurve, ReportRow
+from convneur.metrics.comparison import ScoreTable, intervals
+from convneur.metrics.measures import MEASURES
+from convneur.metrics.tables import Path, is_presence, leaves, less_is_better
 from convneur.metrics.words import SHORT_NAMES, metric_name
 
-__all__ = ["ReportColumns"]
+__all__ = ["ReportColumns", "curves_of"]
 
 
 @dataclass(frozen=True)
 class ReportColumns:
-    """The values that the report shows. paths: (metric, key or None) of each; columns: how it is shown."""
+    """The values that the report shows. columns: how each is shown."""
 
-    paths: Sequence[tuple[str, str | None]]
+    paths: Sequence[Path]
     columns: Sequence[ReportColumn]
 
     @classmethod
     def of(cls, overall: Mapping[str, Any], settings: Mapping[str, Any], ranking: Ranking) -> "ReportColumns":
-        """All values of a result but counts; plots show the one that images are ranked by first."""
-        values = all_values(overall, settings["metrics"])
-        paths = [(metric, key) for metric, key, _ in values if key not in ("missed", "spurious")]
-        chosen = (ranking.metric, ranking.key)
-        return cls(paths, [_column(*path, settings, chosen=path == chosen) for path in paths])
+        """All values but those with a place of their own; plots show the one that images are ranked by first."""
+        metrics = settings["metrics"]
+        paths = [path for path, _ in leaves(overall, metrics) if not is_presence(path) and not _on_curve(path)]
+        return cls(paths, [_column(path, settings, chosen=path == ranking.path) for path in paths])
 
     def of_row(self, row: Mapping[str, Any]) -> list[Any]:
         """The values of a class, an image or a data set."""
-        return [value_in(row, *path) for path in self.paths]
+        values = dict(leaves(row, list(dict.fromkeys(metric for metric, *_ in self.paths))))
+        return [values[path] for path in self.paths]
 
     def classes(self, per_class: Sequence[Mapping[str, Any]]) -> list[ReportRow]:
         return [
@@ -61,13 +63,29 @@ class ReportColumns:
         )
 
 
-def _column(metric: str, key: str | None, settings: Mapping[str, Any], *, chosen: bool) -> ReportColumn:
-    distance = metric in DISTANCES
+def curves_of(title: str, scores: ScoreTable) -> list[ReportCurve]:
+    """A model's boundary F1 over the radii, with bootstrap intervals; none where it was not asked for."""
+    if not scores.settings.radii or not scores.images:
+        return []
+    *points, area = intervals(scores, "boundary_f1_curve").values()
+    values, low, high = zip(*points, strict=True)
+    return [ReportCurve(title, scores.settings.radii, values, low, high, area[0])]
+
+
+def _column(path: Path, settings: Mapping[str, Any], *, chosen: bool) -> ReportColumn:
+    metric, *keys = path
     short, definition = SHORT_NAMES[metric], settings["definitions"][metric]
-    if distance:
-        penalised = key == "penalised_mean"
-        short += " pen." if penalised else ""
+    lower = less_is_better(path)
+    if path[-1] in ("finite_mean", "penalised_mean"):
+        penalised = path[-1] == "penalised_mean"
+        short = " ".join([MEASURES[metric].value_name(tuple(keys[:-1])) if metric in MEASURES else short,
+                          *(["pen."] if penalised else [])])  # fmt: skip
         definition += f"; a missed or spurious class {'counts as the image diagonal' if penalised else 'is left out'}"
-    elif key is not None:
-        short += f"@{key}"
-    return ReportColumn(metric_name(metric, key), short, definition, distance, 2 if distance else 4, chosen)
+    elif keys:
+        short = MEASURES[metric].short_value_name(path[1:]) if metric in MEASURES else f"{short}@{keys[0]}"
+    decimals = 0 if path[-1] in ("tp", "fp", "fn") else 2 if lower else 4
+    return ReportColumn(metric_name(*path), short, definition, lower, decimals, chosen)
+
+
+def _on_curve(path: Path) -> bool:
+    return path[:2] == ("boundary_f1_curve", "f1")

@@ -12,16 +12,19 @@ from convneur.evaluation.comparison import Comparison, comparison_of
 from convneur.evaluation.drawing import PAGE_SUFFIXES, Drawing, drawn
 from convneur.evaluation.inputs import ClassSource, Inputs, same_images
 from convneur.evaluation.jobs import Failure
+from convneur.evaluation.model_table import model_table, settings_words
+from convneur.evaluation.object_picks import ObjectPicks
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
 from convneur.evaluation.tables import labels_line, presence_line, tables_of
-from convneur.evaluation.words import all_values, occurs, short_names, shown, value_in
+from convneur.evaluation.words import occurs, short_names
 from convneur.figures import Scene
 from convneur.files import new_text
-from convneur.formats import grouped, plural
+from convneur.formats import grouped, markdown_table, plural
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
 from convneur.metrics.settings import check_alike
-from convneur.metrics.words import definitions, metric_name
+from convneur.metrics.tables import value_at
+from convneur.metrics.words import definitions
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table, plain, read_only
 
@@ -33,7 +36,7 @@ class Source:
     """What an evaluation was made of.
 
     title: what the predictions are called. summary: of all images, with no row per image. scores: of each image, as
-    far as comparing needs them.
+    far as comparing needs them. objects: the worst, with `per_object`.
     """
 
     title: str
@@ -41,6 +44,7 @@ class Source:
     settings: BoundarySettings
     summary: BoundarySummary
     scores: ScoreTable
+    objects: ObjectPicks = field(default_factory=ObjectPicks)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -48,10 +52,12 @@ class Evaluation(Result):
     """Boundary metrics of one model's predictions; made by `evaluate`.
 
     overall: metric -> value, or -> key -> value for metrics with several settings (`overall["boundary_f1"]["3px"]`);
-    per_class, per_image: one such mapping per class, and per image in the order of their names. NaN is undefined.
+    groups: name -> one such mapping, over those classes; per_class, per_image: one per class, and per image in the
+    order of their names. NaN is undefined.
     images: pairs scored. failed: pairs that were not. labels: map -> label -> pixels. settings: as used, with the
     definition of each metric. warnings: what should not be missed. against: the second model's evaluation, if there
-    was one; comparison: with it, None if no image was scored in both.
+    was one; comparison: with it, None if no image was scored in both. digits: decimals in the table that LaTeX and
+    Markdown files hold, None for four significant ones.
 
     >>> from importlib.resources import files
     >>> from convneur.evaluation import evaluate
@@ -68,6 +74,7 @@ class Evaluation(Result):
     settings: Mapping[str, Any]
     images: int
     overall: Mapping[str, Any]
+    groups: Mapping[str, Mapping[str, Any]]
     per_class: tuple[Mapping[str, Any], ...]
     per_image: tuple[Mapping[str, Any], ...]
     labels: Mapping[str, Mapping[int, int]]
@@ -75,10 +82,16 @@ class Evaluation(Result):
     warnings: tuple[str, ...] = ()
     comparison: Comparison | None = None
     against: "Evaluation | None" = None
+    digits: int | None = None
     source: Source = field(repr=False)
 
     def __repr__(self) -> str:
         return f"<Evaluation of {plural(self.images, 'image')} in {short_names(self.source.title)[0]}>"
+
+    def failed_line(self) -> str:
+        """How many pairs could not be scored."""
+        pairs = self.images + len(self.failed) + (self.against.images if self.against else 0)
+        return f"{len(self.failed)} of {pairs} pairs"
 
     def to_dict(self) -> dict[str, Any]:
         shares = {}
@@ -91,6 +104,7 @@ class Evaluation(Result):
             "settings": plain(self.settings),
             "images": self.images,
             "overall": plain(self.overall),
+            **({"groups": plain(self.groups)} if self.groups else {}),
             "per_class": plain(self.per_class),
             "per_image": plain(self.per_image),
             "labels": shares,
@@ -123,18 +137,20 @@ class Evaluation(Result):
         rows = self.source.summary.records()
         if self.comparison is None:
             return rows
-        return [{**row, **self.comparison.added_columns(row["class"])} for row in rows]
+        return [{**row, **self.comparison.added_columns(row["class"], row["name"])} for row in rows]
 
     def paper_table(self) -> Table:
-        """Metric and value; with a second model both, the difference and its interval."""
+        """A row per model, a column per value; with a second model the differences and their intervals below."""
         if self.comparison:
             return self.comparison.paper_table()
-        rows = [
-            [metric_name(metric, key), shown(value)]
-            for metric, key, value in all_values(self.overall, self.settings["metrics"])
-            if key not in ("missed", "spurious")
-        ]
-        return Table("", ["metric", short_names(self.source.title)[0]], rows)
+        title = short_names(self.source.title)[0]
+        words = settings_words(self.images, self.settings)
+        return model_table({title: self.overall}, self.settings, digits=self.digits, notes=words)
+
+    def _markdown(self) -> str:
+        table = self.paper_table()
+        of_models = markdown_table(table.columns, table.rows, left=table.left, bold=table.bold)
+        return f"{of_models}\n\n{super()._markdown()}"
 
     def compare(self, other: "Evaluation", *, resamples: int = 1000, seed: int = 0) -> Comparison:
         """This model minus another one, on the images that both were scored on, with paired bootstrap intervals.
@@ -151,7 +167,7 @@ class Evaluation(Result):
         if not both:
             raise InputError(None, "nothing to compare: no image was scored in both sets")
         found = compare(ours.scores.only(both), theirs.scores.only(both), resamples=resamples, seed=seed)
-        return comparison_of(found, first=ours.title, second=theirs.title, metrics=self.settings["metrics"])
+        return comparison_of(found, first=ours.title, second=theirs.title, settings=self.settings, digits=self.digits)
 
     def picks(self, *, figures_by: str | None = None, figures_count: int = 3) -> Sequence[ImagePick]:
         """The images to look at: the worst, median and best, and those that moved most if models were compared.
@@ -161,7 +177,7 @@ class Evaluation(Result):
         Raises: ConfigError: a metric that was not computed.
         """
         ranking = ranking_by("figures_by", figures_by, self.source.settings)
-        moved = value_in(self.comparison.moved_most, ranking.metric, ranking.key) if self.comparison else ()
+        moved = value_at(self.comparison.moved_most, ranking.path) if self.comparison else ()
         return picked(self.per_image, ranking, figures_count, moved)
 
     def scene(
@@ -247,8 +263,12 @@ class Evaluation(Result):
             f"{'nothing' if ignored is None else ignored} ignored."
         )
 
+    def _models(self) -> "list[Evaluation]":
+        """Those that are drawn: the second only if it can be compared."""
+        return [self, self.against] if self.against and self.comparison else [self]
+
     def _scenes(self, figures_by: str | None, images: str | Path | None) -> Scenes:
-        models = [self, self.against] if self.against and self.comparison else [self]
+        models = self._models()
         titles = short_names(*(model.source.title for model in models))
         return Scenes(
             [
@@ -267,8 +287,8 @@ class Evaluation(Result):
         )
 
     def _page(self, scenes: Scenes, made: Iterator[Scene], figures_by: str | None) -> str:
-        from convneur.evaluation.report import ReportColumns
-        from convneur.figures import BoundaryReport, boundary_page
+        from convneur.evaluation.report import ReportColumns, curves_of
+        from convneur.figures import BoundaryReport
 
         columns = ReportColumns.of(
             self.overall, self.settings, ranking_by("figures_by", figures_by, self.source.settings)
@@ -290,8 +310,14 @@ class Evaluation(Result):
             class_key=[
                 ("#" + bytes(scenes.colours[row["class"]]).hex(), row["name"]) for row in self.per_class if occurs(row)
             ],
+            curves=[
+                curve
+                for drawn_model, model in zip(scenes.models, self._models(), strict=True)
+                for curve in curves_of(drawn_model.title, model.source.scores)
+            ],
+            objects=scenes.objects(self.source.objects),
         )
-        return boundary_page(report, made)
+        return report.page(made)
 
 
 def evaluation_of(
@@ -303,6 +329,7 @@ def evaluation_of(
     warnings: Sequence[str],
     comparison: Comparison | None = None,
     against: Evaluation | None = None,
+    digits: int | None = None,
 ) -> Evaluation:
     """The result of scores that were added up. asked: what else the settings are to hold."""
     class_source = _class_source(source.inputs.class_source, asked["preset"])
@@ -315,6 +342,7 @@ def evaluation_of(
         settings=read_only(settings | {"definitions": definitions(settings)}),
         images=summary.images,
         overall=read_only(summary.overall),
+        groups=read_only(summary.groups),
         per_class=read_only(summary.per_class),
         per_image=read_only(summary.per_image),
         labels=read_only(summary.labels),
@@ -322,6 +350,7 @@ def evaluation_of(
         warnings=tuple(warnings),
         comparison=comparison,
         against=against,
+        digits=digits,
         source=source,
     )
 

@@ -2,7 +2,7 @@
 
 import csv
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,8 @@ from convneur.evaluation.inputs import (
     unpaired,
 )
 from convneur.evaluation.jobs import Failure, Job, Scored
-from convneur.evaluation.pairing_check import wrong_partners
+from convneur.evaluation.object_picks import ObjectPicks
+from convneur.evaluation.pairing_check import GOOD_ACCURACY, wrong_partners
 from convneur.evaluation.partial import finished_pairs, outputs_begun, partial_path, refuse_unfinished
 from convneur.evaluation.prepared import setup_lines
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
@@ -32,9 +33,12 @@ from convneur.evaluation.tables import summary_warnings
 from convneur.evaluation.workers import worker_map
 from convneur.files import new_file, refuse_existing
 from convneur.formats import csv_cells
-from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, BoundarySummary, record_columns, records
+from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, record_columns, records
+from convneur.metrics.class_sets import with_ids
 from convneur.metrics.comparison import ScoreTable
-from convneur.metrics.settings import MAX_CLASSES, Spacing
+from convneur.metrics.record_rows import object_record_columns, object_records
+from convneur.metrics.settings import MAX_CLASSES, Chosen, Spacing
+from convneur.metrics.summary import class_names
 from convneur.progress import Progress, silent
 from convneur.results import SUFFIXES
 
@@ -57,6 +61,8 @@ def evaluate(
     resize: Literal["nearest"] | None = None,
     pred_labels: Labels | None = None,
     gt_labels: Labels | None = None,
+    probabilities: bool = False,
+    threshold: float | None = None,
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     metrics: str | Sequence[str] = "all",
@@ -70,7 +76,14 @@ def evaluate(
     surface_dice_tau: str | float | Sequence[str | float] = ("1", "2", "3"),
     spacing: Spacing = (1.0, 1.0),
     boundary_iou_ratio: float = 0.02,
-    aggregate: Literal["mean", "pooled"] = "mean",
+    aggregate: Literal["mean", "pooled", "images"] = "mean",
+    mean_over: Chosen = "all",
+    background: int = 0,
+    groups: Mapping[str, Chosen] | None = None,
+    hd_percentile: str | float | Sequence[str | float] = (),
+    tolerance_curve: str | None = None,
+    object_connectivity: int = 8,
+    object_iou: float = 0.5,
     against: Maps | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -80,7 +93,9 @@ def evaluate(
     figures_by: str | None = None,
     figures_count: int = 3,
     output: str | Path | None = None,
+    digits: int | None = None,
     per_image: str | Path | None = None,
+    per_object: str | Path | None = None,
     resume: bool = False,
     strict: bool = False,
     workers: int = 1,
@@ -107,16 +122,22 @@ def evaluate(
         resize: "nearest" brings predictions of another size to that of the ground truth; None: an error.
         pred_labels, gt_labels: read labels of either side as others: a shift such as -1, or FROM:TO pairs such as
             "255:1" or "0-127:0,128-255:1"; TO may be "ignore". Before a data set's ids are translated.
+        probabilities: predictions are probability maps: floats from 0 to 1 of NPY or NPZ, or grey PNG of 8 or 16 bits.
+            (H, W) is class 1 where p >= threshold; (C, H, W) is the class of the highest.
+        threshold: see there; None: one half. Several: `evaluate_thresholds`.
         follow_links: read what links lead to that lead out of a folder, or to folders.
         max_pixels: files of more are refused by their headers; scoring takes up to 130 bytes of memory per pixel.
-        metrics: "all", or some of `convneur.metrics.METRICS`.
+        metrics: "all" for `convneur.metrics.DEFAULT_METRICS`, or some of `METRICS`, `all` among them for one more.
         tolerance, count_absent, trimap_width, trimap_seed, trimap_shape, hd95, connectivity, surface_dice_tau,
-            spacing, boundary_iou_ratio, aggregate: see `convneur.metrics.BoundarySettings`.
+            spacing, boundary_iou_ratio, aggregate, mean_over, background, groups, hd_percentile, tolerance_curve,
+            object_connectivity, object_iou: see `convneur.metrics.BoundarySettings`.
         against: a second model's predictions of the same images; the result then holds a comparison.
         resamples, seed: of its bootstrap.
         figures, report: draw the images of `Evaluation.picks` into a folder, write an HTML page with all of it.
         images: the folder of images to draw beside the label maps; figures_by, figures_count: see `Evaluation.picks`.
         output: where to save the result: .json, .csv, .md or .tex. per_image: a CSV file, a row per image and class.
+        digits: decimals of the values in .md and .tex; None: four significant ones.
+        per_object: a CSV file, a row per object; turns the metric `objects` on.
         resume: go on with an interrupted run: score only what the .partial file beside `output` lacks.
         strict: raise at the first pair that cannot be scored, instead of leaving it out, and where the label maps
             look wrongly prepared, such as labels shifted by one, instead of warning.
@@ -138,21 +159,29 @@ def evaluate(
         num_classes=num_classes, classes=classes, ignore_index=ignore_index, preset=preset, colours=colours,
         pred_name=pred_name, gt_name=gt_name, listed=listed, missing=missing, resize=resize, follow_links=follow_links,
         max_pixels=max_pixels,
-        pred_labels=pred_labels, gt_labels=gt_labels,
+        pred_labels=pred_labels, gt_labels=gt_labels, probabilities=probabilities, threshold=threshold,
     )  # fmt: skip
     settings = BoundarySettings(
         num_classes=num_classes, ignore_index=asked.ignored(),
-        metrics=METRICS if metrics == "all" else _several(metrics),
+        metrics=_several(metrics),
         tolerance=_several(tolerance), count_absent=count_absent, trimap_width=_several(trimap_width),
         trimap_seed=trimap_seed, trimap_shape=trimap_shape, hd95=hd95, connectivity=connectivity,
         surface_dice_tau=_several(surface_dice_tau), spacing=spacing,  # type: ignore[arg-type]  # made two numbers there
         boundary_iou_ratio=boundary_iou_ratio,
         aggregate=aggregate,
+        mean_over=mean_over, background=background, groups=groups or {},  # type: ignore[arg-type]  # plain there
+        hd_percentile=_several(hd_percentile), tolerance_curve=tolerance_curve,
+        object_connectivity=object_connectivity, object_iou=object_iou,
+        per_object=per_object is not None,
     )  # fmt: skip
-    outputs = _Outputs(_path(output), _path(per_image))
+    if report is not None and "objects" in settings.metrics:
+        settings = dataclasses.replace(settings, per_object=True)  # the page shows the worst of them
+    outputs = _Outputs(_path(output), _path(per_image), _path(per_object))
     force = force or (resume and outputs.begun)
     outputs.check(resume=resume, force=force)
     _check_bootstrap(resamples, seed)
+    if digits is not None and not 0 <= digits <= 15:
+        raise ConfigError("digits", "must be 0 to 15", value=digits)
     drawing = Drawing(_path(figures), _path(report), _path(images), figures_by, figures_count, follow_links)
     drawing.check(settings, force=force)
 
@@ -180,6 +209,8 @@ def evaluate(
             if seen > MAX_CLASSES:
                 raise InputError(None, _no_classes(seen - 1, asked))
             settings = dataclasses.replace(settings, num_classes=seen)
+        names = class_names(settings, inputs.names)
+        settings = with_ids(settings, names)
         for model in models:
             model.begin(settings)
         about = {
@@ -187,43 +218,54 @@ def evaluate(
             "ground truth": _resolved(ground_truth),
             "against": _resolved(against),
             **dataclasses.asdict(settings),
-            "names": models[0].total.names,
+            "names": names,
             "preset": preset,
             "colours": _colour_list(inputs),
             "resize": resize,
-        } | asked.relabelled()
+        } | asked.recorded()
         finished = files.enter_context(
             finished_pairs(outputs.partial, about, jobs, settings, resume=resume, force=force, progress=progress)
         )
-        rows = None
-        if outputs.per_image:
-            temporary = files.enter_context(new_file(outputs.per_image, force=force))
-            rows = csv.writer(
-                files.enter_context(temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace"))
+        tables = [
+            (_table(path, columns(settings), files, force=force), rows_of)
+            for path, columns, rows_of in (
+                (outputs.per_image, record_columns, records),
+                (outputs.per_object, object_record_columns, object_records),
             )
-            rows.writerow(record_columns(settings))
+            if path
+        ]
         outcomes = scored_jobs(
             jobs, mapped, inputs.reading, settings, finished=finished, strict=strict, progress=progress
         )
         for job, outcome in outcomes:
             models[job.model].add(job, outcome)
-            if rows and job.model == 0 and isinstance(outcome, Scored):
-                rows.writerows(map(csv_cells, records(job.pair.name, outcome.scores, settings, models[0].total.names)))
+            if job.model == 0 and isinstance(outcome, Scored):
+                for table, rows_of in tables:
+                    table.writerows(map(csv_cells, rows_of(job.pair.name, outcome.scores, settings, names)))
         suspicious = [line for model in models for line in model.suspicious(asked)]
         if strict and suspicious:
             raise SuspiciousInputError(None, "; ".join(suspicious))
-        found = _result(models, [*warnings, *suspicious], asked, resamples=resamples, seed=seed)
+        found = _result(models, [*warnings, *suspicious], asked, resamples=resamples, seed=seed, digits=digits)
         if finished is not None:
             finished.outputs_begin()
         written = found.draw(drawing, force=force, progress=progress) if drawing.asked and found.images else []
         if outputs.output:
             found.save(outputs.output, force=force)
-    for path in (outputs.output, outputs.per_image, *written):
+    for path in (outputs.output, outputs.per_image, outputs.per_object, *written):
         if path:
             progress.note(f"written: {path}")
     for line in found.warnings[len(warnings) :]:
         progress.warn(line)
     return found
+
+
+def _table(path: Path, columns: Sequence[str], files: ExitStack, *, force: bool) -> Any:
+    """A CSV file with its heading, which is there once `files` are closed."""
+    temporary = files.enter_context(new_file(path, force=force))
+    opened = temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+    rows = csv.writer(files.enter_context(opened))
+    rows.writerow(columns)
+    return rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,10 +274,11 @@ class _Outputs:
 
     output: Path | None
     per_image: Path | None
+    per_object: Path | None
 
     @property
     def partial(self) -> Path | None:
-        kept = self.output or self.per_image
+        kept = self.output or self.per_image or self.per_object
         return partial_path(kept) if kept else None
 
     @property
@@ -245,18 +288,24 @@ class _Outputs:
 
     def check(self, *, resume: bool, force: bool) -> None:
         """Refuse before any work what cannot be written."""
-        output, per_image = self.output, self.per_image
-        if output and output.suffix.lower() not in SUFFIXES:
-            raise ConfigError("output", f"must end in {', '.join(SUFFIXES)}", value=output)
-        if per_image and per_image.suffix.lower() != ".csv":
-            raise ConfigError("per_image", "must end in .csv", value=per_image)
-        if output and per_image and output.resolve() == per_image.resolve():
-            raise ConfigError("per_image", "is `output` too; name two files", value=per_image)
-        refuse_existing(*(path for path in (output, per_image) if path), force=force)
+        if self.output and self.output.suffix.lower() not in SUFFIXES:
+            raise ConfigError("output", f"must end in {', '.join(SUFFIXES)}", value=self.output)
+        taken: dict[Path, str] = {}
+        for setting, path in dataclasses.asdict(self).items():
+            if path is None:
+                continue
+            if setting != "output" and path.suffix.lower() != ".csv":
+                raise ConfigError(setting, "must end in .csv", value=path)
+            if path.resolve() in taken:
+                raise ConfigError(setting, f"is `{taken[path.resolve()]}` too; name two files", value=path)
+            taken[path.resolve()] = setting
+        refuse_existing(*(path for path in (self.output, self.per_image, self.per_object) if path), force=force)
         if self.partial is not None:
             refuse_unfinished(self.partial, resume=resume, force=force)
         elif resume:
-            raise ConfigError("resume", "needs `output` or `per_image`, beside which finished pairs are kept")
+            raise ConfigError(
+                "resume", "needs `output`, `per_image` or `per_object`, beside which finished pairs are kept"
+            )
 
 
 class _Model:
@@ -272,6 +321,7 @@ class _Model:
         self.settings = settings
         self.total = BoundaryAccumulator(settings, self.inputs.names)
         self.scores = ScoreTable(settings, self.inputs.names)
+        self.objects = ObjectPicks()
 
     def add(self, job: Job, outcome: Scored | Failure) -> None:
         if isinstance(outcome, Failure):
@@ -280,11 +330,12 @@ class _Model:
         self.resized += outcome.resized
         self.total.add(job.pair.name, outcome.scores)
         self.scores.add(job.pair.name, outcome.scores)
+        self.objects.add(job.pair.name, outcome.scores)
 
     def suspicious(self, asked: InputSettings) -> list[str]:
         """What looks wrong in how the label maps were prepared."""
         lines = setup_lines(self.total.setup_warnings(), self.inputs, asked, self.title if self.second else None)
-        if lines or not self.total.mostly_wrong():
+        if lines or self.total.object_accuracy() > GOOD_ACCURACY:
             return lines
         scored = set(self.scores.images)
         pairs = [pair for pair in self.inputs.pairing.pairs if pair.name in scored]
@@ -297,13 +348,19 @@ class _Model:
     def source(self, summary: BoundarySummary) -> Source:
         """What the result is made of. summary: of `total`."""
         alone = dataclasses.replace(summary, per_image=[])  # the result has them
-        return Source(self.title, self.inputs, self.settings, alone, self.scores)
+        return Source(self.title, self.inputs, self.settings, alone, self.scores, self.objects)
 
 
 def _result(
-    models: Sequence[_Model], warnings: Sequence[str], asked: InputSettings, *, resamples: int, seed: int
+    models: Sequence[_Model],
+    warnings: Sequence[str],
+    asked: InputSettings,
+    *,
+    resamples: int,
+    seed: int,
+    digits: int | None,
 ) -> Evaluation:
-    own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize} | asked.relabelled()
+    own = {"missing": asked.missing, "preset": asked.preset, "resize": asked.resize} | asked.recorded()
     first, *others = models
     summary = first.total.summary()
     said = summary_warnings(
@@ -313,7 +370,8 @@ def _result(
         preset=asked.preset,
     )
     failed = [failure for model in models for failure in model.failed]
-    alone = evaluation_of(summary, first.source(summary), asked=own, failed=failed, warnings=[*warnings, *said])
+    alone = evaluation_of(summary, first.source(summary), asked=own, failed=failed, warnings=[*warnings, *said],
+                          digits=digits)  # fmt: skip
     if not others:
         return alone
     (second,) = others

@@ -5,25 +5,30 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convneur.data.class_colours import class_colours
+from convneur.data.class_colours import class_colours, coloured
 from convneur.data.image_folder import ImageFolder
 from convneur.data.images import read_photo
 from convneur.data.pairs import Pair
 from convneur.data.palettes import palette_of
 from convneur.errors import ConfigError, InputError
 from convneur.evaluation.inputs import Inputs, existing
+from convneur.evaluation.object_picks import ObjectPick, ObjectPicks
 from convneur.figures import Scene, ScenePrediction
 from convneur.formats import grouped, significant
 from convneur.metrics import BoundarySettings
 from convneur.metrics.picks import Pick, boundary_errors, error_hotspots, metric_path, pick_images
 from convneur.metrics.scores import DISTANCES
+from convneur.metrics.tables import Path as ValuePath
 from convneur.metrics.words import metric_name
+
+if TYPE_CHECKING:
+    from convneur.figures import ReportObject
 
 __all__ = ["ImagePick", "Ranking", "SceneModel", "Scenes", "image_folder", "picked", "ranking_by"]
 
@@ -33,32 +38,27 @@ _NOT_IN_FILES = re.compile(r"[^\w.-]+")
 _LETTERS = (("B", "boundary_f1"), ("T", "trimap_miou"), ("H", "hausdorff"))
 _ODD_SHAPE = 0.02  # by how much an image's aspect may differ from its label map's
 _ZOOM, _SMALLEST = 4, 96  # a quarter of each side is enlarged, unless the shorter one has fewer pixels than this
+_OBJECT_MARGIN = 16  # pixels at least around an object
 _SPOTS, _SPOT_SHARE = 5, 6  # places to zoom to in the report, each a sixth of either side
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The value that images are ranked by. key: of a metric that has several, else None."""
+    """The value that images are ranked by."""
 
-    metric: str
-    key: str | None
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        return (self.metric,) if self.key is None else (self.metric, self.key)
+    path: ValuePath
 
     @property
     def name(self) -> str:
-        return metric_name(self.metric, self.key)
+        return metric_name(*self.path)
 
 
 def ranking_by(setting: str, typed: str | None, settings: BoundarySettings) -> Ranking:
     """The value that `metric` or `metric@key` names, the first metric's for None. Raises: ConfigError: none such."""
     try:
-        metric, *key = metric_path(typed or settings.metrics[0], settings)
+        return Ranking(metric_path(typed or settings.metrics[0], settings))
     except ConfigError as error:
         raise ConfigError(setting, error.problem, value=error.value) from None
-    return Ranking(metric, key[0] if key else None)
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ class Scenes:
         self.without_image: list[str] = []
         self._reading, self._settings, self._images = inputs.reading, settings, images
         self._tolerance = str(settings.tolerance[0])
-        if ranking.metric == "boundary_f1" and ranking.key is not None:
-            self._tolerance = ranking.key
+        if ranking.path[0] == "boundary_f1":
+            self._tolerance = ranking.path[1]
 
     def scene(self, name: str, heading: str) -> Scene:
         """One image, its label maps read again."""
@@ -177,6 +177,48 @@ class Scenes:
             zoom=_zoom(shown, height, width),
             hotspots=[(y, x, *spot) for y, x in error_hotspots(shown[0].errors, *spot, _SPOTS)],
         )
+
+    def objects(self, picks: ObjectPicks) -> "list[ReportObject]":
+        """The first model's picked objects where they lie, each image read once."""
+        found: "dict[int, ReportObject]" = {}  # noqa: UP037 - the name is known to type checkers alone
+        chosen, model = picks.picks(), self.models[0]
+        for name, places in picks.of_images():
+            labels, truth, _ = self._reading.pair(model.pairs[name])
+            ignored = np.zeros(truth.shape, bool)
+            if self._settings.ignore_index is not None:
+                ignored |= truth == self._settings.ignore_index
+            image = self._image(name, truth.shape)
+            for place in places:
+                found[place] = self._object(chosen[place], labels, truth, ignored, image)
+        return [found[place] for place in sorted(found)]
+
+    def _object(
+        self,
+        pick: ObjectPick,
+        labels: NDArray[Any],
+        truth: NDArray[Any],
+        ignored: NDArray[np.bool_],
+        image: NDArray[np.uint8] | None,
+    ) -> "ReportObject":
+        from convneur.figures import ReportObject  # with matplotlib, which scoring does without
+
+        top, left, bottom, right = pick.box
+        margin = max((bottom - top) // 2, (right - left) // 2, _OBJECT_MARGIN)
+        rows = slice(max(top - margin, 0), bottom + margin)
+        columns = slice(max(left - margin, 0), right + margin)
+        part = rows, columns
+        panels = [
+            ("ground truth", coloured(truth[part], self.colours, ignored[part])),
+            (self.models[0].title, coloured(labels[part], self.colours, ignored[part])),
+        ]
+        if image is not None:
+            panels.insert(0, ("image", image[part]))
+        number = f"{self.class_names[pick.label]} {pick.number}"
+        words = f"{number}, {grouped(pick.area)} px at row {top} to {bottom - 1}, column {left} to {right - 1}"
+        if pick.iou == pick.iou:
+            words += f"; IoU {pick.iou:.3f}"
+        y, x = rows.start, columns.start
+        return ReportObject(pick.kind, pick.image, words, panels, (top - y, left - x, bottom - y, right - x))
 
     def notes(self) -> list[str]:
         """What B, T and H stand for here, as far as they were computed."""

@@ -17,7 +17,7 @@ from convneur.figures import Scene
 from convneur.files import new_file, refuse_existing
 from convneur.formats import significant
 from convneur.metrics import METRICS, BoundarySettings
-from convneur.metrics.picks import value_at
+from convneur.metrics.tables import value_at
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table, plain, read_only
 

@@ -7,8 +7,17 @@ from typing import Any
 from convneur.evaluation.words import listed, occurs
 from convneur.formats import grouped, plural
 from convneur.metrics import BoundarySummary
+from convneur.metrics.measures import MEASURES
 from convneur.metrics.scores import DISTANCES
-from convneur.metrics.summary_tables import class_table, overall_table, thin_sentences
+from convneur.metrics.summary_tables import (
+    class_table,
+    group_tables,
+    has_penalty,
+    mean_over_words,
+    overall_table,
+    thin_sentences,
+    unseen_sentences,
+)
 from convneur.metrics.words import SHORT_NAMES
 from convneur.results import Table
 
@@ -21,13 +30,15 @@ def tables_of(summary: BoundarySummary) -> Sequence[Table]:
     """Overall and by class, what they do not show said below each."""
     settings = summary.settings
     counts = presence_line(summary.overall)
-    if any(metric in DISTANCES for metric in settings["metrics"]):
+    if has_penalty(settings["metrics"]):
         counts += " Penalised: missed or spurious counts as the image diagonal."
     notes = []
     several = [
         short
         for metric, short in SHORT_NAMES.items()
-        if metric in settings["metrics"] and metric not in DISTANCES and _values(summary.overall[metric]) > 1
+        if metric in settings["metrics"]
+        and metric not in (*DISTANCES, *MEASURES)
+        and _values(summary.overall[metric]) > 1
     ]
     if several:
         notes.append(f"{', '.join(several)}: first of several; a saved result has all.")
@@ -36,7 +47,8 @@ def tables_of(summary: BoundarySummary) -> Sequence[Table]:
         kinds = "occurs in no map and is" if absent == 1 else "occur in no map and are"
         notes.append(f"{plural(absent, 'class', 'classes')} {kinds} left out of every mean.")
     return (
-        dataclasses.replace(overall_table(summary), notes=[counts]),
+        dataclasses.replace(overall_table(summary), notes=[*mean_over_words(settings), counts]),
+        *group_tables(summary),
         dataclasses.replace(class_table(summary), notes=notes),
     )
 
@@ -87,6 +99,7 @@ def summary_warnings(summary: BoundarySummary, *, inferred: bool, resized: int, 
     if summary.all_ignored:
         names = listed(summary.all_ignored, 3)
         found.append(f"{plural(len(summary.all_ignored), 'image')} ignored altogether, adding nothing: {names}")
+    found += unseen_sentences(summary)
     if not kinds & {"noise", "instances", "numbered", "trimaps", "void"}:  # whose objects are none
         found += thin_sentences(summary)
     return found

@@ -1,28 +1,13 @@
 """Values, models and lists as people read them."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from convneur.formats import significant
 
-__all__ = ["all_values", "listed", "occurs", "short_names", "shown", "value_in"]
-
-
-def all_values(row: Mapping[str, Any], metrics: Sequence[str]) -> list[tuple[str, str | None, Any]]:
-    """(metric, key or None, value) of nested values, in order."""
-    found: list[tuple[str, str | None, Any]] = []
-    for metric in metrics:
-        value = row[metric]
-        nested = isinstance(value, Mapping) and "difference" not in value
-        found += [(metric, key, inner) for key, inner in value.items()] if nested else [(metric, None, value)]
-    return found
-
-
-def value_in(row: Mapping[str, Any], metric: str, key: str | None) -> Any:
-    """One value of nested values."""
-    return row[metric] if key is None else row[metric][key]
+__all__ = ["listed", "occurs", "short_names", "shown"]
 
 
 def occurs(row: Mapping[str, Any]) -> bool:

@@ -103,7 +103,9 @@ def least_side(config: ConvNeurConfig) -> int:
         return 32
     chunks = [config.chunks_of(stage) or 1 for stage in (1, 2, 3, 4)]
     side = 32
-    while any(h * w <= c * (c - 1) for c, (h, w) in zip(chunks, stage_sizes(side, side), strict=True)):
+    while any(
+        h * w <= c * (c - 1) for c, (h, w) in zip(chunks, stage_sizes(side, side, config.output_stride), strict=True)
+    ):
         side += 32
     return side
 

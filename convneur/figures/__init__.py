@@ -13,8 +13,9 @@ if TYPE_CHECKING:  # what type checkers are to know of names that load late
     from convneur.figures.report import BoundaryReport as BoundaryReport
     from convneur.figures.report import ReportColumn as ReportColumn
     from convneur.figures.report import ReportComparison as ReportComparison
+    from convneur.figures.report import ReportCurve as ReportCurve
+    from convneur.figures.report import ReportObject as ReportObject
     from convneur.figures.report import ReportRow as ReportRow
-    from convneur.figures.report import boundary_page as boundary_page
     from convneur.figures.scene import Scene as Scene
     from convneur.figures.scene import ScenePrediction as ScenePrediction
 
@@ -23,13 +24,14 @@ _HOME = {
     "BoundaryReport": "convneur.figures.report",
     "ReportColumn": "convneur.figures.report",
     "ReportComparison": "convneur.figures.report",
+    "ReportCurve": "convneur.figures.report",
+    "ReportObject": "convneur.figures.report",
     "ReportRow": "convneur.figures.report",
     "Scene": "convneur.figures.scene",
     "ScenePrediction": "convneur.figures.scene",
     "accuracy_figure": "convneur.figures.accuracy",
     "architecture_figure": "convneur.figures.architecture",
     "boundary_figure": "convneur.figures.boundaries",
-    "boundary_page": "convneur.figures.report",
     "gates_figure": "convneur.figures.gates",
     "gates_page": "convneur.figures.gates_html",
     "latency_figure": "convneur.figures.latency",

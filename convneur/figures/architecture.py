@@ -110,7 +110,7 @@ def _draw_stages(page: "_Page", model: "Architecture") -> tuple[float, float]:
     for number, stage in enumerate(model.stages):
         gap = _GAP if stage.stage == 1 else _STEP
         page.arrow((x, middle), (x + gap, middle))
-        if stage.stage > 1:
+        if number and stage.stride > model.stages[number - 1].stride:
             page.text(x + gap / 2, middle - 0.13, "÷2", size=_SMALL, color=_GREY)
         x += gap
         for has_global, place in _draw_stage(page, x, model, number).items():

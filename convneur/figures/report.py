@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convneur.data.class_colours import coloured
 from convneur.figures.boundaries import ERROR_COLOURS, error_layer
 from convneur.figures.html_page import data_uri, html_page
 from convneur.figures.scene import Scene
 
-__all__ = ["BoundaryReport", "ReportColumn", "ReportComparison", "ReportRow", "boundary_page"]
+__all__ = ["BoundaryReport", "ReportColumn", "ReportComparison", "ReportCurve", "ReportObject", "ReportRow"]
 
 # What bounds the file: pictures, and the longer side of label maps in pixels.
 MOST_PICTURES, _LONGEST_MAP = 12, 2048
+_LONGEST_OBJECT = 512
 _SHOWN = 400  # pixels across at which a whole picture is first seen, about
 
 
@@ -69,12 +73,48 @@ class ReportComparison:
     moved: Sequence[Sequence[Mapping[str, Any]]]
 
 
+@dataclass(frozen=True)
+class ReportCurve:
+    """Boundary F1 of one model over radii in pixels, with an interval at each, NaN where there is none.
+
+    >>> ReportCurve("mine", [1, 2], [0.5, 0.7], [0.4, 0.6], [0.6, 0.8], area=0.6).radii
+    [1, 2]
+    """
+
+    title: str
+    radii: Sequence[int]
+    values: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+    area: float
+
+
+@dataclass(frozen=True, eq=False)
+class ReportObject:
+    """One object where it lies. kind: worst pair, missed or spurious; words: what and where it is.
+
+    panels: (title, (h, w, 3) picture) of the same part of the image; box: top, left, bottom and right of the object in
+    them, pixels.
+
+    >>> part = np.zeros((40, 60, 3), np.uint8)
+    >>> ReportObject("missed", "street", "a car of 90 px", [("ground truth", part)], (10, 20, 19, 30)).name
+    'street'
+    """
+
+    kind: str
+    name: str
+    words: str
+    panels: Sequence[tuple[str, NDArray[np.uint8]]]
+    box: tuple[int, int, int, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class BoundaryReport:
     """What the page shows beside pictures.
 
     about, notes: lines of text. models: what they are called. classes: those that occur. failed: (name, why) of pairs
-    without scores. class_key: (colour, name) of the classes in the pictures. version: of convneur.
+    without scores. class_key: (colour, name) of the classes in the pictures. curves: one for each model. objects: the
+    worst of them. version: of convneur.
 
     >>> BoundaryReport(title="Boundaries", version="0.1.0", about=[], notes=[], models=["mine"], columns=[], overall=[],
     ...                classes=[], images=[]).comparison is None
@@ -93,86 +133,99 @@ class BoundaryReport:
     failed: Sequence[tuple[str, str]] = ()
     comparison: ReportComparison | None = None
     class_key: Sequence[tuple[str, str]] = ()
+    curves: Sequence[ReportCurve] = ()
+    objects: Sequence[ReportObject] = ()
 
+    def page(self, scenes: Iterable[Scene] = ()) -> str:
+        """The page as HTML, with pictures of the first 12 scenes; they may come one at a time, more are not asked for.
 
-def boundary_page(report: BoundaryReport, scenes: Iterable[Scene] = ()) -> str:
-    """The page as HTML, with pictures of the first 12 scenes; they may come one at a time, more are not asked for.
-
-    >>> column = ReportColumn("mIoU", "mIoU", "one matrix over all images", lower=False, decimals=3)
-    >>> report = BoundaryReport(title="Boundaries", version="0.1.0", about=[], notes=[], models=["mine"],
-    ...                         columns=[column], overall=[0.5], classes=[], images=[])
-    >>> boundary_page(report).startswith("<!DOCTYPE html>")
-    True
-    """
-    pictures, notes = [], []
-    for scene in islice(scenes, MOST_PICTURES):
-        pictures.append(_embedded(scene))
-        notes = list(scene.notes)
-    radii = {picture["radius"] for picture in pictures}
-    # A tolerance that is a share of the diagonal is another radius in images of another size.
-    reach = f"{radii.pop():g} px" if len(radii) == 1 else "the tolerance"
-    data = {
-        "title": report.title,
-        "about": list(report.about),
-        "notes": list(report.notes),
-        "models": list(report.models),
-        "figures": [
-            {
-                "name": one.name,
-                "short": one.short,
-                "definition": one.definition,
-                "lower": one.lower,
-                "decimals": one.decimals,
-                "chosen": one.chosen,
-            }
-            for one in report.columns
-        ],
-        "overall": _numbers(report.overall),
-        "classes": [
-            {
-                "class": row.number,
-                "name": row.name,
-                "missed": row.missed,
-                "spurious": row.spurious,
-                "values": _numbers(row.values),
-            }
-            for row in report.classes
-        ],
-        "images": [
-            {
-                "name": row.name,
-                "values": _numbers(row.values),
-                "against": None if row.against is None else _numbers(row.against),
-            }
-            for row in report.images
-        ],
-        "failed": [{"name": name, "why": why} for name, why in report.failed],
-        "comparison": None if report.comparison is None else _compared(report.comparison),
-        "pictures": pictures,
-        "pictureNotes": [
-            f"{len(pictures)} of {f'{len(report.images):,}'.replace(',', ' ')} images. {'; '.join(notes)}.",
-            "Click into a picture to enlarge that place in all of its panels, drag to move; or, with a panel "
-            "focused: plus, minus, arrows, 0 for the whole, n for the next place with errors.",
-        ],
-        "errorKey": [
-            {"colour": ERROR_COLOURS[kind], "words": words}
-            for kind, words in (
-                ("missed", f"missed: true boundary, no predicted one of its class within {reach}"),
-                ("spurious", f"spurious: predicted boundary, no true one within {reach}"),
-                ("matched", "matched"),
-            )
-        ],
-        "classKey": [{"colour": colour, "words": name} for colour, name in report.class_key],
-    }
-    return html_page(
-        "report",
-        data,
-        title=report.title,
-        generator=f"convneur {report.version}",
-        without_script="The tables and pictures of this page are made by its own script; nothing is fetched. Allow "
-        "scripts to see them, or read the JSON that convneur eval-boundary -o writes.",
-        charts=True,
-    )
+        >>> column = ReportColumn("mIoU", "mIoU", "one matrix over all images", lower=False, decimals=3)
+        >>> report = BoundaryReport(title="Boundaries", version="0.1.0", about=[], notes=[], models=["mine"],
+        ...                         columns=[column], overall=[0.5], classes=[], images=[])
+        >>> report.page().startswith("<!DOCTYPE html>")
+        True
+        """
+        pictures, notes = [], []
+        for scene in islice(scenes, MOST_PICTURES):
+            pictures.append(_embedded(scene))
+            notes = list(scene.notes)
+        radii = {picture["radius"] for picture in pictures}
+        # A tolerance that is a share of the diagonal is another radius in images of another size.
+        reach = f"{radii.pop():g} px" if len(radii) == 1 else "the tolerance"
+        data = {
+            "title": self.title,
+            "about": list(self.about),
+            "notes": list(self.notes),
+            "models": list(self.models),
+            "figures": [
+                {
+                    "name": one.name,
+                    "short": one.short,
+                    "definition": one.definition,
+                    "lower": one.lower,
+                    "decimals": one.decimals,
+                    "chosen": one.chosen,
+                }
+                for one in self.columns
+            ],
+            "overall": _numbers(self.overall),
+            "classes": [
+                {
+                    "class": row.number,
+                    "name": row.name,
+                    "missed": row.missed,
+                    "spurious": row.spurious,
+                    "values": _numbers(row.values),
+                }
+                for row in self.classes
+            ],
+            "images": [
+                {
+                    "name": row.name,
+                    "values": _numbers(row.values),
+                    "against": None if row.against is None else _numbers(row.against),
+                }
+                for row in self.images
+            ],
+            "failed": [{"name": name, "why": why} for name, why in self.failed],
+            "comparison": None if self.comparison is None else _compared(self.comparison),
+            "curves": [
+                {
+                    "title": one.title,
+                    "radii": list(one.radii),
+                    "values": _numbers(one.values),
+                    "low": _numbers(one.low),
+                    "high": _numbers(one.high),
+                    "area": _number(one.area),
+                }
+                for one in self.curves
+            ],
+            "objects": [_placed(one) for one in self.objects],
+            "pictures": pictures,
+            "pictureNotes": [
+                f"{len(pictures)} of {f'{len(self.images):,}'.replace(',', ' ')} images. {'; '.join(notes)}.",
+                "Click into a picture to enlarge that place in all of its panels, drag to move; or, with a panel "
+                "focused: plus, minus, arrows, 0 for the whole, n for the next place with errors.",
+            ],
+            "errorKey": [
+                {"colour": ERROR_COLOURS[kind], "words": words}
+                for kind, words in (
+                    ("missed", f"missed: true boundary, no predicted one of its class within {reach}"),
+                    ("spurious", f"spurious: predicted boundary, no true one within {reach}"),
+                    ("matched", "matched"),
+                )
+            ],
+            "classKey": [{"colour": colour, "words": name} for colour, name in self.class_key],
+        }
+        return html_page(
+            "report",
+            data,
+            title=self.title,
+            generator=f"convneur {self.version}",
+            without_script="The tables and pictures of this page are made by its own script; nothing is fetched. Allow "
+            "scripts to see them, or read the JSON that convneur eval-boundary -o writes.",
+            charts=True,
+        )
 
 
 def _embedded(scene: Scene) -> dict[str, Any]:
@@ -201,6 +254,21 @@ def _embedded(scene: Scene) -> dict[str, Any]:
         "radius": scene.predictions[0].errors.radius,
         "predictions": predictions,
         "spots": [list(spot) for spot in scene.hotspots],
+    }
+
+
+def _placed(one: ReportObject) -> dict[str, Any]:
+    """An object's pictures as data URIs, its box in shares of them."""
+    height, width, _ = one.panels[0][1].shape
+    step = -(-max(height, width) // _LONGEST_OBJECT)
+    top, left, bottom, right = one.box
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "words": one.words,
+        "size": [height, width],
+        "box": [top / height, left / width, (bottom - top) / height, (right - left) / width],
+        "panels": [{"title": title, "picture": data_uri(part[::step, ::step])} for title, part in one.panels],
     }
 
 

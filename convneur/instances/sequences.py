@@ -313,21 +313,21 @@ def _ranks(ids: LabelArray, count: int) -> npt.NDArray[np.unsignedinteger[Any]]:
 
 def _own_pairs(pred: Any, gt: Any, count: int) -> FloatArray:
     """J and F of each object with the prediction of its number, (2, K)."""
+    shape, (pred, gt) = gt.shape, _cropped((pred, count), (gt, count))
     kernels = kernels_for(gt.size)
-    gt_points, pred_points = kernels.f1_points(gt, count), kernels.f1_points(pred, count)
-    common = np.bincount(gt[gt == pred], minlength=count + 1)[:count]
-    sizes = [np.bincount(ranks.ravel(), minlength=count + 1)[:count] for ranks in (pred, gt)]
-    return np.stack([_iou(common, *sizes), _f1(kernels, pred_points, gt_points, gt.shape)])
+    met = _met(pred, gt, count, count)
+    j = _iou(met.diagonal()[:count], met.sum(axis=0)[:count], met.sum(axis=1)[:count])
+    ours, theirs = (kernels.f1_points(ranks, count) for ranks in (pred, gt))
+    return np.stack([j, _f1(kernels, ours, theirs, gt.shape, _radius(shape))])
 
 
 def _all_pairs(pred: Any, gt: Any, count: int, predicted: int) -> FloatArray:
     """J and F of each object with each prediction, (2, K, 1 + P), the first of an empty prediction."""
+    shape, (pred, gt) = gt.shape, _cropped((pred, predicted), (gt, count))
     kernels = kernels_for(gt.size)
-    gt_points, pred_points = kernels.f1_points(gt, count), kernels.f1_points(pred, predicted)
-    shape = count + 1, predicted + 1
-    met = np.bincount(gt.ravel().astype(np.int64) * shape[1] + pred.ravel(), minlength=shape[0] * shape[1])
-    met = met.reshape(shape)
+    met = _met(pred, gt, predicted, count)
     sizes = met.sum(axis=0)[:predicted], met.sum(axis=1)[:count]
+    gt_points, pred_points = kernels.f1_points(gt, count), kernels.f1_points(pred, predicted)
     j, f = np.empty((2, count, predicted + 1))
     j[:, 1:] = _iou(met[:count, :predicted], sizes[0][None], sizes[1][:, None])
     j[:, 0] = sizes[1] == 0
@@ -335,8 +335,33 @@ def _all_pairs(pred: Any, gt: Any, count: int, predicted: int) -> FloatArray:
     if predicted:
         theirs = _repeated(gt_points, np.repeat(np.arange(count), predicted), gt.shape)
         ours = _repeated(pred_points, np.tile(np.arange(predicted), count), gt.shape)
-        f[:, 1:] = _f1(kernels, ours, theirs, gt.shape).reshape(count, predicted)
+        f[:, 1:] = _f1(kernels, ours, theirs, gt.shape, _radius(shape)).reshape(count, predicted)
     return np.stack([j, f])
+
+
+def _cropped(*maps: tuple[Any, int]) -> list[Any]:
+    """Maps of one size cut to where any of them has an object, and a pixel more on each side, which keeps boundaries.
+
+    Args: maps: ranks (H, W), and the rank of no object.
+    """
+    filled = np.logical_or.reduce([ranks != none for ranks, none in maps])
+    parts = []
+    for axis in (1, 0):
+        there = np.flatnonzero(filled.any(axis=axis))
+        first, last = (int(there[0]), int(there[-1])) if len(there) else (0, 0)
+        parts.append(slice(max(first - 1, 0), last + 2))
+    return [np.ascontiguousarray(ranks[tuple(parts)]) for ranks, _ in maps]
+
+
+def _met(pred: Any, gt: Any, predicted: int, count: int) -> IntArray:
+    """Pixels by rank of the ground truth and of the prediction, (K + 1, P + 1)."""
+    shape = count + 1, predicted + 1
+    codes = gt.astype(np.int64) * shape[1] + pred
+    return np.bincount(codes.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _radius(shape: tuple[int, int]) -> float:
+    return math.sqrt(tolerance_square(_TOLERANCE, *shape))
 
 
 def _repeated(points: Points, which: IntArray, shape: tuple[int, int]) -> Points:
@@ -355,12 +380,11 @@ def _iou(common: IntArray, pred: IntArray, gt: IntArray) -> FloatArray:
     return np.divide(common, whole, out=np.ones(whole.shape), where=whole > 0)
 
 
-def _f1(kernels: Any, pred: Points, gt: Points, shape: tuple[int, int]) -> FloatArray:
+def _f1(kernels: Any, pred: Points, gt: Points, shape: tuple[int, int], radius: float) -> FloatArray:
     """Boundary F1 by rank; 1 where neither has a boundary pixel, 0 where one has none."""
-    radius = [math.sqrt(tolerance_square(_TOLERANCE, *shape))]
     shares = []
     for ours, theirs in ((pred, gt), (gt, pred)):
-        found = np.append(0, kernels.matched(ours, theirs, shape, radius)[0].cumsum())
+        found = np.append(0, kernels.matched(ours, theirs, shape, [radius])[0].cumsum())
         counts = ours.counts()
         matched = np.diff(found[ours.starts])
         shares.append(np.divide(matched, counts, out=np.zeros(len(counts)), where=counts > 0))

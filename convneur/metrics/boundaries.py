@@ -36,6 +36,13 @@ class Points(NamedTuple):
         """Points of each rank, (K,)."""
         return np.diff(self.starts)
 
+    def by_rank(self, which: BoolMap) -> IntArray:
+        """How many of the points of each rank are chosen by each row of (T, N), (T, K)."""
+        counts = np.zeros((len(which), len(self.starts) - 1), np.int64)
+        owned = np.flatnonzero(self.counts())  # reduceat has no notion of an empty part
+        counts[:, owned] = np.add.reduceat(which, self.starts[owned], axis=1, dtype=np.int64)
+        return counts
+
 
 def steps(ranks: RankMap) -> Steps:
     """Where neighbouring pixels differ."""

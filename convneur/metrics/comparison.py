@@ -9,14 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.errors import ConfigError, InputError
+from convneur.metrics.class_sets import OVERALL, class_sets, with_ids
 from convneur.metrics.label_pair import Confusion, ratio
+from convneur.metrics.measure import COUNTS
+from convneur.metrics.measures import MEASURES, measures_of
 from convneur.metrics.scores import Matches, PairScores, f1_score, seeds, surface_dice_score
 from convneur.metrics.settings import BoundarySettings, check_alike
 from convneur.metrics.summary import class_names
-from convneur.metrics.tables import Path, image_values, keys, nested
+from convneur.metrics.tables import Path, image_values, is_count, keys, metric_paths, nested
 from convneur.resampling import percentile_interval, resample_counts
 
-__all__ = ["Comparison", "ScoreMatrices", "ScoreTable", "compare", "exact_sums", "weighted_sums"]
+__all__ = [
+    "Comparison",
+    "DataSets",
+    "ScoreMatrices",
+    "ScoreTable",
+    "compare",
+    "exact_sums",
+    "intervals",
+    "weighted_sums",
+]
 
 Array = npt.NDArray[Any]  # counts and values alike: sums of counts are floats too
 Values = dict[str, Any]
@@ -43,8 +55,8 @@ class ScoreTable:
     """
 
     def __init__(self, settings: BoundarySettings, names: Sequence[str] | None = None) -> None:
-        self.settings = settings
         self.names = class_names(settings, names)
+        self.settings = with_ids(settings, self.names)
         self._rows: list[Path] = []
         # name -> classes (K,), one row of (K,) values for each of `_rows`
         self._images: dict[str, tuple[npt.NDArray[np.int64], Array]] = {}
@@ -86,7 +98,7 @@ class ScoreTable:
 class Comparison:
     """Differences between two models, the first minus the second, under the keys of `BoundarySummary`.
 
-    overall, per_class (classes that have one): each value is {"value", "against", "difference", "low", "high",
+    overall, groups, per_class (classes that have one): each value is {"value", "against", "difference", "low", "high",
     "resamples"}; low and high bound the interval, NaN without two images; resamples are those in which the difference
     is defined. per_image: each value is the difference. moved_most: each value lists the images with the largest
     differences, {"name", "value", "against", "difference"}. images: compared. level, seed: of the intervals.
@@ -104,6 +116,7 @@ class Comparison:
     resamples: int
     seed: int
     overall: Values
+    groups: dict[str, Values]
     per_class: list[Values]
     per_image: list[Values]
     moved_most: Values
@@ -158,25 +171,25 @@ def compare(
     first, second = (ScoreMatrices(one, images, classes) for one in (table, against))
     weights = _weights(len(images), resamples, seed)
 
-    overall: dict[Path, Any] = {}
+    sets: dict[str, dict[Path, Any]] = {name: {} for name in first.sets}
     by_class: list[dict[Path, Any]] = [{} for _ in classes]
     by_image: list[dict[Path, Any]] = [{} for _ in images]
     moved: dict[Path, Any] = {}
+    kinds: list[_Sums] = [exact_sums, lambda values: weighted_sums(weights, values), lambda values: values]
+    exact, drawn, single = ([DataSets(one, sums) for one in (first, second)] for sums in kinds)
+    alone = len(images) < 2  # one image drawn again and again says nothing of others
     for path in first.paths():
-        exact = [one.values_of(path, exact_sums) for one in (first, second)]
-        drawn = [one.values_of(path, lambda values: weighted_sums(weights, values)) for one in (first, second)]
-        single = [one.values_of(path, lambda values: values) for one in (first, second)]
-        (class_values, values), (class_others, others) = exact
-        class_low, class_high, class_counts = percentile_interval(drawn[0][0] - drawn[1][0], level)
-        low, high, counts = percentile_interval((drawn[0][1] - drawn[1][1])[:, None], level)
-        if len(images) < 2:  # one image drawn again and again says nothing of others
-            low, high, class_low, class_high = (
-                np.full_like(bound, np.nan) for bound in (low, high, class_low, class_high)
-            )
-        overall[path] = _compared(values[0], others[0], low[0], high[0], counts[0])
-        for k, row in enumerate(by_class):
-            row[path] = _compared(class_values[0, k], class_others[0, k], class_low[k], class_high[k], class_counts[k])
-        values, others = single[0][1], single[1][1]
+        class_values, class_others = (one.by_class(path) for one in exact)
+        class_drawn, class_drawn_others = (one.by_class(path) for one in drawn)
+        bounds = _bounds(class_drawn - class_drawn_others, level, alone=alone)
+        for row, compared in zip(by_class, zip(class_values[0], class_others[0], *bounds, strict=True), strict=True):
+            row[path] = _compared(*compared)
+        for name, found in sets.items():
+            value, other = (float(one.overall(path, name)[0]) for one in exact)
+            differences = drawn[0].overall(path, name) - drawn[1].overall(path, name)
+            low, high, counts = _bounds(differences[:, None], level, alone=alone)
+            found[path] = _compared(value, other, low[0], high[0], counts[0])
+        values, others = (one.overall(path, OVERALL) for one in single)
         differences = values - others
         for row, difference in zip(by_image, differences.tolist(), strict=True):
             row[path] = difference
@@ -197,7 +210,8 @@ def compare(
         level=level,
         resamples=resamples,
         seed=seed,
-        overall=nested(overall, settings),
+        overall=nested(sets.pop(OVERALL), settings),
+        groups={name: nested(found, settings) for name, found in sets.items()},
         per_class=[
             {"class": k, "name": table.names[k], **nested(row, settings)}
             for k, row in zip(classes, by_class, strict=True)
@@ -207,65 +221,71 @@ def compare(
     )
 
 
+def intervals(
+    table: ScoreTable, metric: str, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> dict[Path, tuple[float, float, float]]:
+    """One model's overall values of a metric, each with the bounds of its bootstrap interval over the images.
+
+    Choice: the draws of `compare`. Bounds are NaN of fewer than two images.
+
+    >>> from convneur.metrics import BoundarySettings, score_pair
+    >>> table = ScoreTable(BoundarySettings(num_classes=2, metrics="miou"))
+    >>> for name, pred in {"a": [[0, 1]], "b": [[1, 1]]}.items():
+    ...     table.add(name, score_pair(pred, [[0, 1]], table.settings))
+    >>> value, low, high = intervals(table, "miou")["miou",]
+    >>> round(value, 3), low, high
+    (0.583, 0.25, 1.0)
+    """
+    images = table.images
+    matrices = ScoreMatrices(table, images, sorted(table.classes()))
+    weights = _weights(len(images), resamples, seed)
+    exact, drawn = DataSets(matrices, exact_sums), DataSets(matrices, lambda values: weighted_sums(weights, values))
+    found = {}
+    for path in metric_paths(metric, table.settings):
+        low, high, _ = _bounds(drawn.overall(path)[:, None], level, alone=len(images) < 2)
+        found[path] = float(exact.overall(path)[0]), float(low[0]), float(high[0])
+    return found
+
+
 class ScoreMatrices:
-    """One model's scores as matrices of images and classes, and the values of data sets drawn from them."""
+    """One model's scores as matrices of images and classes.
+
+    sets: set of classes -> which of `classes` are in it, (C,); see `class_sets`.
+    """
 
     def __init__(self, table: ScoreTable, images: Sequence[str], classes: Sequence[int]) -> None:
         self.table, self.images, self.classes = table, images, classes
         self.settings = table.settings
-        self.gt = self._counts("pixels", "gt")
-        self.pred = self._counts("pixels", "pred")
+        self.sets = {name: mask[list(classes)] for name, mask in class_sets(self.settings, len(table.names)).items()}
+        self.gt = self.counts("pixels", "gt")
+        self.pred = self.counts("pixels", "pred")
         self.scored: Array = (self.gt + self.pred).sum(axis=1) > 0
         self.seed = self._seed()
 
     def paths(self) -> Iterator[Path]:
         """Every value that the settings ask for."""
         for metric in self.settings.metrics:
-            several = keys(metric, self.settings)
-            yield from ((metric, key) for key in several) if several else [(metric,)]
+            yield from metric_paths(metric, self.settings)
 
-    def values_of(self, path: Path, sums: _Sums) -> tuple[Array, Array]:
-        """A value of the data sets that `sums` makes: by class (rows, C), and overall (rows,)."""
-        metric, key = path[0], path[-1]
-        if metric == "pixel_accuracy":
-            agreeing, gt = sums(self._counts("pixels", "agreeing")), sums(self.gt)
-            return ratio(agreeing, gt), ratio(_across(agreeing), _across(gt))
-        if key in ("missed", "spurious"):
-            here, there = (self.gt, self.pred) if key == "missed" else (self.pred, self.gt)
-            counts = sums(((here > 0) & (there == 0)).astype(float))
-            return counts, _across(counts)
-        if metric == "miou":
-            by_class = self._iou(sums, "pixels")
-        elif metric == "trimap_miou":
-            by_class = self._iou(sums, f"trimap {self.seed}", key)
-        else:
-            by_class = self._mean(path, sums)
-            if self.settings.aggregate == "pooled" and metric in _POOLED_SCORE:
-                pooled = self._pooled(path, sums)
-                by_class = np.where(np.isnan(pooled), by_class, pooled)
-        return by_class, _mean_of_defined(by_class)
-
-    def _counts(self, *row: str) -> Array:
+    def counts(self, *row: str) -> Array:
+        """(n, C) counts or sums, 0 where a class is in neither map."""
         return self.table.matrix(row, self.images, self.classes, 0.0)
 
-    def _mean(self, path: Path, sums: _Sums) -> Array:
+    def values(self, path: Path) -> Array:
+        """(n, C) values that a data set averages, NaN where a class has none."""
         values = self.table.matrix(("mean", *path), self.images, self.classes, math.nan)
         if path[0] == "boundary_f1" and self.settings.count_absent:
-            absent = self.scored[:, None] & (self.gt == 0) & (self.pred == 0)
-            values[absent] = 1.0
-        defined = ~np.isnan(values)
-        return ratio(sums(np.where(defined, values, 0.0)), sums(defined.astype(float)))
+            values[self.scored[:, None] & (self.gt == 0) & (self.pred == 0)] = 1.0
+        return values
 
-    def _iou(self, sums: _Sums, *row: str) -> Array:
-        return Confusion(*(sums(self._counts(*row, part)) for part in Confusion._fields)).iou()
-
-    def _pooled(self, path: Path, sums: _Sums) -> Array:
-        metric, key = path
-        gt, pred, matched_gt, matched_pred = (
-            sums(self._counts("matches", metric, *row)) for row in (("gt",), ("pred",), ("gt", key), ("pred", key))
-        )
-        flat = Matches(gt.ravel(), pred.ravel(), matched_gt.reshape(1, -1), matched_pred.reshape(1, -1), gt)
-        return _POOLED_SCORE[metric](flat).reshape(gt.shape)
+    def row(self, name: str) -> Array:
+        """(n, C) of one of `PairScores.all_rows`."""
+        here, there = (self.gt, self.pred) if name == "missed" else (self.pred, self.gt)
+        if name in COUNTS:
+            return ((here > 0) & (there == 0)).astype(float)
+        if name.endswith("_pixels"):
+            return self.counts("pixels", name.removesuffix("_pixels"))
+        return self.counts("row", name)
 
     def _seed(self) -> str:
         """What `auto` comes to over these images."""
@@ -273,7 +293,98 @@ class ScoreMatrices:
         if settings.trimap_seed != "auto" or "trimap_miou" not in settings.metrics:
             return settings.trimap_seed
         narrowest = str(min(settings.trimap_width))
-        return "class" if self._counts("trimap class", narrowest, "gt").any() else "void"
+        return "class" if self.counts("trimap class", narrowest, "gt").any() else "void"
+
+
+class _Summed(Mapping[str, Array]):
+    """Rows added up over images, each when it is first read."""
+
+    def __init__(self, matrices: ScoreMatrices, sums: _Sums) -> None:
+        self._matrices, self._sums, self._found = matrices, sums, dict[str, Array]()
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._found:
+            self._found[name] = self._sums(self._matrices.row(name))
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+class DataSets:
+    """The data sets that `sums` makes of a model's images, and their values."""
+
+    def __init__(self, matrices: ScoreMatrices, sums: _Sums) -> None:
+        self.matrices, self.settings, self._sums = matrices, matrices.settings, sums
+        self._metric, self._of_total = "", dict[Path, Array]()
+        self._path, self._by_class = Path(), np.zeros(0)
+
+    def by_class(self, path: Path) -> Array:
+        """(rows, C)."""
+        if path != self._path:
+            self._path, self._by_class = path, self._values(path)
+        return self._by_class
+
+    def overall(self, path: Path, name: str = OVERALL) -> Array:
+        """(rows,) over the classes of a set."""
+        chosen = self.matrices.sets[name]
+        if path[0] == "pixel_accuracy":
+            agreeing, gt = self._sums(self.matrices.row("agreeing_pixels")), self._sums(self.matrices.gt)
+            return ratio(_across(agreeing), _across(gt))
+        if path[0] in MEASURES and MEASURES[path[0]].image_means(self.settings):
+            means = _mean_of_defined(self.matrices.values(path)[:, chosen])
+            return self._mean(means[:, None])[:, 0]
+        by_class = self.by_class(path)[:, chosen]
+        return _across(by_class) if is_count(path) else _mean_of_defined(by_class)
+
+    def _values(self, path: Path) -> Array:
+        metric, key = path[0], path[-1]
+        matrices, sums = self.matrices, self._sums
+        if metric in MEASURES:
+            return self._of_measure(path)
+        if metric == "pixel_accuracy":
+            return ratio(sums(matrices.row("agreeing_pixels")), sums(matrices.gt))
+        if key in COUNTS:
+            return sums(matrices.row(key))
+        if metric == "miou":
+            return self._iou("pixels")
+        if metric == "trimap_miou":
+            return self._iou(f"trimap {matrices.seed}", key)
+        by_class = self._mean(matrices.values(path))
+        if self.settings.aggregate == "pooled" and metric in _POOLED_SCORE:
+            pooled = self._pooled(path)
+            by_class = np.where(np.isnan(pooled), by_class, pooled)
+        return by_class
+
+    def _of_measure(self, path: Path) -> Array:
+        measure = MEASURES[path[0]]
+        if self._metric != path[0]:  # all values of a metric are read from the same rows
+            self._metric, self._of_total = path[0], measure.of_total(_Summed(self.matrices, self._sums), self.settings)
+        total = self._of_total.get(path)
+        if path not in measure.mean_paths(self.settings):
+            assert total is not None
+            return total
+        mean = self._mean(self.matrices.values(path))
+        return mean if total is None else np.where(np.isnan(total), mean, total)
+
+    def _mean(self, values: Array) -> Array:
+        defined = ~np.isnan(values)
+        return ratio(self._sums(np.where(defined, values, 0.0)), self._sums(defined.astype(float)))
+
+    def _iou(self, *row: str) -> Array:
+        return Confusion(*(self._sums(self.matrices.counts(*row, part)) for part in Confusion._fields)).iou()
+
+    def _pooled(self, path: Path) -> Array:
+        metric, key = path
+        gt, pred, matched_gt, matched_pred = (
+            self._sums(self.matrices.counts("matches", metric, *row))
+            for row in (("gt",), ("pred",), ("gt", key), ("pred", key))
+        )
+        flat = Matches(gt.ravel(), pred.ravel(), matched_gt.reshape(1, -1), matched_pred.reshape(1, -1), gt)
+        return _POOLED_SCORE[metric](flat).reshape(gt.shape)
 
 
 def _kept(scores: PairScores, settings: BoundarySettings) -> Iterator[tuple[Path, npt.NDArray[Any]]]:
@@ -285,6 +396,10 @@ def _kept(scores: PairScores, settings: BoundarySettings) -> Iterator[tuple[Path
         for part, rows in scores.trimap[seed]._asdict().items() if scores.trimap else ():
             for key, pixels in zip(keys("trimap_miou", settings), rows, strict=True):
                 yield (f"trimap {seed}", key, part), pixels
+    for measure in measures_of(settings):
+        if measure.adds_up(settings):
+            for name in measure.rows(settings):
+                yield ("row", name), scores.rows[name]
     if settings.aggregate == "pooled":
         for metric, matches in (("boundary_f1", scores.boundary_f1), ("surface_dice", scores.surface_dice)):
             if matches is None:
@@ -326,6 +441,14 @@ def _mean_of_defined(by_class: Array) -> Array:
     defined = ~np.isnan(by_class)
     totals = np.array([math.fsum(row) for row in np.where(defined, by_class, 0.0).tolist()])
     return ratio(totals, defined.sum(axis=1))
+
+
+def _bounds(differences: Array, level: float, *, alone: bool) -> tuple[Array, Array, Array]:
+    """Low and high of the interval, and the resamples in which there is a difference, (C,) each."""
+    low, high, counts = percentile_interval(differences, level)
+    if alone:
+        low, high = np.full_like(low, np.nan), np.full_like(high, np.nan)
+    return low, high, counts
 
 
 def _compared(value: float, against: float, low: float, high: float, resamples: int) -> Mapping[str, float]:

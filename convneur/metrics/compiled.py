@@ -41,6 +41,7 @@ Line = npt.NDArray[np.int16]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _NEAR = 5  # pixels around a point that are looked up before rows are searched; measured
+_NOBODY = 255  # in a map of ranks, whose numbers are less
 _WIDEST_TABLE = 1024  # classes in one image for which a table of all against all is small
 _WIDEST = 127  # pixels: the widest trimap whose squared distances fit into 16 bits
 
@@ -216,7 +217,10 @@ def nearest(
     points: Points, targets: Points, shape: tuple[int, int], spacing: tuple[float, float] = (1.0, 1.0)
 ) -> FloatArray:
     around = [(dy, dx, distance) for distance, offsets in rings(spacing, _NEAR) for dy, dx in offsets]
-    found = _looked_up(points, targets, np.array(around), shape[0], shape[1])
+    if len(targets.starts) - 1 <= _NOBODY:
+        found = _looked_up(points, targets, np.array(around), shape[0], shape[1])
+    else:
+        found = np.full(len(points.keys), math.inf)  # more ranks than a map of bytes can name
     _search(found, points, targets, spacing[0], spacing[1], math.inf, 0.0)
     return found
 
@@ -244,8 +248,7 @@ def _looked_up(points: Points, targets: Points, around: FloatArray, height: int,
     for i in range(len(around)):
         margin = max(margin, int(abs(around[i, 0])), int(abs(around[i, 1])))
     row = width + 2 * margin
-    nobody = np.uint8(255)
-    owner = np.full((height + 2 * margin) * row, nobody)
+    owner = np.full((height + 2 * margin) * row, np.uint8(_NOBODY))
     for i in range(len(targets.keys)):
         owner[(targets.y[i] + margin) * row + targets.x[i] + margin] = targets.rank[i]
     steps = np.empty(len(around), np.int64)
@@ -437,12 +440,12 @@ def inner_band_counts(pred: RankMap, gt: RankMap, depth: int, count: int) -> Con
     return Confusion(only_gt + both, only_pred + both, both)
 
 
-def objects_of(ranks: RankMap, border: Points) -> Objects:
-    return Objects(*_objects(ranks, border))
+def objects_of(ranks: RankMap, border: Points, connectivity: int = 8) -> Objects:
+    return Objects(*_objects(ranks, border, connectivity == 8))
 
 
 @_compiled
-def _objects(ranks: RankMap, border: Points) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+def _objects(ranks: RankMap, border: Points, corners: bool) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     height, width = ranks.shape
     starts, rows = _runs(ranks)
     count = rows[height]
@@ -457,7 +460,7 @@ def _objects(ranks: RankMap, border: Points) -> tuple[IntArray, IntArray, IntArr
             above, below = starts[i + 1] + width, starts[j + 1]
             if owned[i] == owned[j]:
                 _join(parent, i, j)
-            if above == below and j + 1 < rows[y + 1]:  # corners touch too
+            if corners and above == below and j + 1 < rows[y + 1]:
                 if owned[i] == owned[j + 1]:
                     _join(parent, i, j + 1)
                 if owned[i + 1] == owned[j]:

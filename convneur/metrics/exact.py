@@ -37,6 +37,10 @@ class ExactMean:
         self.units += other.units
         self.count += other.count
 
+    def total(self) -> float:
+        """The sum."""
+        return self.units / (1 << _UNIT)
+
     def value(self, ones: int = 0) -> float:
         """The mean, as if so many ones had been counted too; NaN if nothing was counted."""
         count = self.count + ones

@@ -35,7 +35,7 @@ class Kernels(NamedTuple):
     matched: Callable[[Points, Points, tuple[int, int], list[float]], _Array]
     trimap_counts: Callable[[_Map, _Map, str, tuple[int, ...], str, int], Confusion]
     inner_band_counts: Callable[[_Map, _Map, int, int], Confusion]
-    objects_of: Callable[[_Map, Points], Objects]
+    objects_of: Callable[[_Map, Points, int], Objects]
     thin_objects: Callable[[_Map, Objects, int], _Array]
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "comparable",
     "describe",
     "disagreements",
+    "harmonic_mean",
     "highest_class",
     "occurrences",
     "rank_type",
@@ -55,6 +56,12 @@ def ratio(part: IntArray, whole: IntArray) -> npt.NDArray[np.float64]:
     """part / whole, NaN where whole is 0."""
     undefined = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
     return np.divide(part, whole, out=undefined, where=whole > 0)
+
+
+def harmonic_mean(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Of two shares; 0 where both are 0 or one is undefined."""
+    total = a + b
+    return np.asarray(np.divide(2 * a * b, total, out=np.zeros(total.shape), where=total > 0))
 
 
 class LabelPair(NamedTuple):

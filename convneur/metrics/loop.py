@@ -11,6 +11,7 @@ import numpy.typing as npt
 from convneur.errors import ConfigError, InputError
 from convneur.formats import plural
 from convneur.metrics.arrays import as_array
+from convneur.metrics.class_sets import with_ids
 from convneur.metrics.label_pair import describe
 from convneur.metrics.scores import score_pair
 from convneur.metrics.settings import BoundarySettings, check_alike
@@ -55,8 +56,9 @@ class BoundaryMetrics:
         known = {field.name for field in dataclasses.fields(BoundarySettings)}
         for name in options.keys() - known:
             raise ConfigError(name, f"no such option; there are {', '.join(sorted(known))}")
-        self.settings = BoundarySettings(num_classes=num_classes, ignore_index=ignore_index, **options)
-        self.names = class_names(self.settings, names)
+        settings = BoundarySettings(num_classes=num_classes, ignore_index=ignore_index, **options)
+        self.names = class_names(settings, names)
+        self.settings = with_ids(settings, self.names)
         self.reset()
 
     def __repr__(self) -> str:

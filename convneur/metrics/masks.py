@@ -16,13 +16,16 @@ from convneur.metrics.label_pair import describe, highest_class
 from convneur.metrics.scores import score_pair
 from convneur.metrics.settings import BoundarySettings, Hd95, Spacing, TrimapSeed, TrimapShape
 from convneur.metrics.summary import BoundaryAccumulator
-from convneur.metrics.tables import image_values
+from convneur.metrics.tables import headline, image_values
 
 __all__ = [
     "assd",
     "boundary_f1",
+    "boundary_f1_area",
     "boundary_iou",
+    "dice",
     "hausdorff",
+    "hausdorff_percentile",
     "hd95",
     "masd",
     "mean_iou",
@@ -35,7 +38,9 @@ __all__ = [
 _ARGUMENTS = {
     "boundary_iou_ratio": "ratio",
     "hd95": "method",
+    "hd_percentile": "percentile",
     "surface_dice_tau": "tau",
+    "tolerance_curve": "radii",
     "trimap_seed": "seed",
     "trimap_shape": "shape",
     "trimap_width": "width",
@@ -61,6 +66,40 @@ def boundary_f1(pred: Any, gt: Any, tolerance: str | float = 0.008) -> float:
     (0.55, 1.0)
     """
     return _of_mask("boundary_f1", pred, gt, tolerance=tolerance)
+
+
+def boundary_f1_area(pred: Any, gt: Any, radii: str = "1:10") -> float:
+    """The area under boundary F1 of two masks over a range of tolerances, divided by the range.
+
+    Equation: trapezoids between F1 at the radii, divided by the last less the first; of one radius its F1.
+    Choice:  whole radii. No published name exists for this area; it sweeps no threshold, as ODS and AP do.
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both; radii: pixels, first:last or first:last:step.
+    Returns: 0 to 1, more is better. Both masks empty: NaN; one empty: 0.
+    Images:  as `boundary_f1` at each radius; the area of the mean curve is the mean of the areas.
+    Raises:  InputError: not two masks of one size. ConfigError: the radii.
+
+    >>> pred, gt = np.zeros((2, 20, 20), bool)
+    >>> gt[5:15, 5:15] = True
+    >>> pred[5:15, 7:17] = True
+    >>> boundary_f1_area(pred, gt, "1:3")  # F1 is 0.55, 1 and 1
+    0.8875
+    """
+    return _of_mask("boundary_f1_curve", pred, gt, tolerance_curve=radii)
+
+
+def dice(pred: Any, gt: Any) -> float:
+    """Dice of two masks: twice the common pixels by the pixels of both.
+
+    Equation: 2 |G and P| / (|G| + |P|) (source: medpy.dc, MetricsReloaded, MONAI, torchmetrics).
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both.
+    Returns: 0 to 1, more is better. Both empty: NaN; one empty: 0.
+    Images:  three orders are in use and differ: see `aggregate` of `BoundarySettings`.
+    Raises:  InputError: not two masks of one size.
+
+    >>> dice(np.array([[True, True, False]]), np.array([[False, True, False]]))
+    0.6666666666666666
+    """
+    return _of_mask("dice", pred, gt)
 
 
 def hausdorff(pred: Any, gt: Any, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4) -> float:
@@ -104,6 +143,36 @@ def hd95(
     (0.0, 4.0)
     """
     return _of_mask("hd95", pred, gt, spacing=spacing, connectivity=connectivity, hd95=method)
+
+
+def hausdorff_percentile(
+    pred: Any,
+    gt: Any,
+    percentile: float,
+    *,
+    spacing: Spacing = (1.0, 1.0),
+    connectivity: int = 4,
+    method: Hd95 = "directed",
+) -> float:
+    """Any percentile of the border distances of two masks, as `hd95` is the 95th.
+
+    Choice:  as `hd95`; 100 is the Hausdorff distance (source: Huttenlocher et al. 1993; MetricsReloaded, MONAI).
+    Args:    pred, gt: (H, W) booleans, ignored pixels False in both; percentile: above 0 to 100; spacing: height and
+        width of a pixel, or one number for both.
+    Returns: 0 to the image diagonal, less is better, in units of spacing. Both empty: NaN; one empty: inf.
+    Images:  per class two means, of the finite distances and with the diagonal for inf, then over the classes.
+    Raises:  InputError: not two masks of one size. ConfigError: percentile, spacing, connectivity or method.
+
+    >>> pred, gt = np.zeros((2, 20, 40), bool)
+    >>> gt[5:15, 5:35] = True
+    >>> pred[5:15, 5:35] = True
+    >>> pred[10, 38] = True
+    >>> round(hausdorff_percentile(pred, gt, 99), 2), hausdorff_percentile(pred, gt, 100)
+    (0.96, 4.0)
+    """
+    return _of_mask(
+        "hd_percentile", pred, gt, hd_percentile=percentile, spacing=spacing, connectivity=connectivity, hd95=method
+    )
 
 
 def assd(pred: Any, gt: Any, *, spacing: Spacing = (1.0, 1.0), connectivity: int = 4) -> float:
@@ -263,10 +332,12 @@ def _of_mask(metric: str, pred: Any, gt: Any, **options: Any) -> float:
             )
     settings = _settings(metrics=metric, num_classes=2, ignore_index=None, **options)
     scores = score_pair(masks["pred"], masks["gt"], settings)
-    if scores.distances is not None and metric in scores.distances._fields:
+    if metric == "hd_percentile":
+        (by_class,) = scores.rows.values()
+    elif scores.distances is not None and metric in scores.distances._fields:
         by_class = getattr(scores.distances, metric)
     else:
-        (by_class,) = image_values(scores, settings).values()
+        by_class = image_values(scores, settings)[headline(metric, settings)]
     # Class 1 is the mask, class 0 its background.
     at = np.flatnonzero(scores.classes == 1)
     return float(by_class[at[0]]) if len(at) else math.nan

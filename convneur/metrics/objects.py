@@ -38,6 +38,8 @@ def mostly_thin(counts: ObjectCounts) -> BoolMap:
 class Objects(NamedTuple):
     """The connected objects of a map, pixels with a common side or corner, whose M runs of one rank lie in rows.
 
+    With connectivity 4 a common corner is not enough.
+
     starts: (M,) of the runs in the flattened map, ascending. owner: (M,) object of each run, below N. first: (N,) a run
     of each object. border: (N,) border pixels of each object.
     """
@@ -46,6 +48,14 @@ class Objects(NamedTuple):
     owner: IntArray
     first: IntArray
     border: IntArray
+
+    def at(self, points: Points, width: int) -> IntArray:
+        """The object of each point, (N,). width: of the map, pixels."""
+        return self.owner[np.searchsorted(self.starts, points.y * width + points.x, side="right") - 1]
+
+    def lengths(self, pixels: int) -> IntArray:
+        """Of the runs, (M,), in a map of so many pixels."""
+        return np.diff(self.starts, append=pixels)
 
 
 def object_counts(
@@ -90,14 +100,17 @@ def thin_objects(ranks: RankMap, objects: Objects, depth: int) -> BoolMap:
     return np.bincount(objects.owner, has_inside, minlength=len(objects.first)) == 0
 
 
-def objects_of(ranks: RankMap, border: Points) -> Objects:
-    """The objects of all ranks of a map. border: its border points."""
-    starts, owner, first = _objects(ranks)
-    run = np.searchsorted(starts, border.y * ranks.shape[1] + border.x, side="right") - 1
-    return Objects(starts, owner, first, np.bincount(owner[run], minlength=len(first)))
+def objects_of(ranks: RankMap, border: Points, connectivity: int = 8) -> Objects:
+    """The objects of all ranks of a map, in the order of their first pixels.
+
+    Args: border: its border points; connectivity: 8, or 4 for pixels with a common side.
+    """
+    starts, owner, first = _objects(ranks, connectivity)
+    found = Objects(starts, owner, first, np.zeros(0, np.int64))
+    return found._replace(border=np.bincount(found.at(border, ranks.shape[1]), minlength=len(first)))
 
 
-def _objects(ranks: RankMap) -> tuple[IntArray, IntArray, IntArray]:
+def _objects(ranks: RankMap, connectivity: int) -> tuple[IntArray, IntArray, IntArray]:
     """Runs of one rank in the rows, and which of them touch.
 
     Returns: the first three of `Objects`.
@@ -113,9 +126,9 @@ def _objects(ranks: RankMap) -> tuple[IntArray, IntArray, IntArray]:
     first = np.searchsorted(starts, np.arange(height + 1) * width)  # run of each row
     above = np.arange(first[height - 1])  # runs that have a row below
     row = starts[above] // width
-    # Corners touch too.
-    low = np.maximum(np.searchsorted(ends, starts[above] + width), first[row + 1])
-    high = np.minimum(np.searchsorted(starts, ends[above] + width, side="right"), first[row + 2])
+    corner = int(connectivity == 8)  # whether runs that have only a corner in common touch
+    low = np.maximum(np.searchsorted(ends + corner, starts[above] + width, side="right"), first[row + 1])
+    high = np.minimum(np.searchsorted(starts, ends[above] + width + corner), first[row + 2])
     touching = high - low
     a = above.repeat(touching)
     b = np.arange(len(a)) + (low - np.append(0, touching.cumsum()[:-1])).repeat(touching)

@@ -13,9 +13,8 @@ from convneur.metrics.arrays import as_array
 from convneur.metrics.boundaries import Points, f1_points
 from convneur.metrics.distances import matched
 from convneur.metrics.label_pair import comparable
-from convneur.metrics.scores import DISTANCES
 from convneur.metrics.settings import BoundarySettings, tolerance_radius, tolerance_square
-from convneur.metrics.tables import Path, keys
+from convneur.metrics.tables import Path, headline, less_is_better, metric_paths, value_at
 
 __all__ = ["BoundaryErrors", "Pick", "boundary_errors", "error_hotspots", "metric_path", "pick_images"]
 
@@ -62,17 +61,18 @@ def metric_path(typed: str, settings: BoundarySettings) -> Path:
     >>> metric_path("boundary_f1", BoundarySettings()), metric_path("hd95@finite_mean", BoundarySettings())
     (('boundary_f1', '0.008'), ('hd95', 'finite_mean'))
     """
-    metric, _, key = typed.partition("@")
+    metric, *keys = typed.split("@")
     if metric not in settings.metrics:
         raise ConfigError("metric", f"must be one of those computed: {', '.join(settings.metrics)}", value=metric)
-    several = keys(metric, settings)
-    if not several and not key:
-        return (metric,)
-    key = key or ("penalised_mean" if metric in DISTANCES else several[0])
-    if key not in several:
-        choices = ", ".join(f"{metric}@{one}" for one in several) or metric
-        raise ConfigError("metric", f"must be {choices}", value=typed)
-    return metric, key
+    paths = metric_paths(metric, settings)
+    if not keys:
+        return headline(metric, settings)
+    asked = [path for path in paths if path[1 : len(keys) + 1] == tuple(keys)]
+    # Of the means of a distance the one that counts missed classes.
+    asked.sort(key=lambda path: path[-1] != "penalised_mean")
+    if not asked:
+        raise ConfigError("metric", f"must be {', '.join(map('@'.join, paths))}", value=typed)
+    return asked[0]
 
 
 def pick_images(per_image: Sequence[Mapping[str, Any]], path: Path, count: int) -> list[Pick]:
@@ -84,7 +84,7 @@ def pick_images(per_image: Sequence[Mapping[str, Any]], path: Path, count: int) 
     >>> [(pick.group, pick.name) for pick in pick_images(rows, ("miou",), count=1)]
     [('worst', 'a'), ('median', 'c'), ('best', 'b')]
     """
-    sign = -1 if path[0] in DISTANCES else 1  # of distances the largest is the worst
+    sign = -1 if less_is_better(path) else 1  # of distances the largest is the worst
     values = [(value_at(row, path), str(row["name"])) for row in per_image]
     ranked = sorted((sign * value, name) for value, name in values if not math.isnan(value))
     worst, rest = ranked[:count], ranked[count:]
@@ -96,16 +96,6 @@ def pick_images(per_image: Sequence[Mapping[str, Any]], path: Path, count: int) 
         for group, chosen in (("worst", worst), ("median", middle), ("best", best))
         for place, (value, name) in enumerate(chosen, start=1)
     ]
-
-
-def value_at(values: Mapping[str, Any], path: Path) -> float:
-    """One value of an image, a class or a data set.
-
-    >>> value_at({"hd95": {"finite_mean": 2.0}}, ("hd95", "finite_mean"))
-    2.0
-    """
-    value = values[path[0]]
-    return float(value[path[1]] if len(path) > 1 else value)
 
 
 def boundary_errors(pred: Any, gt: Any, settings: BoundarySettings, tolerance: str | float) -> BoundaryErrors:

@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from convneur.metrics.measures import measures_of
+from convneur.metrics.object_pairs import STATUS, object_columns
 from convneur.metrics.scores import DISTANCES, Matches, PairScores, seeds
 from convneur.metrics.settings import BoundarySettings
 from convneur.metrics.tables import keys
 
-__all__ = ["record_columns", "records"]
+__all__ = ["object_record_columns", "object_records", "record_columns", "records"]
 
 Row = list[Any]
 
@@ -40,6 +42,8 @@ def record_columns(settings: BoundarySettings) -> list[str]:
         for seed in seeds(settings):
             for key in keys("trimap_miou", settings):
                 columns += [f"trimap_{seed}_{part}[{key}]" for part in ("gt", "pred", "agreeing")]
+    for measure in measures_of(settings):
+        columns += measure.csv_columns(settings)
     return columns
 
 
@@ -77,7 +81,38 @@ def records(name: str, scores: PairScores, settings: BoundarySettings, names: Se
     for bands in (scores.trimap or {}).values():
         for gt, pred, agreeing in zip(*bands, strict=True):
             columns += [gt.tolist(), pred.tolist(), agreeing.tolist()]
+    rows = scores.all_rows()
+    for measure in measures_of(settings):
+        columns += [values.tolist() for values in measure.csv_values(rows, settings, scores.diagonal)]
     return [[*start, *map(_defined, row)] for row in zip(*columns, strict=True)]
+
+
+def object_record_columns(settings: BoundarySettings) -> list[str]:
+    """The columns of `object_records`.
+
+    Areas are pixels; a box is that of the ground truth's object, of a spurious one the predicted; bottom and right lie
+    beyond it. What stands behind is of the two objects of a pair alone.
+    """
+    first, *others = object_columns(settings)
+    return ["image", first, "name", *others]
+
+
+def object_records(name: str, scores: PairScores, settings: BoundarySettings, names: Sequence[str]) -> list[Row]:
+    """Rows of one image, an object each, pairs before missed and spurious ones, for settings with `per_object`.
+
+    Returns: rows in the order of `object_record_columns`; None is undefined.
+
+    >>> from convneur.metrics import score_pair
+    >>> settings = BoundarySettings(num_classes=2, per_object=True)
+    >>> scores = score_pair([[0, 1]], [[0, 0]], settings)
+    >>> [row[1:6] for row in object_records("a", scores, settings, ["sky", "sea"])]  # class, name, status, numbers
+    [[0, 'sky', 'fn', 1, 0], [0, 'sky', 'fp', 0, 1], [1, 'sea', 'fp', 0, 1]]
+    """
+    if scores.object_rows is None:
+        return []
+    columns = {column: values.tolist() for column, values in scores.object_rows.items()}
+    columns["status"] = [STATUS[number] for number in columns["status"]]
+    return [[name, label, names[label], *map(_defined, row)] for label, *row in zip(*columns.values(), strict=True)]
 
 
 def _match_columns(matches: Matches) -> list[list[Any]]:

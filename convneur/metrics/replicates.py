@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.errors import ConfigError, InputError
-from convneur.metrics.comparison import ScoreMatrices, ScoreTable, exact_sums, weighted_sums
+from convneur.metrics.comparison import DataSets, ScoreMatrices, ScoreTable, exact_sums, weighted_sums
 from convneur.metrics.tables import nested
 from convneur.resampling import percentile_interval, resample_counts
 
@@ -115,11 +115,11 @@ def spread(values: Sequence[float]) -> float:
 
 
 def _overall(sets: ScoreMatrices, path: tuple[str, ...]) -> float:
-    return float(sets.values_of(path, exact_sums)[1][0])
+    return float(DataSets(sets, exact_sums).overall(path)[0])
 
 
 def _drawn(sets: ScoreMatrices, path: tuple[str, ...], weights: npt.NDArray[Any]) -> _Values:
-    return np.asarray(sets.values_of(path, lambda values: weighted_sums(weights, values))[1])
+    return np.asarray(DataSets(sets, lambda values: weighted_sums(weights, values)).overall(path))
 
 
 def _drawn_seeds(seeds: int, resamples: int, seed: int) -> npt.NDArray[np.float64]:

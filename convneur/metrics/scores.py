@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,10 @@ from convneur.metrics.boundaries import Points
 from convneur.metrics.decimals import as_written, distance_limit, rounded_root
 from convneur.metrics.distances import SurfaceDistances, surface_distances
 from convneur.metrics.kernels import PLAIN, Kernels, kernels_for
-from convneur.metrics.label_pair import Confusion, LabelPair, comparable, ratio
+from convneur.metrics.label_pair import Confusion, LabelPair, comparable, harmonic_mean, ratio
+from convneur.metrics.measure import PairGeometry
+from convneur.metrics.measures import measures_of
+from convneur.metrics.object_pairs import object_rows
 from convneur.metrics.objects import ObjectCounts, object_counts
 from convneur.metrics.settings import BoundarySettings, thin_depths, tolerance_square
 from convneur.metrics.signs import PairSigns
@@ -54,7 +57,8 @@ class PairScores:
     classes: (K,) ascending. confusion: (K,) pixels not ignored. trimap: seed -> (W, K) pixels in the band of each
     width, widths as in the settings. boundary_f1, surface_dice: matches, as in the settings. objects: of the ground
     truth, and those too thin for the tolerances. distances: inf where one mask is empty. boundary_iou: (K,). signs:
-    of how the pair was prepared. What was not asked for is None.
+    of how the pair was prepared. rows: of the metrics in `measures`, see there. object_rows: one per object,
+    with `per_object`, see `object_columns`. What was not asked for is None.
 
     >>> scores = score_pair(np.array([[0, 7, 2]]), np.array([[0, 0, 2]]), BoundarySettings(num_classes=3))
     >>> scores.classes, scores.invalid_labels, scores.distances.hausdorff
@@ -74,6 +78,20 @@ class PairScores:
     distances: SurfaceDistances | None = None
     boundary_iou: FloatArray | None = None
     signs: PairSigns | None = None
+    rows: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    object_rows: Mapping[str, npt.NDArray[Any]] | None = None
+
+    def all_rows(self) -> dict[str, npt.NDArray[Any]]:
+        """Pixels of ground truth and prediction and those that agree, missed, spurious, and `rows`, (K,) each."""
+        gt, pred, agreeing = self.confusion
+        return {
+            "gt_pixels": gt,
+            "pred_pixels": pred,
+            "agreeing_pixels": agreeing,
+            "missed": ((gt > 0) & (pred == 0)).astype(np.int64),
+            "spurious": ((pred > 0) & (gt == 0)).astype(np.int64),
+            **self.rows,
+        }
 
 
 def score_pair(pred: Any, gt: Any, settings: BoundarySettings) -> PairScores:
@@ -106,38 +124,32 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
     )
     if pair.gt.dtype != np.uint8:
         kernels = PLAIN  # over 255 classes in one image: too rare to be compiled for
-    present = np.flatnonzero(pair.confusion.gt + pair.confusion.pred)
-    wanted = set(settings.metrics)
-    by_distance = wanted & {*DISTANCES, "surface_dice"}
-    count = len(pair.classes)
-    height, width = shape = pair.gt.shape
+    geometry = PairGeometry(pair, kernels, settings)
+    present, wanted = geometry.present, set(settings.metrics)
+    count, (height, width) = geometry.count, geometry.shape
     step_y, step_x = settings.spacing
 
     trimap = boundary_f1 = objects = surface_dice = distances = boundary_iou = None
     if "trimap_miou" in wanted:
         trimap = {seed: _trimap(kernels, pair, seed, settings, present) for seed in seeds(settings)}
-    if by_distance or "boundary_f1" in wanted:
-        gt_border = kernels.border_points(pair.gt, count, settings.connectivity)
     if "boundary_f1" in wanted:
-        boundary_f1 = _boundary_f1(kernels, pair, settings, present)
-    depths = thin_depths(settings, *shape)
+        boundary_f1 = _boundary_f1(geometry)
+    depths = thin_depths(settings, height, width)
     if "boundary_f1" in wanted or any(depths):
-        counted = object_counts(pair.gt, kernels.objects_of(pair.gt, gt_border), count, depths, kernels.thin_objects)
+        counted = object_counts(pair.gt, geometry.objects("gt", 8), count, depths, kernels.thin_objects)
         objects = ObjectCounts(*(counts[..., present] for counts in counted))
-    if by_distance:
-        pred_border = kernels.border_points(pair.pred, count, settings.connectivity)
-        from_gt = kernels.nearest(gt_border, pred_border, pair.gt.shape, settings.spacing)
-        from_pred = kernels.nearest(pred_border, gt_border, pair.gt.shape, settings.spacing)
+    if wanted & {*DISTANCES, "surface_dice"}:
         if "surface_dice" in wanted:
-            limits = np.array([[distance_limit(tau, settings.spacing, shape)] for tau in settings.surface_dice_tau])
-            found = _counted(gt_border, from_gt <= limits, pred_border, from_pred <= limits, present)
-            surface_dice = found._replace(score=surface_dice_score(found))
-        reduced = surface_distances(from_gt, gt_border.starts, from_pred, pred_border.starts, settings.hd95)
+            surface_dice = _surface_dice(geometry)
+        reduced = surface_distances(geometry.ascending, settings.hd95)
         distances = SurfaceDistances(*(values[present] for values in reduced))
     if "boundary_iou" in wanted:
         depth = max(1, rounded_root(as_written(settings.boundary_iou_ratio) ** 2 * (height * height + width * width)))
         bands = kernels.inner_band_counts(pair.pred, pair.gt, depth, count)
         boundary_iou = bands.iou()[present]
+    rows: dict[str, npt.NDArray[Any]] = {}
+    for measure in measures_of(settings):
+        rows |= measure.measure(geometry)
     return PairScores(
         shape=(height, width),
         diagonal=math.sqrt((height * step_y) ** 2 + (width * step_x) ** 2),
@@ -151,6 +163,8 @@ def scored_by(kernels: Kernels, pred: npt.NDArray[Any], gt: npt.NDArray[Any], se
         surface_dice=surface_dice,
         distances=distances,
         boundary_iou=boundary_iou,
+        rows=rows,
+        object_rows=object_rows(geometry) if settings.per_object else None,
         signs=pair.signs,
     )
 
@@ -162,22 +176,16 @@ def seeds(settings: BoundarySettings) -> tuple[str, ...]:
 
 def _trimap(kernels: Kernels, pair: LabelPair, seed: str, settings: BoundarySettings, present: IntArray) -> Confusion:
     """Pixels in the band by width, in the order of the settings, and class, (W, K)."""
-    widths = tuple(sorted(settings.trimap_width))
+    farthest = sum(pair.gt.shape)  # of two pixels less than that, as Chebyshev or Euclidean distance
+    widths = tuple(sorted(min(width, farthest) for width in settings.trimap_width))
     bands = kernels.trimap_counts(pair.pred, pair.gt, seed, widths, settings.trimap_shape, len(pair.classes))
-    order = [widths.index(width) for width in settings.trimap_width]
+    order = [widths.index(min(width, farthest)) for width in settings.trimap_width]
     return Confusion(*(pixels[order][:, present] for pixels in bands))
 
 
 def _counted(gt: Points, matched_gt: BoolMap, pred: Points, matched_pred: BoolMap, present: IntArray) -> Matches:
     """Count matched points, (T, N) on each side, by class; the score is left to the metric."""
-
-    def by_class(points: Points, found: BoolMap) -> IntArray:
-        counts = np.zeros((len(found), len(points.starts) - 1), np.int64)
-        owned = np.flatnonzero(points.counts())  # reduceat has no notion of an empty part
-        counts[:, owned] = np.add.reduceat(found, points.starts[owned], axis=1, dtype=np.int64)
-        return counts[:, present]
-
-    in_gt, in_pred = by_class(gt, matched_gt), by_class(pred, matched_pred)
+    in_gt, in_pred = gt.by_rank(matched_gt)[:, present], pred.by_rank(matched_pred)[:, present]
     unscored = np.full(in_gt.shape, np.nan)
     return Matches(gt.counts()[present], pred.counts()[present], in_gt, in_pred, unscored)
 
@@ -189,8 +197,7 @@ def f1_score(matches: Matches) -> FloatArray:
     """
     precision = ratio(matches.matched_pred, matches.pred)
     recall = ratio(matches.matched_gt, matches.gt)
-    total = precision + recall
-    score = np.divide(2 * precision * recall, total, out=np.zeros(total.shape), where=total > 0)
+    score = harmonic_mean(precision, recall)
     score[:, (matches.gt == 0) & (matches.pred == 0)] = np.nan
     return score
 
@@ -200,12 +207,11 @@ def surface_dice_score(matches: Matches) -> FloatArray:
     return ratio(matches.matched_gt + matches.matched_pred, matches.gt + matches.pred)
 
 
-def _boundary_f1(kernels: Kernels, pair: LabelPair, settings: BoundarySettings, present: IntArray) -> Matches:
-    count, shape = len(pair.classes), pair.gt.shape
-    gt, pred = kernels.f1_points(pair.gt, count), kernels.f1_points(pair.pred, count)
-    # Squared distances are whole numbers, and so are these: their roots compare as they do.
-    radii = [math.sqrt(tolerance_square(tolerance, *shape)) for tolerance in settings.tolerance]
-    from_gt, from_pred = kernels.matched(gt, pred, shape, radii), kernels.matched(pred, gt, shape, radii)
+def _boundary_f1(geometry: PairGeometry) -> Matches:
+    pair, present = geometry.pair, geometry.present
+    gt, pred = geometry.f1_points
+    squares = [tolerance_square(tolerance, *geometry.shape) for tolerance in geometry.settings.tolerance]
+    from_gt, from_pred = (np.stack(rows) for rows in zip(*map(geometry.f1_matched, squares), strict=True))
     matches = _counted(gt, from_gt, pred, from_pred, present)
     score = f1_score(matches)
     # A mask may fill the image and so have no boundary: right if both do, wrong if the other is empty.
@@ -213,3 +219,11 @@ def _boundary_f1(kernels: Kernels, pair: LabelPair, settings: BoundarySettings, 
     boundless = (matches.gt == 0) & (matches.pred == 0)
     score[:, boundless] = both[present][boundless].astype(float)
     return matches._replace(score=score)
+
+
+def _surface_dice(geometry: PairGeometry) -> Matches:
+    settings = geometry.settings
+    limits = np.array([[distance_limit(tau, settings.spacing, geometry.shape)] for tau in settings.surface_dice_tau])
+    near_gt, near_pred = geometry.from_gt <= limits, geometry.from_pred <= limits
+    found = _counted(geometry.gt_border, near_gt, geometry.pred_border, near_pred, geometry.present)
+    return found._replace(score=surface_dice_score(found))

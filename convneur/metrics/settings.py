@@ -3,7 +3,7 @@
 import math
 import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal, Protocol, get_args
@@ -16,17 +16,20 @@ from convneur.metrics.arrays import as_array
 from convneur.metrics.decimals import as_written, ceil_root
 
 __all__ = [
+    "DEFAULT_METRICS",
     "METRICS",
     "BoundarySettings",
+    "Chosen",
     "Spacing",
     "check_alike",
+    "curve_radii",
     "smallest_tau",
     "thin_depths",
     "tolerance_radius",
     "tolerance_square",
 ]
 
-METRICS = (
+DEFAULT_METRICS = (
     "boundary_f1",
     "trimap_miou",
     "hausdorff",
@@ -38,6 +41,9 @@ METRICS = (
     "miou",
     "pixel_accuracy",
 )
+"""The metrics that are computed unless others are asked for."""
+
+METRICS = (*DEFAULT_METRICS, "dice", "hd_percentile", "boundary_f1_curve", "objects", "cldice")
 """Every metric, by its key in results, in the order in which results show them."""
 
 MAX_CLASSES = 65536
@@ -47,9 +53,14 @@ _TOLERANCE = re.compile(r"(?P<number>(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?)(?P<un
 TrimapSeed = Literal["auto", "class", "void"]
 TrimapShape = Literal["square", "disk"]
 Hd95 = Literal["directed", "pooled"]
-Aggregate = Literal["mean", "pooled"]
+Aggregate = Literal["mean", "pooled", "images"]
 Spacing = float | Sequence[float] | npt.NDArray[Any]
 """Height and width of a pixel, or one number for both."""
+Chosen = str | Sequence[int | str]
+"""Classes of a mean: `all`, `foreground`, or ids and names."""
+
+_CURVE = re.compile(r"(\d+):(\d+)(?::(\d+))?", re.ASCII)
+_MOST_RADII = 100
 
 
 def tolerance_radius(tolerance: str | float, height: int, width: int) -> float:
@@ -103,7 +114,7 @@ class BoundarySettings:
     Args:
         num_classes: classes are 0..num_classes - 1; None: the highest ground-truth label of the pair + 1.
         ignore_index: ground-truth label left out of everything; None: no label is.
-        metrics: which of `METRICS`.
+        metrics: which of `METRICS`; `all` stands for `DEFAULT_METRICS`, so `["all", "dice"]` is one more.
         tolerance: boundary F1, one or several, see `tolerance_radius`; results use them as keys, as given.
         count_absent: count a class absent from both maps as boundary F1 = 1, as DAVIS does.
         trimap_width: trimap mIoU, half-widths of the band, pixels.
@@ -116,10 +127,19 @@ class BoundarySettings:
         surface_dice_tau: surface dice, tolerances in units of `spacing`; keys of the results, as given.
         spacing: pixel height and width, or one number for both, for the distance metrics and surface dice.
         boundary_iou_ratio: Boundary IoU, width of the inner band as a share of the image diagonal.
-        aggregate: over images, boundary F1 and surface dice as `mean` of the images' values or from `pooled`
-            counts; the other metrics are not concerned.
-    Numbers may be NumPy's. Where several values are meant (metrics, tolerance, trimap_width, surface_dice_tau) one may
-    stand alone.
+        aggregate: over images, boundary F1, its curve, surface dice and dice as `mean` of the images' values or from
+            `pooled` counts; `images` is for dice alone: the mean over images of each image's mean over classes. The
+            other metrics are not concerned.
+        mean_over: the classes whose mean `overall` is: `all`, `foreground` (all but `background`), or ids and names.
+            The maps are not concerned: a class that is left out is still right or wrong there.
+        background: the class that `foreground` leaves out.
+        groups: name -> classes, as of `mean_over`, each with means of its own.
+        hd_percentile: of the Hausdorff distance, one or several above 0 to 100, in the directions that `hd95` names;
+            turns the metric on.
+        tolerance_curve: whole radii in pixels, `1:10` or `1:10:3`, at which the boundary F1 curve is computed; turns
+            the metric on.
+    Numbers may be NumPy's. Where several values are meant (metrics, tolerance, trimap_width, surface_dice_tau,
+    hd_percentile) one may stand alone.
     Raises: ConfigError: a value that is none of these.
 
     >>> settings = BoundarySettings(num_classes=19, metrics="boundary_f1", tolerance=[1e-3, "3px"], spacing=0.5)
@@ -129,7 +149,7 @@ class BoundarySettings:
 
     num_classes: int | None = None
     ignore_index: int | None = 255
-    metrics: tuple[str, ...] = METRICS
+    metrics: tuple[str, ...] = DEFAULT_METRICS
     tolerance: tuple[str | float, ...] = ("0.008",)
     count_absent: bool = False
     trimap_width: tuple[int, ...] = (1, 3, 5, 10)
@@ -141,9 +161,18 @@ class BoundarySettings:
     spacing: tuple[float, float] = (1.0, 1.0)
     boundary_iou_ratio: float = 0.02
     aggregate: Aggregate = "mean"
+    mean_over: str | tuple[int | str, ...] = "all"
+    background: int = 0
+    groups: tuple[tuple[str, str | tuple[int | str, ...]], ...] = ()
+    hd_percentile: tuple[str | float, ...] = ()
+    tolerance_curve: str | None = None
+    object_connectivity: int = 8
+    object_iou: float = 0.5
+    per_object: bool = False
 
     def __post_init__(self) -> None:
         self._make_plain()
+        self._turn_on()
         if self.num_classes is not None and not 1 <= self.num_classes <= MAX_CLASSES:
             raise ConfigError("num_classes", f"must be 1 to {MAX_CLASSES}", value=self.num_classes)
         for name, value, allowed in (
@@ -152,6 +181,7 @@ class BoundarySettings:
             ("hd95", self.hd95, get_args(Hd95)),
             ("aggregate", self.aggregate, get_args(Aggregate)),
             ("connectivity", self.connectivity, (4, 8)),
+            ("object_connectivity", self.object_connectivity, (4, 8)),
             *(("metrics", metric, METRICS) for metric in self.metrics),
         ):
             if not isinstance(value, str | int) or value not in allowed:
@@ -179,6 +209,58 @@ class BoundarySettings:
             )
         if not 0 <= self.boundary_iou_ratio <= 1:
             raise ConfigError("boundary_iou_ratio", "must be 0 to 1", value=self.boundary_iou_ratio)
+        if not 0.5 <= self.object_iou < 1:
+            problem = "must be 0.5 to less than 1; below, an object may have several partners and tools differ"
+            raise ConfigError("object_iou", problem, value=self.object_iou)
+        keys = list(map(str, self.hd_percentile))
+        if len(set(keys)) < len(keys):
+            raise ConfigError("hd_percentile", "give each once", value=", ".join(keys))
+        for percentile in self.hd_percentile:
+            if not 0 < _number("hd_percentile", percentile) <= 100:
+                raise ConfigError("hd_percentile", "must be above 0 and at most 100", value=percentile)
+        if self.aggregate == "images" and "dice" not in self.metrics:
+            raise ConfigError("aggregate", "is for dice alone; add it to `metrics`", value=self.aggregate)
+        self._check_sets()
+
+    @property
+    def radii(self) -> tuple[int, ...]:
+        """Of the boundary F1 curve, pixels; none without one."""
+        return () if self.tolerance_curve is None else curve_radii(self.tolerance_curve)
+
+    def _turn_on(self) -> None:
+        """Add the metrics that other settings ask for. Raises: ConfigError: a metric without the setting it needs."""
+        for metric, setting, example in (
+            ("hd_percentile", "hd_percentile", "90,99"),
+            ("boundary_f1_curve", "tolerance_curve", "1:10"),
+        ):
+            if getattr(self, setting):
+                if metric not in self.metrics:
+                    object.__setattr__(self, "metrics", (*self.metrics, metric))
+            elif metric in self.metrics:
+                raise ConfigError("metrics", f"give `{setting}` too, such as {example}", value=metric)
+        _ = self.radii
+        if self.per_object and "objects" not in self.metrics:
+            object.__setattr__(self, "metrics", (*self.metrics, "objects"))
+
+    def _check_sets(self) -> None:
+        for setting, name, classes in (("mean_over", "", self.mean_over), *(("groups", *each) for each in self.groups)):
+            of = f"{name}: " if name else ""
+            if isinstance(classes, str) and classes not in ("all", "foreground"):
+                raise ConfigError(setting, f"{of}must be all, foreground, or classes", value=classes)
+            if not classes:
+                raise ConfigError(setting, f"{of}names no class")
+            for label in classes if isinstance(classes, tuple) else ():
+                if isinstance(label, int) and not 0 <= label < (self.num_classes or MAX_CLASSES):
+                    raise ConfigError(
+                        setting, f"{of}classes are 0 to {(self.num_classes or MAX_CLASSES) - 1}", value=label
+                    )
+        names = [name for name, _ in self.groups]
+        if "" in names or len(set(names)) < len(names):
+            raise ConfigError("groups", "give each group a name of its own", value=", ".join(names))
+        if not 0 <= self.background < (self.num_classes or MAX_CLASSES):
+            raise ConfigError(
+                "background", f"classes are 0 to {(self.num_classes or MAX_CLASSES) - 1}", value=self.background
+            )
 
     def _make_plain(self) -> None:
         """Tuples of Python's own numbers, whatever they were given as: settings are compared, hashed and written."""
@@ -186,7 +268,7 @@ class BoundarySettings:
         plain = {
             "num_classes": None if self.num_classes is None else _whole("num_classes", self.num_classes),
             "ignore_index": None if self.ignore_index is None else _whole("ignore_index", self.ignore_index),
-            "metrics": _several(self.metrics),
+            "metrics": _expanded(_several(self.metrics)),
             "tolerance": _several(self.tolerance),
             "count_absent": bool(self.count_absent),
             "trimap_width": tuple(_whole("trimap_width", width) for width in _several(self.trimap_width)),
@@ -194,6 +276,13 @@ class BoundarySettings:
             "surface_dice_tau": _several(self.surface_dice_tau),
             "spacing": tuple(_number("spacing", step) for step in (spacing * 2 if _is_one(self.spacing) else spacing)),
             "boundary_iou_ratio": _number("boundary_iou_ratio", self.boundary_iou_ratio),
+            "mean_over": _classes(self.mean_over),
+            "background": _whole("background", self.background),
+            "groups": tuple((str(name), _classes(classes)) for name, classes in _pairs(self.groups)),
+            "hd_percentile": _several(self.hd_percentile),
+            "object_connectivity": _plain(self.object_connectivity),
+            "object_iou": _number("object_iou", self.object_iou),
+            "per_object": bool(self.per_object),
         }
         for name, value in plain.items():
             object.__setattr__(self, name, value)
@@ -240,6 +329,51 @@ def check_alike(argument: str, own: Settled, other: Settled) -> None:
         differing.append("names of the classes")
     if differing:
         raise ConfigError(argument, f"was made with other settings; make both with the same {', '.join(differing)}")
+
+
+def curve_radii(typed: str) -> tuple[int, ...]:
+    """The radii of a boundary F1 curve, pixels.
+
+    Choice: whole pixels, so that every image has the same; shares of the diagonal would give other radii for each.
+    Raises: ConfigError: the range does not read as one.
+
+    >>> curve_radii("1:10:3")
+    (1, 4, 7, 10)
+    """
+    match = _CURVE.fullmatch(str(typed))
+    if match is None:
+        raise ConfigError(
+            "tolerance_curve", "must be whole radii in pixels, first:last or first:last:step, such as 1:10", value=typed
+        )
+    if any(len(part) > 6 for part in match.groups("")):
+        raise ConfigError("tolerance_curve", "no image is as large", value=typed)
+    first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
+    if not 1 <= first <= last or step < 1:
+        raise ConfigError("tolerance_curve", "must rise, from 1 pixel or more", value=typed)
+    radii = range(first, last + 1, step)
+    if radii[-1] != last:
+        raise ConfigError("tolerance_curve", f"steps of {step} from {first} do not end at {last}", value=typed)
+    if len(radii) > _MOST_RADII:
+        raise ConfigError("tolerance_curve", f"must be at most {_MOST_RADII} radii; take larger steps", value=typed)
+    return tuple(radii)
+
+
+def _classes(given: Any) -> str | tuple[int | str, ...]:
+    """Classes as they were named: a word for several, or a tuple."""
+    return given if isinstance(given, str) else _several(given)
+
+
+def _expanded(metrics: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`all` as the metrics that it stands for, behind which more may be named."""
+    return tuple(
+        each
+        for metric in metrics
+        for each in ([one for one in DEFAULT_METRICS if one not in metrics] if metric == "all" else [metric])
+    )
+
+
+def _pairs(groups: Any) -> Iterable[tuple[Any, Any]]:
+    return groups.items() if isinstance(groups, Mapping) else groups
 
 
 def _several(value: Any) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,19 +10,23 @@ import numpy.typing as npt
 
 from convneur.errors import ConfigError
 from convneur.formats import plural
+from convneur.metrics.class_sets import OVERALL, with_ids
+from convneur.metrics.measures import measures_of
 from convneur.metrics.objects import mostly_thin
 from convneur.metrics.scores import PairScores
 from convneur.metrics.settings import BoundarySettings
 from convneur.metrics.setup_checks import SetupWarning, setup_warnings
-from convneur.metrics.summary_tables import class_records, class_table, overall_table, summary_sentences
+from convneur.metrics.summary_tables import class_records, class_table, group_tables, overall_table, summary_sentences
 from convneur.metrics.tables import (
     ClassValues,
     Path,
     image_values,
     keys,
+    mean_over_classes,
     nested,
     over_classes,
     region_values,
+    total_values,
     trimap_values,
 )
 from convneur.metrics.totals import Totals, presence_of
@@ -43,7 +47,8 @@ class BoundarySummary(Result):
     mapping, one per class, one per image in the order of their names (none where images have no names), with the same
     keys for the metrics; NaN is undefined. presence: images where a class is in both maps, missed, spurious, in
     neither (images with nothing to score left out). labels: map -> label -> pixels; the prediction's where the ground
-    truth is not ignored. unscored: images without a pixel to score; all_ignored: their names. invalid_labels:
+    truth is not ignored. groups: name -> the keys of overall, as means over those classes. unscored: images without a
+    pixel to score; all_ignored: their names. invalid_labels:
     prediction labels that are no class -> images that have it. too_thin: tolerance that reaches across most of a class
     -> (ground-truth objects of such classes too thin for it, their objects, their names); tau_too_thin: the same of
     the smallest surface-dice tau, None where it is fine. wide: tolerances of more than 1 pixel. warnings: what looks
@@ -80,6 +85,7 @@ class BoundarySummary(Result):
     too_thin: Mapping[str, tuple[int, int, tuple[str, ...]]]
     tau_too_thin: tuple[int, int, tuple[str, ...]] | None = None
     wide: frozenset[str] = frozenset()
+    groups: Mapping[str, Values] = field(default_factory=dict)
     warnings: tuple[SetupWarning, ...] = ()
 
     def __post_init__(self) -> None:
@@ -107,6 +113,7 @@ class BoundarySummary(Result):
             "settings": {**self.settings, "definitions": definitions(self.settings)},
             "images": self.images,
             "overall": plain(self.overall),
+            **({"groups": plain(self.groups)} if self.groups else {}),
             "per_class": plain(self.per_class),
             "per_image": plain(self.per_image),
             "labels": labels,
@@ -114,7 +121,7 @@ class BoundarySummary(Result):
         }
 
     def tables(self) -> Sequence[Table]:
-        return (overall_table(self), class_table(self))
+        return (overall_table(self), *group_tables(self), class_table(self))
 
     def sentences(self) -> Sequence[str]:
         return summary_sentences(self)
@@ -170,8 +177,9 @@ class BoundaryAccumulator:
     """
 
     def __init__(self, settings: BoundarySettings, names: Sequence[str] | None = None) -> None:
-        self.settings = settings
         self.names = class_names(settings, names)
+        self.settings = with_ids(settings, self.names)
+        settings = self.settings
         self._totals = Totals(settings, len(self.names))
         self._images: list[_Image] = []
 
@@ -195,10 +203,10 @@ class BoundaryAccumulator:
         """What looks wrong in how the label maps counted so far were prepared; also in the summary."""
         return setup_warnings(self._totals)
 
-    def mostly_wrong(self) -> bool:
-        """Whether fewer than half of the pixels outside each image's most frequent class agree."""
+    def object_accuracy(self) -> float:
+        """Share of the pixels outside each image's most frequent class that agree; 1 where there are none."""
         pixels, agreeing, _ = self._totals.objects_met.tolist()
-        return bool(2 * agreeing < pixels)
+        return agreeing / pixels if pixels else 1.0
 
     def summary(self) -> BoundarySummary:
         """The values of everything counted so far."""
@@ -224,19 +232,23 @@ class BoundaryAccumulator:
     def _image(self, name: str, scores: PairScores, table: ClassValues) -> _Image:
         settings, presence = self.settings, presence_of(scores)
         table = table | region_values(scores.confusion, presence[1], presence[2], settings)
+        table |= total_values(scores.all_rows(), settings)
         scored = bool(len(scores.classes))
-        if settings.count_absent and scored:
-            right = np.ones(len(self.names) - len(scores.classes))
-            for path in [path for path in table if path[0] == "boundary_f1"]:
-                table[path] = np.concatenate((table[path], right))
+        chosen = self._totals.sets[OVERALL]
+        here = chosen[scores.classes]
         bands = {
-            seed: over_classes(trimap_values(band, settings), scores.confusion)
+            seed: over_classes(trimap_values(band, settings), scores.confusion, here)
             for seed, band in (scores.trimap or {}).items()
         }
+        values = over_classes(table, scores.confusion, here)
+        if settings.count_absent and scored:
+            right = np.ones(int(chosen.sum() - here.sum()))
+            for path in [path for path in table if path[0] == "boundary_f1"]:
+                values[path] = mean_over_classes(np.concatenate((table[path][here], right)))
         height, width = scores.shape
         pixels = height * width - scores.void_pixels
-        counts = _presence(presence.sum(axis=1), len(self.names) if scored else 0)
-        return _Image(name, scores.shape, pixels, over_classes(table, scores.confusion), bands, counts)
+        counts = _presence(presence[:, here].sum(axis=1), int(chosen.sum()) if scored else 0)
+        return _Image(name, scores.shape, pixels, values, bands, counts)
 
 
 def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
@@ -254,14 +266,20 @@ def summary_of(totals: Totals, names: Sequence[str]) -> BoundarySummary:
         for k, name in enumerate(names)
     ]
     tolerances, thin = keys("boundary_f1", settings), _too_thin(totals, names)
-    overall = nested(over_classes(table, totals.confusion), settings)
-    overall["presence"] = {key: sum(row[key] for row in presence) for key in presence[0]}
+    means = {}
+    for name, values in totals.overall(table).items():
+        chosen = np.flatnonzero(totals.sets[name]).tolist()
+        present = {key: sum(presence[k][key] for k in chosen) for key in presence[0]}
+        means[name] = {**nested(values, settings), "presence": present}
     return BoundarySummary(
         settings=ReadOnly(
-            dataclasses.asdict(settings) | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed}
+            dataclasses.asdict(settings)
+            | {"trimap_seed": seed, "trimap_seed_asked": settings.trimap_seed}
+            | {key: value for measure in measures_of(settings) for key, value in measure.stated().items()}
         ),
         images=totals.images,
-        overall=overall,
+        overall=means.pop(OVERALL),
+        groups=means,
         per_class=per_class,
         per_image=[],
         labels=totals.labels(),

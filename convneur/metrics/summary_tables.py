@@ -6,11 +6,24 @@ from typing import Any, Protocol
 
 from convneur.formats import grouped, plural, significant
 from convneur.metrics.decimals import as_written
+from convneur.metrics.measures import MEASURES
 from convneur.metrics.scores import DISTANCES
+from convneur.metrics.tables import Path, is_count, is_presence, leaves, less_is_better, value_at
 from convneur.metrics.words import SHORT_NAMES, definitions, metric_name
 from convneur.results import Table
 
-__all__ = ["class_records", "class_table", "overall_table", "summary_sentences", "thin_sentences"]
+__all__ = [
+    "class_records",
+    "class_table",
+    "column_name",
+    "group_tables",
+    "has_penalty",
+    "mean_over_words",
+    "overall_table",
+    "summary_sentences",
+    "thin_sentences",
+    "unseen_sentences",
+]
 
 _NAME_WIDTH = 18
 _MOST_METRICS = 8  # in a row per class, so that it fits in 100 columns
@@ -25,6 +38,8 @@ class _Summary(Protocol):
     def images(self) -> int: ...
     @property
     def overall(self) -> Mapping[str, Any]: ...
+    @property
+    def groups(self) -> Mapping[str, Mapping[str, Any]]: ...
     @property
     def per_class(self) -> Sequence[Mapping[str, Any]]: ...
     @property
@@ -44,37 +59,50 @@ class _Summary(Protocol):
 def overall_table(summary: _Summary) -> Table:
     """A row per value; of a distance one, with the mean that counts missed and spurious classes beside it."""
     words = definitions(summary.settings)
-    rows = []
+    rows: list[list[str]] = []
     for metric in summary.settings["metrics"]:
-        value = summary.overall[metric]
-        if metric in DISTANCES:
-            means = [_shown(value[key]) for key in ("finite_mean", "penalised_mean")]
-            rows.append([metric_name(metric), words[metric], *means])
-        elif isinstance(value, Mapping):
-            rows += [[metric_name(metric, key), words[metric], _shown(each), ""] for key, each in value.items()]
-        else:
-            rows.append([metric_name(metric), words[metric], _shown(value), ""])
-    columns = ["metric", "definition", "mean", *(["penalised"] if _has_distance(summary) else [])]
+        definition = words[metric]
+        for path, value in leaves(summary.overall, [metric]):
+            if path[-1] == "penalised_mean":
+                rows[-1][-1] = _shown(value)
+            elif not is_presence(path):
+                name = metric_name(*(path[:-1] if path[-1] == "finite_mean" else path))
+                rows.append([name, definition, _shown(value), ""])
+                if metric in MEASURES:
+                    definition = ""  # long, and of all its values
+    columns = ["metric", "definition", "mean", *(["penalised"] if has_penalty(summary.settings["metrics"]) else [])]
     return Table("Overall", columns, [row[: len(columns)] for row in rows], left=2)
+
+
+def group_tables(summary: _Summary) -> list[Table]:
+    """A row per value and a column per group; no table without groups."""
+    if not summary.groups:
+        return []
+    rows = [
+        [metric_name(*path), *(_shown(value_at(group, path)) for group in summary.groups.values())]
+        for path, _ in leaves(summary.overall, summary.settings["metrics"])
+        if not is_presence(path)
+    ]
+    return [Table("Groups of classes", ["metric", *summary.groups], rows)]
 
 
 def class_table(summary: _Summary) -> Table:
     """A row per class that occurs, with as many metrics as fit; of a metric with several values the first."""
     present = [row for row in summary.per_class if _occurs(row)]
     named = any(row["name"] != str(row["class"]) for row in present)
-    metrics = [metric for metric in SHORT_NAMES if metric in summary.settings["metrics"]][:_MOST_METRICS]
-    heads = []
-    for metric in metrics:
-        value = summary.overall[metric]
-        several = isinstance(value, Mapping) and metric not in DISTANCES
-        heads.append(f"{SHORT_NAMES[metric]}@{next(iter(value))}" if several else SHORT_NAMES[metric])
+    asked = summary.settings["metrics"]
+    added = [metric for metric in MEASURES if metric in asked][:_MOST_METRICS]  # by name, so they are wanted
+    metrics = [metric for metric in SHORT_NAMES if metric in asked and metric not in added]
+    metrics = [*metrics[: _MOST_METRICS - len(added)], *added]
+    paths = [
+        path for metric in metrics for path in _columns(metric, [path for path, _ in leaves(summary.overall, [metric])])
+    ]
+    heads = [_head(path) for path in paths]
     rows = []
     for row in present:
         values = [
-            _shown(next(iter(row[metric].values())) if isinstance(row[metric], Mapping) else row[metric],
-                   2 if metric in DISTANCES else 3)
-            for metric in metrics
-        ]  # fmt: skip
+            _shown(value_at(row, path), None if is_count(path) else 2 if less_is_better(path) else 3) for path in paths
+        ]
         name = row["name"] if len(row["name"]) <= _NAME_WIDTH else row["name"][: _NAME_WIDTH - 1] + "…"
         counts = [str(row["presence"][key]) for key in ("missed", "spurious")]
         rows.append([str(row["class"]), *([name] if named else []), *values, *counts])
@@ -82,16 +110,57 @@ def class_table(summary: _Summary) -> Table:
     return Table("By class", columns, rows, left=2 if named else 1, dense=True)
 
 
+def _columns(metric: str, paths: Sequence[Path]) -> Sequence[Path]:
+    """Of all values of a metric those that a class is shown with."""
+    return MEASURES[metric].columns(paths) if metric in MEASURES else paths[:1]
+
+
+def _head(path: Path) -> str:
+    metric, *keys = path
+    if metric in MEASURES:
+        return MEASURES[metric].short_value_name(path[1:-1] if path[-1] == "finite_mean" else path[1:])
+    return SHORT_NAMES[metric] if metric in DISTANCES else "@".join([SHORT_NAMES[metric], *keys])
+
+
+def has_penalty(metrics: Iterable[str]) -> bool:
+    """Whether there are means that count a missed or spurious class as the image diagonal."""
+    return any(metric in (*DISTANCES, "hd_percentile") for metric in metrics)
+
+
+def mean_over_words(settings: Mapping[str, Any]) -> list[str]:
+    """What `overall` is the mean over, unless it is all classes."""
+    chosen = settings["mean_over"]
+    if chosen == "all":
+        return []
+    if chosen == "foreground":
+        return [f"Overall: over all classes but {settings['background']}."]
+    return [f"Overall: over {plural(len(chosen), 'class', 'classes')}: {_listed(list(map(str, chosen)), 12)}."]
+
+
+def unseen_sentences(summary: _Summary) -> Iterator[str]:
+    """Which classes of a mean occur in no map."""
+    seen = {row["class"] for row in summary.per_class if _occurs(row)}
+    sets = [("mean_over", summary.settings["mean_over"]), *((f"group {name}", ids) for name, ids in
+            summary.settings["groups"])]  # fmt: skip
+    for name, chosen in sets:
+        unseen = [] if isinstance(chosen, str) else [str(label) for label in chosen if label not in seen]
+        if unseen:
+            occur = "occurs in no map and is" if len(unseen) == 1 else "occur in no map and are"
+            words = "class" if len(unseen) == 1 else "classes"
+            yield f"{name}: {words} {_listed(unseen, 6)} {occur} left out of its means"
+
+
 def summary_sentences(summary: _Summary) -> list[str]:
     """What was scored, what the counts are, and what a reader should not miss."""
     settings, presence = summary.settings, summary.overall["presence"]
     ignored = "nothing ignored" if settings["ignore_index"] is None else f"{settings['ignore_index']} ignored"
     said = [
+        *mean_over_words(settings),
         f"{plural(summary.images, 'image')} scored; {plural(settings['num_classes'], 'class', 'classes')}; {ignored}.",
         f"Class in both maps {grouped(presence['both'])} times, missed {grouped(presence['missed'])}, "
         f"spurious {grouped(presence['spurious'])}, in neither {grouped(presence['both_empty'])} (left out).",
     ]
-    if _has_distance(summary):
+    if has_penalty(settings["metrics"]):
         said[-1] += " Penalised: missed or spurious counts as the image diagonal."
     absent = sum(not _occurs(row) for row in summary.per_class)
     if absent:
@@ -102,6 +171,7 @@ def summary_sentences(summary: _Summary) -> list[str]:
     if summary.invalid_labels:
         labels = [f"{label} in {plural(count, 'image')}" for label, count in summary.invalid_labels.items()]
         said.append(f"Predicted labels that are no class count as wrong: {_listed(labels, 6)}.")
+    said += [f"{line[0].upper()}{line[1:]}." for line in unseen_sentences(summary)]
     said += [f"{line[0].upper()}{line[1:]}." for line in thin_sentences(summary)]
     said += [f"{line[0].upper()}{line[1:]}." for line in map(str, summary.warnings)]
     return said
@@ -131,16 +201,22 @@ def _across(thin: int, objects: int, names: Sequence[str]) -> str:
 
 def class_records(summary: _Summary) -> list[dict[str, Any]]:
     """A row of the overall values, then one per class; undefined cells are empty."""
-    rows = [{"class": "", "name": "overall", **summary.overall}, *summary.per_class]
-    return [{key: _cell(value) for key, value in _flat(row)} for row in rows]
+    metrics = summary.settings["metrics"]
+    rows = [{"class": "", "name": name, **row} for name, row in (("overall", summary.overall), *summary.groups.items())]
+    return [
+        {"class": row["class"], "name": row["name"]}
+        | {column_name(path): _cell(value) for path, value in leaves(row, [*metrics, "presence"])}
+        for row in (*rows, *summary.per_class)
+    ]
 
 
-def _flat(row: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    for key, value in row.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{key}[{inner}]", each) for inner, each in value.items())
-        else:
-            yield key, value
+def column_name(path: Path) -> str:
+    """Of a value in a table for spreadsheets.
+
+    >>> column_name(("hd95", "finite_mean"))
+    'hd95[finite_mean]'
+    """
+    return path[0] + "".join(f"[{key}]" for key in path[1:])
 
 
 def _cell(value: Any) -> Any:
@@ -148,6 +224,8 @@ def _cell(value: Any) -> Any:
 
 
 def _shown(value: float, decimals: int | None = None) -> str:
+    if isinstance(value, int):
+        return grouped(value)
     if math.isnan(value):
         return "-"
     return significant(value) if decimals is None else f"{value:.{decimals}f}"
@@ -155,10 +233,6 @@ def _shown(value: float, decimals: int | None = None) -> str:
 
 def _occurs(row: Mapping[str, Any]) -> bool:
     return any(row["presence"][key] for key in ("both", "missed", "spurious"))
-
-
-def _has_distance(summary: _Summary) -> bool:
-    return any(metric in DISTANCES for metric in summary.settings["metrics"])
 
 
 def _listed(items: Sequence[str], most: int) -> str:

@@ -1,36 +1,44 @@
 """Values as flat tables, path -> one value per class, and how a table is reduced over its classes."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from convneur.metrics.label_pair import Confusion, ratio
+from convneur.metrics.measure import COUNTS, ClassValues, Path
+from convneur.metrics.measures import MEASURES, measures_of
 from convneur.metrics.scores import DISTANCES, PairScores
 from convneur.metrics.settings import METRICS, BoundarySettings
 
 __all__ = [
     "ClassValues",
     "Path",
+    "headline",
     "image_values",
+    "is_count",
+    "is_presence",
     "keys",
+    "leaves",
+    "less_is_better",
+    "mean_over_classes",
     "mean_paths",
+    "metric_paths",
     "nested",
     "over_classes",
     "region_values",
+    "total_values",
     "trimap_values",
+    "value_at",
 ]
-
-Path = tuple[str, ...]
-ClassValues = dict[Path, npt.NDArray[Any]]
 
 _OF_COUNTS = ("trimap_miou", "miou", "pixel_accuracy")  # of one matrix; every other metric is a mean over images
 
 
 def keys(metric: str, settings: BoundarySettings) -> tuple[str, ...]:
-    """The keys under which a metric has several values; () if it has one."""
+    """The keys under which a metric of no file in `measures` has several values; () if it has one."""
     if metric in DISTANCES:
         return ("finite_mean", "penalised_mean", "missed", "spurious")
     several: Mapping[str, tuple[Any, ...]] = {
@@ -41,14 +49,55 @@ def keys(metric: str, settings: BoundarySettings) -> tuple[str, ...]:
     return tuple(map(str, several.get(metric, ())))
 
 
+def metric_paths(metric: str, settings: BoundarySettings) -> list[Path]:
+    """Every value of a metric, in the order of the results.
+
+    >>> metric_paths("hd95", BoundarySettings())[0]
+    ('hd95', 'finite_mean')
+    """
+    if metric in MEASURES:
+        return MEASURES[metric].paths(settings)
+    return [(metric, key) for key in keys(metric, settings)] or [(metric,)]
+
+
 def mean_paths(settings: BoundarySettings) -> list[Path]:
     """The paths of `image_values` under these settings."""
     paths: list[Path] = []
     for metric in METRICS:
         if metric in settings.metrics and metric not in _OF_COUNTS:
-            several = [key for key in keys(metric, settings) if key not in ("missed", "spurious")]
-            paths += [(metric, key) for key in several] or [(metric,)]
+            if metric in MEASURES:
+                paths += MEASURES[metric].mean_paths(settings)
+            else:
+                paths += [path for path in metric_paths(metric, settings) if path[-1] not in COUNTS]
     return paths
+
+
+def headline(metric: str, settings: BoundarySettings) -> Path:
+    """The value of a metric to rank images by: of distances the mean that counts missed classes, else the first."""
+    if metric in MEASURES:
+        return MEASURES[metric].headline(settings)
+    return (metric, "penalised_mean") if metric in DISTANCES else metric_paths(metric, settings)[0]
+
+
+def is_count(path: Path) -> bool:
+    """Whether values add up over classes and images."""
+    return path[-1] in COUNTS
+
+
+def is_presence(path: Path) -> bool:
+    """Whether it counts a class that was missed or spurious, which is said of each class anyway."""
+    return path[-1] in ("missed", "spurious")
+
+
+def less_is_better(path: Path) -> bool:
+    """Whether a smaller value is the better one.
+
+    >>> less_is_better(("hd95", "finite_mean")), less_is_better(("miou",))
+    (True, False)
+    """
+    if path[0] in MEASURES:
+        return MEASURES[path[0]].less_is_better(path)
+    return path[0] in DISTANCES
 
 
 def image_values(scores: PairScores, settings: BoundarySettings) -> ClassValues:
@@ -66,6 +115,17 @@ def image_values(scores: PairScores, settings: BoundarySettings) -> ClassValues:
                 table[metric, "penalised_mean"] = np.where(missing, scores.diagonal, values)
     if scores.boundary_iou is not None:
         table["boundary_iou",] = scores.boundary_iou
+    rows = scores.all_rows()
+    for measure in measures_of(settings):
+        table |= measure.of_image(rows, settings, scores.diagonal)
+    return table
+
+
+def total_values(rows: Mapping[str, npt.NDArray[Any]], settings: BoundarySettings) -> ClassValues:
+    """The values of the metrics in `measures` that are read from rows added up over images, path -> (..., K)."""
+    table: ClassValues = {}
+    for measure in measures_of(settings):
+        table |= measure.of_total(rows, settings)
     return table
 
 
@@ -84,29 +144,73 @@ def trimap_values(bands: Confusion, settings: BoundarySettings) -> ClassValues:
     return {("trimap_miou", key): row for key, row in zip(keys("trimap_miou", settings), bands.iou(), strict=True)}
 
 
-def over_classes(table: ClassValues, confusion: Confusion) -> dict[Path, float]:
-    """One value per path: the mean over the classes that have a value; counts add up; accuracy is of all pixels.
+def over_classes(table: ClassValues, confusion: Confusion, chosen: npt.NDArray[np.bool_]) -> dict[Path, float]:
+    """One value per path: the mean over the chosen classes that have a value; counts add up; accuracy is of all pixels.
 
-    Args: table: path -> (K,); confusion: of the same classes.
+    Args: table: path -> (K,); confusion: of the same classes; chosen: (K,) which of them the mean is over.
     """
     reduced: dict[Path, float] = {}
     for path, values in table.items():
-        if path[-1] in ("missed", "spurious"):
-            reduced[path] = int(values.sum())
+        if is_count(path):
+            reduced[path] = int(values[chosen].sum())
         elif path[0] == "pixel_accuracy":
             reduced[path] = float(ratio(confusion.agreeing.sum(), confusion.gt.sum()))
         else:
-            defined = values[~np.isnan(values)]
-            reduced[path] = math.fsum(defined.tolist()) / len(defined) if len(defined) else math.nan
+            reduced[path] = mean_over_classes(values[chosen])
     return reduced
 
 
-def nested(values: Mapping[Path, float], settings: BoundarySettings) -> dict[str, Any]:
-    """Values by metric, and by key within it, in the order of `METRICS`; a value that nothing gave is NaN."""
+def mean_over_classes(values: npt.NDArray[Any]) -> float:
+    """Of those that have a value; NaN if none has."""
+    defined = values[~np.isnan(values)]
+    return math.fsum(defined.tolist()) / len(defined) if len(defined) else math.nan
+
+
+def nested(values: Mapping[Path, Any], settings: BoundarySettings) -> dict[str, Any]:
+    """Values by metric, and by keys within it, in the order of `METRICS`; a value that nothing gave is NaN."""
     result: dict[str, Any] = {}
     for metric in METRICS:
-        if metric in settings.metrics:
-            several = keys(metric, settings)
-            one = values.get((metric,), math.nan)
-            result[metric] = {key: values.get((metric, key), math.nan) for key in several} if several else one
+        if metric not in settings.metrics:
+            continue
+        for path in metric_paths(metric, settings):
+            *outer, last = path
+            here = result
+            for key in outer:
+                here = here.setdefault(key, {})
+            here[last] = values.get(path, math.nan)
+        if metric in MEASURES:
+            result[metric] = MEASURES[metric].nested(result[metric], settings)
     return result
+
+
+def leaves(values: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[tuple[Path, Any]]:
+    """(path, value) of nested values, in order: the way back from `nested`; of a comparison, what it says of a value.
+
+    >>> list(leaves({"hd95": {"finite_mean": 2.0}, "miou": 0.5, "images": 3}, ["miou", "hd95"]))
+    [(('miou',), 0.5), (('hd95', 'finite_mean'), 2.0)]
+    """
+    for metric in metrics:
+        yield from _leaves((metric,), values[metric])
+
+
+def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+    if not isinstance(value, Mapping) or "difference" in value:
+        yield path, value
+        return
+    for key, inner in value.items():
+        if "radii_px" not in value or key == "area":
+            yield from _leaves((*path, key), inner)
+        elif key == "f1":
+            yield from (
+                ((*path, key, str(radius)), each) for radius, each in zip(value["radii_px"], inner, strict=True)
+            )
+
+
+def value_at(values: Mapping[str, Any], path: Path) -> Any:
+    """One value of an image, a class or a data set.
+
+    >>> value_at({"hd95": {"finite_mean": 2.0}}, ("hd95", "finite_mean"))
+    2.0
+    """
+    metric, *_ = path
+    return dict(leaves(values, [metric]))[path]

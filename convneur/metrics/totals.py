@@ -3,17 +3,30 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convneur.metrics.class_sets import class_sets
 from convneur.metrics.exact import LIMBS, ExactMean, limbs, of_limbs
 from convneur.metrics.label_pair import Confusion
+from convneur.metrics.measures import measures_of
 from convneur.metrics.objects import ObjectCounts
 from convneur.metrics.scores import Matches, PairScores, f1_score, seeds, surface_dice_score
 from convneur.metrics.settings import BoundarySettings, tolerance_radius
 from convneur.metrics.signs import ORIENTATIONS, Joint, surely_turned
-from convneur.metrics.tables import ClassValues, Path, keys, mean_paths, region_values, trimap_values
+from convneur.metrics.tables import (
+    ClassValues,
+    Path,
+    keys,
+    mean_over_classes,
+    mean_paths,
+    over_classes,
+    region_values,
+    total_values,
+    trimap_values,
+)
 
 __all__ = ["Totals", "presence_of"]
 
@@ -60,6 +73,21 @@ class Totals:
         self.wide = np.zeros(tolerances, np.int64)
         # path -> class -> mean over the images; only classes that occur.
         self.means: dict[Path, dict[int, ExactMean]] = {path: defaultdict(ExactMean) for path in mean_paths(settings)}
+        # Rows of the metrics in `measures` that add up: whole numbers, (C,), and floats.
+        kinds = [item for measure in measures_of(settings) for item in measure.rows(settings).items()]
+        self.counts = {name: np.zeros(count, np.int64) for name, kind in kinds if kind == "count"}
+        self.sums: dict[str, dict[int, ExactMean]] = {
+            name: defaultdict(ExactMean) for name, kind in kinds if kind == "sum"
+        }
+        # Set of classes -> path -> mean over the images of each image's mean over those classes.
+        self.sets = class_sets(settings, count)
+        paths = [
+            path
+            for measure in measures_of(settings)
+            if measure.image_means(settings)
+            for path in measure.paths(settings)
+        ]
+        self.image_means = {name: {path: ExactMean() for path in paths} for name in self.sets}
         self.invalid_pixels: Counter[int] = Counter()
         self.invalid_images: Counter[int] = Counter()
 
@@ -74,6 +102,16 @@ class Totals:
             for k, value in zip(classes.tolist(), values.tolist(), strict=True):
                 if not math.isnan(value):
                     means[k].add(value)
+        for name, chosen in self.sets.items():
+            for path, mean in self.image_means[name].items():
+                value = mean_over_classes(table[path][chosen[classes]])
+                if not math.isnan(value):
+                    mean.add(value)
+        for row, count in self.counts.items():
+            count[classes] += scores.rows[row]
+        for row, sums in self.sums.items():
+            for k, value in zip(classes.tolist(), scores.rows[row].tolist(), strict=True):
+                sums[k].add(value)
         _add(self.confusion, scores.confusion, classes)
         for seed, bands in (scores.trimap or {}).items():
             _add(self.trimap[seed], bands, classes)
@@ -101,11 +139,11 @@ class Totals:
         self.images += other.images
         self.scored += other.scored
         self.void_pixels += other.void_pixels
-        for mine, theirs in zip(self._arrays(), other._arrays(), strict=True):
-            mine += theirs
-        for path, means in other.means.items():
-            for k, mean in means.items():
-                self.means[path][k].merge(mean)
+        for array, others in zip(self._arrays(), other._arrays(), strict=True):
+            array += others
+        for mine, theirs in zip(self._means(), other._means(), strict=True):
+            for k, mean in theirs.items():
+                mine[k].merge(mean)
         self._count_joint(other.joint)
         self.invalid_pixels.update(other.invalid_pixels)
         self.invalid_images.update(other.invalid_images)
@@ -124,6 +162,20 @@ class Totals:
         yield self.objects_met
         yield self.beside_zero
         yield self.wide
+        yield from self.counts.values()
+
+    def _means(self) -> Iterator[dict[Any, ExactMean]]:
+        """Every mean and sum that is made of floats, by class or path."""
+        yield from self.means.values()
+        yield from self.sums.values()
+        yield from self.image_means.values()
+
+    def _places(self) -> Iterator[tuple[dict[Any, ExactMean], Any]]:
+        """Where each of those means stands, or would: as many as settings and number of classes make."""
+        for means in (*self.means.values(), *self.sums.values()):
+            yield from ((means, k) for k in range(self.count))
+        for by_path in self.image_means.values():
+            yield from ((by_path, path) for path in by_path)
 
     def _count_joint(self, joint: Joint) -> None:
         # So many labels are no classes; what there is by then tells.
@@ -137,7 +189,7 @@ class Totals:
             put behind each other: ground-truth label, predicted label and pixels, or for an invalid label two marks in
             front of it: its pixels, its images.
         """
-        means = [self.means[path].get(k, ExactMean()) for path in self.means for k in range(self.count)]
+        means = [means.get(place, ExactMean()) for means, place in self._places()]
         rows = [(*labels, pixels) for labels, pixels in self.joint.items()]
         for mark, counter in ((_PIXELS, self.invalid_pixels), (_IMAGES, self.invalid_images)):
             rows += [(mark, label, count) for label, count in counter.items()]
@@ -158,12 +210,12 @@ class Totals:
         for array in total._arrays():
             array[...] = counts[at : at + array.size].reshape(array.shape)
             at += array.size
-        each = len(total.means) * count
-        numbers = counts[at : at + each].tolist()
-        units = counts[at + each :].reshape(each, LIMBS)
-        for i, (path, k) in enumerate((path, k) for path in total.means for k in range(count)):
-            if numbers[i]:
-                total.means[path][k] = ExactMean(of_limbs(units[i]), numbers[i])
+        places = list(total._places())
+        numbers = counts[at : at + len(places)].tolist()
+        units = counts[at + len(places) :].reshape(len(places), LIMBS)
+        for (means, place), number, unit in zip(places, numbers, units, strict=True):
+            if number:
+                means[place] = ExactMean(of_limbs(unit), number)
         for gt, pred, number in rows.tolist():
             if gt == _PIXELS:
                 total.invalid_pixels[pred] += number
@@ -194,7 +246,29 @@ class Totals:
                     if (metric, key) in table:
                         # Where no mask of a class has a boundary there is nothing to pool but the images' 0 or 1.
                         table[metric, key] = np.where(np.isnan(pooled), table[metric, key], pooled)
+        for path, values in total_values(self.rows(), settings).items():
+            # Likewise of the metrics in `measures`.
+            table[path] = np.where(np.isnan(values), table[path], values) if path in table else values
         return table
+
+    def rows(self) -> dict[str, npt.NDArray[Any]]:
+        """What the rows of the pairs add up to, (C,) each; see `PairScores.all_rows`."""
+        sums = {name: np.zeros(self.count) for name in self.sums}
+        for name, added in self.sums.items():
+            for k, total in added.items():
+                sums[name][k] = total.total()
+        _, missed, spurious = self.presence
+        gt, pred, agreeing = self.confusion
+        pixels = {"gt_pixels": gt, "pred_pixels": pred, "agreeing_pixels": agreeing}
+        return {**pixels, "missed": missed, "spurious": spurious, **self.counts, **sums}
+
+    def overall(self, table: ClassValues) -> dict[str, dict[Path, float]]:
+        """Set of classes -> path -> its value over those classes. table: `by_class`."""
+        return {
+            name: over_classes(table, self.confusion, chosen)
+            | {path: mean.value() for path, mean in self.image_means[name].items()}
+            for name, chosen in self.sets.items()
+        }
 
     def seed(self) -> str:
         """Where the trimap lies; what `auto` comes to shows only over the whole data set."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from convneur.metrics.measures import MEASURES
 from convneur.metrics.scores import DISTANCES
 
 __all__ = ["METRIC_NAMES", "SHORT_NAMES", "definitions", "metric_name"]
@@ -18,6 +19,7 @@ _NAMES = {
     "assd": ("ASSD", "ASSD"),
     "masd": ("MASD", "MASD"),
     "pixel_accuracy": ("Pixel accuracy", "accuracy"),
+    **{metric: (measure.name, measure.short) for metric, measure in MEASURES.items()},
 }
 METRIC_NAMES = {metric: name for metric, (name, _) in _NAMES.items()}
 SHORT_NAMES = {metric: short for metric, (_, short) in _NAMES.items()}
@@ -47,17 +49,23 @@ def definitions(settings: Mapping[str, Any]) -> dict[str, str]:
         "miou": "one matrix over all images",
         "pixel_accuracy": "all pixels not ignored",
     }
-    return {metric: words[metric] for metric in settings["metrics"]}
+    return {
+        metric: MEASURES[metric].definition(settings, unit) if metric in MEASURES else words[metric]
+        for metric in settings["metrics"]
+    }
 
 
-def metric_name(metric: str, key: str | None = None) -> str:
-    """What people call one value.
+def metric_name(metric: str, *keys: str) -> str:
+    """What people call one value, by its path.
 
     >>> metric_name("boundary_f1", "3px"), metric_name("hd95", "finite_mean")
     ('Boundary F1 @ 3px', 'HD95, finite mean')
     """
-    if key is None:
+    if metric in MEASURES:
+        return MEASURES[metric].value_name(keys)
+    if not keys:
         return METRIC_NAMES[metric]
+    (key,) = keys
     if metric in DISTANCES:
         return f"{METRIC_NAMES[metric]}, {key.replace('_', ' ')}"
     return f"{METRIC_NAMES[metric]} @ {key}{' px' if metric == 'trimap_miou' else ''}"

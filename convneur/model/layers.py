@@ -77,13 +77,15 @@ class LocalBranch(nn.Module):
     """F_loc: large-kernel depthwise convolution, norm, light channel mixing (paper, local branch).
 
     Derived: 7x7 kernel and mixing ratio 3. Choice: GELU, biases, no layer scale.
-    Args:    x: (B, C, H, W) float.
+    Args:    x: (B, C, H, W) float; dilation: of the depthwise convolution.
     Returns: (B, C, H, W).
     """
 
-    def __init__(self, channels: int, kernel_size: int, mlp_ratio: int) -> None:
+    def __init__(self, channels: int, kernel_size: int, mlp_ratio: int, dilation: int = 1) -> None:
         super().__init__()
-        self.dw_conv = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
+        self.dw_conv = nn.Conv2d(
+            channels, channels, kernel_size, padding=kernel_size // 2 * dilation, dilation=dilation, groups=channels
+        )
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.pw_conv1 = Linear(channels, mlp_ratio * channels)  # 1x1 convolutions, on B H W C
         self.act = GELU()
@@ -113,11 +115,12 @@ class Stem(nn.Sequential):
 class Downsample(nn.Sequential):
     """Between stages: norm, then a 3x3 convolution of stride 2 with padding 1; odd sides round up.
 
-    Args:    x: (B, C, H, W) float.
-    Returns: (B, C', ceil(H / 2), ceil(W / 2)).
+    Args:    x: (B, C, H, W) float; stride: 1 to keep the size; dilation: of the stage before.
+    Returns: (B, C', ceil(H / stride), ceil(W / stride)).
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 2, dilation: int = 1) -> None:
         super().__init__(
-            LayerNorm2d(in_channels), nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=2, padding=1)
+            LayerNorm2d(in_channels),
+            nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=dilation, dilation=dilation),
         )

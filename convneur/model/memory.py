@@ -376,9 +376,9 @@ class _Visit(torch.autograd.Function):
 def _segments(plan: ChunkPlan, x: Tensor, *, writes_all: bool) -> list[tuple[int, int]]:
     """The plan's groups, cut so that each is worked on at once. x: (B, N, m); writes_all: the last chunk's too."""
     if is_exporting():  # the runtime sees to its cache
-        lengths = {n for _, n in plan.groups}
-        alike = writes_all and len(lengths) == 1 and not is_open(*lengths)
-        return [(plan.chunks, plan.length)] if alike else list(plan.groups)
+        known = not any(is_open(n) for _, n in plan.groups)
+        alike = known and all(n == plan.length for _, n in plan.groups)
+        return [(plan.chunks, plan.length)] if alike and writes_all else list(plan.groups)
     # An accelerator takes all images at once; there a start counts. A traced batch has no number.
     batch = x.shape[0] if x.device.type == "cpu" and not torch.compiler.is_compiling() else 1
     segments: list[tuple[int, int]] = []

@@ -47,22 +47,26 @@ class GateTaps(NamedTuple):
 
 
 class Intermediates(NamedTuple):
-    """features: the pyramid, four maps of strides 4, 8, 16, 32; taps: of the chosen block of each wanted stage."""
+    """features: the pyramid, four maps, stage s of stride `config.stride_of(s)`; taps: of the chosen block of each
+    wanted stage."""
 
     features: tuple[Tensor, ...]
     taps: dict[int, GateTaps]
 
 
-def stage_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
+def stage_sizes(height: int, width: int, output_stride: int = 32) -> tuple[tuple[int, int], ...]:
     """Height and width of the four stages' maps: the stem floors to a fourth, each downsampling rounds a half up.
+
+    Args: output_stride: as of `ConvNeurConfig`; from it on the maps keep their size.
 
     Raises: ValueError: a side below 32, which leaves no full position for the last stage.
     """
     if min(height, width) < MIN_SIDE:
         raise ValueError(f"image of {height}x{width}: ConvNeur needs at least {MIN_SIDE}x{MIN_SIDE} pixels")
     sizes = [(height // 4, width // 4)]
-    for _ in range(3):
-        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+    for stride in (8, 16, 32):
+        rows, columns = sizes[-1]
+        sizes.append((-(-rows // 2), -(-columns // 2)) if stride <= output_stride else (rows, columns))
     return tuple(sizes)
 
 
@@ -77,7 +81,7 @@ class ConvNeurBlock(nn.Module):
     def __init__(self, config: ConvNeurConfig, stage: int, *, has_global: bool, drop_path: float) -> None:
         super().__init__()
         channels = config.dims[stage - 1]
-        self.local_branch = LocalBranch(channels, config.kernel_size, config.mlp_ratio)
+        self.local_branch = LocalBranch(channels, config.kernel_size, config.mlp_ratio, config.dilation_of(stage))
         self.global_branch: GlobalBranch | FoldedGlobalBranch | None = (
             GlobalBranch(channels, config.mem_dim, build_mixer(config, stage)) if has_global else None
         )
@@ -124,7 +128,13 @@ class ConvNeur(nn.Module):
         self.config = config
         self.stem = Stem(config.in_channels, config.dims[0])
         self.downsamples = nn.ModuleList(
-            Downsample(narrow, wide) for narrow, wide in zip(config.dims[:-1], config.dims[1:], strict=True)
+            Downsample(
+                narrow,
+                wide,
+                stride=config.stride_of(stage + 1) // config.stride_of(stage),
+                dilation=config.dilation_of(stage),
+            )
+            for stage, (narrow, wide) in enumerate(zip(config.dims[:-1], config.dims[1:], strict=True), start=1)
         )
         blocks = sum(config.depths)
         rates = iter([config.drop_path_rate * i / max(blocks - 1, 1) for i in range(blocks)])
@@ -145,7 +155,7 @@ class ConvNeur(nn.Module):
         self.head: nn.Module = build_head(config)
         self.num_features = config.dims[-1]
         self.feature_info: list[dict[str, Any]] = [
-            {"num_chs": channels, "reduction": 4 << stage, "module": f"stages.{stage}"}
+            {"num_chs": channels, "reduction": config.stride_of(stage + 1), "module": f"stages.{stage}"}
             for stage, channels in enumerate(config.dims)
         ]
         self._warned = False
@@ -171,7 +181,7 @@ class ConvNeur(nn.Module):
         return self.head(self.forward_features(x), (x.shape[2], x.shape[3]))
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The pyramid: each stage's output, (B, C, H_s, W_s), of strides 4, 8, 16, 32 (see `stage_sizes`)."""
+        """The pyramid: each stage's output, (B, C, H_s, W_s); its stride is `config.stride_of(stage)`."""
         return self.forward_taps(x, stages=()).features
 
     def forward_taps(self, x: Tensor, *, stages: Sequence[int] = (1, 2, 3, 4), block: int = 1) -> Intermediates:
@@ -210,14 +220,14 @@ class ConvNeur(nn.Module):
         ]
         return tuple(
             None if cutter is None else cutter.plan(h * w)
-            for cutter, (h, w) in zip(cutters, stage_sizes(height, width), strict=True)
+            for cutter, (h, w) in zip(cutters, self._sizes(height, width), strict=True)
         )
 
     def unreached(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """Parts of the memories that get no gradient from an image of this size, with the stages, 1 to 4, where."""
         writes = [
             None if memory is None else memory.writes_read(h * w)
-            for memory, (h, w) in zip(self._first_memories(), stage_sizes(height, width), strict=False)
+            for memory, (h, w) in zip(self._first_memories(), self._sizes(height, width), strict=False)
         ]
         found = {
             what: tuple(stage for stage, count in enumerate(writes, start=1) if count == few)
@@ -233,11 +243,14 @@ class ConvNeur(nn.Module):
         """
         return tuple(
             parameter
-            for blocks, (h, w) in zip(self.stages, stage_sizes(height, width), strict=False)
+            for blocks, (h, w) in zip(self.stages, self._sizes(height, width), strict=False)
             for memory in blocks.modules()
             if isinstance(memory, NeuralMemory) and memory.writes_read(h * w) == 0
             for parameter in memory.write.parameters()
         )
+
+    def _sizes(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
+        return stage_sizes(height, width, self.config.output_stride)
 
     def _first_memories(self) -> list[NeuralMemory | None]:
         return [

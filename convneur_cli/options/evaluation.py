@@ -1,6 +1,7 @@
 """The options of eval-boundary in groups; each is an argument of `convneur.evaluation.evaluate`."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -115,8 +116,8 @@ class MetricOptions:
     metrics: Annotated[
         str,
         typer.Option(
-            help="all, or some of boundary_f1, trimap_miou, hausdorff, hd95, assd, masd, surface_dice, boundary_iou, "
-            "miou, pixel_accuracy.",
+            help="all: boundary_f1, trimap_miou, hausdorff, hd95, assd, masd, surface_dice, boundary_iou, miou, "
+            "pixel_accuracy; or some of them, dice, objects and cldice (centrelines), such as all,dice.",
             metavar="all|LIST",
         ),
     ] = "all"
@@ -188,20 +189,81 @@ class MetricOptions:
         ),
     ] = 0.02
     aggregate: Annotated[
-        Literal["mean", "pooled"],
+        Literal["mean", "pooled", "images"],
         typer.Option(
-            help="Boundary F1 and surface dice of a class: mean over images, or from counts summed over images.",
+            help="Boundary F1, surface dice and dice of a class: mean over images, or from counts summed over images; "
+            "images, for dice alone: mean over images of each image's mean over classes.",
             rich_help_panel=_METRICS,
         ),
     ] = "mean"
+    mean_over: Annotated[
+        str,
+        typer.Option(
+            help="The classes that overall values are means over: foreground for all but the background, or ids and "
+            "names. A class left out is still right or wrong in the maps.",
+            metavar="all|foreground|LIST",
+        ),
+    ] = "all"
+    background: Annotated[
+        int, typer.Option(min=0, help="The class that foreground leaves out.", metavar="ID", rich_help_panel=_METRICS)
+    ] = 0
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group",
+            help="Means over more classes, by name: NAME=foreground, or NAME= with ids and names of classes; may be "
+            "repeated.",
+            metavar="NAME=LIST",
+            show_default=False,
+            rich_help_panel=_METRICS,
+        ),
+    ] = None
+    hd_percentile: Annotated[
+        str | None,
+        typer.Option(
+            help="Add Hausdorff distances at these percentiles, such as 90,99, in the directions of --hd95.",
+            metavar="LIST",
+            show_default=False,
+            rich_help_panel=_METRICS,
+        ),
+    ] = None
+    tolerance_curve: Annotated[
+        str | None,
+        typer.Option(
+            help="Add boundary F1 at each of these whole radii in pixels, and the area under it: 1:10, or 1:31:3.",
+            metavar="FIRST:LAST[:STEP]",
+            show_default=False,
+            rich_help_panel=_METRICS,
+        ),
+    ] = None
+
+    object_iou: Annotated[
+        float,
+        typer.Option(
+            help="Objects: two of one class are a pair if their IoU is above this, 0.5 or more.",
+            metavar="IOU",
+            rich_help_panel=_METRICS,
+        ),
+    ] = 0.5
+    object_connectivity: Annotated[
+        Literal["8", "4"],
+        typer.Option(
+            help="Objects: pixels of a class that have a side (4) or also a corner (8) in common are one.",
+            rich_help_panel=_METRICS,
+        ),
+    ] = "8"
 
     def settings(self) -> dict[str, Any]:
         """As `evaluate` takes them. Raises: UsageError: what is no list or number."""
         return vars(self) | {
-            "metrics": self.metrics if self.metrics == "all" else parts(self.metrics),
+            "metrics": parts(self.metrics),
+            "mean_over": _chosen(self.mean_over),
+            "groups": _groups(self.groups or ()),
+            "hd_percentile": parts(self.hd_percentile) if self.hd_percentile is not None else (),
             "tolerance": parts(self.tolerance),
             "trimap_width": [whole("--trimap-width", part) for part in parts(self.trimap_width)],
             "connectivity": int(self.connectivity),
+            "object_connectivity": int(self.object_connectivity),
             "surface_dice_tau": parts(self.surface_dice_tau),
             "spacing": _spacing(self.spacing),
         }
@@ -285,10 +347,29 @@ class WorkOptions:
         Path | None,
         typer.Option("--output", "-o", help="Write the result: .json, or .csv, .md, .tex as a table.", metavar="FILE"),
     ] = None
+    digits: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=15,
+            help="Decimals of the values in .md and .tex.",
+            metavar="N",
+            show_default="four significant digits",
+            rich_help_panel=_FILES,
+        ),
+    ] = None
     per_image: Annotated[
         Path | None,
         typer.Option(
             help="Write a row per image and class, all counts included.", metavar="FILE.csv", rich_help_panel=_FILES
+        ),
+    ] = None
+    per_object: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a row per object, with its box and, of a pair, its values; adds the metric objects.",
+            metavar="FILE.csv",
+            rich_help_panel=_FILES,
         ),
     ] = None
     workers: Annotated[
@@ -324,6 +405,22 @@ class WorkOptions:
 def parts(typed: str) -> list[str]:
     """What stands between commas."""
     return [part.strip() for part in typed.split(",")]
+
+
+def _chosen(typed: str) -> str | list[str]:
+    return typed if typed in ("all", "foreground") else parts(typed)
+
+
+def _groups(typed: Sequence[str]) -> dict[str, str | list[str]]:
+    found: dict[str, str | list[str]] = {}
+    for each in typed:
+        name, equals, classes = each.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--group {each}: give a name and its classes, such as water=3,sea")
+        if name.strip() in found:
+            raise UsageError(f"--group {each}: give each group a name of its own")
+        found[name.strip()] = _chosen(classes)
+    return found
 
 
 def _spacing(typed: str) -> tuple[float, float]:

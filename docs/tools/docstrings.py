@@ -26,8 +26,6 @@ def as_markdown(docstring: str) -> str:
         elif head := _HEAD.match(line):
             below = _block(lines, lambda each: each.startswith(" " * _DEEP))
             made += ["", *_part(head[1], head[2] or "", below), ""]
-        elif line.startswith(" " * _DEEP):  # code of the module's own docstring, as it stands
-            made.append(line)
         else:
             made.append(line)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(made)).strip()
@@ -43,7 +41,7 @@ def _block(lines: list[str], belongs: Any) -> list[str]:
 
 def _part(name: str, inline: str, below: list[str]) -> list[str]:
     if inline:
-        return [f"**{name}:** {' '.join([inline, *(line.strip() for line in below)])}"]
+        return [f"**{name}:** {_item(' '.join([inline, *(line.strip() for line in below)]))}"]
     items: list[str] = []
     for line in below:
         if line.startswith(" " * (_DEEP + 1)) and items:

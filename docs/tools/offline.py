@@ -8,7 +8,7 @@ from pathlib import Path
 _FETCHED = re.compile(
     r"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\bsrc=[\"']?((?:https?:)?//[^\"'\s>]+)"
     r"|<link\b(?![^>]*\brel=[\"']?canonical)[^>]*\bhref=[\"']?((?:https?:)?//[^\"'\s>]+)"
-    r"|@import[^;]*((?:https?:)?//[^\"')\s;]+)"
+    r"|@import\s+[\"']((?:https?:)?//[^\"')\s;]+)"
     r"|url\([\"']?((?:https?:)?//[^\"')\s]+)",
     re.IGNORECASE,
 )

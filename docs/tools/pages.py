@@ -21,32 +21,34 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     **{f"convneur/weights/{name}.md": f"weights/{name}.md" for name in WEIGHTS},
+    **{f"examples/{path.name}": f"examples/{path.stem}.md" for path in sorted((ROOT / "examples").glob("*.py"))},
 }
+# Each has a page in the nav of mkdocs.yml.
 DOORS = {
     "convneur": "convneur/__init__.py",
     **{
-        room: f"convneur/{room}/__init__.py"
-        for room in (
-            "cost",
-            "bench",
-            "gates",
-            "metrics",
-            "evaluation",
-            "inference",
-            "exporting",
-            "training",
-            "study",
-            "figures",
-        )
+        path.parent.name: f"convneur/{path.parent.name}/__init__.py"
+        for path in sorted(ROOT.glob("convneur/*/__init__.py"))
     },
-    "torchmetrics": "convneur/torchmetrics.py",
+    **{name: f"convneur/{name}.py" for name in ("torchmetrics", "timm")},
 }
+del DOORS["data"], DOORS["model"]  # shelves: nothing is listed at their doors
+# Users' pages come first in what the search finds.
+_ABOUT = """---
+search: {{boost: 0.3}}
+---
+
+# {0}
+
+::: {0}
+    options: {{show_root_heading: false, show_root_toc_entry: false, members: false}}"""
 _LINK = re.compile(r"(\]\()([^)#:\s]+)(#[^)\s]*)?(\))")
 
 
 def on_files(files: Files, config: Any) -> Files:
     for source, page in PAGES.items():
-        _add(files, config, page, (ROOT / source).read_text(encoding="utf-8"))
+        text = (ROOT / source).read_text(encoding="utf-8")
+        _add(files, config, page, f"# {source}\n\n```python\n{text}```\n" if source.endswith(".py") else text)
     for name, source in DOORS.items():
         _add(files, config, f"api/{name}.md", _door(name, ROOT / source))
     _add(files, config, "api/index.md", _doors())
@@ -86,16 +88,8 @@ def _door(name: str, path: Path) -> str:
     home = {each: at if at.startswith("convneur.") else f"{_module(name)}.{at}" for each, at in homes.items()}
     public = [each for each in listed if not each.startswith("_")]
     names = sorted(public, key=lambda each: (each.isupper(), not each.islower(), each))
-    about = [
-        f"::: {_module(name)}",
-        "    options: {show_root_heading: false, show_root_toc_entry: false, members: false}",
-    ]
-    return (
-        "\n\n".join(
-            [f"# {_module(name)}", "\n".join(about), *(f"::: {home.get(each, _module(name))}.{each}" for each in names)]
-        )
-        + "\n"
-    )
+    parts = [_ABOUT.format(_module(name)), *(f"::: {home.get(each, _module(name))}.{each}" for each in names)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _said(path: Path) -> dict[str, Any]:

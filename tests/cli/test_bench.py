@@ -96,7 +96,7 @@ def test_json_has_times_machine_and_versions(run: Any) -> None:
         *("bfloat16_instructions", "float32_precision", "load_average_before", "matmul_peak_macs_per_second"),
     }
     (model,) = found["models"]
-    assert model.keys() == {"name", "params", "rows", "scaling"}
+    assert model.keys() == {"name", "params", "runtime", "labels", "rows", "scaling"}
     assert [(row["height"], row["width"], row["batch"]) for row in model["rows"]] == [
         (32, 32, 1), (32, 32, 2), (64, 32, 1), (64, 32, 2),
     ]  # fmt: skip
@@ -300,7 +300,7 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_starts(
         (["--device", "tpu"], 2, "--device 'tpu': choose cpu, cuda, or cuda:1"),
         (["--device", "cuda:77"], 2, "--device cuda:77: torch sees"),
         (["--dtype", "int8"], 2, "--dtype"),
-        (["--threads", "0"], 2, "--threads 0: must be at least 1"),
+        (["--threads", "0"], 2, "--threads 0: must be 1 to 1024"),
         (["--warmup", "0"], 2, "--warmup 0"),
         (["--repeats", "0"], 2, "--repeats 0"),
         (["--model", "m9"], 2, "--model m9: choose m1, m2, m3, m4"),

@@ -85,7 +85,11 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_done(predict: 
             2,
             "--overlays: is for segmentation, and bare.safetensors is a classifier",
         ),
-        (["bare.safetensors", "--weights", "a.png"], 1, "a.png: not a readable safetensors file"),
+        (
+            ["bare.safetensors", "--weights", "a.png"],
+            1,
+            "a.png: not a safetensors file; name the weights.safetensors of a training run",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_written(

@@ -728,7 +728,7 @@ def test_broken_weights(viz: Any, place: Path) -> None:
     before = names(place)
     for name, options, says in (
         ("cut.safetensors", (), "not a readable safetensors file"),
-        ("text.safetensors", (), "not a readable safetensors file"),
+        ("text.safetensors", (), "not a safetensors file"),
         ("zip.pt", (), "never loaded"),
         ("pickle.pt", (), "never loaded"),
         ("nan.safetensors", (), "stages.0.0.local_branch.pw_conv1.weight holds NaN"),

@@ -35,14 +35,18 @@ def test_values_are_those_of_the_bootstrap(place: Path) -> None:
 def test_the_table_of_a_paper_holds_both_models_the_difference_and_its_interval(place: Path) -> None:
     found = evaluate("pred", "gt", against="other", metrics=("miou", "hd95"), output="two.tex")
     assert found.comparison is not None
-    lines = (place / "two.tex").read_text().splitlines()
-    assert lines[:3] == [
-        "\\begin{tabular}{lrrrr}", "\\toprule", "metric & pred & other & difference & 95\\% interval \\\\"
-    ]  # fmt: skip
+    caption, *lines = (place / "two.tex").read_text().splitlines()
+    assert caption.startswith(
+        "\\caption{5 images, means over all classes, 255 ignored. mIoU: one matrix over all images."
+    )
+    rows = [line.removesuffix(" \\\\").split(" & ") for line in lines if " & " in line]
+    assert [row[0] for row in rows] == ["model", "pred", "other", "difference", "95\\% interval"]
+    assert rows[0][1:3] == ["mIoU $\\uparrow$", "HD95, finite mean (px) $\\downarrow$"]
     value = found.comparison.overall["miou"]
     cells = [f"{value['value']:.4f}", f"{value['against']:.4f}", f"{value['difference']:+.4f}"]
-    (row,) = [line for line in lines if line.startswith("mIoU")]
-    assert row == f"mIoU & {' & '.join(cells)} & [{value['low']:+.4f}, {value['high']:+.4f}] \\\\"
+    better = int(value["difference"] < 0)
+    cells[better] = f"\\textbf{{{cells[better]}}}"
+    assert [row[1] for row in rows[1:]] == [*cells, f"[{value['low']:+.4f}, {value['high']:+.4f}]"]
     assert not [line for line in lines if "missed" in line]
     found.comparison.save("alone.tex")
     assert (place / "alone.tex").read_text() == (place / "two.tex").read_text()
@@ -68,7 +72,7 @@ def test_one_image_has_no_interval(place: Path) -> None:
     found = a.compare(b)
     assert math.isnan(found.overall["miou"]["low"])
     assert "One image allows no interval." in str(found)
-    assert found.paper_table().rows[0][-1] == "-"
+    assert found.paper_table().rows[-1] == ["95% interval", "--"]
 
 
 def test_only_images_that_both_scored_count(place: Path) -> None:

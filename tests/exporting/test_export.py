@@ -22,7 +22,7 @@ from convneur.exporting import run as exporting_run
 from convneur.exporting.tracing import check_open, least_side
 from convneur.graphs import KEY, GraphDescription, InputShape, described
 from convneur.inference import ExportedModel, Predictor, load, predict_folder
-from convneur.model.memory import plan_chunks
+from convneur.model.memory import NeuralMemory, plan_chunks
 from convneur.model.network import ConvNeur, stage_sizes
 from convneur.schema import SchemaError
 from convneur.variants import VARIANTS, ConvNeurConfig
@@ -74,6 +74,19 @@ def test_the_size_by_default_is_that_of_the_validation(dense: Predictor, noisy: 
     classifier = noisy(dense.model.config.replace(head="classifier"))
     assert default(classifier) == InputShape((224, 224))
     assert default(replace(classifier, size=(64, 64))) == InputShape((64, 64))
+
+
+@pytest.mark.parametrize(("chunks", "read"), [(4, "final"), (4, "before"), (1, "final")])
+def test_an_exported_memory_computes_what_the_memory_does(chunks: int, read: Any) -> None:
+    memory = NeuralMemory(8, chunks=chunks, read=read).eval()
+    x = torch.from_numpy(noise(2, 41, 8))
+    tokens = {1: torch.export.Dim("tokens", min=13, max=9999)}  # 4 chunks from here on
+    settings: dict[str, Any] = {"strict": False, "prefer_deferred_runtime_asserts_over_guards": True}
+    for count, shapes in ((41, (tokens,)), (40, None), (41, None)):  # 40: chunks that are all of one length
+        graph: Any = torch.export.export(memory, (x[:, :count],), dynamic_shapes=shapes, **settings).module()
+        for seen in (x[:, :16], x[:, :33], x) if shapes else (x[:, :count],):
+            with torch.no_grad():
+                torch.testing.assert_close(graph(seen), memory(seen), atol=1e-5, rtol=1e-5)
 
 
 def test_it_holds_no_paths_of_the_machine_it_was_made_on(onnx_bytes: bytes) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from convneur.data.class_colours import class_colours
 from convneur.figures.boundaries import ERROR_COLOURS
-from convneur.figures.report import MOST_PICTURES, BoundaryReport, ReportColumn, ReportRow, boundary_page
+from convneur.figures.report import MOST_PICTURES, BoundaryReport, ReportColumn, ReportRow
 from convneur.figures.scene import Scene, ScenePrediction
 from convneur.formats import printable
 from convneur.metrics import BoundarySettings
@@ -36,7 +36,7 @@ def page(name: str = "a", scenes: Iterable[Scene] = ()) -> str:
         images=[ReportRow(name, [0.5]), ReportRow(name, [float("nan")], against=[0.25])],
         failed=[(name, name)],
     )
-    return boundary_page(report, scenes)
+    return report.page(scenes)
 
 
 def data_of(text: str) -> Any:

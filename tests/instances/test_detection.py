@@ -189,7 +189,7 @@ def test_one_hundred_detections_of_a_class_and_image(coco: Callable[..., tuple[P
 
 
 def test_polygons_by_pycocotools(coco: Callable[..., tuple[Path, Path]]) -> None:
-    pytest.importorskip("pycocotools", reason="polygons need convneur[detection]")
+    pytest.importorskip("pycocotools", reason="pip install pycocotools")
     corners = [[4.0, 4.0, 14.0, 4.0, 14.0, 14.0, 4.0, 14.0]]
     found = evaluate_detection(*coco({1: (40, 60)}, [{"segmentation": corners, "area": 100}], [{"mask": square(4)}]))
     assert found.mask["ap"] == 1.0

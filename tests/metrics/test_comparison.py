@@ -8,13 +8,23 @@ import numpy as np
 import pytest
 
 from convneur.errors import ConfigError, InputError
-from convneur.metrics import BoundaryAccumulator, BoundarySettings, PairScores, score_pair
+from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, PairScores, score_pair
 from convneur.metrics.comparison import ScoreTable, compare
-from convneur.metrics.tables import keys
+from convneur.metrics.tables import leaves as tables_leaves
+from convneur.metrics.tables import metric_paths, value_at
 
 Scored = dict[str, tuple[PairScores, PairScores]]
 COUNT = 7  # images; one is ignored altogether, one lacks a class in one prediction
-OPTIONS: list[dict[str, Any]] = [{}, {"aggregate": "pooled"}, {"count_absent": True}, {"trimap_seed": "void"}]
+LATER = {"metrics": ["dice"], "hd_percentile": [90], "tolerance_curve": "1:5:2", "groups": {"some": [1, 3, 4]}}
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"aggregate": "pooled"},
+    {"count_absent": True},
+    {"trimap_seed": "void"},
+    LATER,
+    LATER | {"aggregate": "pooled", "mean_over": "foreground"},
+    LATER | {"aggregate": "images", "mean_over": [0, 2, 4]},
+]
 
 
 def scored(blobs: Callable[..., Any], settings: BoundarySettings) -> Scored:
@@ -38,24 +48,14 @@ def tables(pairs: Scored, settings: BoundarySettings) -> tuple[ScoreTable, Score
     return both
 
 
-def leaves(figures: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def leaves(figures: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     """(path, figure) of nested figures, those of metrics."""
-    for key, value in figures.items():
-        if isinstance(value, dict) and "difference" not in value:
-            yield from leaves(value, (*at, key))
-        elif key not in ("class", "name"):
-            yield (*at, key), value
+    return tables_leaves(figures, [metric for metric in METRICS if metric in figures])
 
 
 def count(settings: BoundarySettings) -> int:
     """How many values there are of a class."""
-    return sum(len(keys(metric, settings)) or 1 for metric in settings.metrics)
-
-
-def inside(figures: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        figures = figures[key]
-    return figures
+    return sum(len(metric_paths(metric, settings)) for metric in settings.metrics)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -71,18 +71,20 @@ def test_values_equal_the_summaries_to_the_last_bit(blobs: Callable[..., Any], o
     assert found.images == COUNT
     checked = 0
     places = [(found.overall, first.overall, second.overall)]
+    places += [(found.groups[name], first.groups[name], second.groups[name]) for name, _ in settings.groups]
     places += [(row, first.per_class[row["class"]], second.per_class[row["class"]]) for row in found.per_class]
     for figures, ours, theirs in places:
         for path, figure in leaves(figures):
-            np.testing.assert_equal(figure["value"], inside(ours, path))
-            np.testing.assert_equal(figure["against"], inside(theirs, path))
-            np.testing.assert_equal(figure["difference"], inside(ours, path) - inside(theirs, path))
+            np.testing.assert_equal(figure["value"], value_at(ours, path))
+            np.testing.assert_equal(figure["against"], value_at(theirs, path))
+            np.testing.assert_equal(figure["difference"], value_at(ours, path) - value_at(theirs, path))
             checked += 1
-    assert checked == (7 if options.get("count_absent") else 6) * count(settings)
+    rows = (7 if options.get("count_absent") else 6) + len(settings.groups)
+    assert checked == rows * count(settings)
     for row, ours, theirs in zip(found.per_image, first.per_image, second.per_image, strict=True):
         assert row["name"] == ours["name"]
         for path, difference in leaves(row):
-            np.testing.assert_equal(difference, inside(ours, path) - inside(theirs, path))
+            np.testing.assert_equal(difference, value_at(ours, path) - value_at(theirs, path))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -103,10 +105,10 @@ def test_intervals_equal_those_of_data_sets_drawn_and_added_up_one_by_one(
                 total.add(f"{index}", one)
         first, second = (total.summary() for total in totals)
         for path, _ in leaves(found.overall):
-            drawn.setdefault(path, []).append(inside(first.overall, path) - inside(second.overall, path))
+            drawn.setdefault(path, []).append(value_at(first.overall, path) - value_at(second.overall, path))
         for k in range(5):
             for path, _ in leaves(found.overall):
-                difference = inside(first.per_class[k], path) - inside(second.per_class[k], path)
+                difference = value_at(first.per_class[k], path) - value_at(second.per_class[k], path)
                 drawn.setdefault((str(k), *path), []).append(difference)
     rows = [((), found.overall), *(((str(row["class"]),), row) for row in found.per_class)]
     for start, figures in rows:

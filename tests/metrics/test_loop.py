@@ -41,7 +41,27 @@ def counted(pairs: Pairs, **options: Any) -> BoundaryMetrics:
     return metrics
 
 
-@pytest.mark.parametrize("options", [{}, {"aggregate": "pooled"}, {"count_absent": True}, {"trimap_seed": "void"}])
+LATER = {
+    "metrics": ["dice"],
+    "hd_percentile": [90],
+    "tolerance_curve": "1:5:2",
+    "groups": {"some": [1, 3]},
+    "names": list("abcde"),
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"aggregate": "pooled"},
+        {"count_absent": True},
+        {"trimap_seed": "void"},
+        LATER | {"aggregate": "pooled", "mean_over": "foreground"},
+        LATER | {"aggregate": "images", "mean_over": ["a", "d"]},
+    ],
+    ids=str,
+)
 def test_order_batches_and_merges_do_not_change_a_bit(pairs: Pairs, options: dict[str, Any]) -> None:
     expected = counted(pairs, **options).compute()
     shuffled = list(pairs)
@@ -192,11 +212,12 @@ def test_a_summary_prints_itself_and_is_saved(pairs: Pairs, tmp_path: Path) -> N
         assert "Boundary F1" in (tmp_path / name).read_text()
 
 
-def test_the_state_as_arrays_adds_up(pairs: Pairs) -> None:
-    parts = [counted(part).state_arrays() for part in (pairs[:2], pairs[2:3], pairs[3:])]
-    whole = counted([])
+@pytest.mark.parametrize("options", [{}, LATER | {"aggregate": "images"}], ids=["default", "later"])
+def test_the_state_as_arrays_adds_up(pairs: Pairs, options: dict[str, Any]) -> None:
+    parts = [counted(part, **options).state_arrays() for part in (pairs[:2], pairs[2:3], pairs[3:])]
+    whole = counted([], **options)
     whole.load_state_arrays(sum(counts for counts, _ in parts), np.concatenate([rows for _, rows in parts]))
-    assert whole.compute() == counted(pairs).compute()
+    assert whole.compute() == counted(pairs, **options).compute()
     assert all(counts.dtype == rows.dtype == np.int64 for counts, rows in parts)
 
 
@@ -213,5 +234,7 @@ def test_sums_come_back_from_digits_that_were_added(parts: list[list[float]]) ->
 
 
 def test_every_metric_alone_can_be_asked_for(pairs: Pairs) -> None:
+    needed = {"hd_percentile": {"hd_percentile": 90}, "boundary_f1_curve": {"tolerance_curve": "1:3"}}
     for metric in METRICS:
-        assert counted(pairs[:2], metrics=metric).compute().overall.keys() == {metric, "presence"}
+        options = {"metrics": metric} | needed.get(metric, {})
+        assert counted(pairs[:2], **options).compute().overall.keys() == {metric, "presence"}

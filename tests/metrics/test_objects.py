@@ -18,7 +18,7 @@ def test_counts_are_those_of_labelled_masks(seed: int) -> None:
     border = border_points(ranks, 2, 4)
     compiled = compiled_kernels()
     for kernels in (PLAIN, *([compiled] if compiled else [])):
-        found = object_counts(ranks, kernels.objects_of(ranks, border), 2, [2, 1], kernels.thin_objects)
+        found = object_counts(ranks, kernels.objects_of(ranks, border, 8), 2, [2, 1], kernels.thin_objects)
         assert found.border.tolist() == border.counts().tolist()
         for k in range(2):
             labelled, count = ndimage.label(ranks == k, np.ones((3, 3)))

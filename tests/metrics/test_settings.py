@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import subprocess
 import sys
 from typing import Any
@@ -13,7 +14,8 @@ import torch
 
 from convneur.errors import ConfigError
 from convneur.metrics import METRICS, BoundarySettings
-from convneur.metrics.settings import tolerance_radius
+from convneur.metrics.class_sets import with_ids
+from convneur.metrics.settings import DEFAULT_METRICS, tolerance_radius
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_other_tolerances_are_refused(tolerance: str) -> None:
         ({"num_classes": 70000}, "num_classes 70000"),
         ({"num_classes": 2.0}, "num_classes 2.0: must be a whole number"),
         ({"ignore_index": "255"}, "ignore_index 255: must be a whole number"),
-        ({"metrics": ("miou", "dice")}, "metrics dice: must be one of boundary_f1"),
+        ({"metrics": ("miou", "jaccard")}, "metrics jaccard: must be one of boundary_f1"),
         ({"metrics": ()}, "metric"),
         ({"metrics": ("miou", "miou")}, "each once"),
         ({"tolerance": ("3px", "3px")}, "each once"),
@@ -137,8 +139,62 @@ def test_one_value_or_several_of_any_type_become_plain_ones(given: dict[str, Any
     assert hash(settings) == hash(BoundarySettings(**{name: kept}))
 
 
-def test_the_defaults_ask_for_every_metric() -> None:
-    assert BoundarySettings().metrics == METRICS
+def test_all_stands_for_the_default_metrics_and_more_may_be_added() -> None:
+    assert BoundarySettings().metrics == BoundarySettings(metrics="all").metrics == DEFAULT_METRICS
+    assert set(DEFAULT_METRICS) < set(METRICS)
+    assert BoundarySettings(metrics=["all", "dice"]).metrics == (*DEFAULT_METRICS, "dice")
+    assert BoundarySettings(metrics=["miou", "all"]).metrics[0] == "miou"
+
+
+def test_an_option_that_asks_for_a_metric_turns_it_on() -> None:
+    assert BoundarySettings(metrics="miou", hd_percentile=90).metrics == ("miou", "hd_percentile")
+    assert BoundarySettings(metrics="miou", tolerance_curve="1:3").metrics == ("miou", "boundary_f1_curve")
+    assert BoundarySettings(tolerance_curve="1:10:3").radii == (1, 4, 7, 10)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"metrics": "hd_percentile"}, "metrics hd_percentile: give `hd_percentile` too"),
+        ({"metrics": "boundary_f1_curve"}, "give `tolerance_curve` too"),
+        ({"hd_percentile": 0}, "hd_percentile 0: must be above 0"),
+        ({"hd_percentile": (90, 100.1)}, "hd_percentile 100.1"),
+        ({"hd_percentile": "p"}, "hd_percentile p: must be a number"),
+        ({"hd_percentile": (90, 90)}, "each once"),
+        ({"hd_percentile": math.nan}, "hd_percentile nan"),
+        ({"tolerance_curve": "0.001:0.01"}, "whole radii in pixels"),
+        ({"tolerance_curve": "0:3"}, "from 1 pixel"),
+        ({"tolerance_curve": "5:3"}, "must rise"),
+        ({"tolerance_curve": "1:10:2"}, "do not end at 10"),
+        ({"tolerance_curve": "1:10:0"}, "must rise"),
+        ({"tolerance_curve": "1:101"}, "at most 100 radii"),
+        ({"tolerance_curve": "1:99999999999999999999"}, "no image is as large"),
+        ({"aggregate": "images"}, "aggregate images: is for dice alone; add it to `metrics`"),
+        ({"mean_over": "background"}, "mean_over background: must be all, foreground, or classes"),
+        ({"mean_over": ()}, "mean_over: names no class"),
+        ({"mean_over": [70000]}, "mean_over 70000: classes are 0 to 65535"),
+        ({"mean_over": [3], "num_classes": 3}, "mean_over 3: classes are 0 to 2"),
+        ({"groups": {"a": []}}, "groups: a: names no class"),
+        ({"groups": {"": [1]}}, "a name of its own"),
+        ({"groups": [("a", [1]), ("a", [2])]}, "a name of its own"),
+        ({"background": -1}, "background -1"),
+        ({"background": 3, "num_classes": 3}, "background 3"),
+    ],
+)
+def test_sets_of_classes_percentiles_and_curves_that_cannot_be(wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(named)):
+        BoundarySettings(**wrong)
+
+
+def test_names_of_classes_become_ids_once_they_are_known() -> None:
+    settings = BoundarySettings(num_classes=3, mean_over=["sea", "0"], groups={"land": ["hill"], "rest": "foreground"})
+    known = with_ids(settings, ["sky", "sea", "hill"])
+    assert known.mean_over == (1, 0)
+    assert known.groups == (("land", (2,)), ("rest", "foreground"))
+    with pytest.raises(ConfigError, match=r"groups: land: no class hill; classes are 0 to 2: 0, 1, sea$"):
+        with_ids(settings, ["0", "1", "sea"])
+    with pytest.raises(ConfigError, match=r"mean_over: no class sea; classes are 0 to 1: a, b$"):
+        with_ids(settings, ["a", "b"])
 
 
 def test_the_room_loads_neither_torch_nor_the_filters() -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import shutil
 import warnings
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ import torch
 from skimage import data
 from torch import nn
 
+from convneur.cost import ModelCounter, describe_architecture
+from convneur.errors import ConfigError
 from convneur.model.layers import DropPath, Linear
 from convneur.model.memory import NeuralMemory
 from convneur.model.network import ConvNeur, UnreachedParametersWarning, stage_sizes
@@ -391,3 +393,49 @@ def test_a_config_survives_json_like_data() -> None:
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in config.to_dict().items()}
         assert ConvNeurConfig.from_dict(values) == config
         assert hash(config) == hash(dataclasses.replace(config))
+
+
+@pytest.mark.parametrize(("stride", "sizes"), [(16, (20, 10, 5, 5)), (8, (20, 10, 10, 10))])
+@pytest.mark.parametrize("side", [80, 76])
+def test_an_output_stride_keeps_the_values_at_the_positions_that_were_there(
+    stride: int, sizes: tuple[int, ...], side: int
+) -> None:
+    """Same weights: dilated convolutions see the grid of before, whose positions lie among the new ones."""
+    torch.manual_seed(0)
+    coarse = ConvNeur(SMALL.replace(memory="none", head="none")).eval()
+    fine = ConvNeur(coarse.config.replace(output_stride=stride)).eval()
+    fine.load_state_dict(coarse.state_dict())
+    x = torch.randn(1, 3, 80, side)
+    for stage, (old, new) in enumerate(zip(coarse.forward_features(x), fine.forward_features(x), strict=True), start=1):
+        assert new.shape[2] == sizes[stage - 1]
+        every = coarse.config.stride_of(stage) // fine.config.stride_of(stage)
+        torch.testing.assert_close(new[..., ::every, ::every], old)
+
+
+def test_an_output_stride_is_known_to_sizes_chunks_and_counts() -> None:
+    config = VARIANTS["m1"].replace(output_stride=16)
+    model = on_meta(config)
+    assert [level["reduction"] for level in model.feature_info] == [4, 8, 16, 16]
+    assert stage_sizes(224, 224, 16) == ((56, 56), (28, 28), (14, 14), (14, 14))
+    assert model.chunks(512, 512) == (84, 21, 6, 6)
+    assert parameters(config) == 4_317_092
+    last = describe_architecture(config, size=224).stages[3]
+    assert (last.stride, last.height, last.chunks) == (16, 14, 1)
+    local = config.replace(memory="none", head="none")
+    counted = {stride: ModelCounter(local.replace(output_stride=stride)).at(224, 224) for stride in (32, 16)}
+    stage_4 = {
+        stride: sum(work.macs for work in cost.work if work.module.startswith(("stages.3", "downsamples.2")))
+        for stride, cost in counted.items()
+    }
+    assert stage_4[16] == 4 * stage_4[32]  # four times the positions
+    assert counted[16].macs - counted[32].macs == stage_4[16] - stage_4[32]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [({"output_stride": 4}, "output_stride 4: choose 32, 16 or 8"),
+     ({"output_stride": 16, "head": "upernet"}, "output_stride 16: upernet takes strides 4 to 32")],
+)  # fmt: skip
+def test_an_output_stride_that_cannot_be(settings: dict[str, Any], line: str) -> None:
+    with pytest.raises(ConfigError, match=line):
+        VARIANTS["m1"].replace(**settings)

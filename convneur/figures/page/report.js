@@ -195,6 +195,64 @@ function forest(figure, index) {
   return picture;
 }
 
+// Boundary F1 over the tolerance, a line for each model inside the band of its interval.
+function curvePlot(curves) {
+  const width = plotWidth(), height = 320, left = 48, right = 16, top = 14, bottom = 46;
+  const picture = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
+    "aria-label": "Boundary F1 by radius; the table below holds the same values" });
+  const radii = curves[0].radii, first = radii[0], last = radii[radii.length - 1];
+  const all = curves.flatMap(({ values, low, high }) => [...values, ...low, ...high]).filter((value) => value !== null);
+  const least = Math.max(0, Math.floor(10 * Math.min(...all, 1)) / 10);
+  const x = (radius) => (last === first ? (left + width - right) / 2
+    : left + (radius - first) / (last - first) * (width - left - right));
+  const y = (value) => height - bottom - (value - least) / (1 - least) * (height - top - bottom);
+  const { ticks, decimals } = niceTicks(least, 1, 5);
+  for (const tick of ticks) {
+    picture.append(drawn("line", { x1: left, x2: width - right, y1: y(tick), y2: y(tick), class: "grid" }),
+      drawn("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end", class: "quiet" }, tick.toFixed(decimals)));
+  }
+  const every = Math.ceil(radii.length / Math.max(2, Math.floor(width / 45)));
+  radii.forEach((radius, index) => {
+    if (index % every) return;
+    picture.append(drawn("line", { x1: x(radius), x2: x(radius), y1: height - bottom, y2: height - bottom + 4, class: "axis" }),
+      drawn("text", { x: x(radius), y: height - bottom + 18, "text-anchor": "middle" }, radius));
+  });
+  curves.forEach((curve, model) => {
+    const name = model ? "second" : "first";
+    const line = (values) => values.map((value, index) => [value, index]).filter(([value]) => value !== null)
+      .map(([value, index]) => `${x(radii[index])},${y(value)}`);
+    const band = [...line(curve.high), ...line(curve.low).reverse()];
+    if (band.length) picture.append(drawn("polygon", { points: band.join(" "), class: `${name} band` }));
+    picture.append(drawn("polyline", { points: line(curve.values).join(" "), class: `${name} curve` }));
+    curve.values.forEach((value, index) => {
+      if (value === null) return;
+      const dot = drawn("circle", { cx: x(radii[index]), cy: y(value), r: 3.5, class: `${name} dot` });
+      dot.append(drawn("title", {}, `${curve.title}, ${radii[index]} px: ${fixed(value)}${between(curve, index)}`));
+      picture.append(dot);
+    });
+  });
+  picture.append(drawn("line", { x1: left, x2: width - right, y1: height - bottom, y2: height - bottom, class: "axis" }),
+    drawn("text", { x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle", class: "quiet" },
+      "tolerance, pixels"));
+  return picture;
+}
+
+function between(curve, index) {
+  return curve.low[index] === null ? "" : ` (${fixed(curve.low[index])} to ${fixed(curve.high[index])})`;
+}
+
+function curveTable(curves) {
+  const rows = curves[0].radii.map((radius, index) => element("tr", {},
+    element("th", { scope: "row" }, `${radius} px`),
+    ...curves.map((curve) => element("td", {}, fixed(curve.values[index]) + between(curve, index)))));
+  rows.push(element("tr", {}, element("th", { scope: "row" }, "area"),
+    ...curves.map((curve) => element("td", {}, fixed(curve.area)))));
+  const heads = ["radius", ...curves.map(({ title }) => title)].map((head, column) =>
+    element("th", { scope: "col", class: column ? null : "text" }, head));
+  return scrollable("Boundary F1 by radius", element("table", {}, element("thead", {}, element("tr", {}, ...heads)),
+    element("tbody", {}, ...rows)));
+}
+
 // --- pictures ---
 
 function pictureCard(picture, number) {
@@ -321,6 +379,19 @@ function pictureCard(picture, number) {
   return card;
 }
 
+function objectCard(one) {
+  const [height, width] = one.size, [top, left, tall, wide] = one.box;
+  const panels = one.panels.map(({ title, picture }) => {
+    const frame = element("div", { class: "frame" });
+    Object.assign(frame.style, { top: `${100 * top}%`, left: `${100 * left}%`, height: `${100 * tall}%`, width: `${100 * wide}%` });
+    const view = element("div", { class: "part" }, element("img", { src: picture, alt: `${title} around ${one.words}` }), frame);
+    view.style.aspectRatio = `${width} / ${height}`;
+    return element("figure", {}, view, element("figcaption", {}, title));
+  });
+  return element("article", {}, element("h4", {}, linked(one.name)), element("p", { class: "quiet" }, one.words),
+    element("div", { class: "parts" }, ...panels));
+}
+
 function swatch(colour) {
   const made = element("span", { class: "swatch" });
   made.style.background = colour;
@@ -358,6 +429,23 @@ if (data.comparison) {
   place.append(...compared.words.map((line) => element("p", {}, line)), picker, plot, list);
 }
 
+if (data.curves.length) {
+  const place = section("curve", "Boundary F1 by tolerance"), plot = element("div");
+  let drawnFor = 0;
+  const redraw = () => {
+    if (plotWidth() === drawnFor) return;
+    drawnFor = plotWidth();
+    plot.replaceChildren(curvePlot(data.curves));
+  };
+  redraw();
+  addEventListener("resize", redraw);
+  place.append(plot, element("ul", { class: "key" }, ...data.curves.map(({ title }, model) =>
+    element("li", {}, swatch(`var(--${model ? "second" : "first"})`), title))),
+  element("p", { class: "note" }, "Mean over classes at each whole radius. Bands: 95 % bootstrap intervals over the images. " +
+    "Area: under the line, divided by its range of radii; not an area over thresholds of a probability (ODS, AP)."),
+  curveTable(data.curves));
+}
+
 const series = [{ title: data.models[0], of: (row) => row.values }];
 if (data.comparison) series.push({ title: data.models[1], of: (row) => row.against });
 const spread = element("div");
@@ -374,6 +462,16 @@ if (data.pictures.length) {
     element("ul", { class: "key" }, ...data.errorKey.map(({ colour, words }) => element("li", {}, swatch(colour), words))),
     element("ul", { class: "key" }, ...data.classKey.map(({ colour, words }) => element("li", {}, swatch(colour), words))),
     ...data.pictures.map(pictureCard));
+}
+
+if (data.objects.length) {
+  const place = section("objects", "Objects");
+  place.append(element("p", { class: "note" }, "Pairs of lowest IoU, and the largest objects without a partner: missed in the " +
+    "ground truth, spurious in the prediction. The frame is the object's box."));
+  for (const kind of [...new Set(data.objects.map((one) => one.kind))]) {
+    place.append(element("h3", {}, kind), element("div", { class: "objects" },
+      ...data.objects.filter((one) => one.kind === kind).map(objectCard)));
+  }
 }
 
 const classTable = sortableTable(`${data.classes.length} classes that occur`, [

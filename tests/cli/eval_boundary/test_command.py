@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 import convneur.evaluation.run
-from convneur.metrics import METRICS, BoundaryAccumulator, BoundarySettings, score_pair
+from convneur.metrics import BoundaryAccumulator, BoundarySettings, score_pair
+from convneur.metrics.settings import DEFAULT_METRICS
 from convneur_cli.app import main
 
 CASES = Path(__file__).parents[2] / "metrics" / "cases"
@@ -55,7 +56,7 @@ def test_json_has_the_keys_and_figures_of_the_contract(evaluate: Any, place: Pat
     assert result["schema"] == "convneur.boundary/1"
     assert result["images"] == 5
     assert result["failed"] == []
-    metric_keys = set(METRICS)
+    metric_keys = set(DEFAULT_METRICS)
     assert metric_keys <= result["overall"].keys()
     assert [row["class"] for row in result["per_class"]] == [0, 1, 2]
     assert [row["name"] for row in result["per_image"]] == ["a", "b", "city/c", "city/d", "e"]
@@ -409,7 +410,7 @@ def test_missing_predictions_fail_before_any_work(evaluate: Any, place: Path, mo
         (["--trimap-width", "0"], "--trimap-width 0"),
         (["--surface-dice-tau", "-1"], "tau -1"),
         (["--ignore-index", "never"], "--ignore-index never: must be a whole number"),
-        (["--metrics", "miou,dice"], "--metrics dice: must be one of"),
+        (["--metrics", "miou,jaccard"], "--metrics jaccard: must be one of"),
         (["--spacing", "1"], "--spacing 1: give the height and the width of a pixel"),
         (["--spacing", "1,0"], "spacing (1.0, 0.0)"),
         (["--num-classes", "0"], "--num-classes 0"),

@@ -129,3 +129,65 @@ def test_inputs_that_are_none(run: Any, panoptic: tuple[str, str], tmp_path: Pat
     assert run(*panoptic, "--panoptic") == 1
     assert run.line.endswith('no prediction for 1 of 2 images (image 2 (2.png)); --missing="skip" leaves these out')
     assert run(*panoptic, "--panoptic", "--missing", "skip", "-q") == 0
+
+
+@pytest.fixture
+def probabilities(tmp_path: Path) -> tuple[str, str]:
+    """Two probability maps, right from 0.4 on, and their ground truth."""
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+    for name in "ab":
+        gt = np.zeros((16, 20), np.uint8)
+        gt[4:12, 4:12] = 1
+        Image.fromarray(gt).save(tmp_path / "gt" / f"{name}.png")
+        Image.fromarray((51 + 102 * gt).astype(np.uint8)).save(tmp_path / "pred" / f"{name}.png")
+    return str(tmp_path / "pred"), str(tmp_path / "gt")
+
+
+def test_probabilities(run: Any, probabilities: tuple[str, str], tmp_path: Path) -> None:
+    options = ("--probabilities", "--metrics", "miou,boundary_f1")
+    assert run(*probabilities, *options, "--json") == 0
+    assert (run.json["overall"]["miou"], run.json["settings"]["threshold"]) == (1, 0.5)
+    assert run(*probabilities, *options, "--threshold", "0.2", "--json") == 0  # 51 / 255
+    assert run.json["overall"]["miou"] == pytest.approx(0.1)
+    assert run(*probabilities, *options, "--threshold", "0.1,0.4,0.6", "--json", "-o", str(tmp_path / "s.md")) == 0
+    found = run.json
+    assert found["schema"] == "convneur.thresholds/1"
+    assert found["best"] == {"threshold": 0.4, "by": "miou", "chosen_on": "this data"}
+    assert [row["evaluation"]["overall"]["miou"] for row in found["thresholds"]] == pytest.approx([0.1, 1, 1])
+    assert "| 0.4 * |" in (tmp_path / "s.md").read_text()
+    assert run(*probabilities, *options, "--threshold", "0.1,0.6", "--best-by", "boundary_f1@0.008") == 0
+    assert "* best by boundary_f1@0.008, chosen on this data" in run.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--threshold", "0.4"), "--threshold 0.4: is for probability maps; add --probabilities"),
+        (("--probabilities", "--threshold", "half"), "--threshold half: give numbers from 0 to 1, such as 0.3,0.5"),
+        (("--probabilities", "--threshold", "1.5"), "--threshold 1.5: must be from 0 to 1"),
+        (("--probabilities", "--best-by", "miou"), "--best-by: chooses among several thresholds; give --threshold as"),
+        (("--probabilities", "--threshold", "0.1,0.2", "--resume"), "--resume: says nothing with several thresholds"),
+        (("--probabilities", "--threshold", "0.1,0.2", "--report", "r.html"), "--report: says nothing with several"),
+        (("--probabilities", "--pred-labels", "-1"), "--pred-labels: changes labels, and --probabilities holds none"),
+        (("--probabilities", "--panoptic"), "--probabilities: says nothing with --panoptic; leave it out"),
+    ],
+)
+def test_wrong_usage_of_probabilities(
+    options: tuple[str, ...], said: str, run: Any, probabilities: tuple[str, str]
+) -> None:
+    assert run(*probabilities, *options) == 2
+    assert run.line.startswith(f"error: {said}")
+
+
+def test_probabilities_that_are_none(run: Any, probabilities: tuple[str, str]) -> None:
+    path = Path(probabilities[0]) / "a.png"
+    Image.new("P", (20, 16)).save(path)
+    assert run(*probabilities, "--probabilities", "--json", "--metrics", "miou") == 1
+    assert run.err.startswith(f"error: a: {path}: holds P pixels (")
+    assert "write grey PNG of 8 or 16 bits" in run.err
+    assert run.json["images"] == 1
+    np.save(path.with_suffix(".npy"), np.full((3, 16, 20), 1 / 3))
+    path.unlink()
+    assert run(*probabilities, "--probabilities", "--threshold", "0.5", "--json", "--metrics", "miou") == 1
+    assert "holds 3 classes, of which the highest counts; leave --threshold out" in run.err
