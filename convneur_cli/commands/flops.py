@@ -111,9 +111,8 @@ def flops(
     Models are counted on torch's meta device, where nothing is computed and no size needs memory. Two things do run:
     the fvcore counter, and an external model that the meta device cannot run.
 
-    Any model can be counted: `--model package.module:factory` or `file.py:factory` runs the module's code and calls the
-    factory, with `img_size` where it takes that; `--model timm/NAME` needs `pip install timm`. It is given one image of
-    three channels, or what `--input` says.
+    Any model can be counted, on one image of three channels or what `--input` says. `--model package.module:factory` or
+    `file.py:factory` runs that code, with `img_size` where the factory takes it; `timm/NAME` needs `pip install timm`.
 
     Example: `convneur flops --model m1 --sizes 224,512,1024 --compare self-attention --plot cost.png`
     """
