@@ -140,6 +140,9 @@ class MemoryWrite(nn.Module):
     chunks at once; then m^3 multiply-adds a chunk. Costs 2 L m^2 + m^3 a chunk.
     """
 
+    calls_alike = ("step",)
+    """Methods whose cost depends on the shapes of their tensors alone: whoever counts them runs one of each."""
+
     def __init__(self, mem_dim: int, step_size: float, max_state_norm: float | None) -> None:
         super().__init__()
         self.generator = UpdateGenerator(mem_dim, step_size)
@@ -158,14 +161,21 @@ class MemoryWrite(nn.Module):
         states: list[Tensor] = []
         with _full_precision(memory):  # rounding would pile up over the chunks
             for chunk, eta_t, keep_t in zip(prepared, eta.unbind(1), keep.unbind(1), strict=True):
-                push = self._push(chunk, memory)
-                momentum = push if momentum is None else _add_product(push, eta_t, momentum)
-                memory = _add_product(momentum, keep_t, memory)
-                if self.max_state_norm is not None:
-                    norm = torch.linalg.matrix_norm(memory, keepdim=True)
-                    memory = memory * (self.max_state_norm / norm).clamp(max=1)
+                memory, momentum = self.step(memory, momentum, eta_t, keep_t, *chunk)
                 states.append(memory)
         return states, momentum
+
+    def step(
+        self, memory: Tensor, momentum: Tensor | None, eta: Tensor, keep: Tensor, *chunk: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One write: the memory and the momentum after it. chunk: as prepared."""
+        push = self._push(chunk, memory)
+        momentum = push if momentum is None else _add_product(push, eta, momentum)
+        memory = _add_product(momentum, keep, memory)
+        if self.max_state_norm is not None:
+            norm = torch.linalg.matrix_norm(memory, keepdim=True)
+            memory = memory * (self.max_state_norm / norm).clamp(max=1)
+        return memory, momentum
 
     def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> Iterable[tuple[Tensor, ...]]:
         """What each chunk's push needs, (B, ...) and float32 or wider. scale: theta / n, (B, T, 1, 1)."""
