@@ -227,3 +227,9 @@ a line or two.
 2
 ```"""
     )
+
+
+def test_no_page_stands_twice_in_the_sites_order() -> None:
+    pages = re.findall(r"^ +- .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(pages) > 20
+    assert sorted(set(pages)) == sorted(pages)
