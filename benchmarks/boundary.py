@@ -451,6 +451,11 @@ def compare_added(pair: tuple[Path, Path], total: int, rounds: int) -> None:
         except ImportError as error:
             print(f"{name}: left out ({error})")
             del tools[name]
+    if "panoptica's objects" in tools:  # it joins by sides, as ours can
+        alike = BoundarySettings(num_classes=total, ignore_index=IGNORE, metrics="objects", object_connectivity=4)
+        scores = scored_by(PLAIN, pred, gt, alike)
+        theirs = panoptica_objects(masks_of(gt, pred))["tp"]
+        np.testing.assert_array_equal(scores.rows["objects_tp"], theirs)
     taken = interleaved(tools, rounds)
     middle = {name: statistics.median(seconds) for name, seconds in taken.items()}
     print(f"{gt.shape[0]} x {gt.shape[1]}, {total} classes\n")

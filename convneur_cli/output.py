@@ -23,7 +23,7 @@ from rich.text import Text
 
 from convneur.formats import printable, to_json
 from convneur.progress import Advance
-from convneur_cli.errors import StdoutClosed, as_typed
+from convneur_cli.errors import FAILED, StdoutClosed, as_typed
 
 if TYPE_CHECKING:
     from convneur.results import Result
@@ -127,6 +127,14 @@ class Printer:
             self.text()
         for words in result.sentences():
             self.sentence(words)
+
+    def finish(self, result: Any) -> int | None:
+        """Show an evaluation, and give the exit code: of files that could not be scored its `failed_line` says so."""
+        self.show(result)
+        if not result.failed:
+            return None
+        self.error(f"{result.failed_line()} could not be scored and are in none of the values")
+        return FAILED
 
     def json(self, value: Any) -> None:
         """The whole result, under --json only."""

@@ -84,6 +84,26 @@ def test_values_are_those_of_the_metrics_without_it() -> None:
     assert all(value.dtype == torch.float64 and value.ndim == 0 for value in values.values())
 
 
+def test_metrics_that_are_added_by_name_and_groups_are_gathered_too() -> None:
+    options: dict[str, Any] = {
+        "metrics": ["dice", "objects", "cldice"],
+        "hd_percentile": 90,
+        "tolerance_curve": "1:3",
+        "groups": {"some": [1, 2]},
+    }
+    parts = [BoundaryMetric(4, **options) for _ in range(3)]
+    for seed, metric in enumerate(parts[:2]):
+        metric.update(*batch(seed))
+        parts[2].update(*batch(seed))
+    parts[0].merge_state(parts[1])
+    values = parts[2].compute()
+    assert bits(parts[0].compute()) == bits(values)
+    assert {
+        "dice", "objects/pq", "objects/pairs/surface_dice/1", "hd_percentile/90/missed", "boundary_f1_curve/f1/2",
+        "boundary_f1_curve/area", "groups/some/cldice/tprec",
+    } <= values.keys()  # fmt: skip
+
+
 def test_forward_gives_a_batch_and_counts_it() -> None:
     metric = BoundaryMetric(4, **OPTIONS)
     for seed in range(3):

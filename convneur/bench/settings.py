@@ -12,6 +12,7 @@ __all__ = ["BenchSettings", "DtypeName", "MemoryFormat"]
 DtypeName = Literal["float32", "bfloat16", "float16"]
 MemoryFormat = Literal["contiguous", "channels-last"]
 
+_BOUNDS = (("threads", 1, 1024), ("warmup", 1, 1_000_000), ("repeats", 1, 1_000_000), ("seed", 0, 2**63 - 1))
 _DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -55,10 +56,10 @@ class BenchSettings:
         for name, choices in (("dtype", _DTYPES), ("memory_format", _MEMORY_FORMATS)):
             if getattr(self, name) not in choices:
                 raise ConfigError(name, f"choose one of {', '.join(choices)}", value=repr(getattr(self, name)))
-        for name, least in (("threads", 1), ("warmup", 1), ("repeats", 1), ("seed", 0)):
+        for name, least, most in _BOUNDS:
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(name, f"must be at least {least}", value=value)
+            if value is not None and not least <= value <= most:
+                raise ConfigError(name, f"must be {least} to {most}", value=value)
         kind, _, number = self.device.partition(":")
         seen = {"cpu": 1, "cuda": torch.cuda.device_count()}.get(kind)
         if seen is None or (number and not number.isdecimal()):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
 from convneur.cost.conventions import Convention
-from convneur.cost.external import ExternalCounter, ExternalModel, external_probe_sizes
+from convneur.cost.external import ExternalCounter, ExternalModel, external_probe_sizes, smaller_probe_sizes
 from convneur.cost.lookup import AnyModel, Models, blaming, find_models
 from convneur.cost.model_cost import By, ModelCost, compare_counters, model_name
 from convneur.cost.model_counter import (
@@ -23,13 +23,16 @@ from convneur.cost.report import CostReport, CounterName
 from convneur.errors import ConfigError, InputError
 from convneur.progress import Advance, Progress, silent
 from convneur.results import ReadOnly
-from convneur.sizes import Size, find_sizes, size_name
+from convneur.sizes import MAX_SIDE, Size, find_sizes, size_name
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["analyze"]
 
 _Cost = TypeVar("_Cost")
 _Sizes = Mapping[str, tuple[int, int]]
+_Probes = tuple[tuple[int, int], ...]
+
+_PROBE_ATTEMPTS = 4
 
 
 def analyze(
@@ -41,6 +44,8 @@ def analyze(
     by: By | None = None,
     backward: bool = False,
     compare: str | Iterable[str] = (),
+    probe: Size | Iterable[Size] | None = None,
+    verdict: bool = True,
     progress: Progress = silent,
     **settings: Any,
 ) -> CostReport:
@@ -59,6 +64,8 @@ def analyze(
         by: also split multiply-adds by branch, module or operator.
         backward: also count a forward and a backward pass, and what they hold.
         compare: twins of each ConvNeur to count beside it: self-attention, local-only.
+        probe: the sizes that the verdict is found from: three, each of twice the sides of the last; or the first.
+        verdict: find how the cost grows, which takes counts at larger sizes; False leaves that out.
         progress: what long work reports to.
         settings: as `convneur.variants.find_config` takes them, for every ConvNeur: memory, chunks, model_preset, ...
     Returns: the report; a size that a model refuses is a row of it with the reason.
@@ -76,6 +83,7 @@ def analyze(
     if by is not None:
         _choose("by", by, get_args(By))
     wanted = find_sizes(sizes)
+    probed = _probes(probe) if verdict else ()
     twins = _twins(compare)
     found = find_models(models, progress=progress, **settings)
     external = [name for name, model in found.items() if isinstance(model, ExternalModel)]
@@ -93,7 +101,13 @@ def analyze(
     steps = len(wanted) * (1 + (counter != "dispatch") + backward) + len(probe_sizes())
     with progress.steps("counting", len(found) * (1 + len(twins)) * steps) as advance:
         count = partial(
-            _count, sizes=wanted, convention=convention, counter=counter, backward=backward, advance=advance
+            _count,
+            sizes=wanted,
+            probed=probed,
+            convention=convention,
+            counter=counter,
+            backward=backward,
+            advance=advance,
         )
         counted = tuple(
             dataclasses.replace(
@@ -125,6 +139,7 @@ def _count(
     *,
     twin: TwinName | None = None,
     sizes: _Sizes,
+    probed: _Probes | None,
     convention: Convention,
     counter: CounterName,
     backward: bool,
@@ -150,9 +165,11 @@ def _count(
     if backward:
         training = _at(dispatch.training_at, sizes, f"{shown}, backward too,", advance)
         told(", backward too,", training)
-    # The verdict needs sizes at which running a model takes minutes: it is always found on the meta device.
-    probed = {size_name(*size): size for size in _probe_sizes(model, complete)}
-    probes = _at(_by(dispatch, convention), probed, shown, advance)
+    # The verdict needs sizes at which running a model takes minutes: it is found on the meta device where that can be.
+    if probed is None and isinstance(dispatch, ExternalCounter):
+        probes = _probe_external(dispatch, complete, shown, advance)
+    else:
+        probes = _at(_by(dispatch, convention), _named(probe_sizes() if probed is None else probed), shown, advance)
     own = model if isinstance(model, ConvNeurConfig) else None
     return ModelCost(
         name=name,
@@ -205,9 +222,43 @@ def _at(
     return costs
 
 
-def _probe_sizes(model: AnyModel, costs: Mapping[str, ImageCost | RefusedSize]) -> tuple[tuple[int, int], ...]:
-    if isinstance(model, ConvNeurConfig):
-        return probe_sizes()
+def _probes(asked: Size | Iterable[Size] | None) -> _Probes | None:
+    """The three sizes asked for, None to choose some."""
+    if asked is None:
+        return None
+    sizes = tuple(find_sizes(asked, setting="probe").values())
+    found = probe_sizes(*sizes[0])
+    if len(sizes) == 1 and max(found[-1]) <= MAX_SIDE:
+        return found
+    if sizes != found:
+        shown = ",".join(size_name(*size) for size in sizes)
+        raise ConfigError("probe", "give three sizes, each with twice the sides of the one before", value=shown)
+    return found
+
+
+def _named(sizes: Iterable[tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    return {size_name(*size): size for size in sizes}
+
+
+def _probe_external(
+    counter: ExternalCounter, costs: Mapping[str, ImageCost | RefusedSize], shown: str, advance: Advance
+) -> dict[str, ImageCost | RefusedSize]:
+    """The counts that a verdict is found from, at the largest sizes that the model takes and can be counted at soon."""
     taken = [cost for cost in costs.values() if isinstance(cost, ImageCost)]
     largest = max(taken or costs.values(), key=lambda cost: cost.pixels)
-    return external_probe_sizes(largest.height, largest.width)
+    first = None
+    sizes: tuple[tuple[int, int], ...] | None = external_probe_sizes(largest.height, largest.width)
+    for _ in range(_PROBE_ATTEMPTS):
+        if sizes is None:
+            break
+        probes = _at(counter.at_if_soon, _named(sizes), shown, advance if first is None else _uncounted(advance))
+        if not any(isinstance(probe, RefusedSize) for probe in probes.values()):
+            return probes
+        first = first or probes
+        sizes = smaller_probe_sizes(*sizes[0])
+    return first or {}
+
+
+def _uncounted(advance: Advance) -> Advance:
+    """Of work that the total of steps does not hold."""
+    return lambda now=None, steps=1: advance(now, 0)

@@ -6,6 +6,7 @@ from convneur.cost.conventions import Convention
 from convneur.cost.counter import CostCount, TrainingCount
 from convneur.cost.model_cost import By, ModelCost, places_of, split_by
 from convneur.cost.model_counter import ImageCost, RefusedSize, SizeCost
+from convneur.cost.scaling import ScalingVerdict
 from convneur.formats import grouped, significant
 from convneur.results import Table
 from convneur.variants import VARIANTS
@@ -67,6 +68,8 @@ def short_sentences(models: Sequence[ModelCost], convention: Convention) -> list
 
 def _growth(model: ModelCost) -> str:
     verdict = model.scaling.verdict
+    if not model.probes:
+        return "counted without a verdict"
     if verdict.verdict == "undetermined":
         return f"growth undetermined, {verdict.why}"
     sizes = list(model.probes)
@@ -79,7 +82,12 @@ def _growth(model: ModelCost) -> str:
         apart = ", element-wise work apart"
     elif any(cost.count.uncounted for cost in model.counted.values()):
         apart = ", as far as formulas go"
-    return f"{verdict.growth}{apart} ({per_pixel})"
+    small = "" if verdict.small_quadratic is None else f"; {_small_quadratic(verdict)}"
+    return f"{verdict.growth}{apart} ({per_pixel}{small})"
+
+
+def _small_quadratic(verdict: ScalingVerdict) -> str:
+    return f"a quadratic term is {significant((verdict.small_quadratic or 0) * 100)} % of that"
 
 
 def _three(number: float) -> str:
@@ -191,7 +199,7 @@ def _findings(model: ModelCost) -> list[str]:
     if model.source is not None:
         how = "one model for all sizes"
         if model.built_per_size:
-            how = "built for each size, as its factory takes img_size"
+            how = "built for each size, which its factory takes"
         sentences.append(f"From {model.source}; {how}.")
     sentences += _zeros_sentence(model)
     slopes = [f"{slope:.3f}" for slope in model.scaling.global_local_slopes if slope is not None]
@@ -240,16 +248,26 @@ def _verdict_sentence(model: ModelCost) -> str:
         cost, alone = "they", " in its multiply-adds alone"
     elif any(cost.count.uncounted for cost in model.counted.values()):
         alone = " as far as formulas go"
-    answer = {
-        "linear": f"{model.shown} is subquadratic{alone}: {cost} grow linearly with the pixels.",
-        "subquadratic": f"{model.shown} is subquadratic{alone}: {cost} grow as the pixels to the power {order}.",
-        "quadratic term present": f"{model.shown} is not subquadratic: {cost} have a term quadratic in the pixels.",
-        "undetermined": f"Whether {model.shown} is subquadratic is undetermined.",
-    }[verdict.verdict]
+    if verdict.growth_class is None:
+        answer = f"Whether {model.shown} is subquadratic is undetermined."
+    else:
+        how = {
+            "constant": "do not grow with the pixels",
+            "sublinear": f"grow as the pixels to the power {order}",
+            "linear": "grow linearly with the pixels",
+            "n log n": "grow as N log N, N the pixels",
+            "power": f"grow as the pixels to the power {order}",
+            "quadratic": "have a term quadratic in the pixels",
+            "higher": f"grow faster than the pixels' square, as the pixels to the power {order}",
+        }[verdict.growth_class]
+        answer = f"{model.shown} is {'' if verdict.is_subquadratic else 'not '}subquadratic"
+        answer += f"{alone if verdict.is_subquadratic else ''}: {cost} {how}."
     found = verdict.why[0].upper() + verdict.why[1:]
     if verdict.macs_per_pixel:
         per_pixel = _list(significant(macs / 1e3) for macs in verdict.macs_per_pixel)
         found += f": {per_pixel} kMACs at {_list(model.probes)}, by the full count"
+    if verdict.small_quadratic is not None:
+        found += f"; {_small_quadratic(verdict)}"
     if shares is not None:
         known = {size: share for size, share in zip(model.sizes, shares, strict=True) if share is not None}
         if known:
@@ -269,7 +287,10 @@ def _elementwise_sentence(model: ModelCost) -> list[str]:
     if model.hidden is None:
         return []
     per_pixel = _list(significant(results / 1e3) for results in model.hidden.macs_per_pixel)
-    how = "have a term quadratic in the pixels" if model.hidden.order is not None else "grow in no order that fits"
+    how = {
+        None: "grow in no order that fits",
+        "higher": f"grow as the pixels to the power {model.hidden.order or 0:.2f}",
+    }.get(model.hidden.growth_class, "have a term quadratic in the pixels")
     return [
         f"Its element-wise results, which are no multiply-adds, {how}: {per_pixel} thousand a pixel at "
         f"{_list(model.probes)}."
@@ -289,6 +310,11 @@ def _zeros_sentence(model: ModelCost) -> list[str]:
 def _formula_sentences(model: ModelCost) -> list[str]:
     beside = {size: cost.count for size, cost in model.counted.items()}
     forward = _uncounted_sentences(beside, _NOWHERE)
+    if model.scaling.with_fft is not None:
+        forward.append(
+            f"With its Fourier transforms as 5 N log2 N operations each, half for real numbers, two of them as one "
+            f"multiply-add, it would be {model.scaling.with_fft}."
+        )
     return forward + _uncounted_sentences(model.trained, "the backward pass", counted=", forward and backward")
 
 
@@ -343,7 +369,8 @@ def _title(model: ModelCost) -> str:
     if model.params is None:
         return f"{model.shown}: no size was counted"
     if model.built_per_size:
-        return f"{model.shown}: {grouped(model.params)} parameters at {next(iter(model.counted))}, built for each size"
+        counted = [size for size, cost in {**model.sizes, **model.probes}.items() if isinstance(cost, ImageCost)]
+        return f"{model.shown}: {grouped(model.params)} parameters at {counted[0]}, built for each size"
     return f"{model.shown}: {grouped(model.params)} parameters{''.join(f', {change}' for change in _changes(model))}"
 
 

@@ -4,19 +4,20 @@ Any `torch.nn.Module` and any input. On the meta device nothing is computed, so 
 same time at every image size.
 """
 
+import dataclasses
+import sys
 import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from convneur.cost.operators import Operator, WorkKind, describe_operator, has_floats
+from convneur.cost.fused import COMPLEX_PARTS, FusedLayers
+from convneur.cost.operators import FFTS, Operator, WorkKind, describe_operator, fft_flops, has_floats
 from convneur.errors import ConfigError, InputError
 
 __all__ = [
@@ -78,7 +79,8 @@ class CostCount:
     whichever is more; in no total. uncounted: see `Uncounted`. peak_activation_bytes: the most that tensors made
     during the pass held at one time, parameters, input and the kernels' own workspaces apart; None where a counter
     cannot see it. module_launches: operators that run something, so no views and no metadata, for each module without
-    its children, as `Work` names it; None likewise. `launches` is their sum.
+    its children, as `Work` names it; None likewise. `launches` is their sum. fft_flops: real operations of fast Fourier
+    transforms, 5 N log2 N each and half of it for real numbers; in no total, and the transforms are among `uncounted`.
 
     >>> counted = count(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 3, device="meta"))
     >>> counted.params, counted.launches, counted.peak_activation_bytes
@@ -91,6 +93,7 @@ class CostCount:
     uncounted: tuple[Uncounted, ...]
     peak_activation_bytes: int | None
     module_launches: dict[str, int] | None
+    fft_flops: int = 0
 
     @property
     def macs(self) -> int:
@@ -139,43 +142,44 @@ class TrainingCount:
         return _calls_by_operator(self.uncounted)
 
 
-def count(model: nn.Module, *inputs: Any) -> CostCount:
-    """Run `model(*inputs)` once, without gradients and in eval mode, and count what it executes.
+def count(model: nn.Module, *inputs: Any, **named: Any) -> CostCount:
+    """Run `model(*inputs, **named)` once, without gradients and in eval mode, and count what it executes.
 
     The model is afterwards as it was, also after an error: hooks, training flags, state.
-    Choice: attention through `scaled_dot_product_attention` is one fused operator, which forms no N x N matrix, as on
-    the devices that nets run on; on the meta device torch itself would take it apart.
+    Choice: attention through `scaled_dot_product_attention` is one fused operator, which forms no N x N matrix, and a
+    recurrent layer is one, as on the devices that nets run on; on the meta device torch itself would take them apart.
+    What torch.compile has compiled runs, and is counted, as it was before that.
 
-    Args:    model, inputs: all on one device; meta unless a result must be computed.
+    Args:    model, inputs, named: all on one device; meta unless a result must be computed.
     Raises:  CountingError: the model refused the inputs or failed on them. InputError: it has lazy parameters.
         ConfigError: it is no module.
 
     >>> count(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 10, 3, device="meta")).macs
     1200
     """
-    with _counting(model, inputs) as counting, torch.no_grad():
-        model(*inputs)
+    with _counting(model, (*inputs, named)) as counting, torch.no_grad():
+        model(*inputs, **named)
     return counting.result(model)
 
 
-def count_training(model: nn.Module, *inputs: Any) -> TrainingCount:
-    """Run `model(*inputs)` forward and backward once, from the sum of its outputs to its parameters, and count both.
+def count_training(model: nn.Module, *inputs: Any, **named: Any) -> TrainingCount:
+    """Run `model(*inputs, **named)` forward, then backward from the sum of its outputs to its parameters; count both.
 
     The model is afterwards as it was, also after an error; no gradient is left on it.
     Choice: in eval mode, so that the forward pass is the one `count` counts; dropout and running statistics add
     element-wise work alone. A fused attention forms its scores again in the backward pass, which counts.
 
-    Args:    model, inputs: as in `count`; the inputs take no gradient.
+    Args:    model, inputs, named: as in `count`; the inputs take no gradient.
     Raises:  CountingError: as `count`, or no output depends on a parameter. InputError: it has lazy parameters.
 
     >>> count_training(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 10, 3, device="meta")).macs
     2400
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    with _counting(model, inputs) as counting, torch.enable_grad():
-        outputs = model(*inputs)
+    with _counting(model, (*inputs, named)) as counting, torch.enable_grad():
+        outputs = model(*inputs, **named)
         saved = counting.held_bytes
-        differentiable = [tensor for tensor in tensors_in(outputs) if tensor.requires_grad]
+        differentiable = [tensor for tensor in _tensors_of(outputs) if tensor.requires_grad]
         if not parameters or not differentiable:
             raise CountingError(
                 None, "no output depends on a parameter that takes a gradient: there is no backward pass"
@@ -203,17 +207,23 @@ def _counting(model: nn.Module, inputs: tuple[Any, ...]) -> "Iterator[_Counting]
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in model.parameters()):
         raise InputError(None, "the model has lazy parameters; run it once on an input first")
     counting = _Counting()
-    given = [*model.parameters(), *model.buffers(), *tensors_in(inputs)]
+    given = [*model.parameters(), *model.buffers(), *_tensors_of(inputs)]
     counting.ignore_storages(given)
     # Any other device shows its fused kernels itself, and a mode would keep nn.MultiheadAttention from its own.
-    fused = _FusedAttention() if any(tensor.is_meta for tensor in given) else nullcontext()
+    has_parts = any(tensor.is_meta or tensor.is_complex() for tensor in given)
+    fused = FusedLayers(counting.as_parts) if has_parts else nullcontext()
     try:
-        with in_eval_mode(model), counting.follow(model), fused, counting:
+        with in_eval_mode(model), _uncompiled(), counting.follow(model), fused, counting:
             yield counting
     except InputError:
         raise
     except Exception as error:
-        raise counting_error(error, inputs, where=counting.path) from error
+        raise counting_error(error, inputs, where=counting.where(error)) from error
+
+
+def _uncompiled() -> AbstractContextManager[Any]:
+    """Have compiled functions run as they were; whoever has compiled one has loaded the compiler."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 def _calls_by_operator(uncounted: Iterable[Uncounted]) -> dict[str, int]:
@@ -225,24 +235,67 @@ def _calls_by_operator(uncounted: Iterable[Uncounted]) -> dict[str, int]:
 
 def counting_error(error: Exception, inputs: tuple[Any, ...], *, where: str = "") -> CountingError:
     """What a module raised, in one line with the module's path and the shapes it was counted on."""
-    shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in tensors_in(inputs))
+    shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in _tensors_of(inputs))
     what = " ".join(str(error).split()) or type(error).__name__
     return CountingError(None, f"{f'module {where}: ' if where else ''}{what} (input {shapes})")
+
+
+class _Tally:
+    """What has been counted of a pass, or of a part of it."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, dict[Any, list[int]]] = {}  # by module: overload -> [calls, macs]
+        self.unknown: dict[tuple[str, Any], int] = {}  # by module and overload: calls
+        self.launches: dict[str, int] = {}  # by module
+        self.elementwise = 0
+        self.fft_flops = 0
+
+    def add(self, other: "_Tally") -> None:
+        for path, page in other.pages.items():
+            own = self.pages.setdefault(path, {})
+            for func, (calls, macs) in page.items():
+                entry = own.setdefault(func, [0, 0])
+                entry[0] += calls
+                entry[1] += macs
+        for place, calls in other.unknown.items():
+            self.unknown[place] = self.unknown.get(place, 0) + calls
+        for path, launches in other.launches.items():
+            self.launches[path] = self.launches.get(path, 0) + launches
+        self.elementwise += other.elementwise
+        self.fft_flops += other.fft_flops
+
+
+class _Call(NamedTuple):
+    """A call that need not be made again for arguments of the same form.
+
+    peak: the most that it held at one time beyond what was held before. storages: items and dtype of each that its
+    results lie in. results: of each its storage, shape, stride and offset.
+    """
+
+    tally: _Tally
+    peak: int
+    storages: tuple[tuple[int, torch.dtype], ...]
+    results: tuple[tuple[int, torch.Size, tuple[int, ...], Any], ...]
+
+    def make_results(self) -> tuple[Tensor, ...]:
+        made = [torch.empty_strided((items,), (1,), dtype=dtype, device="meta") for items, dtype in self.storages]
+        return tuple(made[number].as_strided(shape, stride, offset) for number, shape, stride, offset in self.results)
 
 
 class _Counting(TorchDispatchMode):
     """Sees every operator below autograd, and keeps the books."""
 
+    supports_higher_order_operators = True
+
     def __init__(self) -> None:
         super().__init__()
         self.path = ""
-        self._books: dict[str, dict[Any, list[int]]] = {"": {}}
-        self._page = self._books[""]  # of the module that is running: overload -> [calls, macs]
+        self._failed: tuple[BaseException, str] | None = None
+        self._tally = _Tally()
+        self._page = self._tally.pages.setdefault("", {})  # of the module that is running
         self._operators: dict[Any, Operator] = {}
         self._answers: dict[Any, tuple[torch.Size, tuple[int, ...], torch.dtype, int, int]] = {}
-        self._unknown: dict[tuple[str, Any], int] = {}
-        self._elementwise = 0
-        self._launches: dict[str, int] = {}  # by module
+        self._parts = 1
         self._ignored: dict[int, Any] = {}
         self._live: dict[int, tuple[weakref.ref[Any], int]] = {}
         self._bytes = 0
@@ -253,28 +306,104 @@ class _Counting(TorchDispatchMode):
     @contextmanager
     def follow(self, model: nn.Module) -> Iterator[Self]:
         """Know which submodule is running, by hooks that are gone afterwards."""
-        stack: list[str] = []
+        stack: list[tuple[str, BaseException | None]] = []
 
         def enter(path: str) -> None:
-            stack.append(self.path)
-            self.path = path
-            self._page = self._books.setdefault(path, {})
+            stack.append((self.path, sys.exc_info()[1]))
+            self._turn_to(path)
 
         def leave() -> None:
-            self.path = stack.pop()
-            self._page = self._books[self.path]
+            path, handled = stack.pop()
+            error = sys.exc_info()[1]
+            if error is not None and error is not handled and (self._failed is None or self._failed[0] is not error):
+                self._failed = (error, self.path)
+            self._turn_to(path)
 
         handles = []
+        repeated: list[tuple[nn.Module, str]] = []
         try:
             for path, module in model.named_modules():
-                if module is model:
-                    continue
-                handles.append(module.register_forward_pre_hook(lambda *_, path=path: enter(path)))
-                handles.append(module.register_forward_hook(lambda *_: leave()))
+                for name in getattr(type(module), "calls_alike", ()):
+                    setattr(module, name, self._once_for_each_form(getattr(module, name)))
+                    repeated.append((module, name))
+                if module is model or isinstance(module, torch.jit.ScriptModule):
+                    continue  # a scripted part takes no hooks; its work is that of the module around it
+                handles.append(module.register_forward_pre_hook(lambda *_, path=path: enter(path), prepend=True))
+                handles.append(module.register_forward_hook(lambda *_: leave(), always_call=True))
             yield self
         finally:
             for handle in handles:
                 handle.remove()
+            for module, name in repeated:
+                delattr(module, name)
+
+    def where(self, error: BaseException) -> str:
+        """The innermost module that raised an error, "" for the counted module itself."""
+        return self._failed[1] if self._failed is not None and self._failed[0] is error else self.path
+
+    def _turn_to(self, path: str) -> None:
+        self.path = path
+        self._page = self._tally.pages.setdefault(path, {})
+
+    def _once_for_each_form(self, call: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
+        """A method that is run once for arguments of one form, and counted as often as it is called."""
+        known: dict[Any, _Call | None] = {}
+
+        def called(*args: Any) -> tuple[Tensor, ...]:
+            with torch._C.DisableTorchFunction():  # what is asked of tensors here is no part of the pass
+                form = None if torch.is_grad_enabled() else _form(args)
+            if form is None:
+                return call(*args)
+            if form not in known:
+                results, known[form] = self._run_once(call, args)
+                return results
+            once = known[form]
+            if once is None:
+                return call(*args)
+            with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+                results = once.make_results()
+            self._tally.add(once.tally)
+            self._peak = max(self._peak, self._bytes + once.peak)
+            for tensor in results:
+                self._track(tensor)
+            return results
+
+        return called
+
+    def _run_once(
+        self, call: Callable[..., tuple[Tensor, ...]], args: tuple[Any, ...]
+    ) -> tuple[tuple[Tensor, ...], _Call | None]:
+        outer, self._tally = self._tally, _Tally()
+        held, peak = self._bytes, self._peak
+        self._peak = held
+        self._turn_to(self.path)
+        try:
+            results = call(*args)
+        finally:
+            own, self._tally = self._tally, outer
+            outer.add(own)
+            rise, self._peak = self._peak - held, max(peak, self._peak)
+            self._turn_to(self.path)
+        storages: dict[int, tuple[int, torch.dtype]] = {}
+        forms: list[tuple[int, torch.Size, tuple[int, ...], Any]] = []
+        given = {tensor.untyped_storage()._cdata for tensor in tensors_in(args)}
+        for tensor in results:
+            storage = tensor.untyped_storage()
+            if storage._cdata in given:
+                return results, None
+            storages.setdefault(storage._cdata, (storage.nbytes() // tensor.itemsize, tensor.dtype))
+            number = list(storages).index(storage._cdata)
+            forms.append((number, tensor.shape, tensor.stride(), tensor.storage_offset()))
+        return results, _Call(own, rise, tuple(storages.values()), tuple(forms))
+
+    @contextmanager
+    def as_parts(self) -> Iterator[None]:
+        """Count what runs inside as parts of complex convolutions, whose multiply-adds are one each."""
+        self._parts = COMPLEX_PARTS
+        try:
+            yield
+        finally:
+            self._parts = 1
 
     # Operators
 
@@ -291,6 +420,8 @@ class _Counting(TorchDispatchMode):
         if operator.kind == "composite":
             with self:
                 return func.decompose(*args, **kwargs)
+        if operator.kind == "higher-order":  # such as cond, which calls the functions that it is given
+            return func(*map(self._counted, args), **kwargs)
         if not operator.allocates:
             out = func(*args, **kwargs)
             if operator.launches:
@@ -316,6 +447,17 @@ class _Counting(TorchDispatchMode):
             self._record(func, operator, args, macs, elements)
         return out
 
+    def _counted(self, value: Any) -> Any:
+        """A function among an operator's arguments with what it runs counted; any other argument as it is."""
+        if isinstance(value, nn.Module) or not callable(value):
+            return value
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return value(*args, **kwargs)
+
+        return counted
+
     @staticmethod
     def _work(operator: Operator, args: Any, kwargs: Any, out: Any) -> tuple[int, int]:
         """Multiply-adds and elements of a call."""
@@ -326,18 +468,21 @@ class _Counting(TorchDispatchMode):
         return 0, 0
 
     def _record(self, func: Any, operator: Operator, args: Any, macs: int, elements: int) -> None:
-        self._launches[self.path] = self._launches.get(self.path, 0) + 1
+        launches = self._tally.launches
+        launches[self.path] = launches.get(self.path, 0) + 1
         if operator.kind == "macs":
             entry = self._page.get(func)
             if entry is None:
                 entry = self._page[func] = [0, 0]
             entry[0] += 1
-            entry[1] += macs
+            entry[1] += macs // self._parts
         elif operator.kind == "elementwise":
-            self._elementwise += elements
+            self._tally.elementwise += elements
         elif operator.kind == "unknown" and (has_floats(args) or _is_anothers(operator, args)):
             place = (self.path, func)
-            self._unknown[place] = self._unknown.get(place, 0) + 1
+            self._tally.unknown[place] = self._tally.unknown.get(place, 0) + 1
+            if operator.name in FFTS:
+                self._tally.fft_flops += fft_flops(operator.name, args)
 
     # Memory
 
@@ -373,7 +518,7 @@ class _Counting(TorchDispatchMode):
     def result(self, model: nn.Module) -> CostCount:
         """The books, closed."""
         merged: dict[tuple[str, str, WorkKind], list[int]] = {}  # an operator's overloads are one
-        for path, page in self._books.items():
+        for path, page in self._tally.pages.items():
             for func, (calls, macs) in page.items():
                 operator = self._operators[func]
                 assert operator.work is not None  # it has multiply-adds
@@ -383,12 +528,14 @@ class _Counting(TorchDispatchMode):
         return CostCount(
             params=sum(parameter.numel() for parameter in model.parameters()),
             work=tuple(Work(*place, calls, macs) for place, (calls, macs) in merged.items()),
-            elementwise=self._elementwise,
+            elementwise=self._tally.elementwise,
             uncounted=tuple(
-                Uncounted(path, self._operators[func].name, calls) for (path, func), calls in self._unknown.items()
+                Uncounted(path, self._operators[func].name, calls)
+                for (path, func), calls in self._tally.unknown.items()
             ),
             peak_activation_bytes=self._peak,
-            module_launches=self._launches,
+            module_launches=self._tally.launches,
+            fft_flops=self._tally.fft_flops,
         )
 
 
@@ -401,6 +548,25 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(item)
     elif isinstance(value, dict):
         yield from tensors_in(list(value.values()))
+
+
+def _tensors_of(value: Any, seen: frozenset[int] = frozenset()) -> Iterator[Tensor]:
+    """The tensors in what a model takes or gives: also in dataclasses and other objects that hold some."""
+    if isinstance(value, Tensor):
+        yield value
+        return
+    if id(value) in seen or isinstance(value, (type, nn.Module)):
+        return
+    parts: Iterable[Any] = ()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        parts = value
+    elif isinstance(value, Mapping):
+        parts = value.values()
+    elif hasattr(value, "__dict__") or dataclasses.is_dataclass(value):
+        slots = [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else vars(value)
+        parts = [getattr(value, name, None) for name in slots]
+    for part in parts:
+        yield from _tensors_of(part, seen | {id(value)})
 
 
 def _is_anothers(operator: Operator, args: Any) -> bool:
@@ -455,42 +621,3 @@ def in_eval_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in flags:
             module.training = training
-
-
-class _FusedAttention(TorchFunctionMode):
-    """Has attention on the meta device run as one kernel, where torch would form the N x N matrix."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is F.scaled_dot_product_attention:
-            return _attend(*args, **kwargs)
-        return func(*args, **kwargs)
-
-
-def _attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    # Fused kernels take (batch, heads, tokens, depth) and nothing broadcast.
-    is_fused = (
-        query.is_meta
-        and query.ndim == key.ndim == value.ndim == 4
-        and query.shape[0] == key.shape[0] == value.shape[0]
-        and (query.shape[1] == key.shape[1] or (enable_gqa and not torch.is_grad_enabled()))
-        and key.shape[1] == value.shape[1]
-    )
-    if not is_fused:
-        return F.scaled_dot_product_attention(
-            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
-        )
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        attn_mask = attn_mask.to(query.dtype)
-    return torch.ops.aten._scaled_dot_product_efficient_attention(
-        query, key, value, attn_mask, torch.is_grad_enabled(), dropout_p, is_causal, scale=scale
-    )[0]

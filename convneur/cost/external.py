@@ -3,23 +3,41 @@
 import copy
 import importlib
 import inspect
+import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from convneur.cost.counter import CostCount, CountingError, TrainingCount, count, count_training
+from convneur.cost.counter import (
+    CostCount,
+    CountingError,
+    TrainingCount,
+    count,
+    count_training,
+    counting_error,
+    in_eval_mode,
+)
 from convneur.cost.fvcore_counter import count_with_fvcore
 from convneur.cost.model_counter import ImageCost, probe_sizes
 from convneur.errors import ConfigError, InputError
 
-__all__ = ["ExternalCounter", "ExternalModel", "external_probe_sizes", "load_external", "wrap_external"]
+__all__ = [
+    "ExternalCounter",
+    "ExternalModel",
+    "external_probe_sizes",
+    "load_external",
+    "own_name",
+    "smaller_probe_sizes",
+    "wrap_external",
+]
 
 _Count = TypeVar("_Count", CostCount, TrainingCount)
 
@@ -28,19 +46,27 @@ _FACTORY = re.compile(r"(?P<module>\w+(\.\w+)*):(?P<name>\w+(\.\w+)*)")
 
 # The verdict's S for a model that is not ours: small enough for one made for small images, or for large ones.
 _SMALLEST_PROBE, _LARGEST_PROBE = 512, 1024
+_LEAST_PROBE = 64
 _LARGEST_RUN = 1024 * 1024  # pixels
+# What a verdict may cost: some ten seconds.
+_MOST_LAUNCHES = 100_000
+_MOST_RUN_MACS = 3e11
 _STRIDE = 32  # most models take multiples of it
+
+_SIZE_ARGUMENTS = ("img_size", "image_size", "input_size")
+_TRIED_SIDE = 224  # what models are made for, if for one size
 
 
 @dataclass(frozen=True)
 class ExternalModel:
-    """A model by its factory: `factory()` or, where it is made for one image size, `factory(img_size=...)`.
+    """A model by its factory: `factory()` or, where it is made for one image size, such as `factory(img_size=...)`.
 
     Args:
         name: as asked for.
         factory: a function or class that gives a `torch.nn.Module`.
         source: where the factory comes from, in words.
-        takes_size: the factory has a parameter img_size, so the model is built anew for each size.
+        takes_size: the factory takes the image's size, so the model is built anew for each.
+        size_argument: under this name, as an int or (height, width).
 
     >>> import torch
     >>> ExternalModel("wide", lambda: torch.nn.Conv2d(3, 512, 1), "a notebook", takes_size=False).build(32, 32).training
@@ -51,9 +77,10 @@ class ExternalModel:
     factory: Callable[..., Any]
     source: str
     takes_size: bool
+    size_argument: str = "img_size"
 
     def build(self, height: int, width: int) -> nn.Module:
-        """The model in eval mode, for images of this size where its factory asks for one: an int, or (height, width).
+        """The model in eval mode, for images of this size where its factory asks for one.
 
         Raises: CountingError: the factory failed, since this size is not for it. InputError: it gives no module.
         """
@@ -61,23 +88,38 @@ class ExternalModel:
 
     def build_on_meta(self, height: int, width: int) -> nn.Module:
         """The model without its weights' memory, in the mode in which its factory gives it. Raises: as `build`."""
-        try:
-            with torch.device("meta"):
-                return _on_meta(self._made(height, width))
-        except CountingError:
-            # Factories that compute with their tensors, or read a file of weights, cannot run on meta.
-            return _on_meta(self._made(height, width))
+        if isinstance(self.factory, _Copies):
+            return _copied_to_meta(self.factory.model)
+        # Factories that compute with their tensors cannot run on meta; most of them do so with a few numbers alone.
+        for mode in (nullcontext(), _NumbersOnCpu()):
+            try:
+                with torch.device("meta"), mode:
+                    return _on_meta(self._made(height, width))
+            except CountingError:
+                continue
+        return _on_meta(self._made(height, width))
 
     def _made(self, height: int, width: int) -> nn.Module:
         size: Any = height if height == width else (height, width)
         try:
-            model = self.factory(img_size=size) if self.takes_size else self.factory()
+            model = self.factory(**{self.size_argument: size}) if self.takes_size else self.factory()
         except Exception as error:
-            asked = f" for img_size {size}" if self.takes_size else ""
+            asked = f" for {self.size_argument} {size}" if self.takes_size else ""
             raise CountingError(None, f"the factory failed{asked}: {_reason(error)}") from error
         if not isinstance(model, nn.Module):
             raise InputError(None, f"the factory gives {type(model).__name__}, not a torch.nn.Module")
-        return model
+        compiled_from = getattr(model, "_orig_mod", None)  # what torch.compile wraps
+        return compiled_from if isinstance(compiled_from, nn.Module) else model
+
+
+class _NumbersOnCpu(TorchFunctionMode):
+    """Makes short sequences on the CPU, whatever the device of the rest: such as rates for each block."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (torch.linspace, torch.logspace, torch.arange, torch.tensor):
+            kwargs = {"device": "cpu", **kwargs}
+        return func(*args, **kwargs)
 
 
 def wrap_external(model: nn.Module | Callable[..., Any], name: str | None = None) -> ExternalModel:
@@ -85,11 +127,25 @@ def wrap_external(model: nn.Module | Callable[..., Any], name: str | None = None
 
     Args: name: what it is called in tables; the class's or function's own name if left out.
     """
+    name = name or own_name(model)
     if isinstance(model, nn.Module):
-        own = type(model).__name__
-        return ExternalModel(name or own, partial(copy.deepcopy, model), f"an object of class {own}", takes_size=False)
-    own = getattr(model, "__name__", None) or type(model).__name__
-    return ExternalModel(name or own, model, getattr(model, "__module__", None) or "memory", _has_img_size(model))
+        return ExternalModel(name, _Copies(model), f"an object of class {own_name(model)}", takes_size=False)
+    return _sized(name, model, getattr(model, "__module__", None) or "memory")
+
+
+def own_name(model: nn.Module | Callable[..., Any]) -> str:
+    """A module's class, a function's or class's own name."""
+    return (not isinstance(model, nn.Module) and getattr(model, "__name__", None)) or type(model).__name__
+
+
+@dataclass(frozen=True, eq=False)
+class _Copies:
+    """A factory of copies of one module."""
+
+    model: nn.Module
+
+    def __call__(self) -> nn.Module:
+        return copy.deepcopy(self.model)
 
 
 def load_external(name: str) -> ExternalModel:
@@ -120,7 +176,7 @@ def load_external(name: str) -> ExternalModel:
             value=name,
             problem=f"is of type {type(factory).__name__}; name a function or class that gives a module",
         )
-    return ExternalModel(name, factory, _file_of(module), _has_img_size(factory))
+    return _sized(name, factory, _file_of(module))
 
 
 def _import(name: str, module: str) -> Any:
@@ -164,21 +220,73 @@ def _from_timm(name: str) -> ExternalModel:
                 "model", value=name, problem=f"timm {version} has no such model; see timm.list_models()"
             ) from error
         raise InputError(name, f"{error}") from error
-    return ExternalModel(name, create, f"timm {version}", _has_img_size(type(made)))
+    return _sized(name, create, f"timm {version}", taking=type(made))
 
 
 def _on_meta(model: nn.Module) -> nn.Module:
     """The module itself where it is on meta; else a copy, since its factory may hand out the same one again."""
-    if all(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
-        return model
-    return copy.deepcopy(model).to("meta")
+    is_on_meta = all(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
+    return model if is_on_meta else _copied_to_meta(model)
 
 
-def _has_img_size(factory: Callable[..., Any]) -> bool:
+def _copied_to_meta(model: nn.Module) -> nn.Module:
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        return copy.deepcopy(model)  # TorchScript stays on the device that it was made on
+    # By the memory of its parts on meta, or a large model would be there twice.
+    moved = {id(tensor): _moved(tensor) for tensor in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, moved).to("meta")
+
+
+def _moved(tensor: Tensor) -> Tensor:
+    if nn.parameter.is_lazy(tensor):
+        return copy.deepcopy(tensor)
+    on_meta = tensor.detach().to("meta")
+    return nn.Parameter(on_meta, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else on_meta
+
+
+def _sized(name: str, factory: Callable[..., Any], source: str, *, taking: Callable[..., Any] | None = None) -> Any:
+    """The model, built for each size where its factory, or what that hands its arguments on to, takes one."""
+    argument = _size_argument(taking or factory)
+    if argument is None and taking is None and _takes_any(factory):
+        # It hands its arguments on, which only a call shows: whoever does not know one refuses it.
+        for each in _SIZE_ARGUMENTS:
+            tried = ExternalModel(name, factory, source, takes_size=True, size_argument=each)
+            with suppress(InputError):
+                tried.build_on_meta(_TRIED_SIDE, _TRIED_SIDE)
+                return tried
+    return ExternalModel(name, factory, source, argument is not None, argument or _SIZE_ARGUMENTS[0])
+
+
+def _size_argument(factory: Callable[..., Any]) -> str | None:
+    """The name under which a function, or a class or one that it derives from, takes an image's size."""
+    made_by = [base.__dict__.get("__init__") for base in factory.__mro__] if isinstance(factory, type) else [factory]
+    for function in filter(None, made_by):
+        parameters = _parameters(function)
+        for name in _SIZE_ARGUMENTS:
+            if name in parameters and _is_size(parameters[name].default):
+                return name
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            return None
+    return None
+
+
+def _is_size(default: Any) -> bool:
+    """Whether a parameter's default may be an image's height and width."""
+    if isinstance(default, (tuple, list)):
+        return len(default) == 2
+    return default is None or default is inspect.Parameter.empty or isinstance(default, int)
+
+
+def _takes_any(factory: Callable[..., Any]) -> bool:
+    is_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in _parameters(factory).values())
+    return is_any and not isinstance(factory, type)
+
+
+def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
-        return "img_size" in inspect.signature(factory).parameters
+        return inspect.signature(factory).parameters
     except (TypeError, ValueError):  # some callables written in C tell no signature
-        return False
+        return {}
 
 
 def _file_of(module: Any) -> str:
@@ -198,19 +306,29 @@ def external_probe_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]
     """
     while max(height, width) < _SMALLEST_PROBE:
         height, width = 2 * height, 2 * width
+    return probe_sizes(*_shrunk(height, width, _LARGEST_PROBE))
+
+
+def smaller_probe_sizes(height: int, width: int) -> tuple[tuple[int, int], ...] | None:
+    """The probes from half a side, for a model that cannot afford those from S = (height, width); None below 64."""
+    longer = max(height, width) // 2
+    return probe_sizes(*_shrunk(height, width, longer)) if longer >= _LEAST_PROBE else None
+
+
+def _shrunk(height: int, width: int, most: int) -> tuple[int, int]:
     longer = max(height, width)
-    if longer > _LARGEST_PROBE:
-        height, width = (
-            max(_STRIDE, round(side * _LARGEST_PROBE / longer / _STRIDE) * _STRIDE) for side in (height, width)
-        )
-    return probe_sizes(height, width)
+    if longer <= most:
+        return height, width
+    height, width = (max(_STRIDE, round(side * most / longer / _STRIDE) * _STRIDE) for side in (height, width))
+    return height, width
 
 
 class ExternalCounter:
     """Counts one external model at any size, on one image of three channels; each size once.
 
     Choice: a model that cannot run on the meta device, because it asks for its tensors' values or makes some on another
-    device, is run on zeros instead where the image has at most 1024 x 1024 pixels.
+    device, is run on zeros instead where the image has at most 1024 x 1024 pixels. A model with lazy parameters is run
+    once before it is counted.
 
     The image has the type of the model's parameters, and their device where it must be real.
 
@@ -248,10 +366,35 @@ class ExternalCounter:
         if size not in self._counts:
             if self._runs:
                 real = self._real(*size)
-                self._counts[size] = count_with_fvcore(real, _image(real, *size))
+                image = _image(real, *size)
+                self._counts[size] = count_with_fvcore(_ready(real, image), image)
             else:
                 self._counts[size] = self._count(count, *size)
         return ImageCost(height, width, self._counts[size].work, self._counts[size])
+
+    def at_if_soon(self, height: int, width: int) -> ImageCost:
+        """The same where that takes seconds at most, as far as the sizes counted before tell.
+
+        Raises: CountingError: it would take longer; else as `at`.
+        """
+        if (height, width) not in self._counts:
+            pixels = height * width
+            launches = self._foreseen(pixels, lambda count: count.launches or 0)
+            if launches > _MOST_LAUNCHES:
+                raise CountingError(None, f"about {launches:.1g} operators would run, which takes minutes to count")
+            macs = self._foreseen(pixels, lambda count: count.macs) if self._ran else 0
+            if macs > _MOST_RUN_MACS:
+                raise CountingError(None, f"about {macs:.1g} multiply-adds would run, which takes minutes")
+        return self.at(height, width)
+
+    def _foreseen(self, pixels: int, of: Callable[[CostCount], int]) -> float:
+        """A count at this many pixels, by the power of them with which it grew between the two largest sizes."""
+        known = {height * width: of(count) for (height, width), count in self._counts.items() if of(count)}
+        *smaller, largest = sorted(known) or [0]
+        if not smaller:
+            return known.get(largest, 0)
+        power = math.log(known[largest] / known[smaller[-1]]) / math.log(largest / smaller[-1])
+        return known[largest] * (pixels / largest) ** max(power, 0)
 
     def training_at(self, height: int, width: int) -> TrainingCount:
         """The cost of one forward and one backward pass on one image, by the dispatch counter.
@@ -265,15 +408,19 @@ class ExternalCounter:
             self._meta = self.model.build_on_meta(height, width)
         try:
             with torch.device("meta"):  # for the tensors that a forward pass makes on no device in particular
-                return how(self._meta, _image(self._meta, height, width))
+                image = torch.empty_like(_image(self._meta, height, width), device="meta")
+                return how(_ready(self._meta, image), image)
         except CountingError as error:
-            if "meta" not in str(error):
+            if not _may_run(error):
                 raise
             if height * width > _LARGEST_RUN:
+                if not self._ran and "meta" not in str(error).casefold():
+                    raise
                 why = "what meta cannot run is run to be counted, up to 1024 x 1024 pixels"
                 raise CountingError(None, f"{error}; {why}") from error
         real = self._real(height, width)
-        counted = how(real, _image(real, height, width))
+        image = _image(real, height, width)
+        counted = how(_ready(real, image), image)
         self._ran = True
         return counted
 
@@ -281,6 +428,23 @@ class ExternalCounter:
         if self._computing is None or self.model.takes_size:
             self._computing = self.model.build(height, width)
         return self._computing
+
+
+def _may_run(error: CountingError) -> bool:
+    """Whether a model that the meta device refused may run elsewhere: its own checks would refuse again."""
+    own = error.__cause__
+    return "meta" in str(error).casefold() or not isinstance(own, (AssertionError, ValueError, TypeError, LookupError))
+
+
+def _ready(model: nn.Module, image: Tensor) -> nn.Module:
+    """The model, run once where that is what makes its parameters."""
+    if any(isinstance(each, nn.parameter.UninitializedParameter) for each in model.parameters()):
+        try:
+            with torch.no_grad(), in_eval_mode(model):
+                model(image)
+        except Exception as error:
+            raise counting_error(error, (image,)) from error
+    return model
 
 
 def _image(model: nn.Module, height: int, width: int) -> Tensor:

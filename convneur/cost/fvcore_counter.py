@@ -46,6 +46,7 @@ def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> CostCount:
         from fvcore.nn import FlopCountAnalysis
 
         analysis = FlopCountAnalysis(model, inputs).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        analysis.set_op_handle("aten::_convolution_mode", _padded_convolution)
         try:
             with _hooks_kept(model), in_eval_mode(model), torch.no_grad():
                 counted = analysis.by_module_and_operator()
@@ -70,6 +71,14 @@ def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> CostCount:
         peak_activation_bytes=None,
         module_launches=None,
     )
+
+
+def _padded_convolution(inputs: list[Any], outputs: list[Any]) -> "Counter[str]":
+    """fvcore's formula for a convolution, of one whose padding is "same" or "valid", which it does not know."""
+    from fvcore.nn.jit_handles import conv_flop_count, get_shape
+
+    image, weight, result = (get_shape(value) for value in (*inputs[:2], outputs[0]))
+    return Counter({"conv": conv_flop_count(image, weight, result)})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from convneur.cost.external import ExternalModel, load_external, wrap_external
+from convneur.cost.external import ExternalModel, load_external, own_name, wrap_external
 from convneur.errors import ConfigError
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
@@ -142,7 +142,7 @@ def _name_of(model: Model) -> str:
         model = model.config
     if isinstance(model, ConvNeurConfig):
         return next((name for name, config in VARIANTS.items() if config == model), "ConvNeur")
-    return wrap_external(model).name if callable(model) else repr(model)
+    return own_name(model) if callable(model) else repr(model)
 
 
 def _config_of(model: ConvNeur) -> ConvNeurConfig | ConvNeur:

@@ -34,6 +34,7 @@ _COUNTED = (
     "uncounted_in",
     "launches",
     "branch_launches",
+    "fft_flops",
 )
 
 
@@ -120,14 +121,22 @@ class ModelCost:
             "sizes": [_size_dict(cost) for cost in self.sizes.values()],
             "scaling": {
                 "verdict": verdict.verdict,
+                "class": verdict.growth_class,
                 "order": verdict.order,
                 "quadratic_share": scaling.quadratic_share,
                 "macs_per_pixel": verdict.macs_per_pixel,
                 "elementwise": scaling.elementwise
                 and {
                     "verdict": scaling.elementwise.verdict,
+                    "class": scaling.elementwise.growth_class,
                     "order": scaling.elementwise.order,
                     "results_per_pixel": scaling.elementwise.macs_per_pixel,
+                },
+                "with_fft": scaling.with_fft
+                and {
+                    "verdict": scaling.with_fft.verdict,
+                    "class": scaling.with_fft.growth_class,
+                    "order": scaling.with_fft.order,
                 },
                 "local_slopes": scaling.local_slopes,
                 "global_local_slopes": scaling.global_local_slopes,
@@ -246,6 +255,7 @@ def _size_dict(cost: ImageCost | RefusedSize) -> dict[str, Any]:
         places_of(cost.count.uncounted),
         cost.count.launches,
         None if own is None else own.branch_launches,
+        cost.count.fft_flops,
     )
     return values | dict(zip(_COUNTED, found, strict=True)) | {"error": None}
 

@@ -213,12 +213,14 @@ class Scaling:
     """How a model's cost grows with the pixels.
 
     verdict: by the full count at the probe sizes, since the paper's convention leaves out the very products that
-    could be quadratic. elementwise: likewise from `CostCount`'s element-wise results, which are no multiply-adds; None
+    could be quadratic. with_fft: likewise from multiply-adds and half the real operations of fast Fourier transforms;
+    None without any. elementwise: likewise from `CostCount`'s element-wise results, which are no multiply-adds; None
     where a probe size was refused. The rest belongs to the sizes asked for and their convention: quadratic_share for
     each; slopes for each neighbouring pair, of the whole model and of its global branches; predicted for the largest.
     """
 
     verdict: ScalingVerdict
+    with_fft: ScalingVerdict | None
     elementwise: ScalingVerdict | None
     quadratic_share: tuple[float | None, ...] | None
     local_slopes: tuple[float | None, ...]
@@ -241,18 +243,24 @@ def join_scaling(
     """Join the verdict from the probes with slopes, shares and a prediction for the sizes asked for.
 
     Args:
-        probes: at `probe_sizes`. costs: at the sizes asked for.
+        probes: at `probe_sizes`; none leave the verdict out. costs: at the sizes asked for.
         complete: the same sizes by the probes' counter, for the shares, where costs are by one that leaves out more.
     """
-    elementwise = None
+    elementwise = with_fft = None
     refused = [probe for probe in probes if isinstance(probe, RefusedSize)]
-    if refused:
+    if not probes:
+        verdict = ScalingVerdict("undetermined", None, None, None, (), "the verdict was left out")
+    elif refused:
         why = f"the model refuses {refused[0].height}x{refused[0].width}: {refused[0].error}"
-        verdict = ScalingVerdict("undetermined", None, None, (), why)
+        verdict = ScalingVerdict("undetermined", None, None, None, (), why)
     else:
         taken = [probe for probe in probes if isinstance(probe, ImageCost)]
         probed = [probe.pixels for probe in taken]
         verdict = judge_scaling([probe.macs_full for probe in taken], probed)
+        transforms = [probe.count.fft_flops for probe in taken]
+        if any(transforms):
+            both = [probe.macs_full + flops // 2 for probe, flops in zip(taken, transforms, strict=True)]
+            with_fft = judge_scaling(both, probed)
         results = [probe.count.elementwise for probe in taken]
         if None not in results:
             elementwise = judge_scaling([number or 0 for number in results], probed)
@@ -262,6 +270,7 @@ def join_scaling(
     full = [cost.macs_full if isinstance(cost, ImageCost) else None for cost in complete or costs]
     return Scaling(
         verdict=verdict,
+        with_fft=with_fft,
         elementwise=elementwise,
         quadratic_share=quadratic_shares(verdict, pixels, full),
         local_slopes=local_slopes(pixels, macs),

@@ -1,18 +1,21 @@
 """What each dispatched operator is: multiply-adds with a formula, element-wise work, movement, or unknown.
 
 torch's own formulas are taken where it has them; those here are for operators that its counter reads as 0 without
-a word: mv, dot, addmv, addr, addbmm, the attention kernels of the CPU, the fused multi-head attention.
+a word: mv, dot, addmv, addr, addbmm, the attention kernels of the CPU, the fused multi-head attention, recurrent
+layers, deformable convolutions. A formula that anybody registers with torch's `register_flop_formula` counts too.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._ops import HigherOrderOperator
 from torch.utils.flop_counter import flop_registry
 
-__all__ = ["Operator", "WorkKind", "attention_macs", "describe_operator", "has_floats"]
+__all__ = ["FFTS", "Operator", "WorkKind", "attention_macs", "describe_operator", "fft_flops", "has_floats"]
 
 WorkKind = Literal["convolution", "matmul", "attention"]
 Formula = Callable[[Sequence[Any], Mapping[str, Any], Any], int]
@@ -25,12 +28,13 @@ class Operator(NamedTuple):
     """How a call of one operator overload is counted.
 
     name: without aten's namespace, the overload, and the underscore of an in-place form. kind: macs, elementwise,
-    movement, unknown, or composite: made of other operators, which are counted instead. work, formula: of macs only.
+    movement, unknown, composite: made of other operators, which are counted instead, or higher-order: it calls
+    functions among its arguments, whose operators are counted. work, formula: of macs only.
     allocates: its results are new tensors, not views or arguments. launches: it runs something on the device.
     """
 
     name: str
-    kind: Literal["macs", "elementwise", "movement", "unknown", "composite"]
+    kind: Literal["macs", "elementwise", "movement", "unknown", "composite", "higher-order"]
     work: WorkKind | None
     formula: Formula | None
     allocates: bool
@@ -69,6 +73,28 @@ def _convolution_backward_macs(args: Sequence[Any]) -> int:
     return positions * prod(weight.shape[1:]) * sum(wanted[:2])
 
 
+def _trilinear_macs(args: Sequence[Any]) -> int:
+    """Every combination of the three tensors' axes, those that each lacks put in: `nn.Bilinear` and its gradients."""
+    shapes = []
+    for tensor, lacking in zip(args[:3], args[3:6], strict=True):
+        shape = list(tensor.shape)
+        for axis in sorted(lacking):
+            shape.insert(axis, 1)
+        shapes.append(shape)
+    return prod(map(max, *shapes))
+
+
+def _grouped_matmul_macs(first: Tensor, second: Tensor) -> int:
+    """A product for each group; the groups share out the axis that a matrix of two axes has in a stack's place."""
+    macs = first.numel() * second.shape[-1]
+    return macs // first.shape[0] if first.ndim == 3 and second.ndim == 2 else macs
+
+
+def _recurrent_macs(x: Tensor, weights: Sequence[Tensor]) -> int:
+    """Every weight matrix once a token; in all layers and directions."""
+    return prod(x.shape[:-1]) * sum(weight.numel() for weight in weights if weight.ndim == 2)
+
+
 def _encoder_layer_macs(args: Sequence[Any]) -> int:
     source, hidden_weight = args[0].shape, args[14].shape
     return _multi_head_attention_macs(source, source) + 2 * prod(source[:-1]) * prod(hidden_weight)
@@ -84,6 +110,24 @@ _FORMULAS: dict[str, tuple[WorkKind, Formula]] = {
     "_addmm_activation": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].shape[1]),
     "convolution_backward": ("convolution", lambda args, _k, _o: _convolution_backward_macs(args)),
     "_int_mm": ("matmul", lambda args, _k, _o: args[0].numel() * args[1].shape[1]),
+    "_grouped_mm": ("matmul", lambda args, _k, _o: _grouped_matmul_macs(args[0], args[1])),
+    "_trilinear": ("matmul", lambda args, _k, _o: _trilinear_macs(args)),
+    # (x, x^2, 1) times (-2 y, 1, y^2)
+    "_euclidean_dist": ("matmul", lambda args, _k, out: out.numel() * (args[0].shape[-1] + 2)),
+    "_cudnn_rnn": ("matmul", lambda args, _k, _o: _recurrent_macs(args[0], args[1])),
+    "_cudnn_rnn_backward": ("matmul", lambda args, _k, _o: 2 * _recurrent_macs(args[0], args[1])),
+    "mkldnn_rnn_layer": ("matmul", lambda args, _k, _o: _recurrent_macs(args[0], args[1:5])),
+    "mkldnn_rnn_layer_backward": ("matmul", lambda args, _k, _o: 2 * _recurrent_macs(args[0], args[1:5])),
+    # Its samples are interpolated, which is element-wise work.
+    "torchvision::deform_conv2d": ("convolution", lambda args, _k, out: out.numel() * prod(args[1].shape[1:])),
+    "flex_attention": (
+        "attention",
+        lambda args, _k, _o: attention_macs(args[0].shape, args[1].shape, args[2].shape),
+    ),
+    "flex_attention_backward": (
+        "attention",
+        lambda args, _k, _o: _attention_backward_macs(args[0].shape, args[1].shape, args[2].shape),
+    ),
     "_native_multi_head_attention": (
         "attention",
         lambda args, _k, _o: _multi_head_attention_macs(args[0].shape, args[1].shape),
@@ -98,6 +142,17 @@ _FORMULAS: dict[str, tuple[WorkKind, Formula]] = {
         "_scaled_dot_product_efficient_attention",
         "_scaled_dot_product_cudnn_attention",
         "_scaled_dot_product_fused_attention_overrideable",
+    )
+}
+_FORMULAS |= {
+    name: ("matmul", lambda args, _k, out: args[0].numel() * out.shape[-1])
+    for name in (
+        "_weight_int8pack_mm",
+        "_weight_int4pack_mm",
+        "quantized::linear",
+        "quantized::linear_relu",
+        "quantized::linear_dynamic",
+        "quantized::linear_relu_dynamic",
     )
 }
 _FORMULAS |= {
@@ -126,8 +181,10 @@ _ELEMENTWISE = _names(
     max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d
     upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d _upsample_bilinear2d_aa
     _upsample_bicubic2d_aa grid_sampler_2d grid_sampler_3d col2im
-    _embedding_bag scatter_add scatter_reduce index_add index_reduce mse_loss smooth_l1_loss huber_loss nll_loss_forward
-    nll_loss2d_forward
+    _embedding_bag scatter_add scatter_reduce index_add index_reduce mse_loss smooth_l1_loss huber_loss nll_loss
+    nll_loss_forward nll_loss2d nll_loss2d_forward binary_cross_entropy _ctc_loss log_sigmoid
+    topk sort kthvalue mode median nanmedian bincount histc searchsorted bucketize isin _unique2 unique_dim
+    unique_consecutive multinomial linalg_cross renorm _cdist_forward _cdist _pdist_forward _pdist
     """
 )
 
@@ -138,6 +195,7 @@ _MOVEMENT = _names(
     new_ones new_full arange linspace eye scalar_tensor lift_fresh_copy index index_put _index_put_impl
     _unsafe_index _unsafe_index_put index_select index_copy index_fill take gather scatter masked_scatter
     masked_select nonzero slice_scatter select_scatter diagonal_scatter as_strided_scatter constant_pad_nd
+    pad _pad_circular max_unpool2d max_unpool3d
     reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d repeat
     repeat_interleave roll flip rot90 tril triu tril_indices triu_indices diag_embed embedding im2col
     pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle upsample_nearest1d upsample_nearest2d
@@ -173,13 +231,20 @@ def _base_name(overload: Any) -> str:
     return name[:-1] if name.endswith("_") and not name.endswith("__") else name
 
 
-def _torch_formula(name: str) -> Formula | None:
-    packet = getattr(_aten, name, None)
-    formula = flop_registry.get(packet)
-    if formula is None:
+def _registered_formula(name: str, overload: Any) -> Formula | None:
+    """torch's own, or one that somebody has registered for an operator of any namespace."""
+    ours = getattr(_aten, name, None)  # of an operator in place, the one that is not
+    registered = flop_registry.get(overload.overloadpacket) or flop_registry.get(ours)
+    if registered is None:
         return None
-    # torch counts 2 for a multiply-add
-    return lambda args, kwargs, out: formula(*args, **kwargs, out_val=out) // 2
+
+    def formula(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
+        flops = registered(*args, **kwargs, out_val=out)
+        if isinstance(flops, bool) or not isinstance(flops, (int, float)) or not 0 <= flops < math.inf:
+            raise ValueError(f"the formula registered for {name} gives {flops!r}, which is no number of FLOPs")
+        return int(flops) // 2  # torch counts 2 for a multiply-add
+
+    return formula
 
 
 def _is_listed(name: str, names: frozenset[str]) -> bool:
@@ -188,25 +253,42 @@ def _is_listed(name: str, names: frozenset[str]) -> bool:
 
 
 def _is_pointwise(name: str, overload: Any) -> bool:
-    packet = getattr(_aten, name, None)
-    siblings = [] if packet is None else [getattr(packet, sibling) for sibling in packet.overloads()]
+    """Whether torch calls an operator, or the one whose gradient it computes, pointwise."""
+    siblings = []
+    for each in (name, name.removesuffix("_backward")):
+        packet = getattr(_aten, each, None)
+        siblings += [] if packet is None else [getattr(packet, sibling) for sibling in packet.overloads()]
     return any(torch.Tag.pointwise in one.tags for one in (overload, *siblings))
+
+
+_NAMED: Mapping[str, str] = {
+    "_cudnn_rnn": "rnn",
+    "_cudnn_rnn_backward": "rnn_backward",
+    "mkldnn_rnn_layer": "rnn",
+    "mkldnn_rnn_layer_backward": "rnn_backward",
+}
+"""Kernels of a kind, by the kind's name."""
 
 
 def describe_operator(overload: Any) -> Operator:
     """What a dispatched operator overload is."""
+    if isinstance(overload, HigherOrderOperator):
+        name = overload.name()
+        if name in _FORMULAS:
+            return Operator(name, "macs", *_FORMULAS[name], True, True)
+        return Operator(name, "higher-order", None, None, False, False)
     name = _base_name(overload)
     results = [result.alias_info for result in overload._schema.returns]
     allocates = any(alias is None for alias in results)
+    if name in _FORMULAS:
+        work, formula = _FORMULAS[name]
+        shown = "scaled_dot_product_attention" if name.startswith("_scaled_dot_product") else _NAMED.get(name, name)
+        return Operator(shown, "macs", work, formula, allocates, True)
+    registered = _registered_formula(name, overload)
+    if registered is not None:
+        kind: WorkKind = "convolution" if "conv" in name else "attention" if "attention" in name else "matmul"
+        return Operator(name, "macs", kind, registered, allocates, True)
     if overload.namespace == "aten":
-        if name in _FORMULAS:
-            work, formula = _FORMULAS[name]
-            shown = "scaled_dot_product_attention" if name.startswith("_scaled_dot_product") else name
-            return Operator(shown, "macs", work, formula, allocates, True)
-        from_torch = _torch_formula(name)
-        if from_torch is not None:
-            kind: WorkKind = "convolution" if "conv" in name else "attention" if "attention" in name else "matmul"
-            return Operator(name, "macs", kind, from_torch, allocates, True)
         if name in _VIEWS_UNSAID:
             return Operator(name, "movement", None, None, False, False)
         if name in _METADATA:
@@ -222,6 +304,25 @@ def describe_operator(overload: Any) -> Operator:
     if overload._can_decompose():
         return Operator(name, "composite", None, None, False, False)
     return Operator(name, "unknown", None, None, allocates, True)
+
+
+FFTS = frozenset(("_fft_c2c", "_fft_r2c", "_fft_c2r"))
+
+
+def fft_flops(name: str, args: Sequence[Any]) -> int:
+    """Real operations of a fast Fourier transform, as the field counts them: 5 N log2 N, half of it for real numbers.
+
+    Args: name: one of `FFTS`; args: the tensor, its axes, the norm, and of `_fft_c2r` the length of its last axis.
+
+    >>> fft_flops("_fft_c2c", [torch.empty(3, 8, 8, device="meta"), [1, 2]])
+    5760
+    """
+    x, axes = args[:2]
+    shape = list(x.shape)
+    if name == "_fft_c2r":
+        shape[axes[-1]] = args[3]
+    each = 5 if name == "_fft_c2c" else 2.5
+    return round(each * prod(shape) * math.log2(max(prod(shape[axis] for axis in axes), 1)))
 
 
 def has_floats(values: Sequence[Any]) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 
 __all__ = [
     "PROBE_SIDE",
+    "GrowthClass",
     "Prediction",
     "ScalingVerdict",
     "VerdictName",
@@ -25,35 +26,55 @@ VerdictName = Literal["linear", "subquadratic", "quadratic term present", "undet
 PROBE_SIDE = 1024
 """S of the verdict on ConvNeur's own models: sides S, 2S, 4S are counted."""
 
-# Cost per pixel that rises less than this between 2S and 4S, as a share of it, is constant.
+GrowthClass = Literal["constant", "sublinear", "linear", "n log n", "power", "quadratic", "higher"]
+
+# Cost per pixel that rises less than this between 2S and 4S, as a share of it, is constant; so is a whole cost.
 _FLAT = 0.005
 # Orders between which a cost is neither linear (a logarithm reads 1.0) nor holds a quadratic term (which reads 2.0).
 _LINEAR_ORDER, _QUADRATIC_ORDER = 1.1, 1.75
+# Above it a cost grows faster than the square.
+_HIGHER_ORDER = 2.25
+# A cost that grows less than so is sublinear, if its cost per pixel does not fall ever less, as that of a border or of
+# a fixed part beside a linear one does.
+_SUBLINEAR_ORDER, _EVEN_FALL = 0.9, 1.01
+# The cost per pixel of N log N rises by the same at each doubling; of chunks that fill up, by a third.
+_EVEN_STEPS = 0.8
+# A term below `_FLAT` reads so if it is quadratic: nothing else may be mistaken for it.
+_SMALL_QUADRATIC_ORDERS = (1.95, 2.05)
 
 
 @dataclass(frozen=True)
 class ScalingVerdict:
     """Whether cost grows linearly with the pixels.
 
-    order: p of the fastest growing term, about N^p; None if undetermined. quadratic_coefficient: c of the term c N^2
-    in multiply-adds per squared pixel; None without one. macs_per_pixel: u at S, 2S, 4S; empty if one was refused.
-    why: the finding in a few words.
+    growth_class: finer than the verdict; None if undetermined. order: p of the fastest growing term, about N^p; None
+    if undetermined. quadratic_coefficient: c of the term c N^2 in multiply-adds per squared pixel; None without one.
+    macs_per_pixel: u at S, 2S, 4S; empty if one was refused. why: the finding in a few words. small_quadratic: the
+    share at 4S of a quadratic term that is too small to decide the verdict; None without one.
     """
 
     verdict: VerdictName
+    growth_class: GrowthClass | None
     order: float | None
     quadratic_coefficient: float | None
     macs_per_pixel: tuple[float, ...]
     why: str
+    small_quadratic: float | None = None
 
     @property
     def growth(self) -> str:
         """The verdict in a few words."""
-        if self.verdict == "quadratic term present":
-            return "quadratic in pixels"
-        if self.verdict == "subquadratic":
-            return f"subquadratic, pixels to the power {self.order:.2f}"
-        return "linear in pixels" if self.verdict == "linear" else "growth undetermined"
+        power = f"pixels to the power {self.order:.2f}" if self.order is not None else ""
+        return {
+            None: "growth undetermined",
+            "constant": "constant, whatever the pixels",
+            "sublinear": f"sublinear, {power}",
+            "linear": "linear in pixels",
+            "n log n": "N log N in pixels",
+            "power": f"subquadratic, {power}",
+            "quadratic": "quadratic in pixels",
+            "higher": f"more than quadratic, {power}",
+        }[self.growth_class]
 
     def __str__(self) -> str:
         if not self.macs_per_pixel:
@@ -73,40 +94,80 @@ def judge_scaling(macs: Sequence[int], pixels: Sequence[int]) -> ScalingVerdict:
     Equation: u = macs / pixels; D1 = u(2S) - u(S), D2 = u(4S) - u(2S). D2 <= 0.5 % of u(4S): linear. Else the order
     p = 1 + log4(D2 / D1): up to 1.1 linear, from 1.75 a quadratic term c N^2 with c = D2 / (12 S^2), subquadratic
     between. D1 <= 0 with D2 above its bound: undetermined.
+    The class: of a linear cost, constant if the whole of it rises by 0.5 % at most; sublinear if the cost per pixel
+    falls, by no lesser ratio at the second doubling, with an order 1 + log4(u(4S) / u(2S)) below 0.9; n log n if the
+    cost per pixel rises and D2 / D1 is at least 0.8. Of a quadratic term, quadratic up to order 2.25, then higher,
+    which has no c. A subquadratic one: power.
     Args:    macs: at S, 2S, 4S; pixels: N at each, exactly four times the one before.
     Raises:  ValueError: not three counts, or pixels that do not quadruple.
+
+    >>> judge_scaling([10, 45, 200], [1, 4, 16]).growth
+    'N log N in pixels'
     """
     if len(macs) != 3 or len(pixels) != 3 or pixels[1] != 4 * pixels[0] or pixels[2] != 4 * pixels[1]:
         raise ValueError(f"macs at three sizes, each of four times the pixels; got {len(macs)} at {list(pixels)}")
     per_pixel = tuple(count / size for count, size in zip(macs, pixels, strict=True))
     first, second = per_pixel[1] - per_pixel[0], per_pixel[2] - per_pixel[1]
     if second <= _FLAT * per_pixel[2]:
-        does = "falls" if second < -_FLAT * per_pixel[2] else "stays the same"
-        return ScalingVerdict("linear", 1.0, None, per_pixel, f"the cost per pixel {does} as the sides double")
+        return _judge_flat(macs, per_pixel)
     if first <= 0:
         why = "the cost per pixel falls, then rises, as the sides double: no order fits that"
-        return ScalingVerdict("undetermined", None, None, per_pixel, why)
+        return ScalingVerdict("undetermined", None, None, None, per_pixel, why)
     order = 1 + math.log(second / first, 4)
     if order <= _LINEAR_ORDER:
+        if second >= _EVEN_STEPS * first:
+            why = "the cost per pixel rises by about the same at each doubling of the sides"
+            return ScalingVerdict("linear", "n log n", order, None, per_pixel, why)
         why = "the cost per pixel rises ever less as the sides double"
-        return ScalingVerdict("linear", order, None, per_pixel, why)
+        return ScalingVerdict("linear", "linear", order, None, per_pixel, why)
+    if order > _HIGHER_ORDER:
+        why = "the cost per pixel grows faster than the pixels"
+        return ScalingVerdict("quadratic term present", "higher", order, None, per_pixel, why)
     if order >= _QUADRATIC_ORDER:
         why = "the cost per pixel itself grows with the pixels"
-        return ScalingVerdict("quadratic term present", order, second / (12 * pixels[0]), per_pixel, why)
+        coefficient = second / (12 * pixels[0])
+        return ScalingVerdict("quadratic term present", "quadratic", order, coefficient, per_pixel, why)
     why = "the cost per pixel rises, but less than the pixels"
-    return ScalingVerdict("subquadratic", order, None, per_pixel, why)
+    return ScalingVerdict("subquadratic", "power", order, None, per_pixel, why)
+
+
+def _judge_flat(macs: Sequence[int], per_pixel: tuple[float, ...]) -> ScalingVerdict:
+    """A cost per pixel that does not rise, or not enough to matter."""
+    first, second = per_pixel[1] - per_pixel[0], per_pixel[2] - per_pixel[1]
+    if macs[2] <= (1 + _FLAT) * macs[0]:
+        if not macs[2]:
+            return ScalingVerdict("linear", "constant", 0.0, None, per_pixel, "it has no multiply-adds")
+        return ScalingVerdict("linear", "constant", 0.0, None, per_pixel, "the cost is the same as the sides double")
+    if second < -_FLAT * per_pixel[2]:
+        why = "the cost per pixel falls as the sides double"
+        ratios = per_pixel[1] / per_pixel[0], per_pixel[2] / per_pixel[1]
+        order = 1 + math.log(ratios[1], 4)
+        if order < _SUBLINEAR_ORDER and ratios[1] <= _EVEN_FALL * ratios[0]:
+            return ScalingVerdict("linear", "sublinear", max(order, 0.0), None, per_pixel, why)
+        return ScalingVerdict("linear", "linear", 1.0, None, per_pixel, why)
+    why = "the cost per pixel stays the same as the sides double"
+    small = None
+    least, most = _SMALL_QUADRATIC_ORDERS
+    if first > 0 and second > 0 and least <= 1 + math.log(second / first, 4) <= most:
+        small = 4 / 3 * second / per_pixel[2]  # of c N, the quarter at 2S is in both
+        why = "the cost per pixel stays nearly the same as the sides double"
+    return ScalingVerdict("linear", "linear", 1.0, None, per_pixel, why, small)
 
 
 def quadratic_shares(
     verdict: ScalingVerdict, pixels: Sequence[int], macs: Sequence[int | None]
 ) -> tuple[float | None, ...] | None:
-    """q(N) = c N^2 / F(N), the quadratic term's share of each count; None without such a term, or without a count."""
+    """q(N) = c N^2 / F(N), the quadratic term's share of each count; None without such a term, or without a count.
+
+    None too where it would be above 1: far from the probes, an order that is not quite 2 tells.
+    """
     if verdict.quadratic_coefficient is None:
         return None
-    return tuple(
-        None if not count else verdict.quadratic_coefficient * size**2 / count
-        for size, count in zip(pixels, macs, strict=True)
-    )
+    shares: list[float | None] = []
+    for size, count in zip(pixels, macs, strict=True):
+        share = verdict.quadratic_coefficient * size**2 / count if count else None
+        shares.append(share if share is not None and share <= 1 else None)
+    return tuple(shares)
 
 
 def local_slopes(pixels: Sequence[int], macs: Sequence[int | None]) -> tuple[float | None, ...]:
@@ -139,22 +200,25 @@ class Prediction:
 def predict_largest(verdict: ScalingVerdict, pixels: Sequence[int], macs: Sequence[int | None]) -> Prediction | None:
     """Extrapolate from the two sizes below the largest, in the form that the verdict names.
 
-    Choice: linear: a + b N; quadratic term present: b N + c N^2; else a power of N. From a single smaller size only
-    b N of a linear cost. None where too few sizes were counted.
+    Choice: linear: a + b N; n log n: b N + c N log N; quadratic: b N + c N^2; else a power of N. From a single
+    smaller size only b N of a linear cost, and a constant one. None where too few sizes were counted.
     """
     counted = sorted({size: count for size, count in zip(pixels, macs, strict=True) if count}.items())
     if len(counted) < 2:
         return None
     *smaller, (largest, truth) = counted
     if len(smaller) == 1:
-        if verdict.verdict != "linear":
+        if verdict.growth_class not in ("linear", "constant"):
             return None
-        predicted = smaller[0][1] * largest / smaller[0][0]
+        predicted = smaller[0][1] * (largest / smaller[0][0] if verdict.growth_class == "linear" else 1)
     else:
         (n1, f1), (n2, f2) = smaller[-2:]
-        if verdict.verdict == "linear":
+        if verdict.growth_class == "n log n":
+            u1, u2 = f1 / n1, f2 / n2
+            predicted = (u2 + (u2 - u1) / math.log(n2 / n1) * math.log(largest / n2)) * largest
+        elif verdict.growth_class in ("linear", "constant"):
             predicted = f2 + (f2 - f1) / (n2 - n1) * (largest - n2)
-        elif verdict.verdict == "quadratic term present":
+        elif verdict.growth_class == "quadratic":
             u1, u2 = f1 / n1, f2 / n2
             predicted = (u2 + (u2 - u1) / (n2 - n1) * (largest - n2)) * largest
         else:

@@ -256,7 +256,7 @@ def _rasterised(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int])
     try:
         from pycocotools import mask as coco_masks
     except ImportError:
-        raise InputError(None, "is a polygon, which pycocotools rasterises; `pip install pycocotools`") from None
+        raise InputError(None, "is a polygon, which pycocotools rasterises; pip install pycocotools") from None
     height, width = shape
     for corners in polygons:
         for at, side in ((corners[0::2], width), (corners[1::2], height)):

@@ -124,7 +124,7 @@ def normalise(
 def _photo(path: Path | Member | None, image: Image.Image, long_side: int | None, min_side: int) -> Photo:
     if image.mode == "F":
         raise InputError(path, "floating-point values without a scale; save it with 8 or 16 bits")
-    notes = _band_notes(image)
+    notes = [*_band_notes(image), *_label_notes(image)]
     deep_colours = image.mode in ("RGB", "RGBA") and "16" in layout_of(image)  # of which Pillow keeps the upper 8 bits
     upright = ImageOps.exif_transpose(image)
     width, height = upright.size
@@ -146,6 +146,15 @@ def _band_notes(image: Image.Image) -> list[str]:
         if isinstance(bands, int) and bands > 3:
             return [f"the first 3 of {bands} bands read as RGB"]
     return []
+
+
+def _label_notes(image: Image.Image) -> list[str]:
+    """Choice: a photograph has more than 32 grey levels or colours of a palette, and a label map has low levels."""
+    if image.format not in ("PNG", "TIFF") or image.mode not in ("P", "L"):
+        return []
+    levels = [value for _, value in image.getcolors(32) or ()]
+    low = image.mode == "P" or all(isinstance(value, int) and value < 64 for value in levels)
+    return ["looks like a label map, not like an image"] if low and len(levels) > 1 else []
 
 
 def _frame_notes(path: Path | Member, image: ImageFile.ImageFile) -> list[str]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from convneur.metrics import BoundarySettings, Confusion, Matches, PairScores
 from convneur.metrics.distances import SurfaceDistances
 from convneur.metrics.measures import measures_of
-from convneur.metrics.object_pairs import object_columns
+from convneur.metrics.object_pairs import STATUS, object_columns
 from convneur.metrics.objects import ObjectCounts
 from convneur.metrics.scores import DISTANCES, seeds
 from convneur.metrics.signs import ORIENTATIONS, PairSigns
@@ -157,7 +157,11 @@ class _Reader:
             raise SchemaError("scores.object_rows", f"needs {', '.join(columns)}")
         first = next(iter(kept.values()))
         count = len(first) if isinstance(first, list) else 0
-        return {name: self.array(f"object_rows.{name}", kept[name], dtype, (count,)) for name, dtype in columns.items()}
+        most = {"class": (self.settings.num_classes or 0) - 1, "status": len(STATUS) - 1}
+        return {
+            name: self.array(f"object_rows.{name}", kept[name], dtype, (count,), most=most.get(name))
+            for name, dtype in columns.items()
+        }
 
     def objects(self, shape: tuple[int, int]) -> ObjectCounts | None:
         if self.kept.objects is None:

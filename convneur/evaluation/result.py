@@ -88,6 +88,11 @@ class Evaluation(Result):
     def __repr__(self) -> str:
         return f"<Evaluation of {plural(self.images, 'image')} in {short_names(self.source.title)[0]}>"
 
+    def failed_line(self) -> str:
+        """How many pairs could not be scored."""
+        pairs = self.images + len(self.failed) + (self.against.images if self.against else 0)
+        return f"{len(self.failed)} of {pairs} pairs"
+
     def to_dict(self) -> dict[str, Any]:
         shares = {}
         for name, counts in self.labels.items():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,16 @@ from convneur.data.palettes import palette_of
 from convneur.errors import ConfigError, InputError
 from convneur.evaluation.inputs import Inputs, existing
 from convneur.evaluation.object_picks import ObjectPick, ObjectPicks
-from convneur.figures import ReportObject, Scene, ScenePrediction
+from convneur.figures import Scene, ScenePrediction
 from convneur.formats import grouped, significant
 from convneur.metrics import BoundarySettings
 from convneur.metrics.picks import Pick, boundary_errors, error_hotspots, metric_path, pick_images
 from convneur.metrics.scores import DISTANCES
 from convneur.metrics.tables import Path as ValuePath
 from convneur.metrics.words import metric_name
+
+if TYPE_CHECKING:
+    from convneur.figures import ReportObject
 
 __all__ = ["ImagePick", "Ranking", "SceneModel", "Scenes", "image_folder", "picked", "ranking_by"]
 
@@ -175,9 +178,9 @@ class Scenes:
             hotspots=[(y, x, *spot) for y, x in error_hotspots(shown[0].errors, *spot, _SPOTS)],
         )
 
-    def objects(self, picks: ObjectPicks) -> list[ReportObject]:
+    def objects(self, picks: ObjectPicks) -> "list[ReportObject]":
         """The first model's picked objects where they lie, each image read once."""
-        found: dict[int, ReportObject] = {}
+        found: "dict[int, ReportObject]" = {}  # noqa: UP037 - the name is known to type checkers alone
         chosen, model = picks.picks(), self.models[0]
         for name, places in picks.of_images():
             labels, truth, _ = self._reading.pair(model.pairs[name])
@@ -196,7 +199,9 @@ class Scenes:
         truth: NDArray[Any],
         ignored: NDArray[np.bool_],
         image: NDArray[np.uint8] | None,
-    ) -> ReportObject:
+    ) -> "ReportObject":
+        from convneur.figures import ReportObject  # with matplotlib, which scoring does without
+
         top, left, bottom, right = pick.box
         margin = max((bottom - top) // 2, (right - left) // 2, _OBJECT_MARGIN)
         rows = slice(max(top - margin, 0), bottom + margin)

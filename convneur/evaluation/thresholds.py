@@ -64,6 +64,10 @@ class ThresholdScores(Result):
         found = {failure.name: failure for each in self.evaluations.values() for failure in each.failed}
         return tuple(found.values())
 
+    def failed_line(self) -> str:
+        """How many pairs could not be scored."""
+        return f"{len(self.failed)} of {self.images + len(self.failed)} pairs"
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema": "convneur.thresholds/1",

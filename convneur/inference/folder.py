@@ -308,7 +308,7 @@ def predict_folder(
                 yield named
 
     with progress.steps("labelling" if dense else "classifying", len(asked)) as advance:
-        for group in _groups(read(), batch, alike=dense):
+        for group in _groups(read(), min(batch, len(asked)), alike=dense):
             predictions = predict_together(
                 predictor, group, scale=scale, window=cut, probabilities=shares is not None, top=top
             )

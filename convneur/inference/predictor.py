@@ -38,6 +38,7 @@ _VIEW = (224, 224)
 # Choice: as far as `TrainSettings` goes; a file of a few bytes must not fill the memory with views.
 _LARGEST_VIEW, _LARGEST_SCALE = 4096, 16.0
 _CHANNELS = 3  # of RGB
+_MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,8 @@ def load(weights: str | Path, *, threads: int | None = None) -> Predictor:
       std      not stated
       preset   not stated
     """
-    if threads is not None and threads < 1:
-        raise ConfigError("threads", "must be at least 1", value=threads)
+    if threads is not None and not 1 <= threads <= _MOST_THREADS:
+        raise ConfigError("threads", f"must be 1 to {_MOST_THREADS}", value=threads)
     path = find_weights(weights)
     if path.suffix.lower() in GRAPH_SUFFIXES:
         return _load_exported(path, str(weights), threads)

@@ -1,7 +1,7 @@
 """Average precision as COCO defines it, whatever the overlaps are of."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -152,8 +152,3 @@ def _average(states: StateArray, objects: int) -> tuple[float, float]:
     first = np.searchsorted(recall, RECALLS, side="left")
     reached = first < len(recall)
     return math.fsum(precision[first[reached]]) / len(RECALLS), float(recall[-1])
-
-
-def by_category(names: Mapping[int, str], table: PrecisionTable) -> list[dict[str, float]]:
-    """Values of each category, in order."""
-    return [table.of_category(number).values() for number in range(len(names))]

@@ -176,9 +176,10 @@ def seeds(settings: BoundarySettings) -> tuple[str, ...]:
 
 def _trimap(kernels: Kernels, pair: LabelPair, seed: str, settings: BoundarySettings, present: IntArray) -> Confusion:
     """Pixels in the band by width, in the order of the settings, and class, (W, K)."""
-    widths = tuple(sorted(settings.trimap_width))
+    farthest = sum(pair.gt.shape)  # of two pixels less than that, as Chebyshev or Euclidean distance
+    widths = tuple(sorted(min(width, farthest) for width in settings.trimap_width))
     bands = kernels.trimap_counts(pair.pred, pair.gt, seed, widths, settings.trimap_shape, len(pair.classes))
-    order = [widths.index(width) for width in settings.trimap_width]
+    order = [widths.index(min(width, farthest)) for width in settings.trimap_width]
     return Confusion(*(pixels[order][:, present] for pixels in bands))
 
 

@@ -218,6 +218,8 @@ class BoundarySettings:
         for percentile in self.hd_percentile:
             if not 0 < _number("hd_percentile", percentile) <= 100:
                 raise ConfigError("hd_percentile", "must be above 0 and at most 100", value=percentile)
+        if self.aggregate == "images" and "dice" not in self.metrics:
+            raise ConfigError("aggregate", "is for dice alone; add it to `metrics`", value=self.aggregate)
         self._check_sets()
 
     @property

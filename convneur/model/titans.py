@@ -49,6 +49,9 @@ class MemoryAsContext(nn.Module):
     Returns: (B, N, m).
     """
 
+    calls_alike = ("step",)
+    """Methods whose cost depends on the shapes of their tensors alone: whoever counts them runs one of each."""
+
     def __init__(
         self,
         dim: int,
@@ -85,16 +88,21 @@ class MemoryAsContext(nn.Module):
         momentum: Tensor | None = None
         outputs = []
         for segment in self.norm(x).split(lengths, dim=1):
-            recalled = self._recall(segment, memory)
-            y = self.attention(segment, recalled)
-            k, v = self.kv(y).chunk(2, dim=-1)
-            states, momentum = self.write(
-                y[:, None], F.normalize(k, dim=-1)[:, None], v[:, None], memory=memory, momentum=momentum
-            )
-            memory = states[-1]
-            outputs.append(y * self._recall(y, memory))
+            o, memory, momentum = self.step(segment, memory, momentum)
+            outputs.append(o)
         x = x + torch.cat(outputs, dim=1)
         return x + cast(Tensor, self.feed_forward(x))
+
+    def step(self, segment: Tensor, memory: Tensor, momentum: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """One segment (B, n, m): its output o_t, then the memory and the momentum that it leaves."""
+        recalled = self._recall(segment, memory)
+        y = self.attention(segment, recalled)
+        k, v = self.kv(y).chunk(2, dim=-1)
+        states, momentum = self.write(
+            y[:, None], F.normalize(k, dim=-1)[:, None], v[:, None], memory=memory, momentum=momentum
+        )
+        memory = states[-1]
+        return y * self._recall(y, memory), memory, cast(Tensor, momentum)
 
     def _recall(self, x: Tensor, memory: Tensor) -> Tensor:
         q = F.normalize(self.q(x), dim=-1)

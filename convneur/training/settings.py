@@ -20,7 +20,15 @@ ClassWeights = Literal["none", "sqrt", "inverse"]
 RECIPES = ("small", "imagenet")
 _PACKAGED = Path(__file__).parent / "recipes"
 # Choice: far above what anybody trains with; a slip must not fill the memory.
-_MOST = {"epochs": 1e6, "batch": 1 << 20, "accumulate": 1 << 20, "eval_scale": 16.0, "crop": 4096, "scale": 16.0}
+_MOST = {
+    "epochs": 1_000_000,
+    "batch": 1_000_000,
+    "accumulate": 1_000_000,
+    "eval_scale": 16,
+    "crop": 4096,
+    "scale": 16,
+    "seed": 2**63 - 1,
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,9 @@ class TrainSettings:
             value = getattr(self, field.name)
             for number in value if isinstance(value, tuple) else (value,):
                 if field.name not in ("task", "class_weights") and (
-                    not isinstance(number, (int, float)) or isinstance(number, bool) or not math.isfinite(number)
+                    not isinstance(number, (int, float))
+                    or isinstance(number, bool)
+                    or not -math.inf < number < math.inf  # which takes a whole number beyond all floats too
                 ):
                     raise ConfigError(field.name, "must be a number", value=repr(number))
         if self.class_weights not in get_args(ClassWeights):
@@ -107,7 +117,7 @@ class TrainSettings:
         for name, bound in _MOST.items():
             value = getattr(self, name)
             if (max(value) if isinstance(value, tuple) else value) > bound:
-                raise ConfigError(name, f"must be at most {bound:g}", value=value)
+                raise ConfigError(name, f"must be at most {bound}", value=value)
         if min(self.crop) < 32:
             raise ConfigError("crop", "ConvNeur needs at least 32x32 pixels", value=f"{self.crop[0]}x{self.crop[1]}")
         highest = 1 if self.task == "classification" else math.inf

@@ -7,7 +7,6 @@ import typer
 
 from convneur.data.limits import MAX_PIXELS
 from convneur.results import SUFFIXES
-from convneur_cli.errors import FAILED
 from convneur_cli.options.common import CommonOptions, MaxPixels
 from convneur_cli.options.evaluation import parts
 from convneur_cli.outputs import check_outputs
@@ -54,8 +53,4 @@ def eval_detection(
     if output is not None:
         scores.save(output, force=common.force)
         printer.note(f"written: {output}")
-    printer.show(scores)
-    if not scores.failed:
-        return None
-    printer.error(f"{scores.failed_line()} could not be scored and are in none of the values")
-    return FAILED
+    return printer.finish(scores)

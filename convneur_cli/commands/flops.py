@@ -9,7 +9,7 @@ import typer
 
 from convneur.files import new_file
 from convneur.results import SUFFIXES
-from convneur_cli.errors import CHECK_FAILED, FAILED
+from convneur_cli.errors import CHECK_FAILED, FAILED, UsageError
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.model import AnyModelOptions
 from convneur_cli.outputs import FIGURES, check_outputs
@@ -48,6 +48,17 @@ def flops(
             show_default=False,
         ),
     ] = "",
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            help="Sizes that the verdict is found from: three, each of twice the sides of the last, or the first.",
+            metavar="SIZES",
+            show_default="1024,2048,4096; for other models as they take them",
+        ),
+    ] = None,
+    verdict: Annotated[
+        bool, typer.Option("--verdict/--no-verdict", help="Find how the cost grows.", show_default=False)
+    ] = True,
     plot: Annotated[
         Path | None, typer.Option(help="Draw multiply-adds and memory, log-log: .png, .svg, .pdf.", metavar="FILE")
     ] = None,
@@ -78,6 +89,8 @@ def flops(
 
     Example: `convneur flops --model m1 --sizes 224,512,1024 --compare self-attention --plot cost.png`
     """
+    if not verdict and (check or probe is not None):
+        raise UsageError(f"--no-verdict: {'--check' if check else '--probe'} asks for a verdict; leave one of them out")
     check_outputs(("--plot", plot, FIGURES), ("--output", output, SUFFIXES), force=common.force)
 
     import convneur.cost
@@ -93,6 +106,8 @@ def flops(
             by=by,
             backward=backward,
             compare=compare,
+            probe=probe,
+            verdict=verdict,
             progress=printer,
             **model.settings(),
         )

@@ -392,10 +392,12 @@ def test_files_that_are_not_there_tell_nothing(tmp_path: Path) -> None:
         ({"device": "cuda:99"}, "torch sees"),
         ({"dtype": "int8"}, "dtype 'int8'"),
         ({"memory_format": "sparse"}, "memory_format 'sparse': choose one of contiguous, channels-last"),
-        ({"threads": 0}, "threads 0: must be at least 1"),
+        ({"threads": 0}, "threads 0: must be 1 to 1024"),
+        ({"threads": 2**70}, "threads 1180591620717411303424: must be 1 to 1024"),
+        ({"seed": 2**70}, "seed 1180591620717411303424: must be 0 to 9223372036854775807"),
         ({"warmup": 0}, "warmup 0"),
         ({"repeats": 0}, "repeats 0"),
-        ({"seed": -1}, "seed -1: must be at least 0"),
+        ({"seed": -1}, "seed -1: must be 0 to 9223372036854775807"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], says: str) -> None:

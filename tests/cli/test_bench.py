@@ -300,7 +300,7 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_starts(
         (["--device", "tpu"], 2, "--device 'tpu': choose cpu, cuda, or cuda:1"),
         (["--device", "cuda:77"], 2, "--device cuda:77: torch sees"),
         (["--dtype", "int8"], 2, "--dtype"),
-        (["--threads", "0"], 2, "--threads 0: must be at least 1"),
+        (["--threads", "0"], 2, "--threads 0: must be 1 to 1024"),
         (["--warmup", "0"], 2, "--warmup 0"),
         (["--repeats", "0"], 2, "--repeats 0"),
         (["--model", "m9"], 2, "--model m9: choose m1, m2, m3, m4"),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -170,3 +171,11 @@ def test_an_image_with_a_mask_that_is_none_is_left_out(change: Any, said: str, r
     assert failure["name"] == "image 21 (21.jpg)"
     assert run.json["images"] == 7
     assert run.json["mask"]["ap"] > 0
+
+
+def test_polygons_need_pycocotools(run: Any, changed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    paths = changed(truth=set_at("annotations", 3, "segmentation", [[1, 1, 9, 1, 9, 9]]))
+    assert run(*paths, "--json") == 1
+    wanted = "annotation 4: is a polygon, which pycocotools rasterises; pip install pycocotools"
+    assert run.err.splitlines()[0] == f"error: image 21 (21.jpg): {paths[1]}: {wanted}"

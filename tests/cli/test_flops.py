@@ -46,17 +46,19 @@ def test_json_is_the_contracts(run: Any) -> None:
         "chunks": [16, 4, 1, 1],
         "uncounted_operators": {},
         "uncounted_in": {},
+        "fft_flops": 0,
         "error": None,
     }
     assert (second["height"], second["width"], third["height"]) == (512, 256, 1024)
     scaling = model["scaling"]
     assert scaling.keys() == {
-        "verdict", "order", "quadratic_share", "macs_per_pixel", "elementwise", "local_slopes", "global_local_slopes",
-        "predicted",
+        "verdict", "class", "order", "quadratic_share", "macs_per_pixel", "with_fft", "elementwise",
+        "local_slopes", "global_local_slopes", "predicted",
     }  # fmt: skip
     assert (scaling["elementwise"]["verdict"], scaling["elementwise"]["order"]) == ("linear", 1.0)
     assert len(scaling["elementwise"]["results_per_pixel"]) == 3
     assert (scaling["verdict"], scaling["order"], scaling["quadratic_share"]) == ("linear", 1.0, None)
+    assert scaling["class"] == scaling["elementwise"]["class"] == "linear"
     assert len(scaling["macs_per_pixel"]) == 3
     assert scaling["macs_per_pixel"][0] == third["macs_per_pixel"]
     assert len(scaling["local_slopes"]) == len(scaling["global_local_slopes"]) == 2
@@ -430,3 +432,34 @@ def test_an_option_that_would_do_nothing_is_refused(run: Any, arguments: list[st
     assert run("--sizes", "64", *arguments) == 2
     assert run.err.startswith(f"error: {arguments[0]}")
     assert len(run.err.splitlines()) == 1
+
+
+# Where the verdict comes from
+
+
+def test_probes_of_ones_own_and_none(run: Any) -> None:
+    for probe in ("64,128,256", "64"):
+        assert run("-q", "--sizes", "64", "--probe", probe, *QUICK) == 0
+        assert run.out.startswith("m1 with memory none: linear in pixels (11.2 kMACs per pixel from 64 to 256)")
+    assert run("-q", "-v", "--json", "--sizes", "64,96", "--no-verdict", *QUICK) == 0
+    scaling = run.json["models"][0]["scaling"]
+    assert (scaling["verdict"], scaling["class"], scaling["macs_per_pixel"]) == ("undetermined", None, [])
+    assert scaling["local_slopes"] == [pytest.approx(1, abs=0.1)]
+    assert run("-q", "--sizes", "64", "--no-verdict", *QUICK) == 0
+    assert run.out.startswith("m1 with memory none: counted without a verdict\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--probe", "64,128"], "--probe 64,128: give three sizes, each with twice the sides of the one before"),
+        (["--probe", "64,128,255"], "--probe 64,128,255: give three"),
+        (["--probe", "x"], "--probe 'x': give a whole number"),
+        (["--probe", "8192"], "--probe 8192: give three"),
+        (["--no-verdict", "--check"], "--no-verdict: --check asks for a verdict"),
+        (["--no-verdict", "--probe", "64"], "--no-verdict: --probe asks for a verdict"),
+    ],
+)
+def test_probes_that_are_none(run: Any, arguments: list[str], says: str) -> None:
+    assert run("--sizes", "64", *arguments) == 2
+    assert run.line.startswith(f"error: {says}")

@@ -158,6 +158,7 @@ def test_json_is_the_contracts_without_what_only_ours_has(run: Any, zoo: str) ->
         "uncounted_in": {},
         "launches": 1,
         "branch_launches": None,
+        "fft_flops": 0,
         "error": None,
     }
     assert (second["height"], second["width"]) == (64, 32)
@@ -205,6 +206,10 @@ def test_an_fft_is_named_and_strict_fails(run: Any, zoo: str) -> None:
     assert run("--json", *arguments) == 0  # the net's own words are not in the JSON
     (size,) = run.json["models"][0]["sizes"]
     assert (size["uncounted_operators"], size["uncounted_in"]) == ({"_fft_r2c": 1}, {"_fft_r2c": [""]})
+    assert size["fft_flops"] == 2.5 * 4 * 64 * 64 * 12
+    assert size["flops"] == 2 * size["macs"]
+    scaling = run.json["models"][0]["scaling"]
+    assert (scaling["class"], scaling["with_fft"]["class"]) == ("linear", "n log n")
     assert set(run.err.splitlines()[2:]) == {"forward"}
     assert run("--strict", *arguments) == 3
     assert "No formula for _fft_r2c, which is in no total: 1 call at 64, in the model itself." in run.out

@@ -1,5 +1,6 @@
 """The dispatch counter against hand arithmetic, torch's own counter, and itself on a device that computes."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from convneur import InputError
 from convneur.cost import CountingError, count
+from convneur.model.titans import MemoryAsContext
 
 
 def meta(*shape: int, **options: Any) -> Tensor:
@@ -294,3 +296,151 @@ def test_an_error_names_the_module_and_leaves_the_model_as_it_was() -> None:
 def test_lazy_parameters_are_refused() -> None:
     with pytest.raises(InputError, match="lazy parameters"):
         count(nn.LazyLinear(4), torch.ones(1, 3))
+
+
+# What others' models do
+
+
+def test_a_module_that_fails_and_is_replaced_counts_nothing_afterwards(calling: Callable[..., nn.Module]) -> None:
+    def refuses(_: Tensor) -> None:
+        raise RuntimeError("no such kernel here")
+
+    class Falls(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fast = calling(refuses)
+            self.slow = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            try:
+                return self.fast(x)
+            except RuntimeError:
+                x = self.slow(x)
+            return x @ x
+
+    model = Falls().to("meta")
+    before = state_of(model)
+    assert {work.module: work.macs for work in count(model, meta(4, 4)).work} == {"slow": 64, "": 64}
+    assert state_of(model) == before
+    model.slow = nn.Sequential(nn.ReLU(), nn.Linear(5, 4, device="meta"))
+    with pytest.raises(CountingError, match=r"^module slow\.1: "):
+        count(model, meta(4, 4))
+    assert state_of(model)[1] == state_of(model.eval().train())[1]
+
+
+def test_the_fast_count_of_alike_calls_is_the_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MemoryAsContext(8, num_heads=2, chunk_length=5).to("meta")
+    fast = count(model, meta(2, 23, 8))
+    assert "step" not in vars(model)
+    monkeypatch.setattr(MemoryAsContext, "calls_alike", ())
+    assert count(model, meta(2, 23, 8)) == fast
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_recurrent_layers_of_all_kinds(device: str) -> None:
+    layers = [
+        (nn.LSTM(6, 4, num_layers=2, bidirectional=True, batch_first=True), 2 * 16 * (6 + 4) + 2 * 16 * (8 + 4)),
+        (nn.LSTM(6, 4, proj_size=3), 16 * (6 + 3) + 4 * 3),
+        (nn.GRU(6, 4, bidirectional=True), 2 * 12 * (6 + 4)),
+        (nn.RNN(6, 4, nonlinearity="relu"), 4 * (6 + 4)),
+    ]
+    for layer, macs_per_token in layers:
+        counted = count(layer.to_empty(device=device), torch.zeros(3, 5, 6, device=device))
+        assert counted.macs == 15 * macs_per_token, layer
+        assert counted.uncounted == ()
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_a_complex_multiply_add_is_one_in_a_convolution_too(device: str) -> None:
+    layer = nn.Conv2d(3, 4, 3, dtype=torch.complex64, device=device)
+    assert count(layer, torch.zeros(1, 3, 8, 8, dtype=torch.complex64, device=device)).macs == 4 * 27 * 36
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "macs"),
+    [
+        (nn.Bilinear(8, 6, 4), [(16, 8), (16, 6)], 16 * 4 * 8 * 6),
+        (lambda a, b: torch.cdist(a, b), [(30, 7), (40, 7)], 30 * 40 * 9),
+        (lambda a, b: torch.cdist(a, b), [(3, 7), (4, 7)], 0),
+        (lambda x: (x.topk(2).values, x.sort().values, x.median(), torch.isin(x, x)), [(9,)], 0),
+    ],
+)
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_operators_met_elsewhere(
+    calling: Callable[..., nn.Module], device: str, layer: Any, inputs: list[tuple[int, ...]], macs: int
+) -> None:
+    model = layer.to_empty(device=device) if isinstance(layer, nn.Module) else calling(layer)
+    counted = count(model, *(torch.zeros(shape, device=device) for shape in inputs))
+    assert (counted.macs, counted.uncounted) == (macs, ())
+
+
+def test_named_arguments_and_what_objects_hold(calling: Callable[..., nn.Module]) -> None:
+    class Named(nn.Module):
+        def forward(self, *, image: Tensor, others: dict[str, Tensor]) -> Tensor:
+            return image @ others["weight"]
+
+    assert count(Named(), image=meta(2, 3), others={"weight": meta(3, 4)}).macs == 24
+    with pytest.raises(CountingError, match=r"\(input 2x3, 4x4\)"):
+        count(Named(), image=meta(2, 3), others={"weight": meta(4, 4)})
+
+
+@torch.library.custom_op("convneur_tests::scan", mutates_args=())
+def scan(x: Tensor) -> Tensor:
+    return x.clone()
+
+
+@scan.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+def test_a_formula_registered_with_torch_counts(
+    calling: Callable[..., nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, operator = calling(lambda x: scan(x)), torch.ops.convneur_tests.scan
+    assert count(model, meta(2, 3)).uncounted_operators() == {"convneur_tests::scan": 1}
+    monkeypatch.setitem(flop_registry, operator, lambda x, out_val: 4 * x.numel())
+    counted = count(model, meta(2, 3))
+    assert (counted.macs, counted.uncounted) == (12, ())
+    monkeypatch.setitem(flop_registry, operator, lambda x, out_val: "many")
+    with pytest.raises(CountingError, match="the formula registered for convneur_tests::scan gives 'many'"):
+        count(model, meta(2, 3))
+
+
+def test_compiled_parts_are_counted_as_they_were(calling: Callable[..., nn.Module]) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), calling(torch.compile(lambda x: x @ x))).to("meta")
+    assert count(model, meta(4, 4)).macs == 128
+
+
+def test_traced_and_scripted_models_and_parts() -> None:
+    plain, x = nn.Sequential(nn.Linear(4, 4), nn.ReLU()), torch.zeros(2, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        traced, scripted = torch.jit.trace(plain, x), torch.jit.script(plain)
+    for model in (traced, scripted, nn.Sequential(scripted)):
+        assert count(model, x).macs == 32
+
+
+def test_functions_that_an_operator_calls_are_counted(calling: Callable[..., nn.Module]) -> None:
+    def either(x: Tensor) -> Tensor:
+        return torch.cond(x.sum() > 1, lambda y: y @ y, lambda y: y @ y @ y, (x,))
+
+    assert count(calling(either), torch.ones(4, 4)).macs == 64
+    assert count(calling(either), torch.zeros(4, 4)).macs == 128
+
+
+@pytest.mark.parametrize(
+    ("transform", "flops"),
+    [
+        (lambda x: torch.fft.fft2(x.to(torch.complex64)), 5 * 3 * 64 * 6),
+        (lambda x: torch.fft.rfft(x), 2.5 * 3 * 64 * 3),
+        (lambda x: torch.fft.irfft2(torch.fft.rfft2(x), s=(8, 8)), 2 * 2.5 * 3 * 64 * 6),
+    ],
+)
+def test_fourier_transforms_have_a_value_of_their_own(
+    calling: Callable[..., nn.Module], transform: Callable[[Tensor], Tensor], flops: float
+) -> None:
+    for device in ("meta", "cpu"):
+        counted = count(calling(transform), torch.zeros(3, 8, 8, device=device))
+        assert (counted.macs, counted.fft_flops, bool(counted.uncounted)) == (0, flops, True)

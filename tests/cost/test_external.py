@@ -1,19 +1,20 @@
 """Nets that are not ours: found by name, built, counted; what is wrong is said in a line."""
 
 import sys
+import warnings
 from collections.abc import Callable
 from itertools import count as numbers
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from convneur import ConfigError, InputError
-from convneur.cost import CountingError, ExternalCounter
-from convneur.cost.external import external_probe_sizes, load_external
+from convneur.cost import CountingError, ExternalCounter, external
+from convneur.cost.external import external_probe_sizes, load_external, smaller_probe_sizes, wrap_external
 from convneur.cost.scaling import judge_scaling
 
 NETS = """
@@ -318,12 +319,146 @@ def test_a_net_that_asks_for_values_is_run_if_small(counter_of: Callable[..., Ex
         counter.at(1024, 2048)
 
 
-def test_lazy_nets_are_refused(counter_of: Callable[..., ExternalCounter], monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("made_lazy")
-    module.factory = lambda: nn.LazyConv2d(4, 1)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "made_lazy", module)
-    with pytest.raises(InputError, match="lazy parameters"):
-        ExternalCounter(load_external("made_lazy:factory")).at(8, 8)
+def test_lazy_parameters_are_made_first() -> None:
+    counter = ExternalCounter(wrap_external(lambda: nn.Sequential(nn.LazyConv2d(4, 1), nn.Flatten(), nn.LazyLinear(2))))
+    assert counter.at(8, 8).macs == 64 * 12 + 256 * 2
+    assert (counter.params, counter.ran_on_zeros) == (16 + 514, False)
+    with pytest.raises(CountingError, match=r"\(input 1x3x8x8\)"):
+        ExternalCounter(wrap_external(lambda: nn.Sequential(nn.LazyConv2d(4, 1), nn.Linear(5, 5)))).at(8, 8)
+
+
+def test_what_meta_refuses_is_run_whatever_it_said(counter_of: Callable[..., ExternalCounter]) -> None:
+    def of_its_device(x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return x * 2
+
+    counter = counter_of(of_its_device)
+    assert counter.at(8, 8).macs == 12 * 64
+    assert counter.ran_on_zeros
+
+
+def test_a_compiled_or_traced_model() -> None:
+    layer = nn.Conv2d(3, 4, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        traced = torch.jit.trace(layer, torch.zeros(1, 3, 8, 8))
+    for model in (torch.compile(layer), traced):
+        counter = ExternalCounter(wrap_external(model))
+        assert counter.at(8, 8).macs == 12 * 64
+        assert counter.params == 16
+
+
+# Built without its weights
+
+
+class Rated(nn.Module):
+    """Asks a short sequence for its values while it is built, as many models do for their drop rates."""
+
+    devices: ClassVar[list[str]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rates = [rate.item() for rate in torch.linspace(0, 0.1, 3)]
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.register_buffer("steps", torch.arange(4))
+        self.devices.append(self.conv.weight.device.type)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) * self.steps[:, None, None]
+
+
+def test_numbers_asked_for_while_building_cost_no_weights() -> None:
+    model = wrap_external(Rated).build_on_meta(8, 8)
+    assert Rated.devices == ["meta"]
+    assert all(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
+    assert model.rates == pytest.approx([0, 0.05, 0.1])
+    assert ExternalCounter(wrap_external(Rated)).at(8, 8).macs == 12 * 64
+
+
+def test_a_large_model_is_not_copied() -> None:
+    model = nn.Sequential(nn.Linear(64, 64), nn.BatchNorm1d(64))
+    model.append(model[0])
+    copied = wrap_external(model).build_on_meta(8, 8)
+    assert copied[0] is copied[2]
+    assert copied[0].weight.is_meta
+    assert copied[1].running_mean.is_meta
+    assert not model[0].weight.is_meta
+
+
+# Built for each size
+
+
+class OfSize(nn.Module):
+    def __init__(self, img_size: Any = 32, width: int = 4) -> None:
+        super().__init__()
+        self.sides = (img_size, img_size) if isinstance(img_size, int) else img_size
+        self.conv = nn.Conv2d(3, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:] != self.sides:
+            raise ValueError("another size")
+        return self.conv(x)
+
+
+class Derived(OfSize):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+
+class ByAnotherName(OfSize):
+    def __init__(self, image_size: Any, width: int = 4) -> None:
+        super().__init__(image_size, width)
+
+
+def handed_on(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    return ByAnotherName(**kwargs)
+
+
+def hands_on_none(**kwargs: Any) -> nn.Module:
+    return nn.Conv2d(3, 4, 1, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("factory", "argument"),
+    [
+        (OfSize, "img_size"),
+        (Derived, "img_size"),
+        (ByAnotherName, "image_size"),
+        (handed_on, "image_size"),
+        (hands_on_none, None),
+        (lambda input_size=(3, 32, 32): nn.Conv2d(input_size[0], 4, 1), None),
+        (lambda input_size=32: OfSize(input_size), "input_size"),
+    ],
+)
+def test_the_sizes_that_factories_take(factory: Callable[..., nn.Module], argument: str | None) -> None:
+    model = wrap_external(factory)
+    assert model.takes_size == (argument is not None)
+    assert argument in (None, model.size_argument)
+    counter = ExternalCounter(model)
+    assert [counter.at(*size).macs for size in ((32, 32), (32, 64))] == [12 * 1024, 12 * 2048]
+
+
+# What may be counted soon
+
+
+class Steps(nn.Module):
+    """A step for each token, which is as slow to count as to run."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = x.new_zeros(3)
+        for token in x[0].flatten(1).unbind(1):
+            state = state * 0.5 + token
+        return state
+
+
+def test_a_model_that_is_slow_to_count_is_not_probed_for_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(external, "_MOST_LAUNCHES", 1_000)
+    counter = ExternalCounter(wrap_external(Steps))
+    for side in (4, 8):
+        counter.at(side, side)
+    assert counter.at_if_soon(16, 16).count.launches == 513
+    with pytest.raises(CountingError, match=r"about 2e\+03 operators would run, which takes minutes to count"):
+        counter.at_if_soon(32, 32)
 
 
 # The verdict's sizes
@@ -346,6 +481,12 @@ def test_lazy_nets_are_refused(counter_of: Callable[..., ExternalCounter], monke
 def test_probe_sizes_keep_the_shape(size: tuple[int, int], first: tuple[int, int]) -> None:
     height, width = first
     assert external_probe_sizes(*size) == (first, (2 * height, 2 * width), (4 * height, 4 * width))
+
+
+def test_smaller_probes() -> None:
+    assert smaller_probe_sizes(1024, 512) == ((512, 256), (1024, 512), (2048, 1024))
+    assert smaller_probe_sizes(896, 896) == ((448, 448), (896, 896), (1792, 1792))
+    assert smaller_probe_sizes(64, 64) is None
 
 
 # A net that everyone has counted

@@ -56,3 +56,11 @@ def test_a_failed_trace_leaves_no_hooks() -> None:
     with pytest.raises(CountingError, match=r"\(input 2x4\)$"):
         count_with_fvcore(model, torch.ones(2, 4))
     assert all(not m._forward_hooks and not m._forward_pre_hooks and m.training for m in model.modules())
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect"])
+def test_padding_by_name_is_a_convolution_like_any_other(mode: str) -> None:
+    layer = nn.Conv2d(4, 8, 3, padding="same", groups=2, padding_mode=mode)
+    counted = count_with_fvcore(layer, torch.zeros(1, 4, 8, 8))
+    assert (counted.macs, counted.uncounted) == (8 * 64 * 2 * 9, ())
+    assert count_differences(count(layer, torch.zeros(1, 4, 8, 8)), counted) == ()

@@ -51,6 +51,51 @@ def test_a_fall_then_a_rise_is_undetermined() -> None:
     assert "falls, then rises" in found.why
 
 
+@pytest.mark.parametrize(
+    ("cost", "growth_class", "order", "verdict"),
+    [
+        (lambda _: 4e9, "constant", 0, "linear"),
+        (lambda n: 4e9 + n / 1e3, "constant", 0, "linear"),
+        (lambda _: 0, "constant", 0, "linear"),
+        (lambda n: 2e8 * n**0.5, "sublinear", 0.5, "linear"),
+        (lambda n: 1e8 * math.log2(n), "sublinear", 0.1, "linear"),
+        (lambda n: M1 * n, "linear", 1, "linear"),
+        (lambda n: M1 * n + 5e10, "linear", 1, "linear"),  # a fixed part, larger than the rest
+        (lambda n: M1 * n + 2e8 * n**0.5, "linear", 1, "linear"),
+        (lambda n: M1 * n - 2e9, "linear", 0, "linear"),  # chunks still filling up
+        (lambda n: M1 * n + 900 * n * math.log2(n), "n log n", 1, "linear"),
+        (lambda n: 900 * n * math.log2(n) - 2e8, "n log n", 1, "linear"),
+        (lambda n: M1 * n + 10 * n**1.5, "power", 1.5, "subquadratic"),
+        (lambda n: M1 * n + 0.67 * n**2, "quadratic", 2, "quadratic term present"),
+        (lambda n: M1 * n + 1e-6 * n**3, "higher", 3, "quadratic term present"),
+        (lambda n: 10 * n**2.5, "higher", 2.5, "quadratic term present"),
+    ],
+)
+def test_the_fields_classes(cost: Callable[[float], float], growth_class: str, order: float, verdict: str) -> None:
+    found = judge(cost)
+    assert (found.growth_class, found.verdict) == (growth_class, verdict)
+    assert found.order == pytest.approx(order, abs=0.1)
+    assert (found.quadratic_coefficient is None) == (growth_class != "quadratic")
+
+
+def test_a_small_quadratic_term_is_named_and_decides_nothing() -> None:
+    found = judge(lambda n: M1 * n + 3e-6 * n**2)
+    assert (found.verdict, found.growth_class, found.order) == ("linear", "linear", 1)
+    assert found.small_quadratic == pytest.approx(3e-6 * PIXELS[2] / (M1 + 3e-6 * PIXELS[2]), rel=1e-3)
+    assert judge(lambda n: M1 * n).small_quadratic is None
+    assert judge(lambda n: M1 * n + n * math.log2(n)).small_quadratic is None
+
+
+def test_no_share_is_above_one() -> None:
+    found = judge(lambda n: n**1.85)
+    assert found.growth_class == "quadratic"
+    shares = quadratic_shares(found, PIXELS, [round(n**1.85) for n in PIXELS])
+    assert shares is not None
+    assert all(share is None or share <= 1 for share in shares)
+    far = quadratic_shares(found, [PIXELS[2] * 100], [round((PIXELS[2] * 100) ** 1.85)])
+    assert far == (None,)
+
+
 @pytest.mark.parametrize("pixels", [[1, 4], [1, 4, 17], [4, 4, 16]])
 def test_probes_must_quadruple(pixels: list[int]) -> None:
     with pytest.raises(ValueError, match="four times the pixels"):
@@ -65,8 +110,13 @@ def test_local_slopes() -> None:
 
 @pytest.mark.parametrize(
     "cost",
-    [lambda n: 5 * n - 300, lambda n: 5 * n + 0.25 * n**2, lambda n: 40 * n**1.5],
-    ids=["line", "square", "power"],
+    [
+        lambda n: 5 * n - 300,
+        lambda n: 5 * n + 99 * n * math.log(n),
+        lambda n: 5 * n + 0.25 * n**2,
+        lambda n: 40 * n**1.5,
+    ],
+    ids=["line", "n log n", "square", "power"],
 )
 def test_the_largest_size_is_foretold_in_the_verdicts_form(cost: Callable[[float], float]) -> None:
     sizes = [6400, 100, 1600]
@@ -108,6 +158,7 @@ def test_the_memory_is_linear(variant: str, settings: dict[str, Any]) -> None:
     found = scaling_of(variant, **settings)
     assert found.verdict.verdict == "linear"
     assert found.quadratic_share is None
+    assert (found.verdict.growth_class, found.verdict.small_quadratic) == ("linear", None)
     assert all(slope == pytest.approx(1, abs=0.03) for slope in found.local_slopes if slope is not None)
     assert found.predicted is not None
     assert abs(found.predicted.error) < 0.02

@@ -1,5 +1,8 @@
 """A forward and a backward pass, counted: against hand arithmetic, torch's own counter, and what autograd saves."""
 
+from collections import OrderedDict
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,3 +122,28 @@ def test_without_a_gradient_there_is_nothing_to_count() -> None:
         count_training(nn.LazyLinear(4), torch.ones(1, 3))
     with pytest.raises(CountingError, match=r"^module 1: .*\(input 2x4\)$"):
         count_training(nn.Sequential(nn.ReLU(), nn.Linear(5, 4)).to("meta"), meta(2, 4))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.ReLU6, nn.ELU, nn.LeakyReLU, nn.Hardsigmoid, nn.Softplus, nn.Hardswish, nn.Softshrink, nn.Mish, nn.LogSigmoid],
+)
+def test_gradients_of_activations_are_no_multiply_adds(layer: type[nn.Module]) -> None:
+    counted = count_training(nn.Sequential(nn.Linear(4, 4), layer()).to("meta"), meta(2, 4))
+    assert (counted.macs, counted.uncounted) == (64, ())
+
+
+@dataclass
+class Output:
+    logits: Tensor
+
+
+@pytest.mark.parametrize(
+    "wrap", [Output, lambda x: SimpleNamespace(logits=x), lambda x: OrderedDict(logits=x), lambda x: [{"logits": (x,)}]]
+)
+def test_outputs_of_any_form_have_gradients(wrap: Any) -> None:
+    class Wraps(nn.Linear):
+        def forward(self, x: Tensor) -> Any:
+            return wrap(super().forward(x))
+
+    assert count_training(Wraps(3, 8, device="meta"), meta(2, 3)).macs == 96

@@ -352,3 +352,21 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
         read_photo(tmp_path / "a.png")
     with pytest.raises(InputError, match="is no file but a pipe or a device"):
         read_label_map(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("mode", "levels", "said"),
+    [("L", 12, True), ("P", 12, True), ("L", 1, False), ("L", 40, False), ("L", 256, False), ("RGB", 12, False)],
+)
+def test_a_label_map_among_images_is_noted(tmp_path: Path, mode: str, levels: int, said: bool) -> None:
+    values = (np.arange(64 * 64) % levels).astype(np.uint8).reshape(64, 64)
+    image = Image.fromarray(values)
+    if mode == "P":
+        image.putpalette(bytes(range(256)) * 3)
+    (image.convert("RGB") if mode == "RGB" else image).save(tmp_path / "a.png")
+    assert any("looks like a label map" in note for note in read_photo(tmp_path / "a.png").notes) == said
+
+
+def test_a_mask_of_black_and_white_is_an_image_like_others(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(64, dtype=np.uint8) * 255).save(tmp_path / "a.png")
+    assert read_photo(tmp_path / "a.png").notes == ()

@@ -59,7 +59,7 @@ class Listener:
         self.errors.append(line)
 
 
-@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("batch", [1, 2, 10**30])
 def test_each_image_gets_its_files_and_a_failed_one_is_told(
     images: Path, dense_file: Path, tmp_path: Path, batch: int
 ) -> None:

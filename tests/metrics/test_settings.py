@@ -169,6 +169,7 @@ def test_an_option_that_asks_for_a_metric_turns_it_on() -> None:
         ({"tolerance_curve": "1:10:0"}, "must rise"),
         ({"tolerance_curve": "1:101"}, "at most 100 radii"),
         ({"tolerance_curve": "1:99999999999999999999"}, "no image is as large"),
+        ({"aggregate": "images"}, "aggregate images: is for dice alone; add it to `metrics`"),
         ({"mean_over": "background"}, "mean_over background: must be all, foreground, or classes"),
         ({"mean_over": ()}, "mean_over: names no class"),
         ({"mean_over": [70000]}, "mean_over 70000: classes are 0 to 65535"),

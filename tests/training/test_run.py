@@ -182,6 +182,8 @@ def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
         ({"ignore_index": "some"}, "ignore_index some: must be a whole number"),
         ({"init": "none"}, "init none: no such file; packaged weights are "),
         ({"model": "m9"}, "model m9: choose m1"),
+        ({"batch": 10**400}, f"batch {10**400}: must be at most 1000000"),
+        ({"seed": 2**70}, "seed 1180591620717411303424: must be at most 9223372036854775807"),
         ({"model": VARIANTS["m1"].replace(in_channels=4)}, "model: takes 4 channels, and images are read as RGB"),
         ({"recipe": "large"}, "recipe large: choose small"),
         ({"head": "upernet"}, "head upernet: is not for classification"),

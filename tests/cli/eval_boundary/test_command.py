@@ -410,7 +410,7 @@ def test_missing_predictions_fail_before_any_work(evaluate: Any, place: Path, mo
         (["--trimap-width", "0"], "--trimap-width 0"),
         (["--surface-dice-tau", "-1"], "tau -1"),
         (["--ignore-index", "never"], "--ignore-index never: must be a whole number"),
-        (["--metrics", "miou,dice"], "--metrics dice: must be one of"),
+        (["--metrics", "miou,jaccard"], "--metrics jaccard: must be one of"),
         (["--spacing", "1"], "--spacing 1: give the height and the width of a pixel"),
         (["--spacing", "1,0"], "spacing (1.0, 0.0)"),
         (["--num-classes", "0"], "--num-classes 0"),
