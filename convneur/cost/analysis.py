@@ -5,8 +5,16 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
+from convneur.cost.claims import check_claim, find_claims
 from convneur.cost.conventions import Convention
-from convneur.cost.external import ExternalCounter, ExternalModel, external_probe_sizes, smaller_probe_sizes
+from convneur.cost.external import (
+    ExternalCounter,
+    ExternalModel,
+    external_probe_sizes,
+    load_function,
+    smaller_probe_sizes,
+)
+from convneur.cost.inputs import ModelInputs, find_inputs
 from convneur.cost.lookup import AnyModel, Models, blaming, find_models
 from convneur.cost.model_cost import By, ModelCost, compare_counters, model_name
 from convneur.cost.model_counter import (
@@ -44,6 +52,9 @@ def analyze(
     by: By | None = None,
     backward: bool = False,
     compare: str | Iterable[str] = (),
+    inputs: str | Iterable[str] | Callable[[int, int], Any] | None = None,
+    input_factory: str | None = None,
+    claims: str | Iterable[str] = (),
     probe: Size | Iterable[Size] | None = None,
     verdict: bool = True,
     progress: Progress = silent,
@@ -64,10 +75,16 @@ def analyze(
         by: also split multiply-adds by branch, module or operator.
         backward: also count a forward and a backward pass, and what they hold.
         compare: twins of each ConvNeur to count beside it: self-attention, local-only.
+        inputs: what an external model is called with, as `convneur.cost.inputs.find_inputs` takes it: "1x1xHxW",
+            ["image=1x3xHxW", "ids=1x77:int64"], or a function of height and width. Left out: one image of 3 channels.
+        input_factory: such a function by its name, "package.module:function".
+        claims: what is to hold of each model, as `convneur.cost.claims.find_claims` takes them: "subquadratic",
+            "<= 1.0 GMACs@224", "<= 5 M params"; their sizes are counted too. `report.claims` has what was found.
         probe: the sizes that the verdict is found from: three, each of twice the sides of the last; or the first.
         verdict: find how the cost grows, which takes counts at larger sizes; False leaves that out.
         progress: what long work reports to.
-        settings: as `convneur.variants.find_config` takes them, for every ConvNeur: memory, chunks, model_preset, ...
+        settings: as `convneur.variants.find_config` takes them, for every ConvNeur: memory, chunks, model_preset, ...;
+            factory_arguments, as `find_models` takes them.
     Returns: the report; a size that a model refuses is a row of it with the reason.
     Raises:  ConfigError: a wrong argument, by its name. InputError: a broken file or module.
 
@@ -83,10 +100,24 @@ def analyze(
     if by is not None:
         _choose("by", by, get_args(By))
     wanted = find_sizes(sizes)
+    asserted = find_claims(claims)
+    for claim in asserted:
+        if claim.size is not None and claim.size not in wanted.values():
+            wanted[size_name(*claim.size)] = claim.size
+    if not verdict and any(claim.quantity == "growth" for claim in asserted):
+        raise ConfigError("claims", "growth needs a verdict; leave `verdict` on")
     probed = _probes(probe) if verdict else ()
     twins = _twins(compare)
     found = find_models(models, progress=progress, **settings)
     external = [name for name, model in found.items() if isinstance(model, ExternalModel)]
+    given = find_inputs(inputs)
+    if input_factory is not None:
+        if given is not None:
+            raise ConfigError("input_factory", "makes all inputs; leave out `inputs`")
+        given = ModelInputs(factory=load_function(input_factory, setting="input_factory")[1])
+    if given is not None and not external:
+        setting = "inputs" if input_factory is None else "input_factory"
+        raise ConfigError(setting, "a ConvNeur takes one image; leave it out")
     if external and convention == "paper":
         raise ConfigError("convention", f"the paper's is for ConvNeur alone, and {external[0]} is another model")
     if external and by == "branch":
@@ -104,6 +135,7 @@ def analyze(
             _count,
             sizes=wanted,
             probed=probed,
+            inputs=given,
             convention=convention,
             counter=counter,
             backward=backward,
@@ -116,7 +148,8 @@ def analyze(
             )
             for name, model in found.items()
         )
-    return CostReport(counted, convention, counter, by)
+    checked = tuple(check_claim(claim, model) for model in counted for claim in asserted)
+    return CostReport(counted, convention, counter, by, checked)
 
 
 def _choose(setting: str, value: object, choices: tuple[str, ...]) -> None:
@@ -140,13 +173,14 @@ def _count(
     twin: TwinName | None = None,
     sizes: _Sizes,
     probed: _Probes | None,
+    inputs: ModelInputs | None,
     convention: Convention,
     counter: CounterName,
     backward: bool,
     advance: Advance,
 ) -> ModelCost:
     shown = model_name(name, twin)
-    dispatch = _counter(model)
+    dispatch = _counter(model, inputs)
     costs = complete = _at(_by(dispatch, convention), sizes, shown, advance)
     problems = _refusals(shown, complete)
 
@@ -157,7 +191,7 @@ def _count(
 
     counters = None
     if counter != "dispatch":
-        seen = _at(_by(_counter(model, "fvcore"), convention), sizes, f"{shown} by fvcore", advance)
+        seen = _at(_by(_counter(model, inputs, "fvcore"), convention), sizes, f"{shown} by fvcore", advance)
         told(" by fvcore", seen)
         counters = compare_counters(complete if counter == "both" else None, seen)
         costs = complete if counter == "both" else seen
@@ -198,10 +232,12 @@ def _refusals(what: str, costs: Mapping[str, Any]) -> list[str]:
     return [f"{what} at {', '.join(sizes)}: {error}" for error, sizes in sizes_of.items()]
 
 
-def _counter(model: AnyModel, counter: Literal["dispatch", "fvcore"] = "dispatch") -> ModelCounter | ExternalCounter:
+def _counter(
+    model: AnyModel, inputs: ModelInputs | None, counter: Literal["dispatch", "fvcore"] = "dispatch"
+) -> ModelCounter | ExternalCounter:
     if isinstance(model, ConvNeurConfig):
         return ModelCounter(model, counter=counter)
-    return ExternalCounter(model, counter=counter)
+    return ExternalCounter(model, counter=counter, inputs=inputs)
 
 
 def _by(counter: ModelCounter | ExternalCounter, convention: Convention) -> Callable[[int, int], ImageCost]:

@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import importlib.util
 import inspect
 import math
 import re
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -26,6 +28,7 @@ from convneur.cost.counter import (
     in_eval_mode,
 )
 from convneur.cost.fvcore_counter import count_with_fvcore
+from convneur.cost.inputs import ModelInputs, one_image
 from convneur.cost.model_counter import ImageCost, probe_sizes
 from convneur.errors import ConfigError, InputError
 
@@ -34,6 +37,7 @@ __all__ = [
     "ExternalModel",
     "external_probe_sizes",
     "load_external",
+    "load_function",
     "own_name",
     "smaller_probe_sizes",
     "wrap_external",
@@ -42,6 +46,7 @@ __all__ = [
 _Count = TypeVar("_Count", CostCount, TrainingCount)
 
 _TIMM = "timm/"
+_IN_FILE = re.compile(r"(?P<module>.+\.py):(?P<name>\w+(\.\w+)*)")
 _FACTORY = re.compile(r"(?P<module>\w+(\.\w+)*):(?P<name>\w+(\.\w+)*)")
 
 # The verdict's S for a model that is not ours: small enough for one made for small images, or for large ones.
@@ -148,35 +153,91 @@ class _Copies:
         return copy.deepcopy(self.model)
 
 
-def load_external(name: str) -> ExternalModel:
+def load_external(name: str, arguments: Mapping[str, Any] | None = None) -> ExternalModel:
     """Find a factory by name; this imports its module, and so runs that module's code.
 
     The current folder is searched first, as by `python -m`.
 
-    Args:    name: `package.module:factory`, where factory is a function or class that gives a module, or `timm/NAME`.
-    Raises:  ConfigError: another form, no such module or factory, an unknown timm model, timm not installed.
-        InputError: the module fails when it is imported.
+    Args:
+        name: `package.module:factory` or `path/to/file.py:factory`, where factory is a function or class that gives a
+            module, or `timm/NAME`.
+        arguments: that the factory is called with.
+    Raises:  ConfigError: another form, no such module, file or factory, arguments that it does not take, an unknown
+        timm model, timm not installed. InputError: the module fails when it is imported.
     """
     if name.startswith(_TIMM):
-        return _from_timm(name)
-    form = _FACTORY.fullmatch(name)
-    if form is None:
-        raise ConfigError("model", value=repr(name), problem="name a model as package.module:factory or timm/NAME")
-    module = _import(name, form["module"])
-    factory: Any = module
-    for part in form["name"].split("."):
-        if not hasattr(factory, part):
-            raise ConfigError(
-                "model", value=name, problem=f"{module.__name__} ({_file_of(module)}) has no {form['name']}"
-            )
-        factory = getattr(factory, part)
-    if isinstance(factory, nn.Module) or not callable(factory):
+        return _from_timm(name, arguments or {})
+    module, factory = load_function(name)
+    if isinstance(factory, nn.Module):
         raise ConfigError(
             "model",
             value=name,
             problem=f"is of type {type(factory).__name__}; name a function or class that gives a module",
         )
-    return _sized(name, factory, _file_of(module))
+    return _sized(name, _with_arguments(factory, arguments or {}), _file_of(module))
+
+
+def load_function(name: str, *, setting: str = "model") -> tuple[Any, Callable[..., Any]]:
+    """A module and a function or class of it, by `package.module:name` or `path/to/file.py:name`; its code is run.
+
+    Raises: as `load_external`.
+    """
+    in_file = _IN_FILE.fullmatch(name)
+    form = in_file or _FACTORY.fullmatch(name)
+    if form is None:
+        problem = "name a model as package.module:factory, path/to/file.py:factory or timm/NAME"
+        if setting != "model":
+            problem = "name a function as package.module:function or path/to/file.py:function"
+        raise ConfigError(setting, value=repr(name), problem=problem)
+    module = _import_file(name, Path(form["module"]), setting) if in_file else _import(name, form["module"])
+    factory: Any = module
+    for part in form["name"].split("."):
+        if not hasattr(factory, part):
+            raise ConfigError(
+                setting, value=name, problem=f"{module.__name__} ({_file_of(module)}) has no {form['name']}"
+            )
+        factory = getattr(factory, part)
+    if not callable(factory):
+        raise ConfigError(
+            setting,
+            value=name,
+            problem=f"is of type {type(factory).__name__}; name a function or class that gives a module",
+        )
+    return module, factory
+
+
+def _with_arguments(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable[..., Any]:
+    if not arguments:
+        return factory
+    parameters = _parameters(factory)
+    if parameters and not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        for name in arguments:
+            if name not in parameters:
+                problem = f"the factory takes no such argument; it takes {', '.join(parameters)}"
+                raise ConfigError("factory_arguments", problem, value=name)
+    return partial(factory, **arguments)
+
+
+def _import_file(name: str, path: Path, setting: str) -> Any:
+    if not path.is_file():
+        raise ConfigError(setting, value=name, problem=f"no file {path}")
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # for what the file imports, and left there as in `_import`
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None  # of a name that ends in .py
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    replaced = sys.modules.get(path.stem)
+    sys.modules[path.stem] = module  # as dataclasses and pickles look for it
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise InputError(name, f"running {path} failed: {_reason(error)}") from error
+    finally:
+        if replaced is not None:
+            sys.modules[path.stem] = replaced
+    return module
 
 
 def _import(name: str, module: str) -> Any:
@@ -196,7 +257,7 @@ def _import(name: str, module: str) -> Any:
         raise InputError(name, f"importing {module} failed: {_reason(error)}") from error
 
 
-def _from_timm(name: str) -> ExternalModel:
+def _from_timm(name: str, arguments: Mapping[str, Any]) -> ExternalModel:
     model = name.removeprefix(_TIMM)
     if not re.fullmatch(r"[\w.]+", model):  # its other ways to name a model read files or download
         raise ConfigError("model", value=name, problem="name one of timm's models, such as timm/vit_small_patch16_224")
@@ -209,7 +270,7 @@ def _from_timm(name: str) -> ExternalModel:
     version = getattr(timm, "__version__", "of unknown version")
 
     def create(**settings: Any) -> Any:
-        return timm.create_model(model, pretrained=False, **settings)
+        return timm.create_model(model, pretrained=False, **{**arguments, **settings})
 
     # timm hands settings on to the model's class, which alone says whether it takes a size.
     try:
@@ -333,14 +394,21 @@ class ExternalCounter:
     The image has the type of the model's parameters, and their device where it must be real.
 
     Args: model: from `find_models`; counter: dispatch counts on the meta device, where nothing is computed; fvcore runs
-        the model.
+        the model. inputs: what the model is called with in the image's place.
 
     >>> ExternalCounter(load_external("torch.nn:Flatten")).at(32, 32).macs
     0
     """
 
-    def __init__(self, model: ExternalModel, *, counter: Literal["dispatch", "fvcore"] = "dispatch") -> None:
+    def __init__(
+        self,
+        model: ExternalModel,
+        *,
+        counter: Literal["dispatch", "fvcore"] = "dispatch",
+        inputs: ModelInputs | None = None,
+    ) -> None:
         self.model = model
+        self._inputs = one_image if inputs is None else inputs.make
         self._runs = counter == "fvcore"
         self._meta: nn.Module | None = None
         self._computing: nn.Module | None = None
@@ -366,8 +434,10 @@ class ExternalCounter:
         if size not in self._counts:
             if self._runs:
                 real = self._real(*size)
-                image = _image(real, *size)
-                self._counts[size] = count_with_fvcore(_ready(real, image), image)
+                given, named = self._inputs(*size, _like(real))
+                if named:
+                    raise CountingError(None, "fvcore takes no named inputs")
+                self._counts[size] = count_with_fvcore(_ready(real, given, {}), *given)
             else:
                 self._counts[size] = self._count(count, *size)
         return ImageCost(height, width, self._counts[size].work, self._counts[size])
@@ -403,13 +473,13 @@ class ExternalCounter:
         """
         return self._count(count_training, height, width)
 
-    def _count(self, how: Callable[[nn.Module, Tensor], _Count], height: int, width: int) -> _Count:
+    def _count(self, how: Callable[..., _Count], height: int, width: int) -> _Count:
         if self._meta is None or self.model.takes_size:
             self._meta = self.model.build_on_meta(height, width)
         try:
             with torch.device("meta"):  # for the tensors that a forward pass makes on no device in particular
-                image = torch.empty_like(_image(self._meta, height, width), device="meta")
-                return how(_ready(self._meta, image), image)
+                given, named = self._inputs(height, width, _like(self._meta).to("meta"))
+                return how(_ready(self._meta, given, named), *given, **named)
         except CountingError as error:
             if not _may_run(error):
                 raise
@@ -419,8 +489,8 @@ class ExternalCounter:
                 why = "what meta cannot run is run to be counted, up to 1024 x 1024 pixels"
                 raise CountingError(None, f"{error}; {why}") from error
         real = self._real(height, width)
-        image = _image(real, height, width)
-        counted = how(_ready(real, image), image)
+        given, named = self._inputs(height, width, _like(real))
+        counted = how(_ready(real, given, named), *given, **named)
         self._ran = True
         return counted
 
@@ -436,19 +506,18 @@ def _may_run(error: CountingError) -> bool:
     return "meta" in str(error).casefold() or not isinstance(own, (AssertionError, ValueError, TypeError, LookupError))
 
 
-def _ready(model: nn.Module, image: Tensor) -> nn.Module:
+def _ready(model: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> nn.Module:
     """The model, run once where that is what makes its parameters."""
     if any(isinstance(each, nn.parameter.UninitializedParameter) for each in model.parameters()):
         try:
             with torch.no_grad(), in_eval_mode(model):
-                model(image)
+                model(*given, **named)
         except Exception as error:
-            raise counting_error(error, (image,)) from error
+            raise counting_error(error, (*given, named)) from error
     return model
 
 
-def _image(model: nn.Module, height: int, width: int) -> Tensor:
+def _like(model: nn.Module) -> Tensor:
+    """A tensor of the type and on the device that a model's inputs have."""
     like = next((each for each in model.parameters() if each.is_floating_point()), None)
-    if like is None:
-        return torch.zeros(1, 3, height, width)
-    return torch.zeros(1, 3, height, width, dtype=like.dtype, device=like.device)
+    return torch.zeros(()) if like is None else torch.empty((), dtype=like.dtype, device=like.device)

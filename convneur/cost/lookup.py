@@ -1,8 +1,10 @@
 """The models that a job is asked for: by name, by file, or as they are."""
 
+import ast
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +17,7 @@ from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.variants import VARIANTS, ConvNeurConfig, find_config
 
-__all__ = ["AnyModel", "Models", "blaming", "find_configs", "find_models"]
+__all__ = ["AnyModel", "Models", "blaming", "find_arguments", "find_configs", "find_models"]
 
 AnyModel = ConvNeurConfig | ExternalModel
 Model = str | Path | ConvNeurConfig | ExternalModel | nn.Module | Callable[..., Any]
@@ -23,13 +25,14 @@ Models = Model | Iterable[Model] | Mapping[str, Model]
 
 _VARIANTS = f"{', '.join(VARIANTS)}, all"
 _OWN = f"{_VARIANTS}, or a .json file of settings"
-_ANY = f"{_VARIANTS}, a .json file of settings, package.module:factory or timm/NAME"
+_ANY = f"{_VARIANTS}, a .json file of settings, package.module:factory, file.py:factory or timm/NAME"
 
 
 def find_models(
     models: Models = "m1",
     *,
     setting: str = "models",
+    factory_arguments: Mapping[str, Any] | Iterable[str] = (),
     model_preset: Literal["classification", "dense"] | None = None,
     progress: Progress = silent,
     **settings: Any,
@@ -42,6 +45,7 @@ def find_models(
             a function or class that makes one; a list of those, or a dict from names to them. A module is copied
             before it runs.
         setting: the argument's name in errors.
+        factory_arguments: what each external factory is called with: a dict, or texts such as depth=3.
         model_preset, settings: as `convneur.variants.find_config` takes them, for every ConvNeur among the models.
     Raises: ConfigError: an unknown name or setting, settings without a ConvNeur, two models of one name. InputError: a
         broken file or module.
@@ -51,7 +55,7 @@ def find_models(
     >>> find_models("m5")
     Traceback (most recent call last):
     convneur.errors.ConfigError: models m5: choose m1, m2, m3, m4, all, a .json file of settings, \
-package.module:factory or timm/NAME
+package.module:factory, file.py:factory or timm/NAME
     """
     asked = _asked(models, setting)
     typed = settings if model_preset is None else {"model_preset": model_preset, **settings}
@@ -65,11 +69,14 @@ package.module:factory or timm/NAME
     found: dict[str, AnyModel] = {
         name: _own(name, model, setting, _ANY, typed) for name, model in asked.items() if name not in external
     }
-    packages = {str(model).split(":")[0].split("/")[0]: None for model in external.values() if isinstance(model, str)}
+    arguments = find_arguments(factory_arguments)
+    if arguments and not any(isinstance(model, str) or _is_factory(model) for model in external.values()):
+        raise ConfigError("factory_arguments", "no factory was named that takes them")
+    packages = {_code_of(model): None for model in external.values() if isinstance(model, str)}
     for package in packages:
         progress.note(f"importing {package}, which runs its code")
     for name, model in external.items():  # last, since this runs others' code
-        found[name] = _load(name, model, setting)
+        found[name] = _load(name, model, setting, arguments)
     return {name: found[name] for name in asked}
 
 
@@ -173,12 +180,53 @@ def _own(name: str, model: Any, setting: str, choices: str, settings: Mapping[st
         return find_config(base, **settings)
 
 
-def _load(name: str, model: Any, setting: str) -> ExternalModel:
+def find_arguments(arguments: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+    """Arguments by name. Raises: ConfigError: a text that is not NAME=VALUE, a name given twice.
+
+    >>> find_arguments(["depth=3", "act=gelu", "dims=[8, 16]"])
+    {'depth': 3, 'act': 'gelu', 'dims': [8, 16]}
+    """
+    if isinstance(arguments, Mapping):
+        return dict(arguments)
+    found: dict[str, Any] = {}
+    for text in [arguments] if isinstance(arguments, str) else arguments:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise ConfigError("factory_arguments", "give NAME=VALUE, such as depth=3", value=repr(text))
+        if name.strip() in found:
+            raise ConfigError("factory_arguments", "is given twice", value=name.strip())
+        found[name.strip()] = _value_of(value.strip())
+    return found
+
+
+def _value_of(text: str) -> Any:
+    """A number, list, True and so on as Python writes it; any other text as it is."""
+    if text.casefold() in ("true", "false"):
+        return text.casefold() == "true"
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def _is_factory(model: Any) -> bool:
+    return callable(model) and not isinstance(model, (nn.Module, ExternalModel))
+
+
+def _code_of(name: str) -> str:
+    """What is run to find a model: timm, a file, or a package."""
+    where, _, _ = name.rpartition(":")
+    return where if where.endswith(".py") else (where or name).split("/")[0]
+
+
+def _load(name: str, model: Any, setting: str, arguments: Mapping[str, Any]) -> ExternalModel:
     if isinstance(model, ExternalModel):
         return model
     if not isinstance(model, str):
-        return wrap_external(model, name)
+        return wrap_external(partial(model, **arguments) if arguments and _is_factory(model) else model, name)
     try:
-        return load_external(model)
+        return load_external(model, arguments)
     except ConfigError as error:
-        raise ConfigError(setting, error.problem, value=error.value) from error
+        raise ConfigError(
+            setting if error.setting == "model" else error.setting, error.problem, value=error.value
+        ) from error

@@ -1,10 +1,11 @@
 """What `analyze` gives back: prints itself, saves itself, says what fails a check."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from convneur.cost import checks, cost_text
+from convneur.cost.claims import ClaimCheck
 from convneur.cost.conventions import Convention
 from convneur.cost.model_cost import By, ModelCost, split_by
 from convneur.cost.model_counter import ImageCost, TwinName
@@ -39,7 +40,7 @@ class CostReport(Result):
     """What models cost and how that grows; `print(report)` is short, `print(report.verbose())` tells everything.
 
     models: in the order in which they were asked for, each with its twins. convention: whose multiply-adds the sizes
-    hold. counter: what counted them. by: what they are also split by.
+    hold. counter: what counted them. by: what they are also split by. claims: what was found of each.
 
     >>> import convneur
     >>> report = convneur.cost.analyze("m1", sizes=[64, 128], memory="none")
@@ -53,6 +54,7 @@ class CostReport(Result):
     convention: Convention = "all"
     counter: CounterName = "dispatch"
     by: By | None = None
+    claims: tuple[ClaimCheck, ...] = ()
 
     @property
     def verdict(self) -> ScalingVerdict:
@@ -92,6 +94,11 @@ class CostReport(Result):
         return checks.strict_failures(self.with_twins)
 
     @property
+    def claim_failures(self) -> tuple[str, ...]:
+        """A line for each claim that does not hold."""
+        return tuple(f"{one.model}: {one.claim!r} does not hold: {one.found}" for one in self.claims if not one.holds)
+
+    @property
     def lines(self) -> tuple[CostLine, ...]:
         """What there is to draw: each model's and twin's sizes, the verdict's own among them."""
         return tuple(_line(model) for model in self.with_twins)
@@ -103,10 +110,12 @@ class CostReport(Result):
     def to_dict(self) -> dict[str, Any]:
         """By the schema convneur.flops/1."""
         models = [model.to_dict(self.by) for model in self.models]
-        return {"schema": "convneur.flops/1", "convention": self.convention, "models": models}
+        values = {"schema": "convneur.flops/1", "convention": self.convention, "models": models}
+        return values | ({"claims": [asdict(claim) for claim in self.claims]} if self.claims else {})
 
     def headlines(self) -> Sequence[str]:
-        return cost_text.headlines(self.with_twins)
+        said = [f"{one.model}: {one.claim}: {'holds' if one.holds else 'fails'}: {one.found}" for one in self.claims]
+        return [*cost_text.headlines(self.with_twins), *said]
 
     def tables(self) -> Sequence[Table]:
         return cost_text.short_tables(self.with_twins, self.convention, self.by)

@@ -23,6 +23,25 @@ def flops(
     sizes: Annotated[
         str, typer.Option(help="Image sides in pixels, with commas; HEIGHTxWIDTH too.", metavar="SIZES")
     ] = "224,512,1024",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            help="What an external model takes: a shape with the image's H and W, a name, a type. Repeatable.",
+            metavar="[NAME=]1x3xHxW[:TYPE]",
+            show_default="1x3xHxW",
+        ),
+    ] = None,
+    input_factory: Annotated[
+        str | None,
+        typer.Option(
+            help="A function of height and width that makes an external model's inputs.", metavar="MODULE:NAME"
+        ),
+    ] = None,
+    factory_arguments: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An argument of an external model's factory. Repeatable.", metavar="NAME=VALUE"),
+    ] = None,
     convention: Annotated[
         Literal["all", "paper"],
         typer.Option(
@@ -48,6 +67,14 @@ def flops(
             show_default=False,
         ),
     ] = "",
+    claims: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--claim",
+            help="Exit 3 unless this holds: subquadratic, '<= 1.0 GMACs@224', '<= 5 M params'. Repeatable.",
+            metavar="CLAIM",
+        ),
+    ] = None,
     probe: Annotated[
         str | None,
         typer.Option(
@@ -84,8 +111,8 @@ def flops(
     Models are counted on torch's meta device, where nothing is computed and no size needs memory. Two things do run:
     the fvcore counter, and an external model that the meta device cannot run.
 
-    Any model of three image channels can be counted: `--model package.module:factory` imports the module, which runs
-    its code, and calls the factory, with `img_size` where it takes that; `--model timm/NAME` needs `pip install timm`.
+    Any model can be counted, on one image of three channels or what `--input` says. `--model package.module:factory` or
+    `file.py:factory` runs that code, with `img_size` where the factory takes it; `timm/NAME` needs `pip install timm`.
 
     Example: `convneur flops --model m1 --sizes 224,512,1024 --compare self-attention --plot cost.png`
     """
@@ -101,11 +128,15 @@ def flops(
         report = convneur.cost.analyze(
             model.models,
             sizes=sizes,
+            inputs=inputs,
+            input_factory=input_factory,
+            factory_arguments=factory_arguments or (),
             convention=convention,
             counter=counter,
             by=by,
             backward=backward,
             compare=compare,
+            claims=claims or (),
             probe=probe,
             verdict=verdict,
             progress=printer,
@@ -124,10 +155,13 @@ def flops(
     for problem in report.problems:
         printer.error(problem)
     if report.problems:
+        if not inputs and input_factory is None and any(one.source and not one.counted for one in report.models):
+            printer.note("Other inputs than one image of three channels: --input. Arguments of the factory: --set.")
         return FAILED
     for line in report.check_warnings if check else ():
         printer.warn(f"--check: {line}")
     failures = [f"--check: {line}" for line in (report.check_failures if check else ())]
+    failures += [f"--claim: {line}" for line in report.claim_failures]
     failures += [f"--strict: {line}" for line in (report.strict_failures if strict else ())]
     for failure in failures:
         printer.error(failure)

@@ -60,7 +60,7 @@ class _AnyNames:
         typer.Option(
             "--model",
             help="m1 to m4, several with commas, all, or a JSON file of settings. Any other model: "
-            "package.module:factory or timm/NAME.",
+            "package.module:factory, file.py:factory or timm/NAME.",
             rich_help_panel=_PANEL,
         ),
     ] = "m1"

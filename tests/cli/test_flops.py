@@ -306,7 +306,7 @@ def test_an_unwritable_folder(run: Any, tmp_path: Path, monkeypatch: pytest.Monk
         (["--chunks", "a"], 2, "--chunks 'a': give a whole number, or four"),
         (["--model", ""], 2, "--model '': choose m1, m2, m3, m4, all,"),
         (["--model", "m1,"], 2, "--model '': choose"),
-        (["--model", "resnet50"], 2, "package.module:factory or timm/NAME"),
+        (["--model", "resnet50"], 2, "package.module:factory, file.py:factory or timm/NAME"),
         (["--plot", "cost.gif"], 2, "--plot cost.gif: the name must end in .png, .svg, .pdf"),
         (["--output", "cost.txt"], 2, "--output cost.txt: the name must end in .json, .csv, .md"),
         (["--plot", "no_such_folder/cost.png"], 1, "no_such_folder: no such folder"),
@@ -463,3 +463,13 @@ def test_probes_of_ones_own_and_none(run: Any) -> None:
 def test_probes_that_are_none(run: Any, arguments: list[str], says: str) -> None:
     assert run("--sizes", "64", *arguments) == 2
     assert run.line.startswith(f"error: {says}")
+
+
+def test_claims_are_checks_of_their_own(run: Any) -> None:
+    held = ["--claim", "subquadratic", "--claim", "<= 0.6 GMACs@224"]
+    assert run("--sizes", "64", "--probe", "64", *QUICK, *held) == 0
+    assert "m1: <= 0.6 GMACs@224: holds: 0.5602 GMACs at 224" in " ".join(run.out.split())
+    assert run("--sizes", "64", "--probe", "64", *QUICK, *held, "--claim", "<= 1 M params") == 3
+    assert run.err == "error: --claim: m1: '<= 1 M params' does not hold: 4.117 M params\n"
+    assert run("--claim", "fast") == 2
+    assert run.line.startswith("error: --claim 'fast': give constant")

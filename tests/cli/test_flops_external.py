@@ -373,7 +373,11 @@ def test_backward_is_left_out_unless_asked_for(run: Any) -> None:
     [
         (["--model", "no_such_zoo:net"], 2, "--model no_such_zoo:net: no module no_such_zoo"),
         (["--model", "{zoo}:nothing"], 2, "has no nothing"),
-        (["--model", "a b:c"], 2, "--model 'a b:c': name a model as package.module:factory or timm/NAME"),
+        (
+            ["--model", "a b:c"],
+            2,
+            "--model 'a b:c': name a model as package.module:factory, path/to/file.py:factory or timm/NAME",
+        ),
         (["--model", "timm/vit"], 2, "timm is not installed; pip install timm"),
         (["--model", "{zoo}:Plain", "--chunk-length", "4"], 2, "--chunk-length: is a setting of ConvNeur"),
         (["--model", "{zoo}:Plain", "--convention", "paper"], 2, "--convention: the paper's is for ConvNeur alone"),
@@ -414,3 +418,29 @@ def test_commands_for_our_models_alone_refuse_others(command: Any, name: str, tm
     assert run(*images, "--model", "torch.nn:Flatten") == 2
     says = {"models": "only a ConvNeur will do", "viz-gates": "this command takes ConvNeur alone"}[name]
     assert f"error: --model torch.nn:Flatten: {says}" in run.err
+
+
+# Inputs and arguments of one's own
+
+
+def test_inputs_and_arguments_are_typed(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("nets.py").write_text("from torch import nn\ndef gray(width):\n    return nn.Conv2d(1, width, 1)\n")
+    model = ["--model", "nets.py:gray", "--sizes", "32", "--no-verdict"]
+    assert run("--json", *model, "--input", "1x1xHxW", "--set", "width=4") == 0
+    assert run.json["models"][0]["sizes"][0]["macs"] == 4 * 1024
+    assert run.err == "importing nets.py, which runs its code\n"
+    assert run(*model, "--set", "width=4") == 1
+    assert run.err.splitlines()[-1] == (
+        "Other inputs than one image of three channels: --input. Arguments of the factory: --set."
+    )
+    for wrong, says in (
+        (["--set", "depth=4"], "--set depth: the factory takes no such argument; it takes width"),
+        (["--set", "width"], "--set 'width': give NAME=VALUE, such as depth=3"),
+        (["--input", "1x1"], ""),
+        (["--input", "1,1"], "--input '1,1': give sizes with x between"),
+        (["--input-factory", "nets.py:feed"], "--input-factory nets.py:feed: nets"),
+    ):
+        assert run("-q", *model, *wrong) == (2 if says else 1)
+        assert run.err.splitlines()[-1].startswith(f"error: {says}")

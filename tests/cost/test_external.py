@@ -151,7 +151,7 @@ def test_a_net_of_attention_is_quadratic_and_one_of_convolutions_linear(zoo: Cal
 @pytest.mark.parametrize(
     ("name", "error", "says"),
     [
-        ("no_colon", ConfigError, "name a model as package.module:factory or timm/NAME"),
+        ("no_colon", ConfigError, "name a model as package.module:factory, path/to/file.py:factory or timm/NAME"),
         ("no_such_module_here:net", ConfigError, "no module no_such_module_here here"),
         ("torch.no_such:net", ConfigError, "no module torch.no_such here"),
         ("{nets}:nothing", ConfigError, "has no nothing"),

@@ -51,7 +51,8 @@ class ObjectMeasure(Measure):
         rank = pairs.gt.rank[pairs.of_gt]
 
         def by_class(ranks: Array, values: Array | None = None) -> Array:
-            return np.bincount(ranks, values, geometry.count)[geometry.present]
+            counted = np.bincount(ranks, values, geometry.count)[geometry.present]
+            return counted if values is None else counted.astype(np.float64)  # of no pairs NumPy makes integers
 
         tp, gt, pred = by_class(rank), by_class(pairs.gt.rank), by_class(pairs.pred.rank)
         values = [pairs.iou, pairs.dice, *pairs.distances, *pairs.surface_dice]

@@ -1,0 +1,131 @@
+"""What a model of others is called with: tensors of any number, name, shape and type, for each image size."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convneur.errors import ConfigError, InputError
+
+__all__ = ["ModelInputs", "find_inputs", "one_image"]
+
+_FORM = re.compile(
+    r"(?:(?P<name>[A-Za-z_]\w*)(?:\.(?P<key>\w+))?=)?(?P<axes>(?:\d+|[HW])(?:x(?:\d+|[HW]))*)(?::(?P<dtype>\w+))?",
+    re.ASCII,
+)
+_HOW = "such as 1x3xHxW, image=1x1xHxW, ids=1x77:int64, or batch.image=1x3xHxW for a dict"
+_MOST_ITEMS = 2**31
+
+
+@dataclass(frozen=True)
+class _Given:
+    """One tensor. name: of a keyword argument, None for a positional one; key: in a dict of that name."""
+
+    name: str | None
+    key: str | None
+    axes: tuple[str, ...]
+    dtype: torch.dtype | None
+
+    def make(self, height: int, width: int, like: Tensor) -> Tensor:
+        shape = [{"H": height, "W": width}.get(axis) or int(axis) for axis in self.axes]
+        if math.prod(shape) > _MOST_ITEMS:
+            raise InputError(None, f"an input of {'x'.join(map(str, shape))} is too large")
+        return torch.zeros(shape, dtype=self.dtype or like.dtype, device=like.device)
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """What to call a model with at an image size: tensors, or whatever a function of the user's makes.
+
+    >>> find_inputs(["1x1xHxW", "ids=1x77:int64"]).make(8, 16, torch.zeros(1, device="meta"))[1]["ids"].dtype
+    torch.int64
+    """
+
+    given: tuple[_Given, ...] = ()
+    factory: Callable[[int, int], Any] | None = None
+
+    def make(self, height: int, width: int, like: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and named arguments, on the device of `like`, of its type unless another is asked for.
+
+        Raises: InputError: the user's function fails.
+        """
+        if self.factory is not None:
+            return self._from_factory(height, width, like)
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for one in self.given:
+            tensor = one.make(height, width, like)
+            if one.name is None:
+                positional.append(tensor)
+            elif one.key is None:
+                named[one.name] = tensor
+            else:
+                named.setdefault(one.name, {})[one.key] = tensor
+        return tuple(positional), named
+
+    def _from_factory(self, height: int, width: int, like: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        assert self.factory is not None
+        try:
+            made = self.factory(height, width)
+        except Exception as error:
+            what = " ".join(str(error).split())
+            raise InputError(None, f"the function that makes inputs failed: {type(error).__name__}: {what}") from error
+        made = _moved(made, like.device)
+        if isinstance(made, dict):
+            return (), made
+        return (tuple(made) if isinstance(made, (list, tuple)) else (made,)), {}
+
+
+def find_inputs(inputs: str | Iterable[str] | Callable[[int, int], Any] | None) -> ModelInputs | None:
+    """The inputs that are asked for; None leaves one image of three channels.
+
+    Args:   inputs: texts such as 1x3xHxW (positional), name=1x77:int64 (keyword), name.key=1x3xHxW (in a dict of
+        that name); or a function of height and width that gives a tensor, a tuple of arguments or a dict of keyword
+        ones.
+    Raises: ConfigError: a text of another form, an unknown type, a name given twice.
+    """
+    if inputs is None or callable(inputs):
+        return None if inputs is None else ModelInputs(factory=inputs)
+    given = tuple(_parse([inputs] if isinstance(inputs, str) else inputs))
+    if not given:
+        return None
+    names = [(one.name, one.key) for one in given if one.name is not None]
+    for name, key in names:
+        clashes = names.count((name, key)) > 1 or (key is not None and (name, None) in names)
+        if clashes:
+            raise ConfigError("inputs", "is given twice", value=name if key is None else f"{name}.{key}")
+    return ModelInputs(given)
+
+
+def _parse(texts: Iterable[str]) -> Iterator[_Given]:
+    for text in texts:
+        match = _FORM.fullmatch(text.strip())
+        if match is None:
+            raise ConfigError("inputs", f"give sizes with x between, H and W for the image's, {_HOW}", value=repr(text))
+        dtype = getattr(torch, match["dtype"], None) if match["dtype"] else None
+        if match["dtype"] and not isinstance(dtype, torch.dtype):
+            raise ConfigError("inputs", f"{match['dtype']} is no type of torch, such as int64", value=repr(text))
+        axes = tuple(match["axes"].split("x"))
+        if any(axis.isdigit() and not 1 <= int(axis[:10]) <= _MOST_ITEMS for axis in axes):
+            raise ConfigError("inputs", "every size must be at least 1, and sensible", value=repr(text))
+        yield _Given(match["name"], match["key"], axes, dtype)
+
+
+def one_image(height: int, width: int, like: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a model is called with unless something else is asked for."""
+    return (torch.zeros(1, 3, height, width, dtype=like.dtype, device=like.device),), {}
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """The same on another device, also in lists, tuples and dicts."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, (list, tuple)):
+        return [_moved(each, device) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _moved(each, device) for key, each in value.items()}
+    return value
