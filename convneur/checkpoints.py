@@ -41,7 +41,8 @@ def save_checkpoint(
 ) -> None:
     """Write a model's weights with its config and provenance (data, recipe, seed, scores: plain JSON data).
 
-    Raises: InputError: the file exists and `force` is off, or it cannot be written; ValueError: the model is folded.
+    Raises: InputError: the file exists and `force` is off, or it cannot be written; ValueError: the model is folded, or
+        is not what its config describes, so that the file could not be loaded: a stage removed, a head replaced.
 
     >>> import tempfile
     >>> import convneur
@@ -53,12 +54,19 @@ def save_checkpoint(
     """
     if any(isinstance(module, FoldedGlobalBranch) for module in model.modules()):
         raise ValueError("a folded model cannot be saved: save the one it was folded from, and fold what is loaded")
+    tensors = model.state_dict()
+    wanted = _shapes(model.config)
+    own = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    odd = sorted(name for name in own.keys() | wanted.keys() if own.get(name) != wanted.get(name))
+    if odd:
+        way_on = "give it back the form of its config; of timm's models, call `reset_classifier(0, reset_other=True)`"
+        raise ValueError(f"not the model that its config describes ({odd[0]}), so it could not be loaded; {way_on}")
     metadata = {
         "format": FORMAT,
         "config": json.dumps(model.config.to_dict()),
         "provenance": json.dumps(dict(provenance or {})),
     }
-    write_tensors(Path(path), model.state_dict(), metadata, force=force)
+    write_tensors(Path(path), tensors, metadata, force=force)
 
 
 def save_folder(
@@ -126,8 +134,7 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
         if getattr(config, name) != value:
             raise InputError(path, f"holds a model with {name} {getattr(config, name)}, not {value}")
 
-    with torch.device("meta"):
-        model = ConvNeur(config)
+    model = _meta(config)
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     misfit = found.misfit(wanted)
     if misfit is not None:
@@ -138,6 +145,16 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
     tensors = {name: tensor.float() for name, tensor in found.read(wanted).items()}
     model.load_state_dict(tensors, assign=True)
     return Checkpoint(model.eval(), provenance)
+
+
+def _meta(config: ConvNeurConfig) -> ConvNeur:
+    """The model without memory for its tensors."""
+    with torch.device("meta"):
+        return ConvNeur(config)
+
+
+def _shapes(config: ConvNeurConfig) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in _meta(config).state_dict().items()}
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,9 @@ def reported(*, debug: bool, options: Mapping[str, str]) -> Iterator[None]:
             _end(str(error), USAGE)
         if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
             _end("out of memory; try a smaller size or fewer workers", FAILED)
+        if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("convneur"):
+            package = error.name.partition(".")[0]
+            _end(f"this needs {package}, which is not installed; install convneur with all it depends on", FAILED)
         if isinstance(error, OSError):
             _end(f"{error.filename or 'input or output'}: {error.strerror or error}", FAILED)
         hint = "" if debug else " (a defect of convneur; run again with --debug and report the traceback)"

@@ -302,3 +302,11 @@ def test_a_folder_hides_packaged_weights_only_if_it_holds_a_model(
     folder.rename("photos")
     assert load_checkpoint("photos").model.config == SMALL
     assert local_twin("photos") is None
+
+
+def test_a_model_that_its_config_does_not_describe_is_not_saved(tmp_path: Path) -> None:
+    model = ConvNeur(ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8))
+    model.head = torch.nn.Identity()
+    with pytest.raises(ValueError, match=r"not the model that its config describes \(head\.linear\.bias\)"):
+        save_checkpoint(model, tmp_path / "cut.safetensors")
+    assert not list(tmp_path.iterdir())

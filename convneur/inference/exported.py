@@ -77,7 +77,7 @@ class ExportedModel:
         except Exception as error:  # each runtime has errors of its own
             if any(word in str(error) for word in _NO_MEMORY):
                 raise MemoryError(str(error)) from None
-            raise
+            raise InputError(self.path, f"did not compute ({_first_line(error)}); export it again") from None
 
     def zeros(self, *shape: int) -> _Floats:
         return np.zeros(shape, np.float32)

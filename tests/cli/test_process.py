@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer import Exit
 
 from convneur.training.stopping import asked_to_stop
 from convneur.variants import VARIANTS
 from convneur_cli import process
+from convneur_cli.errors import reported
 
 CONVNEUR = [sys.executable, "-m", "convneur_cli"]
 HELD = """
@@ -178,3 +180,10 @@ def test_an_output_that_is_an_input_is_refused(place: Path, command: Callable[[s
     count = command("flops")
     assert count("--model", "tiny.json", "-o", "tiny.json", "--force") == 2
     assert "is --model too" in count.line
+
+
+def test_a_package_that_is_missing_is_named_and_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Exit) as ended, reported(debug=False, options={}):
+        raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+    said = "error: this needs torch, which is not installed; install convneur with all it depends on\n"
+    assert (ended.value.exit_code, capsys.readouterr().err) == (1, said)

@@ -270,6 +270,15 @@ def test_files_of_other_programs_and_damaged_ones_are_named(onnx_bytes: bytes, t
             load(path)
 
 
+def test_a_graph_that_does_not_take_what_it_says_is_named(exported: Exported, tmp_path: Path) -> None:
+    model = onnx.load(exported[0])
+    said = json.loads(model.metadata_props[0].value)
+    onnx.helper.set_model_props(model, {KEY: json.dumps(said | {"input": {"size": [32, 32]}})})
+    onnx.save(model, tmp_path / "edited.onnx")
+    with pytest.raises(InputError, match=r"edited\.onnx: did not compute .*; export it again"):
+        ExportedModel(tmp_path / "edited.onnx").run(np.zeros((1, 3, 32, 32), np.float32))
+
+
 def test_a_description_survives_its_text() -> None:
     about = GraphDescription(
         VARIANTS["m1"], InputShape((64, 96), 4), "int8", True, "1", palette=((0, 1, 2),), scale=0.5, size=(1, 2)

@@ -307,3 +307,12 @@ def test_gates_and_folding_work_on_a_model_of_timm() -> None:
     features, taps = model.forward_taps(x)
     assert torch.equal(features[3], model.forward_features(x))
     assert taps[1].gate is not None
+
+
+def test_a_model_without_classes_is_saved_without_its_norm_or_refused(tmp_path: Path) -> None:
+    model = timm.create_model("convneur_m1", num_classes=0)
+    with pytest.raises(ValueError, match="reset_classifier"):
+        convneur.save_checkpoint(model, tmp_path / "bare.safetensors")
+    model.reset_classifier(0, reset_other=True)
+    convneur.save_checkpoint(model, tmp_path / "bare.safetensors")
+    assert convneur.load_checkpoint(tmp_path / "bare.safetensors").model.config.head == "none"
