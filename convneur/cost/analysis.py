@@ -200,10 +200,12 @@ def _count(
         training = _at(dispatch.training_at, sizes, f"{shown}, backward too,", advance)
         told(", backward too,", training)
     # The verdict needs sizes at which running a model takes minutes: it is found on the meta device where that can be.
-    if probed is None and isinstance(dispatch, ExternalCounter):
+    if probed is not None:
+        probes = _at(_by(dispatch, convention), _named(probed), shown, advance)
+    elif isinstance(dispatch, ExternalCounter):
         probes = _probe_external(dispatch, complete, shown, advance)
     else:
-        probes = _at(_by(dispatch, convention), _named(probe_sizes() if probed is None else probed), shown, advance)
+        probes = _at(_by(dispatch, convention), _named(dispatch.probe_sizes()), shown, advance)
     own = model if isinstance(model, ConvNeurConfig) else None
     return ModelCost(
         name=name,

@@ -57,6 +57,9 @@ def twin_of(config: ConvNeurConfig, twin: TwinName) -> ConvNeurConfig:
     return config.replace(global_branch="self-attention")
 
 
+_LEAST_PROBE, _MOST_CHUNKS = 64, 30_000  # the chunks take some 10 s of a processor
+
+
 @dataclass(frozen=True)
 class ImageCost:
     """What any model costs for one image of a size.
@@ -169,6 +172,13 @@ class ModelCounter:
     @property
     def params(self) -> int:
         return sum(parameter.numel() for parameter in self._model.parameters())
+
+    def probe_sizes(self) -> tuple[tuple[int, int], ...]:
+        """The three sizes that a verdict is found from: smaller ones where chunks are so short that there are many."""
+        side = PROBE_SIDE
+        while side > _LEAST_PROBE and sum(self._model.chunks(4 * side, 4 * side)) > _MOST_CHUNKS:
+            side //= 2
+        return probe_sizes(side)
 
     def at(self, height: int, width: int, *, convention: Convention = "all") -> SizeCost:
         """The cost of one image.

@@ -186,3 +186,9 @@ def test_a_refused_probe_leaves_it_undetermined() -> None:
     found = join_scaling([net.at(1024, 1024), RefusedSize(2048, 2048, "too large")], [net.at(64, 64)])
     assert found.verdict.verdict == "undetermined"
     assert "refuses 2048x2048: too large" in found.verdict.why
+
+
+def test_a_memory_of_many_short_chunks_gets_its_verdict_at_smaller_sizes() -> None:
+    assert ModelCounter(VARIANTS["m1"]).probe_sizes() == probe_sizes()
+    short = ModelCounter(VARIANTS["m1"].replace(chunk_length=1))
+    assert short.probe_sizes() == ((128, 128), (256, 256), (512, 512))
