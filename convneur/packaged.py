@@ -99,7 +99,7 @@ def write_samples(folder: str | Path, *, force: bool = False) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_samples(folder)
     ...     sorted(path.name for path in Path(folder).iterdir())[:3]
-    ['README.md', 'classes.txt', 'horse']
+    ['README.md', 'classes.txt', 'detections.json']
     """
     targets = {source: Path(folder) / source.relative_to(_SAMPLES) for source in sorted(_SAMPLES.rglob("*"))}
     for source, target in targets.items():
