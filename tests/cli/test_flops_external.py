@@ -290,6 +290,7 @@ def test_a_refused_size_is_a_row_and_the_others_are_counted(run: Any, zoo: str) 
     assert run.err.splitlines()[2:] == [
         f"error: {zoo}:Plain at 50: sides must divide by 32 (input 1x3x50x50)",
         f"error: {zoo}:fails at 32, 50: the factory failed: KeyError: 'no weights'",
+        "Other inputs than one image of three channels: --input. Arguments of the factory: --set.",
     ]
     assert run("--model", f"{zoo}:fails", "--sizes", "32", "--backward") == 1
     assert run("-v", "--model", f"{zoo}:fails", "--sizes", "32", "--backward") == 1
