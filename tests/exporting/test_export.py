@@ -281,7 +281,14 @@ def test_a_graph_that_does_not_take_what_it_says_is_named(exported: Exported, tm
 
 def test_a_description_survives_its_text() -> None:
     about = GraphDescription(
-        VARIANTS["m1"], InputShape((64, 96), 4), "int8", True, "1", palette=((0, 1, 2),), scale=0.5, size=(1, 2)
+        config=VARIANTS["m1"],
+        input=InputShape((64, 96), 4),
+        precision="int8",
+        folded=True,
+        version="1",
+        palette=((0, 1, 2),),
+        scale=0.5,
+        size=(1, 2),
     )
     assert described(about.to_json()) == about
     with pytest.raises(SchemaError, match="palette"):
