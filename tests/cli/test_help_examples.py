@@ -74,6 +74,7 @@ def test_every_help_has_an_example_of_its_command(name: str) -> None:
     assert all(example.typed.startswith(f"convneur {name} ") for example in its)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.typed)
 def test_it_runs_as_pasted(
     example: Example, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -125,6 +125,7 @@ def test_classification_learns_and_ranks(train: Any, place: Path, command: Calla
     assert (place / "out" / "predictions.csv").read_text().startswith("name,rank,class,probability\ndark/0,1,dark,")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(train: Any, place: Path) -> None:
     arguments = ["cls", "--task", "classification", *QUICK, "--epochs", "40", "--save-every", "3", "--accumulate", "2",
                  "--validate-every", "20"]  # fmt: skip
@@ -320,6 +321,7 @@ def test_a_memory_that_diverges_behind_its_gate_stops(train: Any, place: Path, t
     assert train(*arguments, "--out", "other") == 0, train.err
 
 
+@pytest.mark.slow
 def test_a_penalty_brings_gates_back(train: Any, place: Path, tiny: ConvNeurConfig) -> None:
     net = ConvNeur(tiny.replace(num_classes=2))
     with torch.no_grad():

@@ -533,6 +533,7 @@ def test_an_interrupted_batch_leaves_no_half_file(viz: Any, place: Path, monkeyp
     assert names(place) == before
 
 
+@pytest.mark.slow
 def test_a_batch_keeps_nothing_of_a_photo(viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder_of_photos(place, 6)
     live: list[tuple[int, int]] = []
