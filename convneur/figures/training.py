@@ -38,8 +38,9 @@ def training_figure(result: Curves, *, title: str | None = None) -> Figure:
         drawable(title or result.title, dollars=True), fontsize=LARGE, fontweight="bold", color=INK, x=0.015, ha="left"
     )
     left, right = figure.subplots(1, 2)
-    steps, values = zip(*result.losses, strict=True)
-    left.plot(steps, values, color=COLOURS[0], linewidth=1.4)
+    if result.losses:  # of a run whose records were lost there are none
+        steps, values = zip(*result.losses, strict=True)
+        left.plot(steps, values, color=COLOURS[0], linewidth=1.4)
     _dress(left, "Loss, mean of ten steps")
     for number, (name, points) in enumerate(result.scores.items()):
         steps, values = zip(*points, strict=True)

@@ -134,7 +134,7 @@ def train(
     from convneur.training.result import TrainResult
     from convneur.training.scalars import scalar_writer
     from convneur.training.start import new_model
-    from convneur.training.state import read_progress
+    from convneur.training.state import read_progress, refuse_other_model
     from convneur.training.trainer import Trainer
 
     accelerator = start_engine(device)
@@ -151,6 +151,8 @@ def train(
         if begun is not None:
             begun.refuse_other_images(folder, found, data)
         going_on = resume and (folder / STATE).exists()  # a run may end before its first state
+        if going_on:
+            refuse_other_model(folder / STATE, config.replace(num_classes=len(found.names)))
         init = None if going_on else asked.given.get("init", request.init)
         if begun is None and init is None:
             progress.note(_from_nothing(config))

@@ -14,9 +14,11 @@ from torch import nn
 
 from convneur.data.examples import Task
 from convneur.errors import InputError
+from convneur.model.network import ConvNeur
 from convneur.schema import SchemaError, parsed, typed
 from convneur.tensor_files import TensorFile, open_tensors, write_tensors
 from convneur.training.folder import STATE
+from convneur.variants import ConvNeurConfig
 
 __all__ = ["RunProgress", "Validation", "load_state", "read_progress", "save_state", "steps_done"]
 
@@ -82,6 +84,19 @@ def steps_done(folder: Path) -> int:
     return read_progress(path)["step"] if path.exists() else 0
 
 
+def refuse_other_model(path: Path, config: ConvNeurConfig) -> None:
+    """Compare a state's header with a config, before a model of its size is made. Raises: InputError: another's."""
+    with torch.device("meta"):
+        model = ConvNeur(config)
+    _refuse_misfit(_opened(path), {f"model.{name}": tuple(each.shape) for name, each in model.state_dict().items()})
+
+
+def _refuse_misfit(file: TensorFile, wanted: Mapping[str, tuple[int, ...]]) -> None:
+    misfit = file.misfit(wanted)
+    if misfit is not None:
+        raise InputError(file.path, f"is of another model ({misfit}); {_MEND}")
+
+
 def load_state(
     path: Path,
     *,
@@ -108,9 +123,7 @@ def load_state(
         for key, shape in (("step", ()), ("exp_avg", parameter.shape), ("exp_avg_sq", parameter.shape)):
             if f"optimizer.step.{name}" in file.shapes:
                 wanted[f"optimizer.{key}.{name}"] = tuple(shape)
-    misfit = file.misfit(wanted)
-    if misfit is not None:
-        raise InputError(path, f"is of another model ({misfit}); {_MEND}")
+    _refuse_misfit(file, wanted)
     tensors = file.read(wanted)
     with torch.no_grad():
         for place, module in modules.items():

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from convneur.progress import Advance, ProgressLines
 from convneur.training import RunPlan, Trainer, TrainResult, is_main_process, read_result, train
 from convneur.training.folder import STATE
 from convneur.training.settings import recipe_settings
-from convneur.training.state import read_progress
+from convneur.training.state import read_progress, refuse_other_model, save_state
 from convneur.variants import VARIANTS, ConvNeurConfig
 from convneur_cli.app import main
 
@@ -484,3 +485,20 @@ def test_a_run_killed_before_its_first_step_goes_on_from_its_start(
     (place / "five.safetensors").unlink()  # what was taken of it is in the state
     train("cls", out="killed", resume=True)
     same(whole.folder, place / "killed")
+
+
+def test_a_run_of_lost_records_has_an_empty_picture() -> None:
+    left, right = training_figure(SimpleNamespace(title="m1", losses=[], scores={"mIoU": [(2, 0.5)]})).axes
+    assert len(left.lines) == 0
+    assert len(right.lines) == 1
+
+
+def test_a_changed_config_is_set_against_the_state_before_a_model_is_made(tmp_path: Path) -> None:
+    model = ConvNeur(ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8))
+    progress: Any = {"step": 0}
+    save_state(tmp_path / "state", model=model, average=model, optimizer=None, progress=progress)
+    refuse_other_model(tmp_path / "state", model.config)
+    with pytest.raises(
+        InputError, match=r"state: is of another model \(tensor model.stem.0.weight is \(8, 3, 4, 4\), not"
+    ):
+        refuse_other_model(tmp_path / "state", model.config.replace(dims=(8000, 8, 8, 8)))
