@@ -167,7 +167,8 @@ class Study:
             self.steps, self.validate_every = mean.plan(60 * minutes, len(data.val), request.validate_every)
             epochs = self.steps * self.settings.batch / len(data.train)
             self.settings = dataclasses.replace(self.settings, epochs=epochs)
-            self.progress.note(f"{minutes:g} min are {self.steps} steps of {mean.step:.3g} s, the mean of the twins")
+            steps = plural(self.steps, "step")
+            self.progress.note(f"{minutes:g} min hold {steps} of {mean.step:.3g} s, the mean of the twins")
         self.request = dataclasses.replace(request, epochs=None if minutes else self.settings.epochs)
 
     def recall(self, plan: StudyPlan, where: str | Path) -> None:
