@@ -30,6 +30,7 @@ from convneur.cost.counter import (
 from convneur.cost.fvcore_counter import count_with_fvcore
 from convneur.cost.inputs import ModelInputs, one_image
 from convneur.cost.model_counter import ImageCost, probe_sizes
+from convneur.cost.scaling import LEAST_PROBE_SIDE
 from convneur.errors import ConfigError, InputError
 
 __all__ = [
@@ -51,7 +52,6 @@ _FACTORY = re.compile(r"(?P<module>\w+(\.\w+)*):(?P<name>\w+(\.\w+)*)")
 
 # The verdict's S for a model that is not ours: small enough for one made for small images, or for large ones.
 _SMALLEST_PROBE, _LARGEST_PROBE = 512, 1024
-_LEAST_PROBE = 64
 _LARGEST_RUN = 1024 * 1024  # pixels
 # What a verdict may cost: some ten seconds.
 _MOST_LAUNCHES = 100_000
@@ -373,7 +373,7 @@ def external_probe_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]
 def smaller_probe_sizes(height: int, width: int) -> tuple[tuple[int, int], ...] | None:
     """The probes from half a side, for a model that cannot afford those from S = (height, width); None below 64."""
     longer = max(height, width) // 2
-    return probe_sizes(*_shrunk(height, width, longer)) if longer >= _LEAST_PROBE else None
+    return probe_sizes(*_shrunk(height, width, longer)) if longer >= LEAST_PROBE_SIDE else None
 
 
 def _shrunk(height: int, width: int, most: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from convneur.cost.conventions import Branch, Convention, branch_launches, branc
 from convneur.cost.counter import CostCount, TrainingCount, Work, count, count_training
 from convneur.cost.fvcore_counter import count_with_fvcore
 from convneur.cost.scaling import (
+    LEAST_PROBE_SIDE,
     PROBE_SIDE,
     Prediction,
     ScalingVerdict,
@@ -57,7 +58,7 @@ def twin_of(config: ConvNeurConfig, twin: TwinName) -> ConvNeurConfig:
     return config.replace(global_branch="self-attention")
 
 
-_LEAST_PROBE, _MOST_CHUNKS = 64, 30_000  # the chunks take some 10 s of a processor
+_MOST_CHUNKS = 30_000  # so that counting takes seconds, not minutes
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class ModelCounter:
     def probe_sizes(self) -> tuple[tuple[int, int], ...]:
         """The three sizes that a verdict is found from: smaller ones where chunks are so short that there are many."""
         side = PROBE_SIDE
-        while side > _LEAST_PROBE and sum(self._model.chunks(4 * side, 4 * side)) > _MOST_CHUNKS:
+        while side > LEAST_PROBE_SIDE and sum(self._model.chunks(4 * side, 4 * side)) > _MOST_CHUNKS:
             side //= 2
         return probe_sizes(side)
 

@@ -241,7 +241,7 @@ def _registered_formula(name: str, overload: Any) -> Formula | None:
     def formula(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
         flops = registered(*args, **kwargs, out_val=out)
         if isinstance(flops, bool) or not isinstance(flops, (int, float)) or not 0 <= flops < math.inf:
-            raise ValueError(f"the formula registered for {name} gives {flops!r}, which is no number of FLOPs")
+            raise ValueError(f"the formula registered for {name} gives {flops!r}, not a number of FLOPs")
         return int(flops) // 2  # torch counts 2 for a multiply-add
 
     return formula

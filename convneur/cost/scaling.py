@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "LEAST_PROBE_SIDE",
     "PROBE_SIDE",
     "GrowthClass",
     "Prediction",
@@ -23,6 +24,7 @@ __all__ = [
 
 VerdictName = Literal["linear", "subquadratic", "quadratic term present", "undetermined"]
 
+LEAST_PROBE_SIDE = 64  # S where those from PROBE_SIDE would take too long
 PROBE_SIDE = 1024
 """S of the verdict on ConvNeur's own models: sides S, 2S, 4S are counted."""
 

@@ -1,4 +1,4 @@
-"""Masks as run lengths, as COCO stores them: pixels column by column, runs of background and object by turns.
+"""Masks as run lengths, as COCO stores them: pixels column by column, background and object runs alternating.
 
 A mask stays runs all the way: an object of some hundred runs in an image of a million pixels costs as much as its runs.
 """

@@ -225,7 +225,7 @@ def _objects_of(image: CocoImage, truth: GroundTruth, found: Sequence[Detection]
 
 
 def _best(found: Sequence[Detection]) -> list[Detection]:
-    """By falling score, at most so many of each category."""
+    """Sorted by score, highest first, with a limit for each category."""
     kept, seen = [], dict[int, int]()
     for each in sorted(found, key=lambda each: -each.score):
         seen[each.category] = seen.get(each.category, 0) + 1

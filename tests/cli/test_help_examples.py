@@ -87,7 +87,7 @@ def test_it_runs_as_pasted(
     missing = re.search(r"pip install (\w+)", err)
     if stopped.value.code == 2 and missing:
         assert f"`pip install {missing[1]}`" in example.paragraph, "the example does not say what it needs"
-        pytest.skip(f"needs {missing[1]}")
+        pytest.skip(f"this example needs the optional package {missing[1]}, which is not installed")
     assert not stopped.value.code, err
 
 

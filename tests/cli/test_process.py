@@ -146,7 +146,10 @@ def test_a_closed_stdout_is_no_defect(place: Path) -> None:
         assert json.loads((place / "out.json").read_text())["schema"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(),
+    reason="needs /dev/full, a device that is always full, which this system does not have",
+)
 @pytest.mark.usefixtures("place")
 def test_a_full_stdout_is_a_line() -> None:
     for arguments in (["eval-boundary", "pred/0.png", "gt/0.png", "-q"], ["--help"]):

@@ -564,7 +564,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere in other units")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads peak memory in KiB, as Linux alone reports it")
 def test_a_thousand_photos_in_flat_memory(place: Path) -> None:
     (place / "photos").mkdir()
     for number in range(1000):
@@ -858,7 +858,7 @@ def test_interrupted_runs_leave_no_half_file(viz: Any, place: Path, monkeypatch:
     assert names(place) == before
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="names there are text")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux allows file names that are not valid UTF-8")
 def test_a_name_that_is_no_text(viz: Any, place: Path) -> None:
     name = os.fsdecode(b"caf\xe9 $x^$ \xe6\x97\xa5.png")
     photo(place / name)

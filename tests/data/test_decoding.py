@@ -145,7 +145,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory as Linux has it")
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory with RLIMIT_AS, which only Linux enforces")
 def test_nothing_takes_a_gigabyte_prints_or_starts_a_program(tmp_path: Path) -> None:
     for name, content in HOSTILE.items():
         (tmp_path / name).write_bytes(content)
