@@ -139,7 +139,8 @@ def select_scenes(
             predictions, ground_truth, against=twin, preset=preset, classes=classes, ignore_index=ignore_index,
             colours=colours, pred_name=pred_name, gt_name=gt_name, listed=listed, num_classes=num_classes,
             missing=missing, resize=resize, pred_labels=pred_labels, gt_labels=gt_labels, follow_links=follow_links,
-            max_pixels=max_pixels, metrics=metrics, tolerance=tolerance, trimap_width=3, workers=workers, strict=True, progress=progress,
+            max_pixels=max_pixels, metrics=metrics, tolerance=tolerance, trimap_width=3, workers=workers, strict=True,
+            progress=progress,
         )  # fmt: skip
     except InputError as error:  # of a setting that has another name here
         raise type(error)(error.path, error.problem.replace("`against ", "`twin ")) from None
