@@ -197,6 +197,8 @@ def test_a_docstring_becomes_markdown(docstrings: Any) -> None:
     text = """What it does, in
 a line or two.
 
+    y_t = q_t M_t    read, before
+
 Choice: this way,
     as others do.
 Args:
@@ -204,6 +206,10 @@ Args:
         of one size.
     **more: the rest.
 Returns: 0 to 1.
+
+    made = f(1)
+
+    made + 1  # two
 
 >>> f(1)
 2
@@ -213,6 +219,8 @@ Returns: 0 to 1.
         == """What it does, in
 a line or two.
 
+    y_t = q_t M_t    read, before
+
 **Choice:** this way, as others do.
 
 **Args:**
@@ -221,6 +229,12 @@ a line or two.
 - `**more`: the rest.
 
 **Returns:** 0 to 1.
+
+```python
+made = f(1)
+
+made + 1  # two
+```
 
 ```pycon
 >>> f(1)
