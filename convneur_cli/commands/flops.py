@@ -159,7 +159,6 @@ def flops(
         with new_file(plot, force=common.force) as temporary:
             convneur.figures.save_figure(convneur.figures.scaling_figure(report), temporary)
         printer.note(f"drawn: {plot}")
-
     printer.show(report.verbose() if verbose else report)
     for problem in report.problems:
         printer.error(problem)
