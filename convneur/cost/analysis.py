@@ -28,6 +28,7 @@ from convneur.cost.model_counter import (
     twin_of,
 )
 from convneur.cost.report import CostReport, CounterName
+from convneur.cost.tree import MOST_DEPTH
 from convneur.errors import ConfigError, InputError
 from convneur.progress import Advance, Progress, silent
 from convneur.results import ReadOnly
@@ -50,6 +51,7 @@ def analyze(
     convention: Convention = "all",
     counter: CounterName = "dispatch",
     by: By | None = None,
+    depth: int | None = None,
     backward: bool = False,
     compare: str | Iterable[str] = (),
     inputs: str | Iterable[str] | Callable[[int, int], Any] | None = None,
@@ -73,6 +75,8 @@ def analyze(
         convention: all: everything executed. paper: without the products of memory updates and of self-attention.
         counter: dispatch: ours. fvcore: a second one, which runs the model. both: ours, compared with fvcore's.
         by: also split multiply-adds by branch, module or operator.
+        depth: with `by` module, a tree of the modules down to this many parts of their paths, each with all that it
+            holds: parameters, multiply-adds, bytes moved, arithmetic intensity, launches. `report.trees` has them.
         backward: also count a forward and a backward pass, and what they hold.
         compare: twins of each ConvNeur to count beside it: self-attention, local-only.
         inputs: what an external model is called with, as `convneur.cost.inputs.find_inputs` takes it: "1x1xHxW",
@@ -99,6 +103,8 @@ def analyze(
     _choose("counter", counter, get_args(CounterName))
     if by is not None:
         _choose("by", by, get_args(By))
+    if depth is not None:
+        _check_depth(depth, by, counter)
     wanted = find_sizes(sizes)
     asserted = find_claims(claims)
     for claim in asserted:
@@ -149,7 +155,16 @@ def analyze(
             for name, model in found.items()
         )
     checked = tuple(check_claim(claim, model) for model in counted for claim in asserted)
-    return CostReport(counted, convention, counter, by, checked)
+    return CostReport(counted, convention, counter, by, checked, depth)
+
+
+def _check_depth(depth: int, by: By | None, counter: CounterName) -> None:
+    if by != "module":
+        raise ConfigError("depth", "is of a tree of modules; set `by` to module", value=depth)
+    if counter == "fvcore":
+        raise ConfigError("depth", "needs the dispatch counter; fvcore sees no bytes and no launches", value=depth)
+    if not 0 <= depth <= MOST_DEPTH:
+        raise ConfigError("depth", f"must be 0 to {MOST_DEPTH}", value=depth)
 
 
 def _choose(setting: str, value: object, choices: tuple[str, ...]) -> None:
