@@ -32,6 +32,7 @@ from convneur.cost.model_counter import (
 )
 from convneur.cost.report import CostReport, CounterName
 from convneur.cost.scaling import PIXELS, GrowthAxis
+from convneur.cost.tree import MOST_DEPTH
 from convneur.errors import ConfigError, InputError
 from convneur.progress import Advance, Progress, silent
 from convneur.results import ReadOnly
@@ -54,6 +55,7 @@ def analyze(
     convention: Convention = "all",
     counter: CounterName = "dispatch",
     by: By | None = None,
+    depth: int | None = None,
     backward: bool = False,
     compare: str | Iterable[str] = (),
     inputs: str | Iterable[str] | Callable[..., Any] | None = None,
@@ -81,6 +83,8 @@ def analyze(
         convention: all: everything executed. paper: without the products of memory updates and of self-attention.
         counter: dispatch: ours. fvcore: a second one, which runs the model. both: ours, compared with fvcore's.
         by: also split multiply-adds by branch, module or operator.
+        depth: with `by` module, a tree of the modules down to this many parts of their paths, each with all that it
+            holds: parameters, multiply-adds, bytes moved, arithmetic intensity, launches. `report.trees` has them.
         backward: also count a forward and a backward pass, and what they hold.
         compare: twins of each ConvNeur to count beside it: self-attention, local-only.
         inputs: what an external model is called with, as `convneur.cost.inputs.find_inputs` takes it: "1x1xHxW",
@@ -112,6 +116,8 @@ def analyze(
     _choose("counter", counter, get_args(CounterName))
     if by is not None:
         _choose("by", by, get_args(By))
+    if depth is not None:
+        _check_depth(depth, by, counter)
     swept = None if sweep is None else find_sweep(sweep, _one_image(sizes))
     wanted = find_sizes((224, 512, 1024) if sizes is None else sizes) if swept is None else swept.sizes
     asserted = find_claims(claims)
@@ -177,7 +183,7 @@ def analyze(
         )
     checked = tuple(check_claim(claim, model) for model in counted for claim in asserted)
     compared = () if before is None else check_baseline(before, counted, dearer)
-    return CostReport(counted, convention, counter, by, checked, compared)
+    return CostReport(counted, convention, counter, by, checked, depth, compared)
 
 
 def _one_image(sizes: Size | Iterable[Size] | None) -> tuple[int, int]:
@@ -186,6 +192,15 @@ def _one_image(sizes: Size | Iterable[Size] | None) -> tuple[int, int]:
     if len(found) > 1:
         raise ConfigError("sweep", "is at one image size; give one in `sizes`")
     return next(iter(found.values()))
+
+
+def _check_depth(depth: int, by: By | None, counter: CounterName) -> None:
+    if by != "module":
+        raise ConfigError("depth", "is of a tree of modules; set `by` to module", value=depth)
+    if counter == "fvcore":
+        raise ConfigError("depth", "needs the dispatch counter; fvcore sees no bytes and no launches", value=depth)
+    if not 0 <= depth <= MOST_DEPTH:
+        raise ConfigError("depth", f"must be 0 to {MOST_DEPTH}", value=depth)
 
 
 def _choose(setting: str, value: object, choices: tuple[str, ...]) -> None:

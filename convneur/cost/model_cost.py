@@ -113,7 +113,7 @@ class ModelCost:
         """Likewise the sizes counted forward and backward."""
         return {size: cost for size, cost in (self.training or {}).items() if isinstance(cost, TrainingCount)}
 
-    def to_dict(self, by: By | None = None) -> dict[str, Any]:
+    def to_dict(self, by: By | None = None, depth: int | None = None) -> dict[str, Any]:
         """The model's part of the schema convneur.flops/1."""
         scaling, verdict, predicted = self.scaling, self.scaling.verdict, self.scaling.predicted
         values: dict[str, Any] = {
@@ -148,7 +148,7 @@ class ModelCost:
             },
         }
         if self.twins:
-            values["twins"] = [twin.to_dict(by) for twin in self.twins]
+            values["twins"] = [twin.to_dict(by, depth) for twin in self.twins]
         if self.counters is not None:
             differences = self.counters.differences
             values["counters"] = {
@@ -164,6 +164,9 @@ class ModelCost:
             }
         if by is not None:
             values["by"] = {by: {size: split_by(cost, by) for size, cost in self.counted.items()}}
+        if depth is not None:
+            trees = {size: cost.tree(depth) for size, cost in self.counted.items()}
+            values["tree"] = {size: [row.to_dict() for row in tree.rows] for size, tree in trees.items() if tree}
         if self.training is not None:
             values["backward"] = {size: _training_dict(cost) for size, cost in self.training.items()}
         return values

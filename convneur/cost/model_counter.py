@@ -22,6 +22,7 @@ from convneur.cost.scaling import (
     predict_largest,
     quadratic_shares,
 )
+from convneur.cost.tree import ModuleTree, module_tree
 from convneur.errors import ConfigError
 from convneur.model.folding import fold
 from convneur.model.network import ConvNeur
@@ -103,6 +104,10 @@ class ImageCost:
     def by_operator(self) -> dict[str, int]:
         """Multiply-adds of each operator; their sum is `macs`."""
         return self._tally([entry.operator for entry in self.work])
+
+    def tree(self, depth: int) -> ModuleTree | None:
+        """The modules down to a depth, each with all that it holds; None where fvcore counted, which sees none."""
+        return module_tree(self.count, depth=depth, work=self.work)
 
     def _tally(self, names: list[str]) -> dict[str, int]:
         macs: dict[str, int] = {}

@@ -49,6 +49,14 @@ def flops(
         Literal["branch", "module", "operator"] | None,
         typer.Option(help="Also split multiply-adds by branch, module or operator."),
     ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            help="With --by module: a tree down to this depth, with parameters, bytes moved, intensity and launches.",
+            metavar="N",
+            show_default="each module by itself",
+        ),
+    ] = None,
     backward: Annotated[
         bool, typer.Option("--backward", help="Also count a forward and a backward pass, and the memory they hold.")
     ] = False,
@@ -111,6 +119,7 @@ def flops(
             convention=convention,
             counter=counter,
             by=by,
+            depth=depth,
             backward=backward,
             compare=compare,
             progress=printer,
@@ -126,7 +135,6 @@ def flops(
         with new_file(plot, force=common.force) as temporary:
             convneur.figures.save_figure(convneur.figures.scaling_figure(report), temporary)
         printer.note(f"drawn: {plot}")
-
     printer.show(report.verbose() if verbose else report)
     for problem in report.problems:
         printer.error(problem)

@@ -407,7 +407,7 @@ def test_the_cost_of_counting(sizes: str, seconds: float) -> None:
 
 
 def test_a_falling_cost_per_pixel_is_not_called_the_same(run: Any) -> None:
-    assert run("-q", "-v", "--sizes", "64", "--memory", "per-layer", "--min-chunks", "400") == 0
+    assert run("-q", "-v", "--sizes", "64", "--probe", "256", "--memory", "per-layer", "--min-chunks", "50") == 0
     assert "The cost per pixel falls as the sides double" in " ".join(run.out.split())
 
 
