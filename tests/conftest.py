@@ -1,6 +1,7 @@
 """What every test relies on."""
 
 import json
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 def _one_thread() -> None:
     """Small tensors gain nothing from threads, and on a busy machine threads that wait for each other cost minutes."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """CI and shells may start a test run with Ctrl-C ignored, which the processes that tests start would inherit."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
