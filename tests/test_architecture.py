@@ -24,6 +24,7 @@ ALLOWED = {
     "convneur.packaged": {"convneur.errors", "convneur.files", "convneur.stand_ins"},
     "convneur.module_tree": {"convneur.formats", "convneur.results"},
     "convneur.sizes": {"convneur.errors"},
+    "convneur.claims": {"convneur.errors", "convneur.formats", "convneur.sizes"},
     "convneur.stand_ins": set(),
     "convneur.schema": {"convneur.errors"},
     "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files", "convneur.stand_ins"},
@@ -47,8 +48,9 @@ ALLOWED = {
     "convneur.timm": {
         "timm", "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.variants"},
     "convneur.cost": {
-        "fvcore", "torch", "convneur.errors", "convneur.formats", "convneur.model", "convneur.module_tree",
-        "convneur.progress", "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
+        "fvcore", "torch", "convneur.claims", "convneur.errors", "convneur.formats", "convneur.model",
+        "convneur.module_tree", "convneur.progress", "convneur.published", "convneur.results", "convneur.schema",
+        "convneur.sizes", "convneur.variants"},
     "convneur.bench": {
         "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.formats", "convneur.graphs",
         "convneur.inference", "convneur.model", "convneur.module_tree", "convneur.packaged", "convneur.progress",
