@@ -130,6 +130,5 @@ def bench(
             with new_file(path, force=common.force) as temporary:
                 convneur.figures.save_figure(draw(result), temporary)
             printer.note(f"drawn: {path}")
-
     printer.show(result)
     return FAILED if result.refused else None
