@@ -22,6 +22,7 @@ ALLOWED = {
     "convneur.resampling": {"numpy"},
     "convneur.published": set(),
     "convneur.packaged": {"convneur.errors", "convneur.files", "convneur.stand_ins"},
+    "convneur.module_tree": {"convneur.formats", "convneur.results"},
     "convneur.sizes": {"convneur.errors"},
     "convneur.claims": {"convneur.errors", "convneur.formats", "convneur.sizes"},
     "convneur.stand_ins": set(),
@@ -48,15 +49,15 @@ ALLOWED = {
         "timm", "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.variants"},
     "convneur.cost": {
         "fvcore", "torch", "convneur.claims", "convneur.errors", "convneur.formats", "convneur.model",
-        "convneur.progress", "convneur.published", "convneur.results", "convneur.schema", "convneur.sizes",
-        "convneur.variants"},
+        "convneur.module_tree", "convneur.progress", "convneur.published", "convneur.results", "convneur.schema",
+        "convneur.sizes", "convneur.variants"},
     "convneur.peers": {
         "convneur.cost", "convneur.errors", "convneur.formats", "convneur.progress", "convneur.published",
         "convneur.results", "convneur.schema"},
     "convneur.bench": {
         "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.formats", "convneur.graphs",
-        "convneur.inference", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
-        "convneur.sizes", "convneur.variants"},
+        "convneur.inference", "convneur.model", "convneur.module_tree", "convneur.packaged", "convneur.progress",
+        "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.gates": {
         "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling",

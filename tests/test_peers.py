@@ -131,8 +131,8 @@ def test_wrong_arguments(settings: dict[str, Any], says: str) -> None:
     [
         ("a.json", '[{"model": "a", "macs_g": 1}]', "models[0] (a)"),
         ("a.json", '[{"model": "a", "macs_g": "1", "top1": 70}]', "models[0] (a).macs_g: must be a number"),
-        ("a.json", '[{"model": "a", "macs_g": -1, "top1": 70}]', "macs_g -1: must be above 0"),
-        ("a.json", '[{"model": "a", "macs_g": 1, "top1": 0.7e3}]', "top1 700.0: must be a percentage"),
+        ("a.json", '[{"model": "a", "macs_g": -1, "top1": 70}]', "models[0] (a).macs_g: -1 must be above 0"),
+        ("a.json", '[{"model": "a", "macs_g": 1, "top1": 0.7e3}]', "models[0] (a).top1: 700.0 must be a percentage"),
         ("a.json", '{"rows": []}', "has no models"),
         ("a.json", "[]", "has no models"),
         ("a.csv", "model,macs_g,top1\na,1,70\na,1,70\n", "a: stands there twice"),
