@@ -57,7 +57,11 @@ _KEYS = frozenset(field.name for field in fields(Peer))
 
 @dataclass(frozen=True)
 class Peers:
-    """A list of published models. name: timm, or the file's. source: where the values are from. note: on them."""
+    """A list of published models. name: timm, or the file's. source: where the values are from. note: on them.
+
+    >>> Peers("mine", (Peer("resnet50", macs_g=4.1, top1=76.1),)).models[0].shown
+    'resnet50'
+    """
 
     name: str
     models: tuple[Peer, ...]
