@@ -37,6 +37,7 @@ _HOME = {
     "latency_figure": "convneur.figures.latency",
     "overlay_figure": "convneur.figures.overlay",
     "paper_figure": "convneur.figures.boundaries",
+    "roofline_figure": "convneur.figures.roofline",
     "save_figure": "convneur.figures.style",
     "scaling_figure": "convneur.figures.scaling",
     "study_page": "convneur.figures.study_html",

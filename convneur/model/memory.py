@@ -298,7 +298,7 @@ class NeuralMemory(nn.Module):
         plan = self.plan(tokens)
         strided = self.order == "strided" and plan.chunks > 1
         if strided:
-            place = _strided_places(tokens, plan.chunks, x.device)
+            place = strided_places(tokens, plan.chunks, x.device)
             x = x[:, place.argsort()]  # chunk after chunk
 
         memory, momentum = (self.initial, None) if state is None else (state.memory, state.momentum)
@@ -313,13 +313,13 @@ class NeuralMemory(nn.Module):
         for number, (piece, (chunks, n)) in enumerate(zip(pieces, segments, strict=True), start=1):
             # q and k are normalised apart, for a slice of both would be copied for each product.
             q, k, v = self._project(piece, [m, m, wide])
-            q = _unit(q)
+            q = unit_length(q)
             before, after = [memory], []
             if in_full or self.read != "before" or number < len(segments):
                 if memory.ndim == 2:  # M_0, the same for all images until they write
                     memory = _at_least_float32(memory).expand(batch, -1, -1)
                 cut = (chunks, n)  # B T*n m -> B T n m
-                k, v = _unit(k).unflatten(1, cut), v.unflatten(1, cut)
+                k, v = unit_length(k).unflatten(1, cut), v.unflatten(1, cut)
                 after, momentum = self.write(piece.unflatten(1, cut), k, v, memory=memory, momentum=momentum)
                 before, memory = [memory, *after[:-1]], after[-1]
                 if in_full:
@@ -411,7 +411,7 @@ def _add_product(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return x + a * b if is_traced() else torch.addcmul(x, a, b)
 
 
-def _unit(x: Tensor) -> Tensor:
+def unit_length(x: Tensor) -> Tensor:
     """Each token at unit length."""
     if is_exporting():  # what `normalize` spreads over all channels before it divides, runtimes write to memory
         return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-12)
@@ -455,7 +455,7 @@ def _read(q: Tensor, states: list[Tensor]) -> Tensor:
     return _recall(q.unflatten(1, (len(states), -1)), own).flatten(1, 2)
 
 
-def _strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
+def strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
     """(N,): where token i stands when chunks of every `count`-th token are laid end to end."""
     token = torch.arange(tokens, device=device)
     chunk, row = token % count, token // count

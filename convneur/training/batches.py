@@ -4,31 +4,20 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
-from convneur.data.augmentation import Augmentation, random_of
-from convneur.data.examples import Example, read_example
-from convneur.data.images import normalise
-from convneur.data.reading import Reading
 from convneur.errors import InputError
+from convneur.training.task import Batch, TrainingTask
 
-__all__ = ["Batch", "BatchShard", "Views", "batches"]
+__all__ = ["BatchShard", "batches"]
 
 _ORDER = 2**32 - 1  # where a view has its index, the order of an epoch has this
-
-
-class Batch(NamedTuple):
-    """x: (B, 3, H, W) float32, normalised. y: (B, H, W) labels, the ignored ones -100, or (B,) classes; int64."""
-
-    x: Tensor
-    y: Tensor
 
 
 @dataclass(frozen=True)
@@ -65,42 +54,17 @@ class BatchShard:
                 yield keys
 
 
-class Views(Dataset[Batch]):
-    """A random view of an example by (epoch, index)."""
-
-    def __init__(
-        self, examples: Sequence[Example], reading: Reading, classes: int, augmentation: Augmentation, seed: int
-    ) -> None:
-        self._examples, self._reading, self._classes = examples, reading, classes
-        self._augmentation, self._seed = augmentation, seed
-
-    def __getitem__(self, key: tuple[int, int]) -> Batch:
-        epoch, index = key
-        random = random_of(self._seed, epoch, index)
-        pixels, target = read_example(self._examples[index], self._reading, self._classes)
-        if isinstance(target, (int, np.integer)):
-            return Batch(
-                torch.from_numpy(normalise(self._augmentation.classification(pixels, random))), torch.tensor(target)
-            )
-        ignored = self._reading.ignore_index
-        around = -1 if ignored is None else ignored
-        view, labels = self._augmentation.segmentation(pixels, target, random, around)
-        y = torch.from_numpy(labels.astype(np.int64))
-        y[y == around] = -100  # cross_entropy's
-        return Batch(torch.from_numpy(normalise(view)), y)
-
-
-def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -> Iterator[Batch]:
-    """The parts one after another, decoded ahead by so many processes, in this one if there are none.
+def batches(task: TrainingTask, keys: Iterator[list[tuple[int, int]]], workers: int) -> Iterator[Batch]:
+    """The parts of a task's views one after another, decoded ahead by so many processes, in this one if there are none.
 
     Raises: InputError: an image that can no longer be read, or a process that decodes was killed.
     """
-    loader: DataLoader[Batch] = DataLoader(
-        _ErrorsAsValues(views),
+    loader: DataLoader[Any] = DataLoader(
+        _ErrorsAsValues(task),
         batch_sampler=_KeysInOrder(keys),
         num_workers=workers,
         worker_init_fn=_begin_worker,
-        collate_fn=_collated,
+        collate_fn=_Collated(task),
     )
     parts = iter(loader)
     while True:
@@ -116,24 +80,30 @@ def batches(views: Views, keys: Iterator[list[tuple[int, int]]], workers: int) -
             return
         if isinstance(part, InputError):
             raise InputError(None, f"{part}; it could be read when the run began")
-        yield Batch(part[0].contiguous(memory_format=torch.channels_last), part[1])
+        yield Batch(part.x.contiguous(memory_format=torch.channels_last), part.y)
 
 
 class _ErrorsAsValues(Dataset[Any]):
     """Views, or the error as a value: raised in a worker it would arrive as a traceback in its words."""
 
-    def __init__(self, views: Views) -> None:
-        self._views = views
+    def __init__(self, task: TrainingTask) -> None:
+        self._task = task
 
-    def __getitem__(self, key: tuple[int, int]) -> Batch | InputError:
+    def __getitem__(self, key: tuple[int, int]) -> Any:
         try:
-            return self._views[key]
+            return self._task.view(key)
         except InputError as error:
             return error
 
 
-def _collated(items: list[Batch | InputError]) -> Any:
-    return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)
+class _Collated:
+    """Views as a part of a batch, or the first error among them."""
+
+    def __init__(self, task: TrainingTask) -> None:
+        self._task = task
+
+    def __call__(self, items: list[Any]) -> Any:
+        return next((item for item in items if isinstance(item, InputError)), None) or self._task.collate(items)
 
 
 _GRACE = 30  # seconds in which the process that saves ends its step

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from convneur.training.batches import Batch
 from convneur.training.settings import ClassWeights, TrainSettings
+from convneur.training.task import Batch
 
 __all__ = ["Targets", "class_weights", "jaccard_loss", "loss_sum", "mixed", "weight_of"]
 

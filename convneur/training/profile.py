@@ -22,7 +22,6 @@ from convneur.training.plan import VALIDATIONS
 from convneur.training.settings import TrainSettings
 from convneur.training.state import save_state
 from convneur.training.step import Learner, Precision, autocast, enough_memory
-from convneur.training.validation import confusion_matrix
 
 __all__ = ["RECORD_EVERY", "TIMED", "StepTime", "faster_precision", "profile_steps"]
 
@@ -145,7 +144,7 @@ def profile_steps(
         images = data.val[:2]
         begun = time.perf_counter()
         with autocast(accelerator.device, precision):
-            confusion_matrix(learner.averaged, images, data.reading, len(data.names), settings)
+            learner.task.measure(learner.averaged, images)
         image = (time.perf_counter() - begun) / len(images)
         each = statistics.median(times[_WARM:])
         if minutes is not None:

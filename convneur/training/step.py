@@ -14,11 +14,12 @@ from torch.optim.swa_utils import AveragedModel
 
 from convneur.errors import ConfigError, InputError
 from convneur.model.network import ConvNeur, UnreachedParametersWarning
-from convneur.training.batches import Batch, BatchShard, Views, batches
+from convneur.training.batches import BatchShard, batches
 from convneur.training.data import TrainingData
 from convneur.training.diagnostics import excess, watched_contexts
-from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
+from convneur.training.labelling import LabellingTask
 from convneur.training.settings import TrainSettings
+from convneur.training.task import Batch, TrainingTask
 
 __all__ = ["Learner", "Precision", "autocast", "enough_memory"]
 
@@ -41,6 +42,7 @@ class Learner:
         self.average = AveragedModel(model, multi_avg_fn=_averaged(settings.ema))
         self.average.eval()
         self.settings, self.data, self.accelerator, self.precision = settings, data, accelerator, precision
+        self.task: TrainingTask = LabellingTask(data, settings)
         self.shard = BatchShard(accelerator.process_index, accelerator.num_processes, settings.accumulate)
         parts = self.shard.parts
         if settings.batch % parts:
@@ -48,7 +50,6 @@ class Learner:
                 "batch", f"must be a multiple of {parts} (processes x `accumulate`)", value=settings.batch
             )
         self.optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.lr)
-        self.weights = class_weights(settings.class_weights, data.counts).to(device)
         self.wrapped = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
         self.unreached = model.unreached_parameters(*settings.crop)
 
@@ -60,23 +61,17 @@ class Learner:
         return module
 
     def loader(self, steps: range, workers: int) -> Iterator[Batch]:
-        data, settings = self.data, self.settings
-        views = Views(data.train, data.reading, len(data.names), settings.augmentation(), settings.seed)
         keys = self.shard.keys(self.settings.seed, len(self.data.train), self.settings.batch, steps)
-        return batches(views, keys, workers)
+        return batches(self.task, keys, workers)
 
     def step(self, step: int, steps: int, loader: Iterator[Batch]) -> tuple[float, float, list[Batch]]:
         """One update. Returns the loss, the gradient's norm, this process's parts; no update if either is no number."""
-        settings, accelerator = self.settings, self.accelerator
+        settings, accelerator, task = self.settings, self.accelerator, self.task
         rank = self.shard.rank
         random = np.random.default_rng([settings.seed, step, rank, 1])
-        parts = []
-        for _ in range(settings.accumulate):
-            x, y = next(loader)
-            batch = Batch(x.to(accelerator.device), y.to(accelerator.device))
-            parts.append(mixed(batch, settings, len(self.data.names), random))
+        parts = [task.prepare(next(loader), accelerator.device, random) for _ in range(settings.accumulate)]
         # What all parts of all processes count together is what each part's sum is divided by, so that they add up.
-        total = torch.stack([weight_of(part.y, self.weights) for part in parts]).sum()
+        total = torch.stack([task.weight(part) for part in parts]).sum()
         total = self._summed(total).clamp(min=torch.finfo(torch.float32).tiny)
         loss = torch.zeros((), device=accelerator.device)
         # Dropout's numbers; only now, for fetching the parts may draw some.
@@ -85,10 +80,8 @@ class Learner:
             with self._alone(number < len(parts)), warnings.catch_warnings():
                 warnings.simplefilter("ignore", UnreachedParametersWarning)  # the plan says it
                 with autocast(accelerator.device, self.precision), watched_contexts(self.model) as contexts:
-                    logits = self.wrapped(part.x)
-                share = loss_sum(logits, part.y, self.weights, settings.label_smoothing) / total
-                if settings.jaccard:
-                    share = share + settings.jaccard * jaccard_loss(logits, part.y) / self.shard.parts
+                    outputs = task.forward(self.wrapped, part)
+                share = task.loss(outputs, part, total, self.shard.parts)
                 if settings.context_penalty and contexts:
                     share = share + settings.context_penalty * excess(contexts) / self.shard.parts
                 # The reduction takes the mean over processes; wanted is the sum.

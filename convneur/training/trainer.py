@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -30,7 +29,6 @@ from convneur.training.profile import RECORD_EVERY, TIMED, StepTime, profile_ste
 from convneur.training.settings import TrainSettings
 from convneur.training.state import RunProgress, Validation, load_state, save_state, steps_done
 from convneur.training.step import Learner, Precision, autocast, enough_memory
-from convneur.training.validation import confusion_matrix, validation_scores
 
 __all__ = ["Trainer"]
 
@@ -135,7 +133,7 @@ class Trainer:
                 self._tell(record)
             validated = done % self.validate_every == 0 or done == self.steps
             if validated:
-                scores, size = self._validate(learner.averaged)
+                scores, size = self._validate(learner)
                 validation: Validation = {"step": done, **scores}  # type: ignore[typeddict-item]
                 progress["validations"].append(validation)
                 metrics.add(validation)
@@ -176,7 +174,7 @@ class Trainer:
             listener(record)
 
     def _record(
-        self, learner: "Learner", progress: RunProgress, norm: float, x: Tensor, seconds: float
+        self, learner: Learner, progress: RunProgress, norm: float, x: Tensor, seconds: float
     ) -> dict[str, Any]:
         losses, done = progress["losses"], progress["step"]
         learner.model.eval()
@@ -207,14 +205,13 @@ class Trainer:
         kept = f"the last good state is kept in {state}" if steps_done(self.folder) else "no state was saved before it"
         return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller `lr`, or with `precision` fp32")
 
-    def _validate(self, model: ConvNeur) -> tuple[dict[str, Any], tuple[int, int] | None]:
+    def _validate(self, learner: Learner) -> tuple[Mapping[str, Any], tuple[int, int] | None]:
         """Scores, and the size at which this process showed its images, where it was one."""
-        accelerator, data = self.accelerator, self.data
-        mine = data.val[accelerator.process_index :: accelerator.num_processes]
+        accelerator = self.accelerator
+        mine = self.data.val[accelerator.process_index :: accelerator.num_processes]
         with autocast(accelerator.device, self.precision):
-            counts, size = confusion_matrix(model, mine, data.reading, len(data.names), self.settings)
-        confusion = accelerator.reduce(torch.from_numpy(counts).to(accelerator.device), "sum").cpu().numpy()
-        return validation_scores(confusion, self.settings, data.names), size
+            measured = learner.task.measure(learner.averaged, mine)
+        return learner.task.record(measured, accelerator), learner.task.shown(measured)
 
     def _keep(self, model: ConvNeur, record: Mapping[str, Any], size: tuple[int, int] | None) -> None:
         if not self.accelerator.is_main_process:
@@ -236,7 +233,7 @@ class Trainer:
         }
         save_checkpoint(model, self.folder / WEIGHTS, provenance=provenance, force=True)
 
-    def _save(self, learner: "Learner", progress: RunProgress) -> None:
+    def _save(self, learner: Learner, progress: RunProgress) -> None:
         if self.accelerator.is_main_process:
             save_state(
                 self.folder / STATE,

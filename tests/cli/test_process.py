@@ -72,8 +72,6 @@ def test_sigterm_leaves_what_ctrl_c_leaves_and_the_next_run_tidies_up(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell starts what it puts into the background with Ctrl-C ignored, tests too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     limit = time.monotonic() + 60
     while not (place / "held").exists() and victim.poll() is None and time.monotonic() < limit:

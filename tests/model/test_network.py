@@ -339,6 +339,7 @@ def test_ten_steps_on_real_images_lower_the_loss_of_every_branch(branch: GlobalB
     assert losses[-1] < 0.95 * losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [SMALL, SMALL.replace(read="final", order="strided"), SMALL.replace(global_branch="self-attention"),

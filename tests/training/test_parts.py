@@ -17,11 +17,12 @@ from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
 from convneur.model.network import ConvNeur
-from convneur.training.batches import Batch, BatchShard
+from convneur.training.batches import BatchShard
 from convneur.training.diagnostics import FREE, excess, read_diagnostics, watched_contexts
 from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
 from convneur.training.settings import RECIPES, TrainSettings, read_recipe
 from convneur.training.state import RunProgress, load_state, save_state
+from convneur.training.task import Batch
 from convneur.variants import ConvNeurConfig
 
 TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, chunk_length=8)

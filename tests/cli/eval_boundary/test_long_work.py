@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -302,26 +302,40 @@ def test_only_so_many_jobs_are_under_way() -> None:
     assert most == 8
 
 
-def begin(place: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the command as a process; it has kept six pairs and keeps no more until the file `held` goes."""
-    started = subprocess.Popen(
-        [sys.executable, "-c", HELD, *COMMAND[3:], *BOTH, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    while not (place / "held").exists():
-        assert started.poll() is None, started.communicate()
-        time.sleep(0.02)
-    return started
+@pytest.fixture
+def begin(place: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command as a process; it has kept six pairs and keeps no more until the file `held` goes.
+
+    Whatever becomes of the test, neither it nor its workers stay behind.
+    """
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        started = subprocess.Popen(
+            [sys.executable, "-c", HELD, *COMMAND[3:], *BOTH, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        begun.append(started)
+        while not (place / "held").exists():
+            assert started.poll() is None, started.communicate()
+            time.sleep(0.02)
+        return started
+
+    yield begin
+    for started in begun:
+        if started.poll() is None:
+            os.killpg(started.pid, signal.SIGKILL)
+            started.communicate(timeout=60)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 @pytest.mark.parametrize("stop", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
-def test_processes_can_be_stopped_at_any_moment(evaluate: Any, place: Path, stop: int) -> None:
+def test_processes_can_be_stopped_at_any_moment(evaluate: Any, place: Path, begin: Any, stop: int) -> None:
     many(place, 200)
-    started = begin(place, "--workers", "2")
+    started = begin("--workers", "2")
     if stop == signal.SIGINT:
         os.killpg(started.pid, stop)  # as a terminal does
         out, err = started.communicate(timeout=60)
@@ -387,10 +401,13 @@ def cluster(place: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
                 process.wait()
 
 
-def test_a_cluster_that_loses_a_worker_half_way_does_not_change_a_bit(evaluate: Any, place: Path, cluster: Any) -> None:
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_worker_half_way_does_not_change_a_bit(
+    evaluate: Any, place: Path, cluster: Any, begin: Any
+) -> None:
     address, (_, worker, _) = cluster
     many(place, 200)
-    started = begin(place, "--scheduler", address, "--json")
+    started = begin("--scheduler", address, "--json")
     worker.kill()
     (place / "held").unlink()
     out, err = started.communicate(timeout=120)
@@ -401,10 +418,11 @@ def test_a_cluster_that_loses_a_worker_half_way_does_not_change_a_bit(evaluate: 
     assert contents(place, "out.json", "rows.csv") == scored
 
 
-def test_a_cluster_that_is_lost_leaves_what_was_finished(evaluate: Any, place: Path, cluster: Any) -> None:
+@pytest.mark.slow
+def test_a_cluster_that_is_lost_leaves_what_was_finished(evaluate: Any, place: Path, cluster: Any, begin: Any) -> None:
     address, (scheduler, *_) = cluster
     many(place, 200)
-    started = begin(place, "--scheduler", address, "-q")
+    started = begin("--scheduler", address, "-q")
     scheduler.kill()
     (place / "held").unlink()
     _, err = started.communicate(timeout=120)
