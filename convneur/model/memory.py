@@ -287,8 +287,47 @@ class NeuralMemory(nn.Module):
         assert state is not None
         return MemoryOutput(y, surprise, state)
 
+    def states(self, x: Tensor) -> Tensor:
+        """The states that the reads of a run see: (B, U, m, m), U = T, or 1 for `read="final"`. x: (B, N, m)."""
+        seen: list[Tensor] = []
+        self._run(x, None, in_full=False, seen=seen)
+        return torch.stack([state.expand(x.shape[0], -1, -1) for state in seen], dim=1)
+
+    def read_from(self, x: Tensor, states: Tensor) -> Tensor:
+        """Every token's read from other states; from the run's own `states` `forward`'s reads, bit for bit.
+
+        Args:    x: (B, N, m); states: (B, U, m, m) as `states` gives them, or one for all chunks or images.
+        Returns: (B, N, m).
+        Raises:  ValueError: states of another number of chunks.
+        """
+        plan = self.plan(int(x.shape[1]))
+        if self.read == "before" and plan.chunks == 1:  # of M_0, which no image changes
+            return self.forward(x)
+        if states.shape[1] not in (1, plan.chunks):
+            raise ValueError(f"states of {states.shape[1]} chunks for a run of {plan.chunks}")
+        states = states.expand(-1, plan.chunks, -1, -1)
+        x, place = self._laid(x, plan)
+        segments = _segments(plan, x, writes_all=self.read != "before")
+        reads: list[Tensor] = []
+        first = 0
+        pieces = x.split([chunks * n for chunks, n in segments], dim=1)
+        for piece, (chunks, _) in zip(pieces, segments, strict=True):
+            q, *_ = self._project(piece, [self.mem_dim, self.mem_dim, self.qkv.out_features - 2 * self.mem_dim])
+            of_chunks = states[:, first : first + (1 if self.read == "final" else chunks)]
+            reads.append(_read(unit_length(q), list(of_chunks.unbind(1))))
+            first += chunks
+        y = reads[0] if len(reads) == 1 else torch.cat(reads, dim=1)
+        return y if place is None else y[:, place]
+
+    def _laid(self, x: Tensor, plan: ChunkPlan) -> tuple[Tensor, Tensor | None]:
+        """The tokens chunk after chunk, and where each stands then; None where it stands as before."""
+        if self.order != "strided" or plan.chunks == 1:
+            return x, None
+        place = strided_places(int(x.shape[1]), plan.chunks, x.device)
+        return x[:, place.argsort()], place
+
     def _run(
-        self, x: Tensor, state: MemoryState | None, *, in_full: bool
+        self, x: Tensor, state: MemoryState | None, *, in_full: bool, seen: list[Tensor] | None = None
     ) -> tuple[Tensor, Tensor | None, MemoryState | None]:
         batch, tokens = x.shape[0], x.shape[1]
         if not (is_exporting() and self.chunks):  # which leaves the number of tokens open
@@ -296,10 +335,7 @@ class NeuralMemory(nn.Module):
         m = self.mem_dim
         wide = self.qkv.out_features - 2 * m  # the values: m, or C where the way back is folded into them
         plan = self.plan(tokens)
-        strided = self.order == "strided" and plan.chunks > 1
-        if strided:
-            place = strided_places(tokens, plan.chunks, x.device)
-            x = x[:, place.argsort()]  # chunk after chunk
+        x, place = self._laid(x, plan)
 
         memory, momentum = (self.initial, None) if state is None else (state.memory, state.momentum)
         if self.read == "before" and plan.chunks == 1 and torch.is_grad_enabled() and not is_traced():
@@ -330,17 +366,25 @@ class NeuralMemory(nn.Module):
                 reads.append(q)
             else:
                 reads.append(_read(q, before if self.read == "before" else after))
+                if seen is not None:
+                    seen += before if self.read == "before" else after
         if self.read == "final":
             reads = [_read(q, [memory]) for q in reads]
+            if seen is not None:
+                seen.append(memory)
 
         y = reads[0] if len(reads) == 1 else torch.cat(reads, dim=1)
-        if strided:
+        if place is not None:
             y = y[:, place]
         if not in_full:
             return y, None, None
         of_tokens = torch.cat(surprise, dim=1)
         assert momentum is not None  # in full, every chunk is written
-        return y, of_tokens[:, place] if strided else of_tokens, MemoryState(memory, momentum, torch.cat(norms, dim=1))
+        return (
+            y,
+            of_tokens if place is None else of_tokens[:, place],
+            MemoryState(memory, momentum, torch.cat(norms, dim=1)),
+        )
 
     def _project(self, x: Tensor, widths: list[int]) -> Sequence[Tensor]:
         """q, k, v, each (B, N, its width), not of unit length. x: (B, N, m)."""
