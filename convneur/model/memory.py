@@ -38,6 +38,9 @@ __all__ = [
     "NeuralMemory",
     "UpdateGenerator",
     "plan_chunks",
+    "recall",
+    "strided_places",
+    "unit_length",
 ]
 
 # Tokens worked on at once: few enough that they stay in a CPU's cache and need little memory, enough that a kernel's
@@ -264,6 +267,15 @@ class NeuralMemory(nn.Module):
         """How this memory cuts N tokens."""
         return plan_chunks(tokens, self.chunk_length, min_chunks=self.min_chunks, chunks=self.chunks, order=self.order)
 
+    def chunk_of_tokens(self, tokens: int) -> Tensor:
+        """(N,): the chunk, from 0, of each of N tokens in the image's order."""
+        plan = self.plan(tokens)
+        lengths = torch.tensor([n for chunks, n in plan.groups for _ in range(chunks)])
+        laid = torch.repeat_interleave(torch.arange(plan.chunks), lengths)
+        if self.order != "strided" or plan.chunks == 1:
+            return laid
+        return laid[strided_places(tokens, plan.chunks, laid.device)]
+
     def writes_read(self, tokens: int) -> int:
         """U, how many of the writes over N tokens any read sees: T - 1 when reading before the write, else T."""
         return self.plan(tokens).chunks - (self.read == "before")
@@ -471,7 +483,7 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _recall(x: Tensor, memory: Tensor) -> Tensor:
+def recall(x: Tensor, memory: Tensor) -> Tensor:
     """M(x) of a linear memory, (..., m, m), or of one of two layers, (..., 2 m, m). x: (..., n, m)."""
     if memory.shape[-2] == x.shape[-1]:
         return x @ memory
@@ -494,9 +506,9 @@ def _mlp_gradient(k: Tensor, v: Tensor, memory: Tensor) -> Tensor:
 def _read(q: Tensor, states: list[Tensor]) -> Tensor:
     """y_t = M(q_t) for equal chunks and each one's own state. q: (B, T*n, m); states: T of M. (B, T*n, m)."""
     if len(states) == 1:
-        return _recall(q, states[0].to(q.dtype))
+        return recall(q, states[0].to(q.dtype))
     own = torch.stack(states, dim=1).to(q.dtype)  # B T m m
-    return _recall(q.unflatten(1, (len(states), -1)), own).flatten(1, 2)
+    return recall(q.unflatten(1, (len(states), -1)), own).flatten(1, 2)
 
 
 def strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
@@ -511,7 +523,7 @@ def _surprise(k: Tensor, v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Each token's ||M_{t-1}(k) - v||^2, (B, T*n), and each chunk's ||G_t||_F, (B, T). k, v: (B, T, n, m)."""
     k, v = _at_least_float32(k), _at_least_float32(v)
     with _full_precision(before):
-        error = _recall(k, before) - v
+        error = recall(k, before) - v
         gradient = _transposed(k) @ error if before.shape[-2] == k.shape[-1] else _mlp_gradient(k, v, before)
     norms = torch.linalg.matrix_norm(gradient / k.shape[2])
     return error.square().sum(-1).flatten(1, 2), norms
