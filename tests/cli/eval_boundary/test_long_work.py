@@ -407,7 +407,7 @@ def test_a_cluster_that_loses_a_worker_half_way_does_not_change_a_bit(
 ) -> None:
     address, (_, worker, _) = cluster
     many(place, 200)
-    everything = "--metrics all,dice,objects,cldice --hd-percentile 90 --tolerance-curve 1:3".split()
+    everything = ["--metrics", "all,dice,objects,cldice", "--hd-percentile", "90", "--tolerance-curve", "1:3"]
     started = begin("--scheduler", address, "--json", *everything)
     worker.kill()
     (place / "held").unlink()
