@@ -27,7 +27,7 @@ from convneur.inference.prediction import (
     share_table,
     top_dicts,
 )
-from convneur.inference.predictor import NamedImage, Predictor, check_image, check_settings, load, predict_together
+from convneur.inference.predictor import TOP, NamedImage, Predictor, check_image, check_settings, load, predict_together
 from convneur.inference.windows import WINDOW
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
@@ -248,7 +248,7 @@ def predict_folder(
     batch: int = 1,
     probabilities: str | Path | None = None,
     overlays: str | Path | None = None,
-    top: int = 5,
+    top: int = TOP,
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     threads: int | None = None,
