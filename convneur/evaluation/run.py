@@ -24,7 +24,7 @@ from convneur.evaluation.inputs import (
 )
 from convneur.evaluation.jobs import Failure, Job, Scored
 from convneur.evaluation.object_picks import ObjectPicks
-from convneur.evaluation.pairing_check import GOOD_ACCURACY, wrong_partners
+from convneur.evaluation.pairing_check import GOOD_ACCURACY, NEARLY_ALL, paired_one_off, wrong_partners
 from convneur.evaluation.partial import finished_pairs, outputs_begun, partial_path, refuse_unfinished
 from convneur.evaluation.prepared import setup_lines
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
@@ -337,11 +337,14 @@ class _Model:
     def suspicious(self, asked: InputSettings) -> list[str]:
         """What looks wrong in how the label maps were prepared."""
         lines = setup_lines(self.total.setup_warnings(), self.inputs, asked, self.title if self.second else None)
-        if lines or self.total.object_accuracy() > GOOD_ACCURACY:
+        accuracy = self.total.object_accuracy()
+        if lines or accuracy > NEARLY_ALL:
             return lines
         scored = set(self.scores.images)
         pairs = [pair for pair in self.inputs.pairing.pairs if pair.name in scored]
-        problem = wrong_partners(pairs, self.inputs.reading)
+        problem = paired_one_off(pairs, self.inputs.reading)
+        if problem is None and accuracy <= GOOD_ACCURACY:
+            problem = wrong_partners(pairs, self.inputs.reading)
         if problem is None:
             return lines
         mend = "correct the lines of `listed`" if asked.listed else "name both alike, or list the pairs (`listed`)"
