@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convneur.errors import InputError
-from convneur.figures.gates import about_lines, map_colours, measure_lines
+from convneur.figures.gates_words import about_lines, map_colours, measure_lines
 from convneur.figures.html_page import data_uri, html_page
 from convneur.gates import GateResult, Row, StageGates, StageLayers, StageMap
 

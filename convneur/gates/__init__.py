@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from convneur.gates.maps import MapOptions, Row, StageGates, StageMap
     from convneur.gates.measures import CLOSED, OPEN, Contrast, StageMeasures
     from convneur.gates.result import GateResult
+    from convneur.gates.sheet import GateSheet
     from convneur.gates.sources import ImageSource, MaskSource, WeightsSource
     from convneur.gates.summary import Estimate, StageEstimates
 
@@ -30,6 +31,7 @@ _HOME = {
     "Estimate": "convneur.gates.summary",
     "GateBatch": "convneur.gates.batch",
     "GateResult": "convneur.gates.result",
+    "GateSheet": "convneur.gates.sheet",
     "ImageSource": "convneur.gates.sources",
     "Inspector": "convneur.gates.inspection",
     "MapOptions": "convneur.gates.maps",
@@ -52,6 +54,7 @@ __all__ = [
     "Estimate",
     "GateBatch",
     "GateResult",
+    "GateSheet",
     "ImageSource",
     "Inspector",
     "MapOptions",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.gates.maps import MapOptions, Row, StageMap, gate_limits, stage_maps
+from convneur.gates.maps import ROWS, MapOptions, Row, StageMap, gate_limits, stage_maps
 from convneur.gates.reduce import Reduction, check_features, principal_axis, reduce_channels
 
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
@@ -21,7 +21,6 @@ Array = NDArray[np.float32]
 # down to 4, where its maps have more than a million positions between them.
 MOST_CHANNELS, _LEAST_CHANNELS, _MOST_VALUES = 16, 4, 1_000_000
 
-_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gate", "gated", "f_out", "surprise")
 _REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "absmean", "max", "pca")
 # A gate is above 0, so that its absmean is its mean, and projected on an axis its shares would be none.
 _GATE_REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "max")
@@ -62,7 +61,7 @@ _Values = dict[str, dict[Row, Array]]
 
 def _values(stage: "StageCapture", *, same_weights: bool) -> _Values:
     """The maps of a stage by key, then by row."""
-    features: dict[Row, Array] = {row: getattr(stage, row) for row in _ROWS if getattr(stage, row) is not None}
+    features: dict[Row, Array] = {row: getattr(stage, row) for row in ROWS if getattr(stage, row) is not None}
     for row, values in features.items():
         check_features(values, row, stage.stage)
     surprise = features.pop("surprise", None)
@@ -82,7 +81,7 @@ def _values(stage: "StageCapture", *, same_weights: bool) -> _Values:
 
 
 def _with_limits(own: _Values, all_stages: list[_Values], options: MapOptions) -> dict[Row, dict[str, StageMap]]:
-    rows: dict[Row, dict[str, StageMap]] = {row: {} for row in _ROWS}
+    rows: dict[Row, dict[str, StageMap]] = {row: {} for row in ROWS}
     for key in sorted(own, key=_order):
         # A channel is another one in each stage: what stages share are maps over channels.
         stages = [own] if key.startswith("channel ") else all_stages

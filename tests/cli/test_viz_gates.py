@@ -168,6 +168,36 @@ def test_arrays_are_the_drawn_maps(viz: Any, place: Path) -> None:
         assert stage["maps"]["f_loc"]["limits"] == stage["maps"]["gated"]["limits"]
 
 
+def test_several_images_in_one_figure(viz: Any, place: Path) -> None:
+    ran = viz("cat.png", "dog.jpg", "--together", "--width", "single", "--bare", "-o", "both.svg", "--raw-arrays",
+              "--save-arrays", "--json")  # fmt: skip
+    (record,) = json.loads(ran.out)["images"]
+    assert record["formats"] == ["svg", "npz", "raw.npz"]
+    assert [one["image"]["name"] for one in record["images"]] == ["cat.png", "dog.jpg"]
+    assert record["images"][0]["recipe"]["stages"] == [2]  # bare, and yet it is in the record
+    drawn, raw = np.load("both.npz"), np.load("both.raw.npz")
+    assert drawn["image2_stage2_gate"].shape == (6, 8)
+    assert raw["image2_stage2_gate"].shape == (8, 6, 8)
+    rms = np.sqrt(np.square(raw["image2_stage2_f_loc"], dtype=np.float64).mean(axis=0))
+    np.testing.assert_allclose(drawn["image2_stage2_f_loc"], rms, rtol=1e-6)
+    assert names(place) >= {"both.svg", "both.json", "both.npz", "both.raw.npz"}
+    again = viz("cat.png", "dog.jpg", "--together", "-o", "both.pdf", "--raw-arrays")
+    assert again.code == 0
+
+
+def test_figures_of_a_paper_that_cannot_be(viz: Any, place: Path) -> None:
+    for arguments, says in (
+        (("cat.png", "--width", "1in", "--stage", "all"), "--width 1in: too narrow for 5 panels side by side"),
+        (("cat.png", "--width", "wide"), "--width wide: give single, double, or a length"),
+        (("cat.png", "--bare", "-o", "a.html"), "--bare: is of a picture; name a .png"),
+        (("cat.png", "--batch", "--width", "single"), "--width: --batch draws no pictures"),
+        (("cat.png", "dog.jpg", "--together", "-o", "place"), "--output place: end it in .png"),
+    ):
+        ran = viz(*arguments)
+        assert (ran.code, says in ran.line) == (2, True), ran.err
+    assert names(place) == {"cat.png", "dog.jpg", "tiny.json"}
+
+
 def test_the_same_seed_gives_the_same_bytes(viz: Any, place: Path) -> None:
     for name in ("one", "two"):
         assert viz("cat.png", "-o", f"{name}.png", "--seed", 4, "--save-arrays").code == 0
