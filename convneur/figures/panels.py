@@ -31,6 +31,7 @@ _LEAST_CELL, _MOST_CELL = 0.35, 2.6
 _BAR, _BAR_GAP = 0.045, 0.025
 _NAMES = 0.62  # what a row's name is wrapped to
 _TALLEST = 1.5  # height of a panel over the width of its column
+_PAGE = 8.875  # of text on CVPR's page: panels shrink to fit into it, where they stay large enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +144,10 @@ class _Layout:
                 "fewer stages (`stage`) or rows, or a wider figure",
                 value=asked,
             )
-        self.cell = min(cell, _MOST_CELL)
+        aspects = [row.pixels.shape[0] / row.pixels.shape[1] for row in grid.rows]
+        words = (3 if bare else 9) * _LINE + len(grid.rows) * ((0 if bare else 2.5 * _LINE) + _GAP)
+        fits = (_PAGE - words) / sum(min(aspect, _TALLEST) for aspect in aspects)
+        self.cell = max(min(cell, _MOST_CELL, fits), *least)
         left += (inches - left - _EDGE - sum(gaps) - count * self.cell) / 2
         self.left, self.x = left, list[float]()
         for gap in gaps:

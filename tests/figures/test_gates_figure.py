@@ -490,6 +490,25 @@ def test_a_papers_figure_fits_its_width_in_type_of_7_points(width: Any, bare: bo
         assert a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1, f"{name} on {other}"
 
 
+@pytest.mark.parametrize("images", [1, 2])
+def test_two_models_stand_over_their_difference(images: int) -> None:
+    first = of(*made(MapOptions(local_only=False), (1,)))
+    stages = tuple(
+        dataclasses.replace(one, rows=tuple((row, StageMap(panel.values / 2, panel.limits)) for row, panel in one.rows))
+        for one in first.stages
+    )
+    second = dataclasses.replace(first, stages=stages, weights=UNTRAINED)
+    result = dataclasses.replace(first, against=second)
+    figure = gates_figure(result if images == 1 else GateSheet((result, result)))
+    assert "B: UNTRAINED WEIGHTS, seed 7" in words(figure)  # the first one's name is too long to stand beside a row
+    gates = [axes.get_images()[0] for axes in figure.axes if axes.get_label().startswith("gate 1")][:3]
+    mine = first.stages[0].maps["gate"].values
+    np.testing.assert_array_equal([each.get_array() for each in gates], [mine, mine / 2, mine - mine / 2])
+    assert gates[0].get_clim() == gates[1].get_clim()
+    assert (gates[2].get_cmap().name, sum(gates[2].get_clim())) == ("RdBu_r", 0)
+    assert len([axes for axes in figure.axes if axes.get_label() == "input"]) == images
+
+
 def test_widths_and_figures_that_cannot_be() -> None:
     assert find_width("8.25 cm") == pytest.approx(3.248, abs=0.001)
     for width in ("wide", "6.875", "0in", 0.2, float("nan")):
