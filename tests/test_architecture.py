@@ -53,9 +53,9 @@ ALLOWED = {
         "convneur.inference", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
         "convneur.sizes", "convneur.variants"},
     "convneur.gates": {
-        "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
-        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling",
-        "convneur.results", "convneur.variants"},
+        "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.cost", "convneur.data", "convneur.errors",
+        "convneur.files", "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress",
+        "convneur.resampling", "convneur.results", "convneur.tensor_files", "convneur.variants"},
     "convneur.inference": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged", "convneur.progress",

@@ -8,11 +8,12 @@ from matplotlib.patches import FancyArrowPatch
 
 from convneur.figures.gates_grid import gates_grid
 from convneur.figures.gates_words import about_lines, map_colours, measure_lines, row_names
+from convneur.figures.layers_grid import layers_grid
 from convneur.figures.maps import draw_borders, draw_map, draw_outline, fitted, norm, numbers, ramp
-from convneur.figures.panels import draw_grid
+from convneur.figures.panels import draw_grid, find_width
 from convneur.figures.sheet import GREY, INK, RED, Sheet
 from convneur.figures.style import DPI
-from convneur.gates import GateResult, GateSheet, Row, StageGates
+from convneur.gates import GateResult, GateSheet, LayerResult, Row, StageGates
 
 __all__ = ["gates_figure"]
 
@@ -49,7 +50,7 @@ def gates_figure(result: GateResult | GateSheet, *, width: str | float | None = 
     left out. Several images are drawn like that too, a row for each, and two models, one above the other in the same
     colours, with the difference under them.
     Args:
-        result: one image's, or several images'.
+        result: one image's, or several images'; or layers of any model.
         width: "single" or "double", CVPR's column and text widths; a length such as "17cm"; inches. None: 12 inches for
             one image, "double" for several, or for two models.
         bare: the maps and their names alone: no colour bars, no recipe.
@@ -61,6 +62,9 @@ def gates_figure(result: GateResult | GateSheet, *, width: str | float | None = 
     >>> [axes.get_label() for axes in gates_figure(result).axes if axes.get_label() != "scale"]
     ['input', 'local_only 4', 'f_loc 4', 'gate 4', 'f_out 4']
     """
+    if isinstance(result, LayerResult):
+        inches = find_width("double" if width is None else width)
+        return draw_grid(layers_grid(result, inches), inches, bare=bare)
     if width is not None or bare or isinstance(result, GateSheet) or result.against is not None:
         results = result.results if isinstance(result, GateSheet) else (result,)
         return draw_grid(gates_grid(results), "double" if width is None else width, bare=bare)

@@ -24,9 +24,9 @@ def gates_grid(results: Sequence[GateResult]) -> PanelGrid:
         groups, columns = tuple((name, 1) for name in stages), ("",) * len(stages)
     else:
         for result in results:
-            for model, panels in _models(result, [(row, number) for number in range(len(stages)) for row in rows]):
-                begins = not drawn or drawn[-1].pixels is not result.pixels
-                drawn.append(PanelRow(model, result.pixels, panels, result.inside, first=begins))
+            places = [(row, number) for number in range(len(stages)) for row in rows]
+            for line, (model, panels) in enumerate(_models(result, places)):
+                drawn.append(PanelRow(model, result.pixels, panels, result.inside, first=line == 0))
         groups = tuple((name, len(rows)) for name in stages)
         columns = tuple(names[row] for _ in stages for row in rows)
     models = zip(first.models, (first, first.against), strict=True) if first.against else [("", first)]

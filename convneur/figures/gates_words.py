@@ -1,6 +1,6 @@
 """What a figure or page of gates says of itself, and the colours of its rows."""
 
-from convneur.gates import CLOSED, OPEN, Contrast, GateResult, Row, StageMap, WeightsSource
+from convneur.gates import Contrast, GateResult, Row, StageMap, WeightsSource
 
 __all__ = ["about_lines", "map_colours", "measure_lines", "row_names"]
 
@@ -68,7 +68,10 @@ def measure_lines(result: GateResult) -> list[tuple[str, list[str]]]:
         return []
     by_mask = measures[0].against == "mask"
     return [
-        (f"gate < {CLOSED:g} | > {OPEN:g}", [f"{one.closed:.1%} | {one.open:.1%}" for one in measures]),
+        (
+            f"gate < {measures[0].CLOSED_BELOW:g} | > {measures[0].OPEN_ABOVE:g}",
+            [f"{one.closed:.1%} | {one.open:.1%}" for one in measures],
+        ),
         ("background suppression", [_change(one.background_suppression) for one in measures]),
         (
             "object : background" if by_mask else "steep : flat half",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convneur.errors import ConfigError
 from convneur.figures.maps import draw_borders, draw_map, draw_outline, fitted, norm, numbers, ramp
-from convneur.figures.sheet import GREY, INK, RED, Sheet, text_width, wrapped
+from convneur.figures.sheet import GREY, INK, RED, Sheet, shortened, text_width, wrapped
 from convneur.figures.style import DPI
 from convneur.gates import StageGates, StageMap
 
@@ -36,24 +36,25 @@ _PAGE = 8.875  # of text on CVPR's page: panels shrink to fit into it, where the
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """A map with its colours. label: of its axes. stage: whose chunks are outlined on it, None for none."""
+    """A map with its colours. label: of its axes. title: over it. stage: whose chunks are outlined on it."""
 
     label: str
     map: StageMap
     colours: str
     stage: StageGates | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class PanelRow:
     """A row of maps of one image. pixels: (H, W, 3), whose frame the maps fill; inside: the mask's object.
 
-    first: whether the image itself is drawn in the first column.
+    first: whether the image itself is drawn in the first column. panels: None leaves a place empty.
     """
 
     name: str
     pixels: NDArray[np.uint8]
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel | None, ...]
     inside: NDArray[np.bool_] | None = None
     first: bool = True
 
@@ -131,7 +132,7 @@ class _Layout:
         for _, wide in grid.groups:
             starts.add(max(starts) + wide)
         gaps = [0.0, *(_GROUP_GAP if column in starts and len(starts) > 2 else _GAP for column in range(1, count))]
-        texts = [numbers(*panel.map.range) for row in grid.rows for panel in row.panels]
+        texts = [numbers(*panel.map.range) for row in grid.rows for panel in row.panels if panel is not None]
         least = [_LEAST_CELL, *(text_width(word, TYPE) for name in ("Input", *grid.columns) for word in name.split())]
         if not bare:
             least += [text_width(text, TYPE) for pair in texts for text in pair]
@@ -141,11 +142,11 @@ class _Layout:
             raise ConfigError(
                 "width",
                 f"too narrow for {count} panels side by side, which need {np.ceil(100 * needed) / 100:.2f}in; choose "
-                "fewer stages (`stage`) or rows, or a wider figure",
+                "fewer of them, or a wider figure",
                 value=asked,
             )
         aspects = [row.pixels.shape[0] / row.pixels.shape[1] for row in grid.rows]
-        words = (3 if bare else 9) * _LINE + len(grid.rows) * ((0 if bare else 2.5 * _LINE) + _GAP)
+        words = (3 if bare else 9) * _LINE + len(grid.rows) * ((1 if bare else 3.5) * _LINE + _GAP)
         fits = (_PAGE - words) / sum(min(aspect, _TALLEST) for aspect in aspects)
         self.cell = max(min(cell, _MOST_CELL, fits), *least)
         left += (inches - left - _EDGE - sum(gaps) - count * self.cell) / 2
@@ -159,8 +160,11 @@ class _Layout:
         room = min(width for width, _ in self.frames) - 0.06
         self.lines = 0 if bare else 1 if all(sum(text_width(t, TYPE) for t in pair) < room for pair in texts) else 2
         under = 0 if bare else _BAR_GAP + _BAR + (self.lines + 0.15) * _LINE
+        titled = any(panel is not None and panel.title for row in grid.rows for panel in row.panels)
+        self.title = 1.15 * _LINE if titled else 0.0
         self.heights = [
-            max(tall + under, len(lines) * _LINE) for (_, tall), lines in zip(self.frames, self.names, strict=True)
+            max(self.title + tall + under, len(lines) * _LINE)
+            for (_, tall), lines in zip(self.frames, self.names, strict=True)
         ]
         self.stamp = wrapped(grid.stamp or "", inches - 2 * _EDGE, TYPE, "bold")
         self.over = 1 if grid.groups else 0
@@ -172,14 +176,16 @@ def _draw_headings(sheet: Sheet, grid: PanelGrid, layout: _Layout) -> None:
     for number, line in enumerate(layout.stamp, start=1):
         sheet.text(_EDGE, _EDGE + number * _LINE, line, size=TYPE, weight="bold", color=RED)
     base = layout.top - 0.35 * _LINE
-    sheet.text(layout.x[0] + layout.cell / 2, base, "Input", size=TYPE, ha="center")
+    sheet.text(layout.x[0] + layout.cell / 2, base + layout.title, "Input", size=TYPE, ha="center")
     for x, lines in zip(layout.x[1:], layout.headings, strict=True):
         for up, line in enumerate(reversed(lines)):
             sheet.text(x + layout.cell / 2, base - up * _LINE, line, size=TYPE, ha="center")
     first = 1
     for name, wide in grid.groups:
         middle = (layout.x[first] + layout.x[first + wide - 1] + layout.cell) / 2
-        sheet.text(middle, base - layout.deep * _LINE, name, size=TYPE, weight="bold", ha="center")
+        reach = layout.x[first + wide - 1] + layout.cell - layout.x[first]
+        shown = shortened(name, reach, TYPE, "bold")
+        sheet.text(middle, base - layout.deep * _LINE, shown, size=TYPE, weight="bold", ha="center")
         first += wide
 
 
@@ -187,6 +193,7 @@ def _draw_row(sheet: Sheet, row: PanelRow, y: float, layout: _Layout, grid: Pane
     number = grid.rows.index(row)
     width, height = layout.frames[number]
     inset = (layout.cell - width) / 2
+    y += layout.title
     lines = layout.names[number]
     for down, line in enumerate(lines):
         at = y + height / 2 + (down - len(lines) / 2 + 0.75) * _LINE
@@ -197,6 +204,10 @@ def _draw_row(sheet: Sheet, row: PanelRow, y: float, layout: _Layout, grid: Pane
         if row.inside is not None:
             draw_outline(axes, row.inside)
     for x, panel in zip(layout.x[1:], row.panels, strict=True):
+        if panel is None:
+            continue
+        if panel.title:
+            sheet.text(x + inset, y - 0.25 * _LINE, shortened(panel.title, width, TYPE), size=TYPE)
         axes = sheet.axes(x + inset, y, width, height, label=panel.label)
         draw_map(axes, panel.map, panel.colours, row.pixels if grid.overlay else None)
         if panel.stage is not None:

@@ -10,7 +10,7 @@ from matplotlib.textpath import text_to_path
 
 from convneur.figures.style import drawable
 
-__all__ = ["GREY", "INK", "RED", "Sheet", "text_width", "wrapped"]
+__all__ = ["GREY", "INK", "RED", "Sheet", "shortened", "text_width", "wrapped"]
 
 RED, GREY, INK = "#b2182b", "#666666", "#111111"
 SANS = "DejaVu Sans"
@@ -34,6 +34,14 @@ def wrapped(words: str, width: float, size: float, weight: str = "normal") -> li
         else:
             lines.append(word)
     return lines
+
+
+def shortened(words: str, width: float, size: float, weight: str = "normal") -> str:
+    """The words, or as much of their end as fits into `width` inches: the end of a layer's name tells it apart."""
+    short = words
+    while len(short) > 1 and text_width(short, size, weight) > width:
+        short = f"…{short[2:]}"
+    return short
 
 
 def _parts(word: str, width: float, size: float, weight: str) -> list[str]:

@@ -24,7 +24,7 @@ from convneur.variants import ConvNeurConfig
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that draw its results
     from convneur.gates.capture import GateCapture
 
-__all__ = ["NARROW", "SCHEMA", "GateResult", "Versions"]
+__all__ = ["NARROW", "SCHEMA", "GateResult", "Versions", "factor", "limits_record", "map_record"]
 
 SCHEMA = "convneur.gates/1"
 
@@ -222,8 +222,8 @@ class GateResult(Result):
             "local_only": local_only,
             "recipe": {
                 "reduce": options.reduce,
-                "scale": _limits_record(options.scale),
-                "gate_scale": _limits_record(options.gate_limits),
+                "scale": limits_record(options.scale),
+                "gate_scale": limits_record(options.gate_limits),
                 "row3": options.row3,
                 "rows": list(options.rows),
                 "stages": [stage.stage for stage in self.stages],
@@ -247,7 +247,7 @@ class GateResult(Result):
             "weights": other.weights.record(),
             "normalisation": {"mean": list(mean), "std": list(std)},
             "stages": [
-                {**_stage_record(stage), "differences": {row: _map_record(panel) for row, panel in maps.items()}}
+                {**_stage_record(stage), "differences": {row: map_record(panel) for row, panel in maps.items()}}
                 for stage, maps in zip(other.stages, self.differences, strict=True)
             ],
         }
@@ -280,14 +280,14 @@ class GateResult(Result):
                 str(one.stage),
                 f"{one.closed:.1%}",
                 f"{one.open:.1%}",
-                *(_factor(getattr(one, name).change) for name in CONTRASTS),
+                *(factor(getattr(one, name).change) for name in CONTRASTS),
             ]
             for one in self.measures
         ]
         against = "image gradients" if self.mask is None else self.mask.file_name
         title = f"Gates of {self.image.file_name}, measured against {against}"
         parts = parts_table(
-            (str(one.stage), name, *map(_factor, (found.change, found.channels, found.place)), found.null)
+            (str(one.stage), name, *map(factor, (found.change, found.channels, found.place)), found.null)
             for one in self.measures
             for name in CONTRASTS
             for found in (getattr(one, name),)
@@ -306,7 +306,7 @@ class GateResult(Result):
         return [{"photo": self.image.name, "stage": one.stage, **one.values()} for one in self.measures]
 
 
-def _factor(value: float | None) -> str:
+def factor(value: float | None) -> str:
     return "–" if value is None else f"×{value:.3f}"
 
 
@@ -321,12 +321,12 @@ def _stage_record(stage: StageGates) -> dict[str, Any]:
         "chunk_length": stage.chunk_length,
         "gate_saturation": stage.saturation,
         "saturated": stage.saturated,
-        "maps": {row: _map_record(panel) for row, panel in stage.maps.items()},
+        "maps": {row: map_record(panel) for row, panel in stage.maps.items()},
         "measures": None if stage.measures is None else stage.measures.record(),
     }
 
 
-def _map_record(panel: StageMap) -> dict[str, Any]:
+def map_record(panel: StageMap) -> dict[str, Any]:
     return {
         "min": panel.range[0],
         "max": panel.range[1],
@@ -364,7 +364,7 @@ def _notes(stages: Sequence[StageGates], *, same_weights: bool) -> tuple[str, ..
     return tuple(found)
 
 
-def _limits_record(scale: str | FixedScale) -> str | list[float]:
+def limits_record(scale: str | FixedScale) -> str | list[float]:
     return scale if isinstance(scale, str) else list(scale)
 
 

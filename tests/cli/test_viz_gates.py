@@ -217,7 +217,7 @@ def test_two_models_side_by_side(viz: Any, place: Path) -> None:
 
 def test_figures_of_a_paper_that_cannot_be(viz: Any, place: Path) -> None:
     for arguments, says in (
-        (("cat.png", "--width", "1in", "--stage", "all"), "--width 1in: too narrow for 5 panels side by side"),
+        (("cat.png", "--width", "1in"), "--width 1in: too narrow for 2 panels side by side"),
         (("cat.png", "--width", "wide"), "--width wide: give single, double, or a length"),
         (("cat.png", "--bare", "-o", "a.html"), "--bare: is of a picture; name a .png"),
         (("cat.png", "--batch", "--width", "single"), "--width: --batch draws no pictures"),
