@@ -178,6 +178,11 @@ class Inspector:
             self._second, self.against = find_against(against, self._model, settings)
             _check_comparable(self.against, self.options, self.stages, block)
 
+    @property
+    def stamp(self) -> str | None:
+        """What must be said of weights that learned nothing."""
+        return self.weights.stamp
+
     def inspect(self, image: ImageInput, *, progress: Progress = silent) -> GateResult:
         """Look at one image. Raises: InputError: as `convneur.gates.inspect`, with the image's name."""
         return self._inspected(image_of(image), progress)

@@ -79,12 +79,12 @@ def inspect_layers(
             .safetensors file of its tensors.
         layer: layers by name, or by pattern such as "layer*"; several with commas, or a list.
         channels: of each layer these, as a grid; "top16": the 16 that vary most over positions. None: all, reduced.
-        gate, features: the gates' layers and those that they multiply, pair by pair; `modulation.f[0:96]` names channels
-            of a layer that computes more.
+        gate, features: the gates' layers and those that they multiply, pair by pair; `modulation.f[0:96]` names
+            channels of a layer that computes more.
         size: the long side; sides are multiples of 32 for models other than ConvNeur.
         reduce, scale, gate_scale, overlay: as in `MapOptions`; with scale "column" channels of a layer share colours.
-        mask, seed, max_pixels, progress, settings: as for `inspect`. factory_arguments: as `convneur.cost.analyze` takes
-            them.
+        mask, seed, max_pixels, progress, settings: as for `inspect`. factory_arguments: what the factory is called
+            with.
     Raises:
         ConfigError: as `inspect`; no such layer, one whose output is no map, a gate without features or of another
             size.

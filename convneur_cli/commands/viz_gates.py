@@ -1,6 +1,6 @@
 """`convneur viz-gates`: local features before and after the gate, for images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +14,9 @@ from convneur.formats import as_text, plural, to_json
 from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.options.common import CommonOptions, MaxPixels
 from convneur_cli.options.data import FollowLinks
-from convneur_cli.options.gates import GateDrawOptions, GateFileOptions, GateLookOptions, refuse_drawing
+from convneur_cli.options.gates import GateDrawOptions, GateFileOptions, GateLookOptions, LayerOptions, refuse_drawing
 from convneur_cli.options.model import ModelOptions
+from convneur_cli.options.modes import refuse_others
 from convneur_cli.output import Printer
 from convneur_cli.outputs import check_outputs
 
@@ -27,17 +28,18 @@ __all__ = ["viz_gates"]
 
 # readable=False below: a file without permission to read it is a failure of that file, not wrong usage.
 def viz_gates(
-    images: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="IMAGE", readable=False, help="Images of any size and format; with --batch folders of them too."
-        ),
-    ],
     model: ModelOptions,
     look: GateLookOptions,
     draw: GateDrawOptions,
     files: GateFileOptions,
+    layers: LayerOptions,
     common: CommonOptions,
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="IMAGE", readable=False, help="Images of any size and format; with --batch folders of them too."
+        ),
+    ] = None,
     batch: Annotated[
         bool,
         typer.Option(
@@ -69,52 +71,91 @@ def viz_gates(
 
     Example: `convneur viz-gates horse.jpg --mask horse-mask.png -o horse-gates.html`
 
+    Any model's layers can be drawn, and any gate: a layer whose output multiplies another's. See `--list-layers`.
+
+    Example, after `pip install timm`: `convneur viz-gates photo.jpg --model timm/resnet18 --layer "layer*" -o net.png`
+
     Example: `convneur viz-gates nuclei/images/val --batch --mask nuclei/masks/val -o gates.csv`
     """
-    from convneur.gates import Inspector, inspect_batch
-
-    printer, force = common.printer(), common.force
-    model.single()  # refuses several models, and those of others
+    printer, force, images = common.printer(), common.force, images or []
     _check_images(images, look.mask, batch=batch)
     seen: dict[str, Any] = {**look.settings(), "model": model.model, **model.settings()}
     seen |= {"max_pixels": max_pixels, "follow_links": follow_links}
+    by_name = layers.wanted(model.model)
+    if not by_name:
+        model.single()  # refuses several models
     if batch:
-        refuse_drawing(draw, files)
-        check_outputs(("--output", output, (".csv",)), force=force)
-        found = inspect_batch(images, **seen, progress=printer)
-        if found.names and output is not None:
-            found.save(output, force=force)
-            printer.note(f"written: {output}")
-        _sum_up(printer, found.weights.stamp, [each.name for each in found.failed], done=len(found.names))
-        printer.show(found) if found.names else printer.json(found.to_dict())
-        return FAILED if found.failed else None
+        refuse_drawing(draw, files, layers)
+        return _measure(images, output, seen, printer, force=force)
 
+    from convneur.gates import Inspector
+    from convneur.gates.layer_inspection import LayerInspector
+
+    inspector: Any
+    if by_name:
+        refuse_others("layers by name", [look, files], ("weights", "seed", "size", "mask", *_FILES_OF_LAYERS))
+        for name in ("stage", "block"):
+            del seen[name]
+        inspector = LayerInspector(**seen, **layers.settings(draw), progress=printer)
+        if layers.list_layers:
+            printer.show(inspector.layers(images[0] if images else None))
+            return None
+    else:
+        inspector = Inspector(**seen, **draw.settings())
+    if not images:
+        raise UsageError("IMAGE: name an image")
     figures = files.figures(images, output)
-    inspector = Inspector(**seen, **draw.settings())
     if len(images) > 1 and output is not None and not files.together:
         new_folder(output)
     for figure in figures:
         _refuse_existing(figure, files.beside, force=force)
+    return _draw(inspector, figures, files, printer, force=force)
+
+
+_FILES_OF_LAYERS = ("width", "bare", "image_format", "save_arrays", "raw_arrays")
+
+
+def _measure(
+    images: Sequence[Path], output: Path | None, seen: Mapping[str, Any], printer: Printer, *, force: bool
+) -> int | None:
+    """Many images in numbers."""
+    from convneur.gates import inspect_batch
+
+    check_outputs(("--output", output, (".csv",)), force=force)
+    found = inspect_batch(images, **seen, progress=printer)
+    if found.names and output is not None:
+        found.save(output, force=force)
+        printer.note(f"written: {output}")
+    _sum_up(printer, found.weights.stamp, [each.name for each in found.failed], done=len(found.names))
+    printer.show(found) if found.names else printer.json(found.to_dict())
+    return FAILED if found.failed else None
+
+
+def _draw(
+    inspector: Any, figures: Mapping[Path, Sequence[Path]], files: GateFileOptions, printer: Printer, *, force: bool
+) -> int | None:
+    """Each figure from its images, one after the other."""
     records: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    with printer.steps("drawing", len(images)) as advance:
-        for figure, drawn in figures.items():
+    with printer.steps("drawing", sum(map(len, figures.values()))) as advance:
+        for figure, images in figures.items():
             results = []
-            for image in drawn:
+            for image in images:
                 try:
                     results.append(inspector.inspect(image, progress=printer))
                 except InputError as error:
                     failed.append({"name": as_text(image), "why": str(error)})
                     printer.error(str(error))
                 advance(image.name)
-            if results:
-                try:
-                    records += _write(results, figure, files, force=force)
-                    printer.note(f"written: {', '.join(map(str, _written(figure, files.beside)))}")
-                except InputError as error:
-                    failed += [{"name": as_text(image), "why": str(error)} for image in drawn]
-                    printer.error(str(error))
-    _sum_up(printer, inspector.weights.stamp, [each["name"] for each in failed], done=len(records))
+            if not results:
+                continue
+            try:
+                records += _write(results, figure, files, force=force)
+                printer.note(f"written: {', '.join(map(str, _written(figure, files.beside)))}")
+            except InputError as error:
+                failed += [{"name": as_text(image), "why": str(error)} for image in images]
+                printer.error(str(error))
+    _sum_up(printer, inspector.stamp, [each["name"] for each in failed], done=len(records))
     printer.json({"schema": "convneur.gates/1", "images": records, "failed": failed})
     return FAILED if failed else None
 

@@ -10,10 +10,13 @@ import typer
 from convneur.files import output_path
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
+from convneur_cli.options.modes import refuse_others
 
-__all__ = ["GateDrawOptions", "GateFileOptions", "GateLookOptions", "refuse_drawing"]
+__all__ = ["GateDrawOptions", "GateFileOptions", "GateLookOptions", "LayerOptions", "refuse_drawing"]
 
 _LOOK, _DRAW, _FILES = "What is looked at", "What is drawn", "Files"
+_LAYERS = "Layers by name, of any model"
+_OF_LAYERS = ("reduce", "scale", "gate_scale", "overlay")
 _FORMATS = ("png", "svg", "pdf", "html")
 MOST_TOGETHER = 20  # their features are all held
 
@@ -142,6 +145,73 @@ class GateDrawOptions:
         draw["scale"] = _limits("--scale", self.scale, "paired", "column", "map")
         draw["gate_scale"] = _limits("--gate-scale", self.gate_scale, "own", "shared")
         return draw
+
+
+@option_group
+@dataclasses.dataclass(frozen=True)
+class LayerOptions:
+    """Layers of any model, by name."""
+
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            help="Draw what these layers of any model compute: names, or patterns such as layer*, with commas between.",
+            metavar="NAME",
+            rich_help_panel=_LAYERS,
+        ),
+    ] = None
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            help="Of each layer these channels, as a grid; top16: the 16 that vary most over positions.",
+            metavar="0,5,7|top16",
+            show_default="all, reduced",
+            rich_help_panel=_LAYERS,
+        ),
+    ] = None
+    gate: Annotated[
+        str | None,
+        typer.Option(
+            help="Layers whose output multiplies that of --features: before, gate and after, with numbers.",
+            metavar="NAME",
+            rich_help_panel=_LAYERS,
+        ),
+    ] = None
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="What each --gate multiplies; f[0:96] names channels of a layer that computes more.",
+            metavar="NAME",
+            rich_help_panel=_LAYERS,
+        ),
+    ] = None
+    list_layers: Annotated[
+        bool,
+        typer.Option("--list-layers", help="Print the model's layers with their shapes.", rich_help_panel=_LAYERS),
+    ] = False
+    factory_arguments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="An argument of another model's factory. Repeatable.",
+            metavar="NAME=VALUE",
+            rich_help_panel=_LAYERS,
+        ),
+    ] = None
+
+    def wanted(self, model: str | None) -> bool:
+        """Whether layers are looked at by name, and not the gates of a ConvNeur."""
+        foreign = model is not None and (":" in model or model.startswith("timm/"))
+        return foreign or any(getattr(self, field.name) != field.default for field in dataclasses.fields(self))
+
+    def settings(self, draw: "GateDrawOptions") -> dict[str, Any]:
+        """As `convneur.gates.inspect_layers` takes them. Raises: UsageError: an option that is of ConvNeur's gates."""
+        refuse_others("layers by name", [draw], _OF_LAYERS)
+        drawn = {
+            key: value for key, value in draw.settings().items() if key in ("reduce", "gate_scale", "overlay", "scale")
+        }
+        own = {name: getattr(self, name) for name in ("layer", "channels", "gate", "features")}
+        return {**drawn, **own, "factory_arguments": self.factory_arguments or ()}
 
 
 @option_group
