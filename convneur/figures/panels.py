@@ -155,20 +155,20 @@ class _Layout:
             left += gap
             self.x.append(left)
             left += self.cell
+        titled = any(panel is not None and panel.title for row in grid.rows for panel in row.panels)
+        self.title = 1.15 * _LINE if titled else 0.0
         self.headings = [wrapped(name, self.cell, TYPE) for name in grid.columns]
         self.frames = [fitted(row.pixels, self.cell, _TALLEST * self.cell) for row in grid.rows]
         room = min(width for width, _ in self.frames) - 0.06
         self.lines = 0 if bare else 1 if all(sum(text_width(t, TYPE) for t in pair) < room for pair in texts) else 2
         under = 0 if bare else _BAR_GAP + _BAR + (self.lines + 0.15) * _LINE
-        titled = any(panel is not None and panel.title for row in grid.rows for panel in row.panels)
-        self.title = 1.15 * _LINE if titled else 0.0
         self.heights = [
             max(self.title + tall + under, len(lines) * _LINE)
             for (_, tall), lines in zip(self.frames, self.names, strict=True)
         ]
         self.stamp = wrapped(grid.stamp or "", inches - 2 * _EDGE, TYPE, "bold")
         self.over = 1 if grid.groups else 0
-        self.deep = max([1, *map(len, self.headings)]) if any(grid.columns) else 1 - self.over
+        self.deep = max([1, *map(len, self.headings)]) if any(grid.columns) else 1 - max(self.over, titled)
         self.top = _EDGE + (len(self.stamp) + self.over + self.deep + 0.35) * _LINE
 
 
