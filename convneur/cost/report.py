@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
+from convneur.claims import ClaimCheck
 from convneur.cost import checks, cost_text
-from convneur.cost.claims import ClaimCheck
+from convneur.cost.baseline import BaselineCheck
 from convneur.cost.conventions import Convention
 from convneur.cost.model_cost import By, ModelCost, split_by
 from convneur.cost.model_counter import ImageCost, TwinName
 from convneur.cost.scaling import ScalingVerdict, VerdictName
-from convneur.cost.tree import ModuleTree, tree_terms
+from convneur.module_tree import ModuleTree, tree_terms
 from convneur.results import ReadOnly, Result, Table
 
 __all__ = ["CostLine", "CostPoint", "CostReport", "CounterName"]
@@ -43,7 +44,7 @@ class CostReport(Result):
 
     models: in the order in which they were asked for, each with its twins. convention: whose multiply-adds the sizes
     hold. counter: what counted them. by: what they are also split by; depth: of the tree of modules, None for a flat
-    list. claims: what was found of each.
+    list. claims: what was found of each. baseline: each quantity beside an earlier report's.
 
     >>> import convneur
     >>> report = convneur.cost.analyze("m1", sizes=[64, 128], memory="none")
@@ -59,6 +60,7 @@ class CostReport(Result):
     by: By | None = None
     claims: tuple[ClaimCheck, ...] = ()
     depth: int | None = None
+    baseline: tuple[BaselineCheck, ...] = ()
 
     @property
     def trees(self) -> tuple[ModuleTree, ...]:
@@ -109,6 +111,11 @@ class CostReport(Result):
         return tuple(f"{one.model}: {one.claim!r} does not hold: {one.found}" for one in self.claims if not one.holds)
 
     @property
+    def baseline_failures(self) -> tuple[str, ...]:
+        """A line for each quantity that is dearer than the baseline's by more than the tolerance."""
+        return tuple(str(one) for one in self.baseline if not one.holds)
+
+    @property
     def lines(self) -> tuple[CostLine, ...]:
         """What there is to draw: each model's and twin's sizes, the verdict's own among them."""
         return tuple(_line(model) for model in self.with_twins)
@@ -121,10 +128,17 @@ class CostReport(Result):
         """By the schema convneur.flops/1."""
         models = [model.to_dict(self.by, self.depth) for model in self.models]
         values = {"schema": "convneur.flops/1", "convention": self.convention, "models": models}
-        return values | ({"claims": [asdict(claim) for claim in self.claims]} if self.claims else {})
+        if self.claims:
+            values["claims"] = [asdict(claim) for claim in self.claims]
+        if self.baseline:
+            values["baseline"] = [asdict(one) | {"change": one.change} for one in self.baseline]
+        return values
 
     def headlines(self) -> Sequence[str]:
-        said = [f"{one.model}: {one.claim}: {'holds' if one.holds else 'fails'}: {one.found}" for one in self.claims]
+        said = [str(one) for one in self.claims]
+        said += [f"{one}{'' if one.holds else ': above the tolerance'}" for one in self.baseline if one.change]
+        if self.baseline and not any(one.change for one in self.baseline):
+            said.append("No cost differs from the baseline's.")
         return [*cost_text.headlines(self.with_twins), *said]
 
     def tables(self) -> Sequence[Table]:

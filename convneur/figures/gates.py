@@ -9,7 +9,7 @@ from matplotlib.patches import FancyArrowPatch
 from convneur.figures.gates_grid import gates_grid
 from convneur.figures.gates_words import about_lines, map_colours, measure_lines, row_names
 from convneur.figures.layers_grid import layers_grid
-from convneur.figures.maps import draw_borders, draw_map, draw_outline, fitted, norm, numbers, ramp
+from convneur.figures.maps import draw_borders, draw_map, draw_mark, draw_outline, fitted, norm, numbers, ramp
 from convneur.figures.panels import draw_grid, find_width
 from convneur.figures.sheet import GREY, INK, RED, Sheet
 from convneur.figures.style import DPI
@@ -111,6 +111,8 @@ def _explained(result: GateResult) -> Figure:
     page.text(_MARGIN, top - 0.08, "Input", size=10, weight="bold")
     axes = page.axes(_MARGIN, top, image_width, image_height, label="input")
     axes.imshow(pixels, aspect="auto", interpolation="antialiased")
+    if result.options.reads is not None:
+        draw_mark(axes, result.options.reads, (result.image.height, result.image.width), pixels.shape)
     if result.inside is not None:
         draw_outline(axes, result.inside)
     y = top + image_height + _IMAGE_GAP
@@ -130,6 +132,9 @@ def _explained(result: GateResult) -> Figure:
             panel, colours = stage.maps[row], map_colours(row, stage.maps[row], result)
             axes = page.axes(x - panel_width / 2, y, panel_width, panel_height, label=f"{row} {stage.stage}")
             draw_map(axes, panel, colours, pixels if result.options.overlay else None)
+            if row == "reads" and stage.reads is not None:
+                drawn = pixels.shape if result.options.overlay else panel.values.shape
+                draw_mark(axes, stage.reads.position, panel.values.shape, drawn)
             if result.options.chunk_borders:
                 draw_borders(axes, stage, pixels.shape if result.options.overlay else panel.values.shape)
             axes = page.axes(x - panel_width / 2, y + panel_height + 0.05, panel_width, 0.06, label="scale")

@@ -20,13 +20,14 @@ def gates_grid(results: Sequence[GateResult]) -> PanelGrid:
         for row in rows:
             for model, panels in _models(first, [(row, number) for number in range(len(stages))]):
                 name = f"{names[row]}: {model}" if model else names[row]
-                drawn.append(PanelRow(name, first.pixels, panels, first.inside, first=not drawn))
+                drawn.append(PanelRow(name, first.pixels, panels, first.inside, first=not drawn, mark=_mark(first)))
         groups, columns = tuple((name, 1) for name in stages), ("",) * len(stages)
     else:
         for result in results:
             places = [(row, number) for number in range(len(stages)) for row in rows]
             for line, (model, panels) in enumerate(_models(result, places)):
-                drawn.append(PanelRow(model, result.pixels, panels, result.inside, first=line == 0))
+                mark = _mark(result)
+                drawn.append(PanelRow(model, result.pixels, panels, result.inside, first=line == 0, mark=mark))
         groups = tuple((name, len(rows)) for name in stages)
         columns = tuple(names[row] for _ in stages for row in rows)
     models = zip(first.models, (first, first.against), strict=True) if first.against else [("", first)]
@@ -59,7 +60,13 @@ def _panel(row: Row, result: GateResult, number: int) -> Panel:
     stage = result.stages[number]
     panel = stage.maps[row]
     borders = stage if result.options.chunk_borders and result.has_chunk_borders else None
-    return Panel(f"{row} {stage.stage}", panel, map_colours(row, panel, result), borders)
+    mark = stage.reads.position if row == "reads" and stage.reads is not None else None
+    return Panel(f"{row} {stage.stage}", panel, map_colours(row, panel, result), borders, mark=mark)
+
+
+def _mark(result: GateResult) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    read = result.options.reads
+    return None if read is None else (read, (result.image.height, result.image.width))
 
 
 _OF_AN_IMAGE = ("image", "pixels", "drawn at", "object")

@@ -63,9 +63,9 @@ def _weights(what: str, source: WeightsSource) -> list[tuple[str, str]]:
 
 def measure_lines(result: GateResult) -> list[tuple[str, list[str]]]:
     """What stands under the maps: a name and a text for each stage, line by line."""
-    measures = result.measures
+    measures, reads = result.measures, _reads_lines(result)
     if not measures:
-        return []
+        return reads
     by_mask = measures[0].against == "mask"
     return [
         (
@@ -81,7 +81,16 @@ def measure_lines(result: GateResult) -> list[tuple[str, list[str]]]:
         ("edge contrast", [_change(one.edge_contrast) for one in measures]),
         ("edge : rest", [_levels(one.edge_contrast) for one in measures]),
         *_parts([one.edge_contrast for one in measures]),
+        *reads,
     ]
+
+
+def _reads_lines(result: GateResult) -> list[tuple[str, list[str]]]:
+    found = [stage.reads for stage in result.stages if stage.reads is not None]
+    if not found:
+        return []
+    name = "read of " + " · ".join(part for part, _ in found[0].parts)
+    return [(name, [" · ".join(share for _, share in reads.shown) for reads in found])]
 
 
 def _change(contrast: Contrast) -> str:
@@ -121,7 +130,7 @@ def map_colours(row: Row, panel: StageMap, result: GateResult) -> str:
         return _SIGNED
     if row == "f_out" and result.options.scale in ("paired", "map"):
         return _OUTPUT
-    return {"gate": "cividis", "surprise": "inferno"}.get(row, _FEATURES)
+    return {"gate": "cividis", "surprise": "inferno", "reads": _SIGNED}.get(row, _FEATURES)
 
 
 def row_names(row: Row, result: GateResult) -> tuple[str, str, str]:
@@ -140,6 +149,10 @@ def row_names(row: Row, result: GateResult) -> tuple[str, str, str]:
         return "After the gate", r"$A \odot F_{loc}$", scale
     if row == "surprise":
         return "Surprise", r"$\Vert k\,M_{t-1} - v \Vert^2$", scale
+    if row == "reads":
+        attention = any(stage.reads is not None and stage.reads.kind == "attention" for stage in result.stages)
+        formula = "attention" if attention else r"shares of $W_e\,y$"
+        return "Reads", formula, "at the ringed position\nown scale about 0"
     formula = {
         "gating": r"$F_{out} = X + A \odot F_{loc}$",
         "addition": r"$F_{out} = X + F_{loc} + G$",

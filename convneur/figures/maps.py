@@ -4,12 +4,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from convneur.figures.style import DPI
 from convneur.gates import StageGates, StageMap
 
-__all__ = ["draw_borders", "draw_map", "draw_outline", "fitted", "norm", "numbers", "ramp"]
+__all__ = ["draw_borders", "draw_map", "draw_mark", "draw_outline", "fitted", "norm", "numbers", "ramp"]
 
 _OVERLAY_ALPHA = 0.6
 
@@ -41,6 +42,16 @@ def draw_outline(axes: Axes, inside: NDArray[np.bool_]) -> None:
     if inside.any() and not inside.all() and min(inside.shape) > 1:
         for width, colour in ((2.4, "black"), (1.0, "white")):
             axes.contour(inside, levels=[0.5], colors=colour, linewidths=width)
+
+
+def draw_mark(axes: Axes, position: tuple[int, int], grid: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """A ring around a position of a grid, over a map that is drawn at `shape` units."""
+    offset = 0 if tuple(grid[:2]) != tuple(shape[:2]) else 0.5
+    y, x = ((at + 0.5) * drawn / cells - offset for at, cells, drawn in zip(position, grid, shape, strict=False))
+    for width, colour in ((2.2, "white"), (1.0, "black")):
+        ring = Line2D([x], [y], marker="o", markersize=7, markerfacecolor="none")
+        ring.set(markeredgecolor=colour, markeredgewidth=width)
+        axes.add_artist(ring)
 
 
 def draw_borders(axes: Axes, stage: StageGates, shape: tuple[int, ...]) -> None:

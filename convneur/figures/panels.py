@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from convneur.errors import ConfigError
-from convneur.figures.maps import draw_borders, draw_map, draw_outline, fitted, norm, numbers, ramp
+from convneur.figures.maps import draw_borders, draw_map, draw_mark, draw_outline, fitted, norm, numbers, ramp
 from convneur.figures.sheet import GREY, INK, RED, Sheet, shortened, text_width, wrapped
 from convneur.figures.style import DPI
 from convneur.gates import StageGates, StageMap
@@ -36,20 +36,25 @@ _PAGE = 8.875  # of text on CVPR's page: panels shrink to fit into it, where the
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """A map with its colours. label: of its axes. title: over it. stage: whose chunks are outlined on it."""
+    """A map with its colours.
+
+    label: of its axes. title: over it. stage: whose chunks are outlined on it. mark: the position that is ringed.
+    """
 
     label: str
     map: StageMap
     colours: str
     stage: StageGates | None = None
     title: str = ""
+    mark: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class PanelRow:
     """A row of maps of one image. pixels: (H, W, 3), whose frame the maps fill; inside: the mask's object.
 
-    first: whether the image itself is drawn in the first column. panels: None leaves a place empty.
+    first: whether the image itself is drawn in the first column. panels: None leaves a place empty. mark: a position
+    that is ringed on the image, and the height and width of the grid that it is one of.
     """
 
     name: str
@@ -57,6 +62,7 @@ class PanelRow:
     panels: tuple[Panel | None, ...]
     inside: NDArray[np.bool_] | None = None
     first: bool = True
+    mark: tuple[tuple[int, int], tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +207,8 @@ def _draw_row(sheet: Sheet, row: PanelRow, y: float, layout: _Layout, grid: Pane
     if row.first:
         axes = sheet.axes(layout.x[0] + inset, y, width, height, label="input")
         axes.imshow(row.pixels, aspect="auto", interpolation="antialiased")
+        if row.mark is not None:
+            draw_mark(axes, *row.mark, row.pixels.shape)
         if row.inside is not None:
             draw_outline(axes, row.inside)
     for x, panel in zip(layout.x[1:], row.panels, strict=True):
@@ -210,6 +218,9 @@ def _draw_row(sheet: Sheet, row: PanelRow, y: float, layout: _Layout, grid: Pane
             sheet.text(x + inset, y - 0.25 * _LINE, shortened(panel.title, width, TYPE), size=TYPE)
         axes = sheet.axes(x + inset, y, width, height, label=panel.label)
         draw_map(axes, panel.map, panel.colours, row.pixels if grid.overlay else None)
+        if panel.mark is not None:
+            shape = panel.map.values.shape
+            draw_mark(axes, panel.mark, shape, row.pixels.shape if grid.overlay else shape)
         if panel.stage is not None:
             draw_borders(axes, panel.stage, row.pixels.shape if grid.overlay else panel.map.values.shape)
         if layout.bare:

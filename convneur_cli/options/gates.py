@@ -138,11 +138,21 @@ class GateDrawOptions:
         bool, typer.Option("--chunk-borders", help="Outline the memory's chunks on the maps.", rich_help_panel=_DRAW)
     ] = False
 
+    reads: Annotated[
+        str | None,
+        typer.Option(
+            help="Draw where the read of one position comes from: a pixel of the image, such as its middle.",
+            metavar="ROW,COL",
+            rich_help_panel=_DRAW,
+        ),
+    ] = None
+
     def settings(self) -> dict[str, Any]:
         """As `convneur.gates.inspect` takes them."""
         draw = dataclasses.asdict(self)
         draw["gate"] = not draw.pop("no_gate")
         draw["scale"] = _limits("--scale", self.scale, "paired", "column", "map")
+        draw["reads"] = None if self.reads is None else _position(self.reads)
         draw["gate_scale"] = _limits("--gate-scale", self.gate_scale, "own", "shared")
         return draw
 
@@ -322,6 +332,14 @@ def _limits(option: str, typed: str | None, *words: str) -> str | tuple[float, f
     except ValueError:
         raise UsageError(f"{option} {typed}: choose {', '.join(words)}, or LOW:HIGH such as 0:0.05") from None
     return low, high
+
+
+def _position(typed: str) -> tuple[int, int]:
+    try:
+        row, column = map(int, typed.split(","))
+    except ValueError:
+        raise UsageError(f"--reads {typed}: give a pixel's row and column, such as 120,200") from None
+    return row, column
 
 
 def _stages(typed: str) -> str | list[int]:

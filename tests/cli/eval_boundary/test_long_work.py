@@ -401,22 +401,25 @@ def cluster(place: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
                 process.wait()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_half_way_does_not_change_a_bit(
     evaluate: Any, place: Path, cluster: Any, begin: Any
 ) -> None:
     address, (_, worker, _) = cluster
     many(place, 200)
-    started = begin("--scheduler", address, "--json")
+    everything = ["--metrics", "all,dice,objects,cldice", "--hd-percentile", "90", "--tolerance-curve", "1:3"]
+    started = begin("--scheduler", address, "--json", *everything)
     worker.kill()
     (place / "held").unlink()
     out, err = started.communicate(timeout=120)
     assert started.returncode == 0, err
     assert "Traceback" not in err
     scored = contents(place, "out.json", "rows.csv")
-    assert evaluate(*BOTH, "--json").out == out
+    assert evaluate(*BOTH, "--json", *everything).out == out
     assert contents(place, "out.json", "rows.csv") == scored
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_lost_leaves_what_was_finished(evaluate: Any, place: Path, cluster: Any, begin: Any) -> None:
     address, (scheduler, *_) = cluster
     many(place, 200)
