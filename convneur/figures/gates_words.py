@@ -1,8 +1,10 @@
 """What a figure or page of gates says of itself, and the colours of its rows."""
 
-from convneur.gates import Contrast, GateResult, Row, StageMap, WeightsSource
+from collections.abc import Sequence
 
-__all__ = ["about_lines", "map_colours", "measure_lines", "row_names"]
+from convneur.gates import Contrast, GateResult, Row, StageMap, StageMeasures, WeightsSource
+
+__all__ = ["about_lines", "map_colours", "measure_lines", "measured_lines", "row_names"]
 
 _FEATURES, _OUTPUT, _SIGNED = "viridis", "magma", "RdBu_r"
 
@@ -63,9 +65,12 @@ def _weights(what: str, source: WeightsSource) -> list[tuple[str, str]]:
 
 def measure_lines(result: GateResult) -> list[tuple[str, list[str]]]:
     """What stands under the maps: a name and a text for each stage, line by line."""
-    measures, reads = result.measures, _reads_lines(result)
-    if not measures:
-        return reads
+    reads = _reads_lines(result)
+    return [*measured_lines(result.measures), *reads] if result.measures else reads
+
+
+def measured_lines(measures: Sequence[StageMeasures]) -> list[tuple[str, list[str]]]:
+    """What was measured of gates: a name and a text for each of them, line by line."""
     by_mask = measures[0].against == "mask"
     return [
         (
@@ -81,7 +86,6 @@ def measure_lines(result: GateResult) -> list[tuple[str, list[str]]]:
         ("edge contrast", [_change(one.edge_contrast) for one in measures]),
         ("edge : rest", [_levels(one.edge_contrast) for one in measures]),
         *_parts([one.edge_contrast for one in measures]),
-        *reads,
     ]
 
 

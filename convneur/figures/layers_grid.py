@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from convneur.figures.panels import Panel, PanelGrid, PanelRow
 from convneur.gates import LayerResult, StageMap
 
-__all__ = ["layer_colours", "layer_names", "layers_grid"]
+__all__ = ["layer_colours", "layer_facts", "layer_names", "layers_grid"]
 
 _WIDE = 5.0  # inches, from which on a row holds more panels
 _NAMES = {"features": "Features", "f_loc": "Before the gate", "gate": "Gate", "gated": "After the gate"}
@@ -61,16 +61,24 @@ def _panel(layer: str, row: str, panel: StageMap, title: str = "") -> Panel:
 
 
 def _about(result: LayerResult) -> tuple[str, ...]:
+    return ("; ".join(f"{key} {value}" for key, value in layer_facts(result)) + ".", *result.notes)
+
+
+def layer_facts(result: LayerResult) -> list[tuple[str, str]]:
+    """What the maps were made of: what, and its value."""
     height, width = result.pixels.shape[:2]
     record = result.record
     weights = record.get("file") or {"untrained": "none, random"}.get(record["source"], f"of a {record['source']}")
-    text = (
-        f"image {result.image.file_name}, {result.image.height} × {result.image.width} (H × W), drawn at {height} × "
-        f"{width}; model {result.model}; weights {weights}"
-    )
-    if record.get("sha256"):
-        text += f", sha256 {record['sha256'][:12]}"
-    text += "" if result.kind == "channels" else f"; reduce {result.options.reduce} over channels"
-    pairs = [f"{one.name} multiplies {one.features}" for one in result.layers if one.features is not None]
-    versions = f"made by convneur {result.versions.convneur}, torch {result.versions.torch}"
-    return ("; ".join([text, *pairs, versions]) + ".", *result.notes)
+    sha256 = f", sha256 {record['sha256'][:12]}" if record.get("sha256") else ""
+    facts = [
+        ("image", f"{result.image.file_name}, {result.image.height} × {result.image.width} (H × W)"),
+        ("drawn at", f"{height} × {width}"),
+        ("model", result.model),
+        ("weights", f"{weights}{sha256}"),
+        *([] if result.kind == "channels" else [("reduce", f"{result.options.reduce} over channels")]),
+        *(("gate", f"{one.name} multiplies {one.features}") for one in result.layers if one.features is not None),
+    ]
+    if result.measures:
+        against = "image gradients" if result.mask is None else f"mask {result.mask.file_name}"
+        facts.append(("measured", f"against {against}"))
+    return [*facts, ("made by", f"convneur {result.versions.convneur}, torch {result.versions.torch}")]

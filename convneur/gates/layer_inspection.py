@@ -79,7 +79,7 @@ def inspect_layers(
             .safetensors file of its tensors.
         layer: layers by name, or by pattern such as "layer*"; several with commas, or a list.
         channels: of each layer these, as a grid; "top16": the 16 that vary most over positions. None: all, reduced.
-        gate, features: the gates' layers and those that they multiply, pair by pair; `modulation.f[0:96]` names
+        gate, features: the gates' layers, and the one that they multiply, or one for each; `modulation.f[0:96]` names
             channels of a layer that computes more.
         size: the long side; sides are multiples of 32 for models other than ConvNeur.
         reduce, scale, gate_scale, overlay: as in `MapOptions`; with scale "column" channels of a layer share colours.
@@ -197,7 +197,7 @@ class LayerInspector:
         module = self._module(*pixels.shape[:2])
         if self._gate is None:
             assert self._layer is not None
-            choices = choose(module, self._layer, "layer")
+            choices = list(dict.fromkeys(choose(module, self._layer, "layer")))
             outputs = self._run(module, pixels, {one.name for one in choices}, named.name)
             layers = self._features_of(module, choices, outputs, pixels)
             notes: tuple[str, ...] = ()
@@ -318,7 +318,7 @@ class LayerInspector:
             features = _array(self._map_of(module, multiplied, outputs, pixels, "features", needed=True))
             assert features is not None
             output = _output(gate, outputs, "gate")
-            found = as_gate(output, features.shape, pixels.shape[:2], _prefix(module))
+            found = as_gate(output, pixels.shape[:2], _prefix(module))
             if found is None:
                 shape = " × ".join(map(str, output.shape[1:]))
                 raise ConfigError(
@@ -415,9 +415,13 @@ def _reduction(options: MapOptions, row: Row) -> Reduction:
 
 
 def _pairs(gates: list[LayerChoice], features: list[LayerChoice]) -> list[tuple[LayerChoice, LayerChoice]]:
+    if len(features) == 1:
+        features = features * len(gates)
     if len(gates) != len(features):
         found = f"{plural(len(features), 'layer')} for {plural(len(gates), 'gate')}"
-        raise ConfigError("features", f"{found}: name the one that each gate multiplies, in the same order")
+        raise ConfigError(
+            "features", f"{found}: name one for all, or the one that each gate multiplies, in their order"
+        )
     return list(zip(gates, features, strict=True))
 
 

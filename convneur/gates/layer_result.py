@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convneur.data.normalisation import Normalisation
+from convneur.gates.layers import StageLayers, layers_of
 from convneur.gates.maps import MapOptions, StageMap
 from convneur.gates.measures import CONTRASTS, StageMeasures
 from convneur.gates.parts import PARTS, parts_table
@@ -21,7 +22,6 @@ from convneur.results import ReadOnly, Result, Table
 __all__ = ["LayerList", "LayerMaps", "LayerResult"]
 
 Array = NDArray[np.float32]
-_ROWS = {"features": "Features", "f_loc": "Before the gate", "gate": "Gate", "gated": "After the gate"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,6 +121,16 @@ class LayerResult(Result):
     def measures(self) -> tuple[StageMeasures, ...]:
         """What was measured of each gate."""
         return tuple(one.measures for one in self.layers if one.measures is not None)
+
+    def choices(self) -> tuple[StageLayers, ...]:
+        """Each layer over its channels in every way and channel by channel: what the page lets one choose."""
+        found = []
+        for number, one in enumerate(self.layers, start=1):
+            whole = one.raw[next(iter(one.raw))].shape
+            rows = {row: np.ascontiguousarray(np.broadcast_to(features, whole)) for row, features in one.raw.items()}
+            gate = self.options.gate_limits
+            found.append(layers_of(number, rows, self.options.scale, gate if isinstance(gate, tuple) else None))
+        return tuple(found)
 
     def arrays(self) -> dict[str, Array]:
         """The drawn maps, (H, W) each, by layer and row, such as `layer1.features`."""

@@ -33,6 +33,7 @@ __all__ = [
     "difference",
     "gate_limits",
     "gate_maps",
+    "in_same_colours",
     "stage_maps",
 ]
 
@@ -345,6 +346,16 @@ def difference(one: StageMap, other: StageMap) -> StageMap:
     values = one.values - other.values
     largest = float(np.abs(values).max())
     return StageMap(values, (-largest, largest))
+
+
+def in_same_colours(one: StageMap, other: StageMap) -> tuple[StageMap, StageMap]:
+    """Two maps with the limits that both need; 0 in the middle where their values have both signs."""
+    low, high = (
+        end(pair) for end, pair in ((min, (one.limits[0], other.limits[0])), (max, (one.limits[1], other.limits[1])))
+    )
+    if low < 0 < high and not one.logarithmic:
+        low, high = -max(-low, high), max(-low, high)
+    return replace(one, limits=(low, high)), replace(other, limits=(low, high))
 
 
 def _saturation(gate: NDArray[np.float32]) -> float:

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convneur.errors import InputError
-from convneur.gates.layers import StageLayers, gate_layers
+from convneur.gates.layers import StageLayers, compared_layers, gate_layers
 from convneur.gates.maps import ROWS, SATURATION_MARGIN, FixedScale, MapOptions, Row, StageGates, StageMap, difference
 from convneur.gates.measures import CONTRASTS, StageMeasures
 from convneur.gates.parts import PARTS, parts_table
@@ -154,12 +155,16 @@ class GateResult(Result):
     def layers(self) -> tuple[StageLayers, ...]:
         """Each row of each stage, over its channels in every way and channel by channel: what the page lets one choose.
 
+        Of two models: this one's rows, and the second's and the differences as `f_loc second` and `f_loc difference`.
         Raises: InputError: a row that is not drawn holds NaN or infinite values.
         """
         try:
-            return gate_layers(self.capture, self.options, same_weights=self.same_weights)
+            found = gate_layers(self.capture, self.options, same_weights=self.same_weights)
         except InputError as error:
             raise InputError(self.image.name, f"{error}") from None
+        if self.against is None:
+            return found
+        return tuple(starmap(compared_layers, zip(found, self.against.layers(), strict=True)))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The drawn maps, (H, W) each, by stage and row, such as `stage1_gate`."""

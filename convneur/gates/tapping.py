@@ -106,10 +106,9 @@ def as_map(output: Tensor, size: tuple[int, int], prefix: int | None = None) -> 
     return None
 
 
-def as_gate(output: Tensor, features: tuple[int, ...], size: tuple[int, int], prefix: int | None) -> Tensor | None:
-    """A gate's output as (C or 1, H or 1, W or 1), which multiplies features (C, H, W); None where it is neither."""
-    channels = [count for count in output.shape[1:] if count != 1]
-    if len(output) == 1 and len(channels) <= 1 and (not channels or channels[0] == features[0]):
+def as_gate(output: Tensor, size: tuple[int, int], prefix: int | None) -> Tensor | None:
+    """A gate's output as (C, H, W), or as (C, 1, 1) where it has a value for each channel; None where it is neither."""
+    if len(output) == 1 and sum(count != 1 for count in output.shape[1:]) <= 1:
         return output.reshape(-1, 1, 1)
     return as_map(output, size, prefix)
 
@@ -131,7 +130,7 @@ def choose(model: nn.Module, asked: str | Sequence[str], setting: str) -> list[L
     """
     names = [name for name, _ in model.named_modules() if name]
     parts = asked.split(",") if isinstance(asked, str) else list(asked)
-    found: dict[LayerChoice, None] = {}
+    found: list[LayerChoice] = []
     for part in (text.strip() for text in parts):
         match = _CHANNELS.fullmatch(part)
         if match is None:
@@ -141,6 +140,6 @@ def choose(model: nn.Module, asked: str | Sequence[str], setting: str) -> list[L
         if not chosen:
             near = difflib.get_close_matches(pattern, names, _NEAREST, 0.3) or names[:_NEAREST]
             raise ConfigError(setting, f"no such layer; the nearest are {', '.join(near)}", value=pattern)
-        for name in chosen:
-            found[LayerChoice(name, int(start) if start else None, int(stop) if stop else None)] = None
-    return list(found)
+        ends = int(start) if start else None, int(stop) if stop else None
+        found += [LayerChoice(name, *ends) for name in chosen]
+    return found
