@@ -45,6 +45,9 @@ ALLOWED = {
         "convneur.packaged", "convneur.variants"},
     "convneur.timm": {
         "timm", "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.variants"},
+    "convneur.detection": {
+        "PIL", "numpy", "torch", "torchvision", "convneur.data", "convneur.errors", "convneur.model",
+        "convneur.packaged", "convneur.schema", "convneur.tensor_files", "convneur.variants"},
     "convneur.cost": {
         "fvcore", "torch", "convneur.errors", "convneur.formats", "convneur.model", "convneur.progress",
         "convneur.published", "convneur.results", "convneur.sizes", "convneur.variants"},
@@ -58,8 +61,8 @@ ALLOWED = {
         "convneur.results", "convneur.variants"},
     "convneur.inference": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
-        "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged", "convneur.progress",
-        "convneur.results", "convneur.schema", "convneur.variants"},
+        "convneur.detection", "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged",
+        "convneur.progress", "convneur.results", "convneur.schema", "convneur.variants"},
     "convneur.instances": {
         "numpy", "scipy", "convneur.data", "convneur.errors", "convneur.evaluation", "convneur.formats",
         "convneur.metrics", "convneur.progress", "convneur.results"},
@@ -67,10 +70,10 @@ ALLOWED = {
         "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
         "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results", "convneur.schema"},
     "convneur.training": {
-        "accelerate", "filelock", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors",
-        "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.model",
-        "convneur.packaged", "convneur.progress", "convneur.results", "convneur.schema", "convneur.tensor_files",
-        "convneur.variants"},
+        "accelerate", "filelock", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.detection",
+        "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference",
+        "convneur.instances", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
+        "convneur.schema", "convneur.tensor_files", "convneur.variants"},
     "convneur.study": {
         "accelerate", "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.evaluation",
         "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics",
