@@ -98,6 +98,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("yourpackage", "yourpackage.models"):
         monkeypatch.delitem(sys.modules, name, raising=False)
+    both = [f"yourpackage.models:{name}" for name in ("build", "Quadratic")]
+    convneur.cost.analyze(both, sizes=[224, 512], verdict=False).save("cost.json")
     return tmp_path
 
 
@@ -105,7 +107,7 @@ def checked(build: str) -> list[str]:
     """The names of the page's tests that fail for a model."""
     (code,) = blocks("cost-in-ci.md")
     names: dict[str, Any] = {}
-    exec(code.replace("import build", f"import {build} as build"), names)
+    exec(code.replace(":build", f":{build}"), names)
     failed = []
     for name in [name for name in names if name.startswith("test_")]:
         try:
@@ -197,6 +199,8 @@ def test_a_docstring_becomes_markdown(docstrings: Any) -> None:
     text = """What it does, in
 a line or two.
 
+    y_t = q_t M_t    read, before
+
 Choice: this way,
     as others do.
 Args:
@@ -204,6 +208,10 @@ Args:
         of one size.
     **more: the rest.
 Returns: 0 to 1.
+
+    made = f(1)
+
+    made + 1  # two
 
 >>> f(1)
 2
@@ -213,6 +221,8 @@ Returns: 0 to 1.
         == """What it does, in
 a line or two.
 
+    y_t = q_t M_t    read, before
+
 **Choice:** this way, as others do.
 
 **Args:**
@@ -221,6 +231,12 @@ a line or two.
 - `**more`: the rest.
 
 **Returns:** 0 to 1.
+
+```python
+made = f(1)
+
+made + 1  # two
+```
 
 ```pycon
 >>> f(1)

@@ -3,9 +3,12 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from convneur.cost.claims import check_claim, find_claims
+from convneur.claims import find_claims
+from convneur.cost.baseline import check_baseline, find_tolerance, match_baseline, read_baseline
+from convneur.cost.claims import check_claim
 from convneur.cost.conventions import Convention
 from convneur.cost.external import (
     ExternalCounter,
@@ -14,7 +17,7 @@ from convneur.cost.external import (
     load_function,
     smaller_probe_sizes,
 )
-from convneur.cost.inputs import ModelInputs, find_inputs
+from convneur.cost.inputs import ModelInputs, Sweep, find_inputs, find_sweep
 from convneur.cost.lookup import AnyModel, Models, blaming, find_models
 from convneur.cost.model_cost import By, ModelCost, compare_counters, model_name
 from convneur.cost.model_counter import (
@@ -28,7 +31,9 @@ from convneur.cost.model_counter import (
     twin_of,
 )
 from convneur.cost.report import CostReport, CounterName
+from convneur.cost.scaling import PIXELS, GrowthAxis
 from convneur.errors import ConfigError, InputError
+from convneur.module_tree import MOST_DEPTH
 from convneur.progress import Advance, Progress, silent
 from convneur.results import ReadOnly
 from convneur.sizes import MAX_SIDE, Size, find_sizes, size_name
@@ -46,15 +51,19 @@ _PROBE_ATTEMPTS = 4
 def analyze(
     models: Models = "m1",
     *,
-    sizes: Size | Iterable[Size] = (224, 512, 1024),
+    sizes: Size | Iterable[Size] | None = None,
     convention: Convention = "all",
     counter: CounterName = "dispatch",
     by: By | None = None,
+    depth: int | None = None,
     backward: bool = False,
     compare: str | Iterable[str] = (),
-    inputs: str | Iterable[str] | Callable[[int, int], Any] | None = None,
+    inputs: str | Iterable[str] | Callable[..., Any] | None = None,
     input_factory: str | None = None,
+    sweep: str | None = None,
     claims: str | Iterable[str] = (),
+    baseline: str | Path | None = None,
+    tolerance: str | float = 0,
     probe: Size | Iterable[Size] | None = None,
     verdict: bool = True,
     progress: Progress = silent,
@@ -69,18 +78,26 @@ def analyze(
         models: as `find_models` takes them: "m1", "all", "m1,m3", a .json file, a `ConvNeurConfig`,
             "package.module:factory", "timm/NAME", a `torch.nn.Module`, a function or class that makes one; a list of
             those, or a dict from names to them.
-        sizes: sides in pixels or (height, width), or a text such as "224,512x2048".
+        sizes: sides in pixels or (height, width), or a text such as "224,512x2048"; 224, 512 and 1024 if left out. One
+            of them, 224 if left out, with `sweep`.
         convention: all: everything executed. paper: without the products of memory updates and of self-attention.
         counter: dispatch: ours. fvcore: a second one, which runs the model. both: ours, compared with fvcore's.
         by: also split multiply-adds by branch, module or operator.
+        depth: with `by` module, a tree of the modules down to this many parts of their paths, each with all that it
+            holds: parameters, multiply-adds, bytes moved, arithmetic intensity, launches. `report.trees` has them.
         backward: also count a forward and a backward pass, and what they hold.
         compare: twins of each ConvNeur to count beside it: self-attention, local-only.
         inputs: what an external model is called with, as `convneur.cost.inputs.find_inputs` takes it: "1x1xHxW",
             ["image=1x3xHxW", "ids=1x77:int64"], or a function of height and width. Left out: one image of 3 channels.
         input_factory: such a function by its name, "package.module:function".
-        claims: what is to hold of each model, as `convneur.cost.claims.find_claims` takes them: "subquadratic",
+        sweep: another axis of the inputs than the image's, with its values, such as "T=16,32,64" for "1x3xTxHxW": what
+            the counts differ in, and the verdict speaks of, at one image size.
+        claims: what is to hold of each model, as `convneur.claims.find_claims` takes them: "subquadratic",
             "<= 1.0 GMACs@224", "<= 5 M params"; their sizes are counted too. `report.claims` has what was found.
-        probe: the sizes that the verdict is found from: three, each of twice the sides of the last; or the first.
+        baseline: an earlier report, saved as JSON: parameters, multiply-adds and memory at its sizes are set against it
+            in `report.baseline`. tolerance: how much dearer they may be, as "2%" or 0.02.
+        probe: the sizes that the verdict is found from: three, each of twice the sides of the last; or the first. With
+            `sweep`: three values of its axis, each twice the last.
         verdict: find how the cost grows, which takes counts at larger sizes; False leaves that out.
         progress: what long work reports to.
         settings: as `convneur.variants.find_config` takes them, for every ConvNeur: memory, chunks, model_preset, ...;
@@ -99,31 +116,47 @@ def analyze(
     _choose("counter", counter, get_args(CounterName))
     if by is not None:
         _choose("by", by, get_args(By))
-    wanted = find_sizes(sizes)
+    if depth is not None:
+        _check_depth(depth, by, counter)
+    swept = None if sweep is None else find_sweep(sweep, _one_image(sizes))
+    wanted = find_sizes((224, 512, 1024) if sizes is None else sizes) if swept is None else swept.sizes
     asserted = find_claims(claims)
+    for claim in asserted:
+        if not claim.is_counted:
+            how = "a time is measured" if claim.quantity == "time" else "a frontier needs an accuracy"
+            raise ConfigError("claims", f"{how}, and this only counts; `convneur audit` does it", value=claim.text)
+    if swept is not None and any(claim.size is not None for claim in asserted):
+        raise ConfigError("claims", "a limit at an image size cannot be held to a `sweep`; leave one of them out")
     for claim in asserted:
         if claim.size is not None and claim.size not in wanted.values():
             wanted[size_name(*claim.size)] = claim.size
     if not verdict and any(claim.quantity == "growth" for claim in asserted):
         raise ConfigError("claims", "growth needs a verdict; leave `verdict` on")
-    probed = _probes(probe) if verdict else ()
+    probed = _probes(probe, swept) if verdict else ()
     twins = _twins(compare)
     found = find_models(models, progress=progress, **settings)
     external = [name for name, model in found.items() if isinstance(model, ExternalModel)]
-    given = find_inputs(inputs)
     if input_factory is not None:
-        if given is not None:
+        if inputs:
             raise ConfigError("input_factory", "makes all inputs; leave out `inputs`")
-        given = ModelInputs(factory=load_function(input_factory, setting="input_factory")[1])
-    if given is not None and not external:
-        setting = "inputs" if input_factory is None else "input_factory"
-        raise ConfigError(setting, "a ConvNeur takes one image; leave it out")
+        inputs = load_function(input_factory, setting="input_factory")[1]
+    given = find_inputs(inputs, swept)
+    if given is not None and (swept or not external):
+        own = next((name for name, model in found.items() if isinstance(model, ConvNeurConfig)), None)
+        if own is not None:
+            setting = "sweep" if swept else "inputs" if input_factory is None else "input_factory"
+            raise ConfigError(setting, "a ConvNeur takes one image; leave it out")
     if external and convention == "paper":
         raise ConfigError("convention", f"the paper's is for ConvNeur alone, and {external[0]} is another model")
     if external and by == "branch":
         raise ConfigError("by", f"only a ConvNeur has branches, and {external[0]} is another model")
     if twins and len(external) == len(found):
         raise ConfigError("compare", f"only a ConvNeur has twins, and {external[0]} is another model; leave it out")
+    before = None if baseline is None else read_baseline(baseline)
+    dearer = find_tolerance(tolerance)
+    if before is not None:
+        sizes_named = wanted if swept else [size_name(*size) for size in wanted.values()]
+        match_baseline(before, found, sizes_named, convention)
     twins_of: dict[str, dict[TwinName, ConvNeurConfig]] = {}  # before any work, since a model may have no such twin
     for name, model in found.items():
         with blaming(name, "models", settings):
@@ -149,7 +182,25 @@ def analyze(
             for name, model in found.items()
         )
     checked = tuple(check_claim(claim, model) for model in counted for claim in asserted)
-    return CostReport(counted, convention, counter, by, checked)
+    compared = () if before is None else check_baseline(before, counted, dearer)
+    return CostReport(counted, convention, counter, by, checked, depth, compared)
+
+
+def _one_image(sizes: Size | Iterable[Size] | None) -> tuple[int, int]:
+    """The image size of a sweep."""
+    found = find_sizes(224 if sizes is None else sizes)
+    if len(found) > 1:
+        raise ConfigError("sweep", "is at one image size; give one in `sizes`")
+    return next(iter(found.values()))
+
+
+def _check_depth(depth: int, by: By | None, counter: CounterName) -> None:
+    if by != "module":
+        raise ConfigError("depth", "is of a tree of modules; set `by` to module", value=depth)
+    if counter == "fvcore":
+        raise ConfigError("depth", "needs the dispatch counter; fvcore sees no bytes and no launches", value=depth)
+    if not 0 <= depth <= MOST_DEPTH:
+        raise ConfigError("depth", f"must be 0 to {MOST_DEPTH}", value=depth)
 
 
 def _choose(setting: str, value: object, choices: tuple[str, ...]) -> None:
@@ -200,10 +251,12 @@ def _count(
         training = _at(dispatch.training_at, sizes, f"{shown}, backward too,", advance)
         told(", backward too,", training)
     # The verdict needs sizes at which running a model takes minutes: it is found on the meta device where that can be.
+    sweep = None if inputs is None else inputs.sweep
+    axis = PIXELS if sweep is None else GrowthAxis(sweep.axis)
     if probed is not None:
-        probes = _at(_by(dispatch, convention), _named(probed), shown, advance)
+        probes = _at(_by(dispatch, convention), _named(probed, sweep), shown, advance)
     elif isinstance(dispatch, ExternalCounter):
-        probes = _probe_external(dispatch, complete, shown, advance)
+        probes = _probe_external(dispatch, complete, sweep, shown, advance)
     else:
         probes = _at(_by(dispatch, convention), _named(dispatch.probe_sizes()), shown, advance)
     own = model if isinstance(model, ConvNeurConfig) else None
@@ -218,10 +271,11 @@ def _count(
         reads_before_write=own is not None and own.first_chunk_reads_start,
         sizes=ReadOnly(costs),
         probes=ReadOnly(probes),
-        scaling=join_scaling(list(probes.values()), list(costs.values()), complete=list(complete.values())),
+        scaling=join_scaling(list(probes.values()), list(costs.values()), complete=list(complete.values()), axis=axis),
         training=None if training is None else ReadOnly(training),
         counters=counters,
         problems=tuple(problems),
+        sweep=sweep,
     )
 
 
@@ -260,41 +314,58 @@ def _at(
     return costs
 
 
-def _probes(asked: Size | Iterable[Size] | None) -> _Probes | None:
+def _probes(asked: Size | Iterable[Size] | None, sweep: Sweep | None) -> _Probes | None:
     """The three sizes asked for, None to choose some."""
     if asked is None:
         return None
     sizes = tuple(find_sizes(asked, setting="probe").values())
     found = probe_sizes(*sizes[0])
-    if len(sizes) == 1 and max(found[-1]) <= MAX_SIDE:
+    if sweep is not None:
+        found = tuple((height, 1) for height, _ in found)
+        sizes = tuple((height, 1) for height, _ in sizes)
+    if len(sizes) == 1 and (sweep or max(found[-1]) <= MAX_SIDE):
         return found
     if sizes != found:
-        shown = ",".join(size_name(*size) for size in sizes)
-        raise ConfigError("probe", "give three sizes, each with twice the sides of the one before", value=shown)
+        shown = ",".join(size_name(*size) if sweep is None else str(size[0]) for size in sizes)
+        problem = "give three sizes, each with twice the sides of the one before"
+        if sweep is not None:
+            problem = f"give three values of {sweep.axis}, each twice the one before"
+        raise ConfigError("probe", problem, value=shown)
     return found
 
 
-def _named(sizes: Iterable[tuple[int, int]]) -> dict[str, tuple[int, int]]:
-    return {size_name(*size): size for size in sizes}
+def _named(sizes: Iterable[tuple[int, int]], sweep: Sweep | None = None) -> dict[str, tuple[int, int]]:
+    return {size_name(*size) if sweep is None else sweep.name(size[0]): size for size in sizes}
 
 
 def _probe_external(
-    counter: ExternalCounter, costs: Mapping[str, ImageCost | RefusedSize], shown: str, advance: Advance
+    counter: ExternalCounter,
+    costs: Mapping[str, ImageCost | RefusedSize],
+    sweep: Sweep | None,
+    shown: str,
+    advance: Advance,
 ) -> dict[str, ImageCost | RefusedSize]:
     """The counts that a verdict is found from, at the largest sizes that the model takes and can be counted at soon."""
     taken = [cost for cost in costs.values() if isinstance(cost, ImageCost)]
     largest = max(taken or costs.values(), key=lambda cost: cost.pixels)
     first = None
-    sizes: tuple[tuple[int, int], ...] | None = external_probe_sizes(largest.height, largest.width)
+    sizes: _Probes | None = external_probe_sizes(largest.height, largest.width)
+    if sweep is not None:
+        sizes = _steps(largest.height)
     for _ in range(_PROBE_ATTEMPTS):
         if sizes is None:
             break
-        probes = _at(counter.at_if_soon, _named(sizes), shown, advance if first is None else _uncounted(advance))
+        probes = _at(counter.at_if_soon, _named(sizes, sweep), shown, advance if first is None else _uncounted(advance))
         if not any(isinstance(probe, RefusedSize) for probe in probes.values()):
             return probes
         first = first or probes
-        sizes = smaller_probe_sizes(*sizes[0])
+        sizes = smaller_probe_sizes(*sizes[0]) if sweep is None else _steps(sizes[0][0] // 2)
     return first or {}
+
+
+def _steps(first: int) -> _Probes | None:
+    """A swept axis's probes from a value on; None where that is nothing."""
+    return ((first, 1), (2 * first, 1), (4 * first, 1)) if first else None
 
 
 def _uncounted(advance: Advance) -> Advance:

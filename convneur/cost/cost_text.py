@@ -30,7 +30,7 @@ def short_tables(models: Sequence[ModelCost], convention: Convention, by: By | N
     trains = any(model.training is not None for model in models)
     columns = ["model", "params\nM", "size", "GMACs", "GFLOPs"]
     columns += [_other(convention)] * has_own
-    columns += ["kMACs\n/px", "slope"]
+    columns += [_per_unit(models[0]), "slope"]
     columns += ["global\nshare"] * has_own
     columns += ["peak\nMB"]
     columns += ["training\nGMACs", "training\npeak MB"] * trains
@@ -74,9 +74,10 @@ def _growth(model: ModelCost) -> str:
         return f"growth undetermined, {verdict.why}"
     sizes = list(model.probes)
     first, last = (_three(macs / 1e3) for macs in (verdict.macs_per_pixel[0], verdict.macs_per_pixel[-1]))
-    per_pixel = f"{first} kMACs per pixel at {sizes[0]}, {last} at {sizes[-1]}"
+    unit = f"kMACs per {verdict.axis.one}"
+    per_pixel = f"{first} {unit} at {sizes[0]}, {last} at {sizes[-1]}"
     if first == last:
-        per_pixel = f"{first} kMACs per pixel from {sizes[0]} to {sizes[-1]}"
+        per_pixel = f"{first} {unit} from {sizes[0]} to {sizes[-1]}"
     apart = ""
     if model.hidden is not None:
         apart = ", element-wise work apart"
@@ -112,9 +113,9 @@ def long_tables(models: Sequence[ModelCost], convention: Convention, by: By | No
 
 def _cost_table(model: ModelCost, convention: Convention, notes: Sequence[str]) -> Table:
     is_own = model.source is None
-    columns = ["size", "pixel\nratio", "GMACs", "GFLOPs"]
+    columns = ["size", "pixel\nratio" if model.sweep is None else "ratio", "GMACs", "GFLOPs"]
     columns += [_other(convention)] * is_own
-    columns += ["kMACs\n/px", "slope"]
+    columns += [_per_unit(model), "slope"]
     columns += ["global\nshare"] * is_own
     columns += [f"of {twin.twin}".replace("-", "-\n") for twin in model.twins]
     columns += ["peak\nMB"]
@@ -243,6 +244,7 @@ def _launched(size: str, cost: ImageCost) -> str:
 def _verdict_sentence(model: ModelCost) -> str:
     verdict, shares = model.scaling.verdict, model.scaling.quadratic_share
     order = f"{verdict.order:.2f}" if verdict.order is not None else ""
+    whole = verdict.axis.whole
     cost, alone = "its multiply-adds", ""
     if model.hidden is not None:
         cost, alone = "they", " in its multiply-adds alone"
@@ -252,13 +254,13 @@ def _verdict_sentence(model: ModelCost) -> str:
         answer = f"Whether {model.shown} is subquadratic is undetermined."
     else:
         how = {
-            "constant": "do not grow with the pixels",
-            "sublinear": f"grow as the pixels to the power {order}",
-            "linear": "grow linearly with the pixels",
-            "n log n": "grow as N log N, N the pixels",
-            "power": f"grow as the pixels to the power {order}",
-            "quadratic": "have a term quadratic in the pixels",
-            "higher": f"grow faster than the pixels' square, as the pixels to the power {order}",
+            "constant": f"do not grow with {whole}",
+            "sublinear": f"grow as {whole} to the power {order}",
+            "linear": f"grow linearly with {whole}",
+            "n log n": f"grow as N log N, N {'the pixels' if model.sweep is None else f'being {whole}'}",
+            "power": f"grow as {whole} to the power {order}",
+            "quadratic": f"have a term quadratic in {whole}",
+            "higher": f"grow faster than the square of {whole}, as {whole} to the power {order}",
         }[verdict.growth_class]
         answer = f"{model.shown} is {'' if verdict.is_subquadratic else 'not '}subquadratic"
         answer += f"{alone if verdict.is_subquadratic else ''}: {cost} {how}."
@@ -287,12 +289,13 @@ def _elementwise_sentence(model: ModelCost) -> list[str]:
     if model.hidden is None:
         return []
     per_pixel = _list(significant(results / 1e3) for results in model.hidden.macs_per_pixel)
+    axis = model.hidden.axis
     how = {
         None: "grow in no order that fits",
-        "higher": f"grow as the pixels to the power {model.hidden.order or 0:.2f}",
-    }.get(model.hidden.growth_class, "have a term quadratic in the pixels")
+        "higher": f"grow as {axis.whole} to the power {model.hidden.order or 0:.2f}",
+    }.get(model.hidden.growth_class, f"have a term quadratic in {axis.whole}")
     return [
-        f"Its element-wise results, which are no multiply-adds, {how}: {per_pixel} thousand a pixel at "
+        f"Its element-wise results, which are no multiply-adds, {how}: {per_pixel} thousand per {axis.one} at "
         f"{_list(model.probes)}."
     ]
 
@@ -386,6 +389,11 @@ def _changes(model: ModelCost) -> list[str]:
         return []
     given, own = model.config.to_dict(), variant.to_dict()
     return [f"{name.replace('_', '-')} {given[name]}" for name in own if given[name] != own[name]]
+
+
+def _per_unit(model: ModelCost) -> str:
+    """All models of a report are swept over one axis, or none is."""
+    return f"kMACs\n/{'px' if model.sweep is None else model.sweep.axis}"
 
 
 def _other(convention: Convention) -> str:

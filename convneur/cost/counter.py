@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -19,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from convneur.cost.fused import COMPLEX_PARTS, FusedLayers
 from convneur.cost.operators import FFTS, Operator, WorkKind, describe_operator, fft_flops, has_floats
 from convneur.errors import ConfigError, InputError
+from convneur.module_tree import ModuleShare, ModuleTree, module_tree
 
 __all__ = [
     "CostCount",
@@ -75,24 +77,22 @@ class CostCount:
     """One forward pass, counted.
 
     params: parameters of the module, a shared one once. work: every entry with multiply-adds; `macs` is their sum.
-    elementwise: elements that pointwise operators, reductions, norms, pooling and interpolation produced or took in,
-    whichever is more; in no total. uncounted: see `Uncounted`. peak_activation_bytes: the most that tensors made
-    during the pass held at one time, parameters, input and the kernels' own workspaces apart; None where a counter
-    cannot see it. module_launches: operators that run something, so no views and no metadata, for each module without
-    its children, as `Work` names it; None likewise. `launches` is their sum. fft_flops: real operations of fast Fourier
-    transforms, 5 N log2 N each and half of it for real numbers; in no total, and the transforms are among `uncounted`.
+    uncounted: see `Uncounted`. peak_activation_bytes: the most that tensors made during the pass held at one time,
+    parameters, input and the kernels' own workspaces apart; None where a counter cannot see it. modules: every module
+    in the model's order, itself first; None likewise. `launches`, `elementwise` and `moved_bytes` are their sums, and
+    in no total. fft_flops: real operations of fast Fourier transforms, 5 N log2 N each and half of it for real numbers;
+    in no total, and the transforms are among `uncounted`.
 
     >>> counted = count(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 3, device="meta"))
-    >>> counted.params, counted.launches, counted.peak_activation_bytes
-    (32, 1, 160)
+    >>> counted.params, counted.launches, counted.moved_bytes, counted.peak_activation_bytes
+    (32, 1, 348, 160)
     """
 
     params: int
     work: tuple[Work, ...]
-    elementwise: int | None
     uncounted: tuple[Uncounted, ...]
     peak_activation_bytes: int | None
-    module_launches: dict[str, int] | None
+    modules: tuple[ModuleShare, ...] | None
     fft_flops: int = 0
 
     @property
@@ -108,7 +108,34 @@ class CostCount:
     @property
     def launches(self) -> int | None:
         """Operators that run something: what a GPU's time is made of where maps are small."""
-        return None if self.module_launches is None else sum(self.module_launches.values())
+        return None if self.modules is None else sum(each.launches for each in self.modules)
+
+    @property
+    def elementwise(self) -> int | None:
+        """Elements of all element-wise work."""
+        return None if self.modules is None else sum(each.elementwise for each in self.modules)
+
+    @property
+    def moved_bytes(self) -> int | None:
+        """Bytes that all operators read and write."""
+        return None if self.modules is None else sum(each.moved_bytes for each in self.modules)
+
+    @property
+    def module_launches(self) -> dict[str, int] | None:
+        """Launches of each module that has any, without its children."""
+        return None if self.modules is None else {each.module: each.launches for each in self.modules if each.launches}
+
+    def tree(self, depth: int, *, work: Iterable[Work] | None = None) -> ModuleTree | None:
+        """The modules down to `depth` parts of their paths, each with all that it holds; None without `modules`.
+
+        Args: work: the multiply-adds that a convention counts; all if left out.
+        """
+        if self.modules is None:
+            return None
+        macs: dict[str, int] = {}
+        for entry in self.work if work is None else work:
+            macs[entry.module] = macs.get(entry.module, 0) + entry.macs
+        return module_tree(self.modules, macs, depth=depth)
 
     def uncounted_operators(self) -> dict[str, int]:
         """Calls of each operator that has no formula, over all modules."""
@@ -240,29 +267,55 @@ def counting_error(error: Exception, inputs: tuple[Any, ...], *, where: str = ""
     return CountingError(None, f"{f'module {where}: ' if where else ''}{what} (input {shapes})")
 
 
-class _Tally:
-    """What has been counted of a pass, or of a part of it."""
+class _Page:
+    """What has been counted of one module without its children."""
+
+    __slots__ = ("elementwise", "launches", "macs", "moved_bytes", "unknown")
 
     def __init__(self) -> None:
-        self.pages: dict[str, dict[Any, list[int]]] = {}  # by module: overload -> [calls, macs]
-        self.unknown: dict[tuple[str, Any], int] = {}  # by module and overload: calls
-        self.launches: dict[str, int] = {}  # by module
+        self.macs: dict[Any, list[int]] = {}  # by overload: [calls, macs]
+        self.unknown: dict[Any, int] = {}  # by overload: calls
+        self.launches = 0
         self.elementwise = 0
+        self.moved_bytes = 0
+
+    def add(self, other: "_Page") -> None:
+        for func, (calls, macs) in other.macs.items():
+            entry = self.macs.setdefault(func, [0, 0])
+            entry[0] += calls
+            entry[1] += macs
+        for func, calls in other.unknown.items():
+            self.unknown[func] = self.unknown.get(func, 0) + calls
+        self.launches += other.launches
+        self.elementwise += other.elementwise
+        self.moved_bytes += other.moved_bytes
+
+
+class _Tally:
+    """What has been counted of a pass, or of a part of it, by module."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, _Page] = {}
         self.fft_flops = 0
+
+    def page(self, path: str) -> _Page:
+        page = self.pages.get(path)
+        if page is None:
+            page = self.pages[path] = _Page()
+        return page
 
     def add(self, other: "_Tally") -> None:
         for path, page in other.pages.items():
-            own = self.pages.setdefault(path, {})
-            for func, (calls, macs) in page.items():
-                entry = own.setdefault(func, [0, 0])
-                entry[0] += calls
-                entry[1] += macs
-        for place, calls in other.unknown.items():
-            self.unknown[place] = self.unknown.get(place, 0) + calls
-        for path, launches in other.launches.items():
-            self.launches[path] = self.launches.get(path, 0) + launches
-        self.elementwise += other.elementwise
+            self.page(path).add(page)
         self.fft_flops += other.fft_flops
+
+
+class _CallWork(NamedTuple):
+    """What one call does: multiply-adds, element-wise results, bytes read and written."""
+
+    macs: int
+    elements: int
+    moved_bytes: int
 
 
 class _Call(NamedTuple):
@@ -292,9 +345,9 @@ class _Counting(TorchDispatchMode):
         self.path = ""
         self._failed: tuple[BaseException, str] | None = None
         self._tally = _Tally()
-        self._page = self._tally.pages.setdefault("", {})  # of the module that is running
+        self._page = self._tally.page("")  # of the module that is running
         self._operators: dict[Any, Operator] = {}
-        self._answers: dict[Any, tuple[torch.Size, tuple[int, ...], torch.dtype, int, int]] = {}
+        self._answers: dict[Any, tuple[torch.Size, tuple[int, ...], torch.dtype, _CallWork]] = {}
         self._parts = 1
         self._ignored: dict[int, Any] = {}
         self._live: dict[int, tuple[weakref.ref[Any], int]] = {}
@@ -343,7 +396,7 @@ class _Counting(TorchDispatchMode):
 
     def _turn_to(self, path: str) -> None:
         self.path = path
-        self._page = self._tally.pages.setdefault(path, {})
+        self._page = self._tally.page(path)
 
     def _once_for_each_form(self, call: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
         """A method that is run once for arguments of one form, and counted as often as it is called."""
@@ -425,7 +478,7 @@ class _Counting(TorchDispatchMode):
         if not operator.allocates:
             out = func(*args, **kwargs)
             if operator.launches:
-                self._record(func, operator, args, *self._work(operator, args, kwargs, out))
+                self._record(func, operator, args, _work(operator, args, kwargs, out))
             return out
 
         # On meta a result's form depends on the arguments' form alone, so an equal call need not be made again: most
@@ -433,18 +486,18 @@ class _Counting(TorchDispatchMode):
         key = _form((func, *args, *kwargs, *kwargs.values()) if kwargs else (func, *args))
         known = None if key is None else self._answers.get(key)
         if known is not None:
-            shape, stride, dtype, macs, elements = known
+            shape, stride, dtype, work = known
             out = torch.empty_strided(shape, stride, dtype=dtype, device="meta")
             self._track(out)
         else:
             out = func(*args, **kwargs)
-            macs, elements = self._work(operator, args, kwargs, out)
+            work = _work(operator, args, kwargs, out)
             for tensor in tensors_in(out):
                 self._track(tensor)
             if key is not None and type(out) is Tensor and _is_plain(out):
-                self._answers[key] = (out.shape, out.stride(), out.dtype, macs, elements)
+                self._answers[key] = (out.shape, out.stride(), out.dtype, work)
         if operator.launches:
-            self._record(func, operator, args, macs, elements)
+            self._record(func, operator, args, work)
         return out
 
     def _counted(self, value: Any) -> Any:
@@ -458,29 +511,19 @@ class _Counting(TorchDispatchMode):
 
         return counted
 
-    @staticmethod
-    def _work(operator: Operator, args: Any, kwargs: Any, out: Any) -> tuple[int, int]:
-        """Multiply-adds and elements of a call."""
-        if operator.formula is not None:
-            return operator.formula(args, kwargs, out), 0
-        if operator.kind == "elementwise":
-            return 0, max((tensor.numel() for tensor in (*tensors_in(args), *tensors_in(out))), default=0)
-        return 0, 0
-
-    def _record(self, func: Any, operator: Operator, args: Any, macs: int, elements: int) -> None:
-        launches = self._tally.launches
-        launches[self.path] = launches.get(self.path, 0) + 1
+    def _record(self, func: Any, operator: Operator, args: Any, work: _CallWork) -> None:
+        page = self._page
+        page.launches += 1
+        page.elementwise += work.elements
+        page.moved_bytes += work.moved_bytes
         if operator.kind == "macs":
-            entry = self._page.get(func)
+            entry = page.macs.get(func)
             if entry is None:
-                entry = self._page[func] = [0, 0]
+                entry = page.macs[func] = [0, 0]
             entry[0] += 1
-            entry[1] += macs // self._parts
-        elif operator.kind == "elementwise":
-            self._tally.elementwise += elements
+            entry[1] += work.macs // self._parts
         elif operator.kind == "unknown" and (has_floats(args) or _is_anothers(operator, args)):
-            place = (self.path, func)
-            self._tally.unknown[place] = self._tally.unknown.get(place, 0) + 1
+            page.unknown[func] = page.unknown.get(func, 0) + 1
             if operator.name in FFTS:
                 self._tally.fft_flops += fft_flops(operator.name, args)
 
@@ -517,9 +560,10 @@ class _Counting(TorchDispatchMode):
 
     def result(self, model: nn.Module) -> CostCount:
         """The books, closed."""
+        pages = self._tally.pages
         merged: dict[tuple[str, str, WorkKind], list[int]] = {}  # an operator's overloads are one
-        for path, page in self._tally.pages.items():
-            for func, (calls, macs) in page.items():
+        for path, page in pages.items():
+            for func, (calls, macs) in page.macs.items():
                 operator = self._operators[func]
                 assert operator.work is not None  # it has multiply-adds
                 entry = merged.setdefault((path, operator.name, operator.work), [0, 0])
@@ -528,15 +572,59 @@ class _Counting(TorchDispatchMode):
         return CostCount(
             params=sum(parameter.numel() for parameter in model.parameters()),
             work=tuple(Work(*place, calls, macs) for place, (calls, macs) in merged.items()),
-            elementwise=self._tally.elementwise,
             uncounted=tuple(
                 Uncounted(path, self._operators[func].name, calls)
-                for (path, func), calls in self._tally.unknown.items()
+                for path, page in pages.items()
+                for func, calls in page.unknown.items()
             ),
             peak_activation_bytes=self._peak,
-            module_launches=self._tally.launches,
+            modules=tuple(_shares(model, pages)),
             fft_flops=self._tally.fft_flops,
         )
+
+
+def _shares(model: nn.Module, pages: Mapping[str, _Page]) -> Iterator[ModuleShare]:
+    seen: set[nn.Parameter] = set()
+    nothing = _Page()
+    for path, module in model.named_modules():
+        own = set(module.parameters(recurse=False)) - seen
+        seen |= own
+        page = pages.get(path, nothing)
+        yield ModuleShare(
+            path,
+            type(module).__name__,
+            sum(parameter.numel() for parameter in own),
+            page.launches,
+            page.elementwise,
+            page.moved_bytes,
+        )
+
+
+def _work(operator: Operator, args: Any, kwargs: Any, out: Any) -> _CallWork:
+    given, made = list(tensors_in(args)), list(tensors_in(out))
+    if kwargs:
+        given += tensors_in(kwargs)
+    written = sum(map(_bytes_of, made[:1]))  # what kernels give beside it, such as norms, is for their gradient
+    if operator.kind == "movement":
+        written = sum(map(_bytes_of, made))
+        sources = (tensor for tensor in given if all(tensor is not one for one in made))
+        makes_new = operator.name.endswith("_like") or operator.name.startswith("new_")  # in a form alone
+        read = 0 if makes_new else min(sum(map(_bytes_of, sources)), written)
+    else:
+        read = sum(map(_bytes_of, given))
+    if operator.formula is not None:
+        return _CallWork(operator.formula(args, kwargs, out), 0, read + written)
+    elements = 0
+    if operator.kind == "elementwise":
+        elements = max((tensor.numel() for tensor in (*given, *made)), default=0)
+    return _CallWork(0, elements, read + written)
+
+
+def _bytes_of(tensor: Tensor) -> int:
+    """Of a tensor's elements, one that an expanded tensor repeats once."""
+    if tensor.layout == torch.strided and 0 in tensor.stride():
+        return tensor.itemsize * prod(size for size, step in zip(tensor.shape, tensor.stride(), strict=True) if step)
+    return tensor.itemsize * tensor.numel()
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

@@ -409,6 +409,7 @@ class ExternalCounter:
     ) -> None:
         self.model = model
         self._inputs = one_image if inputs is None else inputs.make
+        self._image_sides = inputs.image_sides if inputs is not None else lambda height, width: (height, width)
         self._runs = counter == "fvcore"
         self._meta: nn.Module | None = None
         self._computing: nn.Module | None = None
@@ -475,7 +476,7 @@ class ExternalCounter:
 
     def _count(self, how: Callable[..., _Count], height: int, width: int) -> _Count:
         if self._meta is None or self.model.takes_size:
-            self._meta = self.model.build_on_meta(height, width)
+            self._meta = self.model.build_on_meta(*self._image_sides(height, width))
         try:
             with torch.device("meta"):  # for the tensors that a forward pass makes on no device in particular
                 given, named = self._inputs(height, width, _like(self._meta).to("meta"))
@@ -496,7 +497,7 @@ class ExternalCounter:
 
     def _real(self, height: int, width: int) -> nn.Module:
         if self._computing is None or self.model.takes_size:
-            self._computing = self.model.build(height, width)
+            self._computing = self.model.build(*self._image_sides(height, width))
         return self._computing
 
 

@@ -37,7 +37,7 @@ def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> CostCount:
     The model is afterwards as it was, also after an error. Time and memory are those of running it, and more.
 
     Args:    model, inputs: on a device that computes; meta will not do.
-    Returns: element-wise work, peak memory and module_launches None: fvcore does not see them.
+    Returns: peak memory and modules None: fvcore does not see them.
     Raises:  CountingError: the model refused the inputs, or cannot be traced.
     """
     with warnings.catch_warnings():
@@ -61,7 +61,6 @@ def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> CostCount:
             for operator, macs in operators.items()
             if operator in _KINDS
         ),
-        elementwise=None,
         uncounted=tuple(
             Uncounted(path, operator.removeprefix("aten::"), calls)
             for path, operators in _own(unsupported).items()
@@ -69,7 +68,7 @@ def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> CostCount:
             if _has_work(operator)
         ),
         peak_activation_bytes=None,
-        module_launches=None,
+        modules=None,
     )
 
 

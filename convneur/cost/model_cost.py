@@ -7,6 +7,7 @@ from typing import Any, Literal
 from convneur.cost.conventions import BRANCHES, Branch
 from convneur.cost.counter import CostCount, TrainingCount, Uncounted
 from convneur.cost.fvcore_counter import CountDifference, count_differences
+from convneur.cost.inputs import Sweep
 from convneur.cost.model_counter import ImageCost, RefusedSize, Scaling, SizeCost, TwinName
 from convneur.cost.operators import WorkKind
 from convneur.cost.scaling import ScalingVerdict
@@ -59,7 +60,8 @@ class ModelCost:
     None where such a model was refused at every size. source: where such a model comes from, None for a ConvNeur.
     ran_on_zeros: the meta device could not run it. built_per_size: it is another model, with other parameters, at each
     size. reads_before_write: its first chunk sees the learned M_0 alone. sizes, probes and training are by a size's
-    name; training: None where the backward pass was not asked for. problems: what was refused, a line each.
+    name; training: None where the backward pass was not asked for. problems: what was refused, a line each. sweep: the
+    axis in which the sizes differ, None for the image's own: a count's height is its value then, and its width 1.
 
     >>> import convneur
     >>> report = convneur.cost.analyze("m1", sizes=64, memory="none")
@@ -82,6 +84,7 @@ class ModelCost:
     counters: CounterCheck | None
     problems: tuple[str, ...]
     twins: "tuple[ModelCost, ...]" = ()
+    sweep: Sweep | None = None
 
     @property
     def shown(self) -> str:
@@ -110,7 +113,7 @@ class ModelCost:
         """Likewise the sizes counted forward and backward."""
         return {size: cost for size, cost in (self.training or {}).items() if isinstance(cost, TrainingCount)}
 
-    def to_dict(self, by: By | None = None) -> dict[str, Any]:
+    def to_dict(self, by: By | None = None, depth: int | None = None) -> dict[str, Any]:
         """The model's part of the schema convneur.flops/1."""
         scaling, verdict, predicted = self.scaling, self.scaling.verdict, self.scaling.predicted
         values: dict[str, Any] = {
@@ -118,7 +121,7 @@ class ModelCost:
             "config": None if self.config is None else self.config.to_dict(),
             "params": self.params,
             "ran_on_zeros": self.ran_on_zeros,
-            "sizes": [_size_dict(cost) for cost in self.sizes.values()],
+            "sizes": [_size_dict(cost, self.sweep) for cost in self.sizes.values()],
             "scaling": {
                 "verdict": verdict.verdict,
                 "class": verdict.growth_class,
@@ -145,7 +148,7 @@ class ModelCost:
             },
         }
         if self.twins:
-            values["twins"] = [twin.to_dict(by) for twin in self.twins]
+            values["twins"] = [twin.to_dict(by, depth) for twin in self.twins]
         if self.counters is not None:
             differences = self.counters.differences
             values["counters"] = {
@@ -161,6 +164,9 @@ class ModelCost:
             }
         if by is not None:
             values["by"] = {by: {size: split_by(cost, by) for size, cost in self.counted.items()}}
+        if depth is not None:
+            trees = {size: cost.tree(depth) for size, cost in self.counted.items()}
+            values["tree"] = {size: [row.to_dict() for row in tree.rows] for size, tree in trees.items() if tree}
         if self.training is not None:
             values["backward"] = {size: _training_dict(cost) for size, cost in self.training.items()}
         return values
@@ -169,7 +175,8 @@ class ModelCost:
         """A row for each size; the columns are the JSON's keys."""
         rows: list[dict[str, Any]] = []
         for size, cost in self.sizes.items():
-            values = _size_dict(cost)
+            values = _size_dict(cost, self.sweep)
+            values.pop("swept", None)
             branches = values.pop("branches") or {}
             launches = values.pop("branch_launches") or {}
             del values["uncounted_in"]
@@ -237,9 +244,11 @@ def places_of(uncounted: Iterable[Uncounted]) -> dict[str, list[str]]:
     return places
 
 
-def _size_dict(cost: ImageCost | RefusedSize) -> dict[str, Any]:
+def _size_dict(cost: ImageCost | RefusedSize, sweep: Sweep | None) -> dict[str, Any]:
     """A size's part of the schema convneur.flops/1."""
     values: dict[str, Any] = {"height": cost.height, "width": cost.width}
+    if sweep is not None:
+        values = {"height": sweep.image[0], "width": sweep.image[1], "swept": {sweep.axis: cost.height}}
     if isinstance(cost, RefusedSize):
         return values | dict.fromkeys(_COUNTED) | {"error": cost.error}
     own = cost if isinstance(cost, SizeCost) else None

@@ -12,7 +12,9 @@ from convneur.cost.counter import CostCount, TrainingCount, Work, count, count_t
 from convneur.cost.fvcore_counter import count_with_fvcore
 from convneur.cost.scaling import (
     LEAST_PROBE_SIDE,
+    PIXELS,
     PROBE_SIDE,
+    GrowthAxis,
     Prediction,
     ScalingVerdict,
     judge_scaling,
@@ -23,6 +25,7 @@ from convneur.cost.scaling import (
 from convneur.errors import ConfigError
 from convneur.model.folding import fold
 from convneur.model.network import ConvNeur
+from convneur.module_tree import ModuleTree
 from convneur.variants import ConvNeurConfig
 
 __all__ = [
@@ -101,6 +104,10 @@ class ImageCost:
     def by_operator(self) -> dict[str, int]:
         """Multiply-adds of each operator; their sum is `macs`."""
         return self._tally([entry.operator for entry in self.work])
+
+    def tree(self, depth: int) -> ModuleTree | None:
+        """The modules down to a depth, each with all that it holds; None where fvcore counted, which sees none."""
+        return self.count.tree(depth, work=self.work)
 
     def _tally(self, names: list[str]) -> dict[str, int]:
         macs: dict[str, int] = {}
@@ -250,31 +257,33 @@ def join_scaling(
     costs: Sequence[ImageCost | RefusedSize],
     *,
     complete: Sequence[ImageCost | RefusedSize] | None = None,
+    axis: GrowthAxis = PIXELS,
 ) -> Scaling:
     """Join the verdict from the probes with slopes, shares and a prediction for the sizes asked for.
 
     Args:
-        probes: at `probe_sizes`; none leave the verdict out. costs: at the sizes asked for.
+        probes: at `probe_sizes`; none leave the verdict out. costs: at the sizes asked for. axis: what they differ in.
         complete: the same sizes by the probes' counter, for the shares, where costs are by one that leaves out more.
     """
     elementwise = with_fft = None
     refused = [probe for probe in probes if isinstance(probe, RefusedSize)]
     if not probes:
-        verdict = ScalingVerdict("undetermined", None, None, None, (), "the verdict was left out")
+        verdict = ScalingVerdict("undetermined", None, None, None, (), "the verdict was left out", axis=axis)
     elif refused:
-        why = f"the model refuses {refused[0].height}x{refused[0].width}: {refused[0].error}"
-        verdict = ScalingVerdict("undetermined", None, None, None, (), why)
+        where = f"{refused[0].height}x{refused[0].width}" if axis == PIXELS else f"{axis.letter}={refused[0].height}"
+        why = f"the model refuses {where}: {refused[0].error}"
+        verdict = ScalingVerdict("undetermined", None, None, None, (), why, axis=axis)
     else:
         taken = [probe for probe in probes if isinstance(probe, ImageCost)]
         probed = [probe.pixels for probe in taken]
-        verdict = judge_scaling([probe.macs_full for probe in taken], probed)
+        verdict = judge_scaling([probe.macs_full for probe in taken], probed, axis)
         transforms = [probe.count.fft_flops for probe in taken]
         if any(transforms):
             both = [probe.macs_full + flops // 2 for probe, flops in zip(taken, transforms, strict=True)]
-            with_fft = judge_scaling(both, probed)
+            with_fft = judge_scaling(both, probed, axis)
         results = [probe.count.elementwise for probe in taken]
         if None not in results:
-            elementwise = judge_scaling([number or 0 for number in results], probed)
+            elementwise = judge_scaling([number or 0 for number in results], probed, axis)
     pixels = [cost.pixels for cost in costs]
     macs = [cost.macs if isinstance(cost, ImageCost) else None for cost in costs]
     of_global = [cost.branches["global"] if isinstance(cost, SizeCost) else None for cost in costs]

@@ -1,15 +1,18 @@
 """What `analyze` gives back: prints itself, saves itself, says what fails a check."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
+from convneur.claims import ClaimCheck
 from convneur.cost import checks, cost_text
-from convneur.cost.claims import ClaimCheck
+from convneur.cost.baseline import BaselineCheck
 from convneur.cost.conventions import Convention
 from convneur.cost.model_cost import By, ModelCost, split_by
 from convneur.cost.model_counter import ImageCost, TwinName
 from convneur.cost.scaling import ScalingVerdict, VerdictName
+from convneur.module_tree import ModuleTree, tree_terms
 from convneur.results import ReadOnly, Result, Table
 
 __all__ = ["CostLine", "CostPoint", "CostReport", "CounterName"]
@@ -40,7 +43,8 @@ class CostReport(Result):
     """What models cost and how that grows; `print(report)` is short, `print(report.verbose())` tells everything.
 
     models: in the order in which they were asked for, each with its twins. convention: whose multiply-adds the sizes
-    hold. counter: what counted them. by: what they are also split by. claims: what was found of each.
+    hold. counter: what counted them. by: what they are also split by; depth: of the tree of modules, None for a flat
+    list. claims: what was found of each. baseline: each quantity beside an earlier report's.
 
     >>> import convneur
     >>> report = convneur.cost.analyze("m1", sizes=[64, 128], memory="none")
@@ -55,6 +59,14 @@ class CostReport(Result):
     counter: CounterName = "dispatch"
     by: By | None = None
     claims: tuple[ClaimCheck, ...] = ()
+    depth: int | None = None
+    baseline: tuple[BaselineCheck, ...] = ()
+
+    @property
+    def trees(self) -> tuple[ModuleTree, ...]:
+        """The modules of each model and twin at each size, where a depth was asked for."""
+        named = [(f"{model.shown} at {size}: cost by module", tree) for model, size, tree in self._trees()]
+        return tuple(dataclasses.replace(tree, title=title) for title, tree in named)
 
     @property
     def verdict(self) -> ScalingVerdict:
@@ -99,6 +111,11 @@ class CostReport(Result):
         return tuple(f"{one.model}: {one.claim!r} does not hold: {one.found}" for one in self.claims if not one.holds)
 
     @property
+    def baseline_failures(self) -> tuple[str, ...]:
+        """A line for each quantity that is dearer than the baseline's by more than the tolerance."""
+        return tuple(str(one) for one in self.baseline if not one.holds)
+
+    @property
     def lines(self) -> tuple[CostLine, ...]:
         """What there is to draw: each model's and twin's sizes, the verdict's own among them."""
         return tuple(_line(model) for model in self.with_twins)
@@ -109,22 +126,35 @@ class CostReport(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """By the schema convneur.flops/1."""
-        models = [model.to_dict(self.by) for model in self.models]
+        models = [model.to_dict(self.by, self.depth) for model in self.models]
         values = {"schema": "convneur.flops/1", "convention": self.convention, "models": models}
-        return values | ({"claims": [asdict(claim) for claim in self.claims]} if self.claims else {})
+        if self.claims:
+            values["claims"] = [asdict(claim) for claim in self.claims]
+        if self.baseline:
+            values["baseline"] = [asdict(one) | {"change": one.change} for one in self.baseline]
+        return values
 
     def headlines(self) -> Sequence[str]:
-        said = [f"{one.model}: {one.claim}: {'holds' if one.holds else 'fails'}: {one.found}" for one in self.claims]
+        said = [str(one) for one in self.claims]
+        said += [f"{one}{'' if one.holds else ': above the tolerance'}" for one in self.baseline if one.change]
+        if self.baseline and not any(one.change for one in self.baseline):
+            said.append("No cost differs from the baseline's.")
         return [*cost_text.headlines(self.with_twins), *said]
 
     def tables(self) -> Sequence[Table]:
-        return cost_text.short_tables(self.with_twins, self.convention, self.by)
+        return [*cost_text.short_tables(self.with_twins, self.convention, self._split), *self._tree_tables()]
 
     def sentences(self) -> Sequence[str]:
-        return cost_text.short_sentences(self.with_twins, self.convention)
+        return [*cost_text.short_sentences(self.with_twins, self.convention), *self._tree_terms()]
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         """A row for each model, twin and size; with `by`, for each of its names too."""
+        if self.depth is not None:
+            return [
+                {"model": model.name, "twin": model.twin, "size": size, **row}
+                for model, size, tree in self._trees()
+                for row in tree.records()
+            ] or [dict.fromkeys(("model", "twin", "size", "module", "macs"))]
         if self.by is None:
             return [row for model in self.with_twins for row in model.records()]
         return [
@@ -133,6 +163,26 @@ class CostReport(Result):
             for size, cost in model.counted.items()
             for name, macs in split_by(cost, self.by).items()
         ] or [dict.fromkeys(("model", "twin", "size", self.by, "macs"))]
+
+    @property
+    def _split(self) -> By | None:
+        """What one table of multiply-adds shows; a tree shows more."""
+        return self.by if self.depth is None else None
+
+    def _tree_tables(self) -> list[Table]:
+        return [table for tree in self.trees for table in tree.tables()]
+
+    def _tree_terms(self) -> list[str]:
+        return tree_terms() if self.trees else []
+
+    def _trees(self) -> Iterator[tuple[ModelCost, str, ModuleTree]]:
+        if self.depth is None:
+            return
+        for model in self.with_twins:
+            for size, cost in model.counted.items():
+                tree = cost.tree(self.depth)
+                if tree is not None:
+                    yield model, size, tree
 
     def _markdown(self) -> str:
         return self.verbose()._markdown()
@@ -151,10 +201,12 @@ class _Detailed(Result):
         return self.report.headlines()
 
     def tables(self) -> Sequence[Table]:
-        return cost_text.long_tables(self.report.with_twins, self.report.convention, self.report.by)
+        report = self.report
+        tables = cost_text.long_tables(report.with_twins, report.convention, report._split)
+        return [*tables, *report._tree_tables()]
 
     def sentences(self) -> Sequence[str]:
-        return cost_text.terms(self.report.with_twins, self.report.convention)
+        return [*cost_text.terms(self.report.with_twins, self.report.convention), *self.report._tree_terms()]
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         return self.report.records()

@@ -11,7 +11,9 @@ from typing import Literal
 
 __all__ = [
     "LEAST_PROBE_SIDE",
+    "PIXELS",
     "PROBE_SIDE",
+    "GrowthAxis",
     "GrowthClass",
     "Prediction",
     "ScalingVerdict",
@@ -46,13 +48,43 @@ _SMALL_QUADRATIC_ORDERS = (1.95, 2.05)
 
 
 @dataclass(frozen=True)
+class GrowthAxis:
+    """What a cost grows with, in the words of a verdict: the pixels, or another axis of the inputs by its letter."""
+
+    letter: str | None = None
+
+    @property
+    def all(self) -> str:
+        return self.letter or "pixels"
+
+    @property
+    def one(self) -> str:
+        return f"unit of {self.letter}" if self.letter else "pixel"
+
+    @property
+    def whole(self) -> str:
+        return self.letter or "the pixels"
+
+    @property
+    def doubled(self) -> str:
+        return self.letter or "the sides"
+
+    @property
+    def doubles(self) -> str:
+        return f"{self.letter} doubles" if self.letter else "the sides double"
+
+
+PIXELS = GrowthAxis()
+
+
+@dataclass(frozen=True)
 class ScalingVerdict:
-    """Whether cost grows linearly with the pixels.
+    """Whether cost grows linearly with the pixels, or with another axis.
 
     growth_class: finer than the verdict; None if undetermined. order: p of the fastest growing term, about N^p; None
     if undetermined. quadratic_coefficient: c of the term c N^2 in multiply-adds per squared pixel; None without one.
     macs_per_pixel: u at S, 2S, 4S; empty if one was refused. why: the finding in a few words. small_quadratic: the
-    share at 4S of a quadratic term that is too small to decide the verdict; None without one.
+    share at 4S of a quadratic term that is too small to decide the verdict; None without one. axis: that N counts.
     """
 
     verdict: VerdictName
@@ -62,19 +94,20 @@ class ScalingVerdict:
     macs_per_pixel: tuple[float, ...]
     why: str
     small_quadratic: float | None = None
+    axis: GrowthAxis = PIXELS
 
     @property
     def growth(self) -> str:
         """The verdict in a few words."""
-        power = f"pixels to the power {self.order:.2f}" if self.order is not None else ""
+        power = f"{self.axis.all} to the power {self.order:.2f}" if self.order is not None else ""
         return {
             None: "growth undetermined",
-            "constant": "constant, whatever the pixels",
+            "constant": f"constant, whatever {self.axis.whole}",
             "sublinear": f"sublinear, {power}",
-            "linear": "linear in pixels",
-            "n log n": "N log N in pixels",
+            "linear": f"linear in {self.axis.all}",
+            "n log n": f"N log N in {self.axis.all}",
             "power": f"subquadratic, {power}",
-            "quadratic": "quadratic in pixels",
+            "quadratic": f"quadratic in {self.axis.all}",
             "higher": f"more than quadratic, {power}",
         }[self.growth_class]
 
@@ -82,7 +115,7 @@ class ScalingVerdict:
         if not self.macs_per_pixel:
             return f"{self.growth}: {self.why}"
         first, last = (f"{macs / 1e3:.3g}" for macs in (self.macs_per_pixel[0], self.macs_per_pixel[-1]))
-        return f"{self.growth} ({first if first == last else f'{first} to {last}'} kMACs per pixel)"
+        return f"{self.growth} ({first if first == last else f'{first} to {last}'} kMACs per {self.axis.one})"
 
     @property
     def is_subquadratic(self) -> bool:
@@ -90,70 +123,74 @@ class ScalingVerdict:
         return self.verdict in ("linear", "subquadratic")
 
 
-def judge_scaling(macs: Sequence[int], pixels: Sequence[int]) -> ScalingVerdict:
+def judge_scaling(macs: Sequence[int], pixels: Sequence[int], axis: GrowthAxis = PIXELS) -> ScalingVerdict:
     """The verdict from three counts at sides S, 2S and 4S.
 
     Equation: u = macs / pixels; D1 = u(2S) - u(S), D2 = u(4S) - u(2S). D2 <= 0.5 % of u(4S): linear. Else the order
-    p = 1 + log4(D2 / D1): up to 1.1 linear, from 1.75 a quadratic term c N^2 with c = D2 / (12 S^2), subquadratic
-    between. D1 <= 0 with D2 above its bound: undetermined.
+    p = 1 + log_r(D2 / D1), r = 4 the ratio of the pixels: up to 1.1 linear, from 1.75 a quadratic term c N^2 with
+    c = D2 / ((r^2 - r) N(S)), subquadratic between. D1 <= 0 with D2 above its bound: undetermined.
     The class: of a linear cost, constant if the whole of it rises by 0.5 % at most; sublinear if the cost per pixel
-    falls, by no lesser ratio at the second doubling, with an order 1 + log4(u(4S) / u(2S)) below 0.9; n log n if the
+    falls, by no lesser ratio at the second doubling, with an order 1 + log_r(u(4S) / u(2S)) below 0.9; n log n if the
     cost per pixel rises and D2 / D1 is at least 0.8. Of a quadratic term, quadratic up to order 2.25, then higher,
     which has no c. A subquadratic one: power.
-    Args:    macs: at S, 2S, 4S; pixels: N at each, exactly four times the one before.
+    Args:    macs: at S, 2S, 4S; pixels: N at each, exactly four times the one before; axis: what N counts: of another
+        one than the pixels, each is twice the one before, r = 2.
     Raises:  ValueError: not three counts, or pixels that do not quadruple.
 
     >>> judge_scaling([10, 45, 200], [1, 4, 16]).growth
     'N log N in pixels'
     """
-    if len(macs) != 3 or len(pixels) != 3 or pixels[1] != 4 * pixels[0] or pixels[2] != 4 * pixels[1]:
-        raise ValueError(f"macs at three sizes, each of four times the pixels; got {len(macs)} at {list(pixels)}")
+    ratio = 4 if axis == PIXELS else 2
+    if len(macs) != 3 or len(pixels) != 3 or pixels[1] != ratio * pixels[0] or pixels[2] != ratio * pixels[1]:
+        times = "four times the pixels" if axis == PIXELS else "twice the one before"
+        raise ValueError(f"macs at three sizes, each of {times}; got {len(macs)} at {list(pixels)}")
     per_pixel = tuple(count / size for count, size in zip(macs, pixels, strict=True))
     first, second = per_pixel[1] - per_pixel[0], per_pixel[2] - per_pixel[1]
     if second <= _FLAT * per_pixel[2]:
-        return _judge_flat(macs, per_pixel)
+        return _judge_flat(macs, per_pixel, ratio, axis)
+    unit = f"the cost per {axis.one}"
     if first <= 0:
-        why = "the cost per pixel falls, then rises, as the sides double: no order fits that"
-        return ScalingVerdict("undetermined", None, None, None, per_pixel, why)
-    order = 1 + math.log(second / first, 4)
+        why = f"{unit} falls, then rises, as {axis.doubles}: no order fits that"
+        return ScalingVerdict("undetermined", None, None, None, per_pixel, why, axis=axis)
+    order = 1 + math.log(second / first, ratio)
     if order <= _LINEAR_ORDER:
         if second >= _EVEN_STEPS * first:
-            why = "the cost per pixel rises by about the same at each doubling of the sides"
-            return ScalingVerdict("linear", "n log n", order, None, per_pixel, why)
-        why = "the cost per pixel rises ever less as the sides double"
-        return ScalingVerdict("linear", "linear", order, None, per_pixel, why)
+            why = f"{unit} rises by about the same at each doubling of {axis.doubled}"
+            return ScalingVerdict("linear", "n log n", order, None, per_pixel, why, axis=axis)
+        why = f"{unit} rises ever less as {axis.doubles}"
+        return ScalingVerdict("linear", "linear", order, None, per_pixel, why, axis=axis)
     if order > _HIGHER_ORDER:
-        why = "the cost per pixel grows faster than the pixels"
-        return ScalingVerdict("quadratic term present", "higher", order, None, per_pixel, why)
+        why = f"{unit} grows faster than {axis.whole}"
+        return ScalingVerdict("quadratic term present", "higher", order, None, per_pixel, why, axis=axis)
     if order >= _QUADRATIC_ORDER:
-        why = "the cost per pixel itself grows with the pixels"
-        coefficient = second / (12 * pixels[0])
-        return ScalingVerdict("quadratic term present", "quadratic", order, coefficient, per_pixel, why)
-    why = "the cost per pixel rises, but less than the pixels"
-    return ScalingVerdict("subquadratic", "power", order, None, per_pixel, why)
+        why = f"{unit} itself grows with {axis.whole}"
+        coefficient = second / ((ratio**2 - ratio) * pixels[0])
+        return ScalingVerdict("quadratic term present", "quadratic", order, coefficient, per_pixel, why, axis=axis)
+    why = f"{unit} rises, but less than {axis.whole}"
+    return ScalingVerdict("subquadratic", "power", order, None, per_pixel, why, axis=axis)
 
 
-def _judge_flat(macs: Sequence[int], per_pixel: tuple[float, ...]) -> ScalingVerdict:
+def _judge_flat(macs: Sequence[int], per_pixel: tuple[float, ...], ratio: int, axis: GrowthAxis) -> ScalingVerdict:
     """A cost per pixel that does not rise, or not enough to matter."""
     first, second = per_pixel[1] - per_pixel[0], per_pixel[2] - per_pixel[1]
     if macs[2] <= (1 + _FLAT) * macs[0]:
-        if not macs[2]:
-            return ScalingVerdict("linear", "constant", 0.0, None, per_pixel, "it has no multiply-adds")
-        return ScalingVerdict("linear", "constant", 0.0, None, per_pixel, "the cost is the same as the sides double")
+        why = f"the cost is the same as {axis.doubles}" if macs[2] else "it has no multiply-adds"
+        return ScalingVerdict("linear", "constant", 0.0, None, per_pixel, why, axis=axis)
+    unit = f"the cost per {axis.one}"
     if second < -_FLAT * per_pixel[2]:
-        why = "the cost per pixel falls as the sides double"
+        why = f"{unit} falls as {axis.doubles}"
         ratios = per_pixel[1] / per_pixel[0], per_pixel[2] / per_pixel[1]
-        order = 1 + math.log(ratios[1], 4)
+        order = 1 + math.log(ratios[1], ratio)
         if order < _SUBLINEAR_ORDER and ratios[1] <= _EVEN_FALL * ratios[0]:
-            return ScalingVerdict("linear", "sublinear", max(order, 0.0), None, per_pixel, why)
-        return ScalingVerdict("linear", "linear", 1.0, None, per_pixel, why)
-    why = "the cost per pixel stays the same as the sides double"
+            return ScalingVerdict("linear", "sublinear", max(order, 0.0), None, per_pixel, why, axis=axis)
+        return ScalingVerdict("linear", "linear", 1.0, None, per_pixel, why, axis=axis)
+    why = f"{unit} stays the same as {axis.doubles}"
     small = None
     least, most = _SMALL_QUADRATIC_ORDERS
-    if first > 0 and second > 0 and least <= 1 + math.log(second / first, 4) <= most:
-        small = 4 / 3 * second / per_pixel[2]  # of c N, the quarter at 2S is in both
-        why = "the cost per pixel stays nearly the same as the sides double"
-    return ScalingVerdict("linear", "linear", 1.0, None, per_pixel, why, small)
+    if first > 0 and second > 0 and least <= 1 + math.log(second / first, ratio) <= most:
+        small = ratio / (ratio - 1) * second / per_pixel[2]  # of c N: that of the middle probe is in both
+        why = f"{unit} stays nearly the same as {axis.doubles}"
+    return ScalingVerdict("linear", "linear", 1.0, None, per_pixel, why, small, axis)
 
 
 def quadratic_shares(

@@ -9,8 +9,9 @@ import typer
 
 from convneur.files import new_file
 from convneur.results import SUFFIXES
-from convneur_cli.errors import CHECK_FAILED, FAILED, UsageError
+from convneur_cli.errors import CHECK_FAILED, FAILED
 from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.cost import CheckOptions, InputOptions
 from convneur_cli.options.model import AnyModelOptions
 from convneur_cli.outputs import FIGURES, check_outputs
 
@@ -19,28 +20,20 @@ __all__ = ["flops"]
 
 def flops(
     model: AnyModelOptions,
+    given: InputOptions,
+    checks: CheckOptions,
     common: CommonOptions,
     sizes: Annotated[
-        str, typer.Option(help="Image sides in pixels, with commas; HEIGHTxWIDTH too.", metavar="SIZES")
-    ] = "224,512,1024",
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            help="What an external model takes: a shape with the image's H and W, a name, a type. Repeatable.",
-            metavar="[NAME=]1x3xHxW[:TYPE]",
-            show_default="1x3xHxW",
-        ),
-    ] = None,
-    input_factory: Annotated[
         str | None,
         typer.Option(
-            help="A function of height and width that makes an external model's inputs.", metavar="MODULE:NAME"
+            help="Image sides in pixels, with commas; HEIGHTxWIDTH too.",
+            metavar="SIZES",
+            show_default="224,512,1024; 224 with --sweep",
         ),
     ] = None,
-    factory_arguments: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="An argument of an external model's factory. Repeatable.", metavar="NAME=VALUE"),
+    sweep: Annotated[
+        str | None,
+        typer.Option(help="Another axis of --input, counted at one size.", metavar="T=16,32,64"),
     ] = None,
     convention: Annotated[
         Literal["all", "paper"],
@@ -56,6 +49,14 @@ def flops(
         Literal["branch", "module", "operator"] | None,
         typer.Option(help="Also split multiply-adds by branch, module or operator."),
     ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            help="With --by module: a tree down to this depth, with parameters, bytes moved, intensity and launches.",
+            metavar="N",
+            show_default="each module by itself",
+        ),
+    ] = None,
     backward: Annotated[
         bool, typer.Option("--backward", help="Also count a forward and a backward pass, and the memory they hold.")
     ] = False,
@@ -67,14 +68,6 @@ def flops(
             show_default=False,
         ),
     ] = "",
-    claims: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--claim",
-            help="Exit 3 unless this holds: subquadratic, '<= 1.0 GMACs@224', '<= 5 M params'. Repeatable.",
-            metavar="CLAIM",
-        ),
-    ] = None,
     probe: Annotated[
         str | None,
         typer.Option(
@@ -89,10 +82,6 @@ def flops(
     plot: Annotated[
         Path | None, typer.Option(help="Draw multiply-adds and memory, log-log: .png, .svg, .pdf.", metavar="FILE")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Exit 3 unless the cost is linear or subquadratic.")] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 3 on operators without a formula, or counters that differ.")
-    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print every table and sentence, not the short form.")
     ] = False,
@@ -116,8 +105,6 @@ def flops(
 
     Example: `convneur flops --model m1 --sizes 224,512,1024 --compare self-attention --plot cost.png`
     """
-    if not verdict and (check or probe is not None):
-        raise UsageError(f"--no-verdict: {'--check' if check else '--probe'} asks for a verdict; leave one of them out")
     check_outputs(("--plot", plot, FIGURES), ("--output", output, SUFFIXES), force=common.force)
 
     import convneur.cost
@@ -128,18 +115,16 @@ def flops(
         report = convneur.cost.analyze(
             model.models,
             sizes=sizes,
-            inputs=inputs,
-            input_factory=input_factory,
-            factory_arguments=factory_arguments or (),
+            sweep=sweep,
             convention=convention,
             counter=counter,
             by=by,
+            depth=depth,
             backward=backward,
             compare=compare,
-            claims=claims or (),
-            probe=probe,
-            verdict=verdict,
             progress=printer,
+            **given.given(),
+            **checks.given(verdict=verdict, probe=probe),
             **model.settings(),
         )
     # Files first: whoever reads stdout may stop reading.
@@ -150,19 +135,20 @@ def flops(
         with new_file(plot, force=common.force) as temporary:
             convneur.figures.save_figure(convneur.figures.scaling_figure(report), temporary)
         printer.note(f"drawn: {plot}")
-
     printer.show(report.verbose() if verbose else report)
     for problem in report.problems:
         printer.error(problem)
     if report.problems:
-        if not inputs and input_factory is None and any(one.source and not one.counted for one in report.models):
+        if (
+            not given.inputs
+            and given.input_factory is None
+            and any(one.source and not one.counted for one in report.models)
+        ):
             printer.note("Other inputs than one image of three channels: --input. Arguments of the factory: --set.")
         return FAILED
-    for line in report.check_warnings if check else ():
+    for line in report.check_warnings if checks.check else ():
         printer.warn(f"--check: {line}")
-    failures = [f"--check: {line}" for line in (report.check_failures if check else ())]
-    failures += [f"--claim: {line}" for line in report.claim_failures]
-    failures += [f"--strict: {line}" for line in (report.strict_failures if strict else ())]
+    failures = checks.failures(report)
     for failure in failures:
         printer.error(failure)
     return CHECK_FAILED if failures else None

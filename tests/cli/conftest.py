@@ -1,12 +1,33 @@
 """Commands through their entry point."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from convneur_cli.app import main
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_count_once() -> Iterator[None]:
+    """Counting is tested in tests/cost. Here the same few models are counted again and again, so counts are kept."""
+    from convneur.cost.model_counter import ModelCounter
+
+    counts: dict[Any, Any] = {}
+    found = ModelCounter._count
+
+    def count(self: ModelCounter, height: int, width: int) -> Any:
+        if self._runs:  # fvcore, which a test changes
+            return found(self, height, width)
+        key = (self.config, self.params, height, width)
+        if key not in counts:
+            counts[key] = found(self, height, width)
+        return counts[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ModelCounter, "_count", count)
+        yield
 
 
 class Run:

@@ -96,6 +96,19 @@ def test_the_check_fails_on_a_quadratic_term(run: Any) -> None:
     )
 
 
+def test_a_baseline_breaks_the_build(run: Any, tmp_path: Path) -> None:
+    before = str(tmp_path / "before.json")
+    assert run("-q", "--sizes", "64", "--no-verdict", *QUICK, "-o", before) == 0
+    assert run("--sizes", "64", "--no-verdict", "--baseline", before, "--tolerance", "400%") == 0
+    assert run("--json", "--sizes", "64", "--no-verdict", "--baseline", before, "--tolerance", "10%") == 3
+    assert run.err == (
+        "error: --baseline: m1 at 64: 0.06082 GMACs, 32.15% more than the baseline's 0.04603\n"
+        "error: --baseline: m1 at 64: 0.6490 MB of activations, 216.88% more than the baseline's 0.2048\n"
+    )
+    assert run("--tolerance", "2%") == 2
+    assert run.line == "error: --tolerance: is for --baseline; give the earlier count too"
+
+
 @pytest.mark.parametrize("convention", ["all", "paper"])
 @pytest.mark.parametrize("by", ["branch", "module", "operator"])
 def test_every_view_sums_to_the_same_total(run: Any, tmp_path: Path, by: str, convention: str) -> None:
@@ -394,7 +407,7 @@ def test_the_cost_of_counting(sizes: str, seconds: float) -> None:
 
 
 def test_a_falling_cost_per_pixel_is_not_called_the_same(run: Any) -> None:
-    assert run("-q", "-v", "--sizes", "64", "--memory", "per-layer", "--min-chunks", "400") == 0
+    assert run("-q", "-v", "--sizes", "64", "--probe", "256", "--memory", "per-layer", "--min-chunks", "50") == 0
     assert "The cost per pixel falls as the sides double" in " ".join(run.out.split())
 
 

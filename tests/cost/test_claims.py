@@ -4,8 +4,8 @@ import pytest
 from torch import nn
 
 from convneur import ConfigError
+from convneur.claims import find_claims
 from convneur.cost import analyze
-from convneur.cost.claims import find_claims
 
 
 def layer() -> nn.Module:
@@ -53,9 +53,32 @@ def test_a_refused_size_fails_its_claim() -> None:
         (">= 1 GMACs@224", "give constant"),
         ("1 GMACs@0", "claims '0': give a whole number of pixels"),
         ("", "give constant"),
+        ("10 ms", "say at which size, such as @224"),
+        ("10 Gs@224", "Gs is no unit"),
+        ("1 GMACs@224/8", "only a time has a batch"),
+        ("1 ms@224/0", "only a time has a batch, of up to 4096 images"),
+        ("frontier@1", "give constant"),
     ],
 )
 def test_claims_that_are_none(claim: str, says: str) -> None:
     with pytest.raises(ConfigError) as raised:
         find_claims(claim)
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("claim", "quantity", "most", "batch"),
+    [
+        ("<= 10 ms@224", "time", 0.01, 1),
+        ("≤40ms @ 224 / 8", "time", 0.04, 8),
+        ("250 us@64", "time", 250e-6, 1),
+        ("1.5 s@1024x2048", "time", 1.5, 1),
+        ("frontier@1 points", "frontier", 1, 1),
+        ("Frontier @ 0.5 point", "frontier", 0.5, 1),
+    ],
+)
+def test_claims_of_time_and_accuracy(claim: str, quantity: str, most: float, batch: int) -> None:
+    (found,) = find_claims(claim)
+    assert (found.quantity, found.most, found.batch) == (quantity, pytest.approx(most), batch)
+    with pytest.raises(ConfigError, match="this only counts; `convneur audit` does it"):
+        analyze(layer, sizes=32, claims=claim)
