@@ -51,6 +51,7 @@ _HOME = {
 _ROOMS = (
     "bench",
     "cost",
+    "detection",
     "evaluation",
     "exporting",
     "figures",

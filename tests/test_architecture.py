@@ -51,9 +51,9 @@ ALLOWED = {
         "PIL", "numpy", "torch", "torchvision", "convneur.data", "convneur.errors", "convneur.model",
         "convneur.packaged", "convneur.schema", "convneur.tensor_files", "convneur.variants"},
     "convneur.cost": {
-        "fvcore", "torch", "convneur.claims", "convneur.errors", "convneur.formats", "convneur.model",
-        "convneur.module_tree", "convneur.progress", "convneur.published", "convneur.results", "convneur.schema",
-        "convneur.sizes", "convneur.variants"},
+        "fvcore", "torch", "convneur.claims", "convneur.detection", "convneur.errors", "convneur.formats",
+        "convneur.model", "convneur.module_tree", "convneur.progress", "convneur.published", "convneur.results",
+        "convneur.schema", "convneur.sizes", "convneur.variants"},
     "convneur.peers": {
         "convneur.cost", "convneur.errors", "convneur.formats", "convneur.progress", "convneur.published",
         "convneur.results", "convneur.schema"},

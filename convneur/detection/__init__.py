@@ -14,18 +14,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convneur.detection.checkpoints import is_detector, load_detector, save_detector
     from convneur.detection.detector import Detections, Detector, Targets, new_detector
+    from convneur.detection.objects import FoundObjects, find_objects
     from convneur.detection.settings import DetectorKind, DetectorSettings, Heads, detector_settings
+    from convneur.detection.views import fitted, random_view
 
 _HOME = {
     "Detections": "detector",
     "Detector": "detector",
     "DetectorKind": "settings",
     "DetectorSettings": "settings",
+    "FoundObjects": "objects",
     "Heads": "settings",
     "Targets": "detector",
     "detector_settings": "settings",
+    "find_objects": "objects",
+    "fitted": "views",
+    "is_detector": "checkpoints",
+    "load_detector": "checkpoints",
     "new_detector": "detector",
+    "random_view": "views",
+    "save_detector": "checkpoints",
 }
 
 __all__ = [
@@ -33,10 +43,17 @@ __all__ = [
     "Detector",
     "DetectorKind",
     "DetectorSettings",
+    "FoundObjects",
     "Heads",
     "Targets",
     "detector_settings",
+    "find_objects",
+    "fitted",
+    "is_detector",
+    "load_detector",
     "new_detector",
+    "random_view",
+    "save_detector",
 ]
 
 

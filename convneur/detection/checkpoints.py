@@ -53,7 +53,11 @@ def save_detector(
 
 
 def is_detector(path: Path) -> bool:
-    """Whether a file holds a detector's weights. Raises: InputError: no file of tensors."""
+    """Whether a file holds a detector's weights. Raises: InputError: no file of tensors.
+
+    >>> is_detector(weights_path("photos"))
+    False
+    """
     return open_tensors(path).metadata.get("format") == FORMAT
 
 

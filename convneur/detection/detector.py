@@ -25,7 +25,11 @@ Size = tuple[int, int]
 
 class Targets(NamedTuple):
     """The G objects of an image. boxes: (G, 4) x1, y1, x2, y2 in its pixels, sides above 0; labels: (G,) class numbers
-    from 0; masks: (G, H, W) bool, None where there are none."""
+    from 0; masks: (G, H, W) bool, None where there are none.
+
+    >>> Targets(torch.tensor([[2.0, 3.0, 12.0, 9.0]]), torch.tensor([0])).masks is None
+    True
+    """
 
     boxes: Tensor
     labels: Tensor
@@ -34,7 +38,11 @@ class Targets(NamedTuple):
 
 class Detections(NamedTuple):
     """What was found in an image, by falling score. boxes: (N, 4); scores, labels: (N,); masks: (N, S, S) probabilities
-    inside the boxes, None without mask heads."""
+    inside the boxes, None without mask heads.
+
+    >>> Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.long)).boxes.shape
+    torch.Size([0, 4])
+    """
 
     boxes: Tensor
     scores: Tensor
@@ -83,7 +91,8 @@ class Detector(nn.Module):
         self.stages = nn.ModuleList(Stage(settings) for _ in settings.ious)
 
     @property
-    def _stages(self) -> list[Stage]:
+    def heads(self) -> list[Stage]:
+        """Of each stage."""
         return [stage for stage in self.stages if isinstance(stage, Stage)]
 
     @property
@@ -124,7 +133,7 @@ class Detector(nn.Module):
         targets: Sequence[Targets],
     ) -> tuple[dict[str, Tensor], list[Tensor]]:
         """A stage's losses, and its sampled proposals moved, from which the next one samples."""
-        settings, stage, stds = self.settings, self._stages[number], self.settings.stds[number]
+        settings, stage, stds = self.settings, self.heads[number], self.settings.stds[number]
         samples = [
             self._sample(each, truth, settings.ious[number]) for each, truth in zip(proposals, targets, strict=True)
         ]
@@ -189,7 +198,7 @@ class Detector(nn.Module):
         settings = self.settings
         boxes, counts = list(proposals), [len(each) for each in proposals]
         total: Tensor | None = None
-        for number, stage in enumerate(self._stages):
+        for number, stage in enumerate(self.heads):
             scores, moves = stage.box(self._pooled(pyramid, boxes, settings.box_side))
             shares = scores.softmax(dim=1)
             total = shares if total is None else total + shares
@@ -197,7 +206,7 @@ class Detector(nn.Module):
             if number < settings.stages - 1:
                 likeliest = scores[:, :-1].argmax(dim=1)
                 moved = apply_offsets(torch.cat(boxes), self._of_class(moves, likeliest), stds)
-            else:  # (N, K, 4), or (N, 1, 4) of all classes
+            else:  # (N, K + 1, 4), or (N, 1, 4) of all classes
                 moved = torch.stack(
                     [apply_offsets(torch.cat(boxes), each, stds) for each in moves.split(4, dim=1)], dim=1
                 )
@@ -213,7 +222,7 @@ class Detector(nn.Module):
         if not settings.masks:
             return found
         pools = self._pooled(pyramid, [each.boxes for each in found], settings.mask_side)
-        heads = [stage.mask for stage in self._stages if stage.mask is not None]
+        heads = [stage.mask for stage in self.heads if stage.mask is not None]
         masks = torch.stack([head(pools).sigmoid() for head in heads]).mean(dim=0)
         own = masks[torch.arange(len(masks), device=masks.device), torch.cat([each.labels for each in found])]
         return [
@@ -222,7 +231,7 @@ class Detector(nn.Module):
         ]
 
     def _best(self, scores: Tensor, boxes: Tensor) -> Detections:
-        """Of an image: scores (N, K + 1), boxes (N, K or 1, 4)."""
+        """Of an image: scores (N, K + 1), boxes (N, K + 1 or 1, 4)."""
         row, label = (scores[:, :-1] > self.settings.least_score).nonzero().unbind(1)
         own = boxes[row, label if boxes.shape[1] > 1 else torch.zeros_like(label)]
         whole = (own[:, 2:] > own[:, :2]).all(dim=1)
@@ -232,7 +241,7 @@ class Detector(nn.Module):
         return Detections(own[best], values[best], label[best])
 
     def _of_class(self, moves: Tensor, labels: Tensor) -> Tensor:
-        """(N, 4 or 4 K) -> (N, 4) of each one's class."""
+        """(N, 4 or 4 (K + 1)) -> (N, 4) of each one's class."""
         if self.settings.class_agnostic:
             return moves
         return moves.reshape(len(moves), -1, 4)[torch.arange(len(moves), device=moves.device), labels]
@@ -253,6 +262,6 @@ def new_detector(config: ConvNeurConfig, settings: DetectorSettings) -> Detector
     >>> from convneur.variants import VARIANTS
     >>> model = new_detector(VARIANTS["m1"], detector_settings("cascade", num_classes=1, heads="light"))
     >>> sum(parameter.numel() for parameter in model.parameters())
-    7323374
+    7323616
     """
     return Detector(ConvNeur(config.replace(head="none")), settings)

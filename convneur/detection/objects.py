@@ -20,7 +20,11 @@ Pixels = NDArray[np.uint8]
 
 class FoundObjects(NamedTuple):
     """By falling score. boxes: (N, 4) x1, y1, x2, y2 in pixels of the image; scores: (N,); labels: (N,) class numbers;
-    masks: of the image's size, None of a detector without mask heads."""
+    masks: of the image's size, None of a detector without mask heads.
+
+    >>> FoundObjects(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), None).masks is None
+    True
+    """
 
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
@@ -42,6 +46,14 @@ def find_objects(
 
     Args: sides, scale: that they are brought to, see `fitted`; mean, std: of RGB in 0..1 that the weights were trained
         with.
+
+    >>> from convneur.detection import detector_settings, new_detector
+    >>> from convneur.variants import ConvNeurConfig
+    >>> config = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8)
+    >>> model = new_detector(config, detector_settings("mask-rcnn", num_classes=1, heads="light")).eval()
+    >>> (found,) = find_objects(model, [np.zeros((48, 64, 3), np.uint8)], (64, 64))
+    >>> found.boxes.shape[1]
+    4
     """
     device = next(model.parameters()).device
     seen = [resized(image, *fitted(image.shape[0], image.shape[1], sides, scale)) for image in images]

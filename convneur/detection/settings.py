@@ -154,7 +154,7 @@ def detector_settings(
     values: dict[str, Any] = {"num_classes": num_classes, "masks": masks}
     known = get_type_hints(DetectorSettings)
     for name in dict.fromkeys(("standard", heads)):
-        sections: Any = parsed((_PACKAGED / f"{name}.json").read_text())
+        sections: Any = parsed((_PACKAGED / name).with_suffix(".json").read_text())
         for key, given in {**sections["shared"], **sections[detector]}.items():
             values[key] = typed(given["value"], known[key], key)
     return DetectorSettings(**values)

@@ -19,7 +19,8 @@ class BoxHead(nn.Module):
     """Two linear layers, then scores of the classes and the background, which is the last, and offsets.
 
     Args:    x: (N, channels, box_side, box_side).
-    Returns: (N, K + 1) logits; (N, 4), or (N, 4 K) of each class.
+    Returns: (N, K + 1) logits; (N, 4), or (N, 4 (K + 1)) of each class, the background's not used (source: Fast R-CNN's
+        code).
     """
 
     def __init__(self, settings: DetectorSettings) -> None:
@@ -27,7 +28,7 @@ class BoxHead(nn.Module):
         self.fc1 = nn.Linear(settings.channels * settings.box_side**2, settings.fc)
         self.fc2 = nn.Linear(settings.fc, settings.fc)
         self.score = nn.Linear(settings.fc, settings.num_classes + 1)
-        self.move = nn.Linear(settings.fc, 4 if settings.class_agnostic else 4 * settings.num_classes)
+        self.move = nn.Linear(settings.fc, 4 if settings.class_agnostic else 4 * (settings.num_classes + 1))
         for layer in (self.fc1, self.fc2):
             nn.init.xavier_uniform_(layer.weight)
         nn.init.normal_(self.score.weight, std=0.01)

@@ -59,6 +59,11 @@ def random_view(
     Choice: an object goes of which less than a quarter of the box is seen, or no pixel of the mask; masks are never
         interpolated.
     Args: pixels: (H, W, 3); boxes: (G, 4); labels: (G,); masks: (G, H, W) or None.
+
+    >>> boxes, still = np.array([[8.0, 4.0, 24.0, 20.0]]), Augmentation((64, 96), (1.0, 1.0), flip=0.0)
+    >>> view = random_view(np.zeros((32, 48, 3), np.uint8), boxes, np.array([0]), None, still, np.random.default_rng(0))
+    >>> view.pixels.shape, view.boxes.tolist()
+    ((64, 96, 3), [[16.0, 8.0, 48.0, 40.0]])
     """
     height, width = pixels.shape[:2]
     factor = math.exp(random.uniform(math.log(augmentation.scale[0]), math.log(augmentation.scale[1])))

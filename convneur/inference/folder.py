@@ -366,7 +366,7 @@ def _objects_of(weights: str | Path | Predictor | ObjectPredictor) -> ObjectPred
     path = find_weights(weights)
     if path.suffix.lower() != ".safetensors" or not path.is_file():
         return None
-    from convneur.detection.checkpoints import is_detector
+    from convneur.detection import is_detector
 
     return load_objects(weights) if is_detector(path) else None
 

@@ -110,6 +110,15 @@ class ObjectPredictor:
 
     classes: names, by number; categories: their ids in the annotations that it was trained on; sides, scale: that
     images are brought to (see `convneur.detection.views.fitted`).
+
+    >>> from convneur.detection import detector_settings, new_detector
+    >>> from convneur.variants import ConvNeurConfig
+    >>> import numpy as np
+    >>> config = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8)
+    >>> model = new_detector(config, detector_settings("mask-rcnn", num_classes=1, heads="light")).eval()
+    >>> predictor = ObjectPredictor(model, "untrained", ("cell",), (1,), sides=(64, 64))
+    >>> predictor.predict(np.zeros((64, 64, 3), np.uint8), score=0.99).objects
+    ()
     """
 
     model: "Detector"
@@ -140,7 +149,7 @@ class ObjectPredictor:
             scale: factor on the size that images are brought to; by default as it was validated.
         Raises: InputError: an image that cannot be read; ConfigError: a setting that cannot be.
         """
-        from convneur.detection.objects import find_objects
+        from convneur.detection import find_objects
 
         check_object_settings(score=score, scale=scale)
         pixels = read_photo(image, long_side=None, max_pixels=max_pixels).pixels
@@ -188,7 +197,7 @@ def load_objects(weights: str | Path) -> ObjectPredictor:
     """
     import torch
 
-    from convneur.detection.checkpoints import load_detector
+    from convneur.detection import load_detector
 
     path = find_weights(weights)
     model, about = load_detector(path)

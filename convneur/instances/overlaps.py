@@ -24,6 +24,10 @@ class ImageObjects(NamedTuple):
 
     detections, truths: their masks. scores: (D,), falling. categories, areas: (D,). gt_categories, gt_areas, crowd:
     (G,), areas in pixels. boxes, gt_boxes: (D, 4) and (G, 4) x, y, width, height, None where they are not asked for.
+
+    >>> none = np.zeros(0)
+    >>> ImageObjects([], [], none, none.astype(int), none, none.astype(int), none, none > 0).boxes is None
+    True
     """
 
     detections: Sequence[RunMask]

@@ -16,17 +16,16 @@ from convneur.data.augmentation import random_of
 from convneur.data.examples import Example
 from convneur.data.images import normalise
 from convneur.data.run_lengths import RunMask
-from convneur.detection import Detector, Targets
-from convneur.detection.objects import FoundObjects, find_objects
-from convneur.detection.views import random_view
-from convneur.instances.average_precision import LEAST_OVERLAP, MOST_DETECTIONS, AveragePrecision
-from convneur.instances.overlaps import ImageObjects, box_pairs, mask_pairs
+from convneur.detection import Detector, FoundObjects, Targets, find_objects, random_view
+from convneur.instances import ImageObjects, ObjectTotals
 from convneur.training.annotated_data import read_annotated
 from convneur.training.data import TrainingData
 from convneur.training.settings import TrainSettings
 from convneur.training.task import Batch
 
 __all__ = ["DetectionTask"]
+
+_MOST = 100  # detections of a class in an image, as COCO's evaluation takes them
 
 
 class _Truth(NamedTuple):
@@ -103,14 +102,11 @@ class DetectionTask:
 
     def record(self, measured: list[_Scored], accelerator: Accelerator) -> dict[str, Any]:
         everywhere: list[_Scored] = gather_object(measured) if accelerator.num_processes > 1 else measured
-        kinds = ("box", "mask") if self._data.masks else ("box",)
-        totals = {kind: AveragePrecision(range(len(self._data.names))) for kind in kinds}
+        totals = ObjectTotals(range(len(self._data.names)), masks=self._data.masks)
         for each in sorted(everywhere, key=lambda each: each.id):
-            totals["box"].add(_of_boxes(each.objects), box_pairs(each.objects, LEAST_OVERLAP))
-            if "mask" in totals:
-                totals["mask"].add(each.objects, mask_pairs(each.objects, LEAST_OVERLAP, boundary=False)[0])
-        values = {kind: total.table().values() for kind, total in totals.items()}
-        record = {f"{kind}_{key}": _known(values[kind][key]) for kind in kinds for key in ("ap", "ap50")}
+            totals.add(each.objects)
+        values = totals.values()
+        record = {f"{kind}_{key}": _known(values[kind][key]) for kind in values for key in ("ap", "ap50")}
         return {"score": record["box_ap"], **record}
 
     def shown(self, measured: list[_Scored]) -> None:
@@ -124,8 +120,7 @@ def _boxes(annotated: AnnotatedImage) -> NDArray[np.float64]:
 def _compared(found: FoundObjects, annotated: AnnotatedImage, *, masks: bool) -> ImageObjects:
     """What was found beside the ground truth, as the evaluation takes it: at most 100 of a class."""
     kept = np.concatenate(
-        [np.flatnonzero(found.labels == label)[:MOST_DETECTIONS] for label in np.unique(found.labels)]
-        or [np.zeros(0, int)]
+        [np.flatnonzero(found.labels == label)[:_MOST] for label in np.unique(found.labels)] or [np.zeros(0, int)]
     )
     kept.sort()
     boxes = found.boxes[kept]
@@ -145,11 +140,6 @@ def _compared(found: FoundObjects, annotated: AnnotatedImage, *, masks: bool) ->
         boxes=np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1),
         gt_boxes=np.concatenate([gt_boxes[:, :2], gt_boxes[:, 2:] - gt_boxes[:, :2]], axis=1),
     )
-
-
-def _of_boxes(objects: ImageObjects) -> ImageObjects:
-    assert objects.boxes is not None
-    return objects._replace(areas=objects.boxes[:, 2:].prod(axis=1))
 
 
 def _known(value: float) -> float:

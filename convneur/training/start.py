@@ -9,8 +9,7 @@ import torch
 
 from convneur.checkpoints import load_checkpoint
 from convneur.data.normalisation import Normalisation
-from convneur.detection import Detector, DetectorSettings, new_detector
-from convneur.detection.checkpoints import is_detector, load_detector
+from convneur.detection import Detector, DetectorSettings, is_detector, load_detector, new_detector
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from convneur.checkpoints import save_checkpoint
 from convneur.data.images import MEAN, STD
-from convneur.detection.checkpoints import save_detector
+from convneur.detection import save_detector
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent

@@ -72,6 +72,7 @@ def trainer(folder: Path, root: Path, steps: int) -> Trainer:
     return Trainer(folder, settings, data, model, start_engine("cpu"), steps=steps, validate_every=steps, save_every=9)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_as_one_that_was_not_and_its_weights_find_objects(tmp_path: Path) -> None:
     root = data_set(tmp_path / "data")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
