@@ -40,6 +40,13 @@ def test_the_advice_of_label_maps_can_be_followed_wherever_they_are_read(command
     assert "colours" in options
 
 
+def test_the_figure_of_pairs_takes_what_scoring_them_advises() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    named = {"missing", "num_classes", "resize", "pred_labels", "gt_labels", "pred_name", "gt_name", "listed"}
+    for command in (commands["eval-boundary"], commands["figure"].commands["boundaries"]):
+        assert named <= {parameter.name for parameter in command.params}
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
