@@ -90,6 +90,7 @@ function growthPlot(key, caption, unit, name) {
     ys: points.map((point) => point[key]), xTicks: points.map((point) => [point.pixels, point.label]),
     xName: "image size, by number of pixels", yName: name, write: (value) => `${unitOf(value)}${unit}` });
   const [first, last] = [points[0], points.at(-1)];
+  const below = last[key] < first[key] / 1.25 * last.pixels / first.pixels; // names stand on the line's free side
   for (const slope of [1, 2]) {
     const end = (value) => first[key] / 1.25 * (value / first.pixels) ** slope;
     let far = last.pixels;
@@ -97,8 +98,8 @@ function growthPlot(key, caption, unit, name) {
     if (far <= first.pixels) continue;
     const named = first.pixels * (far / first.pixels) ** 0.75;
     picture.append(drawn("line", { class: "slope", x1: x(first.pixels), y1: y(first[key] / 1.25), x2: x(far), y2: y(end(far)) }),
-      drawn("text", { class: "quiet over", x: x(named) + (slope === 1 ? 30 : -8), y: y(end(named)) + (slope === 1 ? 20 : 4),
-        "text-anchor": "end" }, slope === 1 ? "linear" : "quadratic"));
+      drawn("text", { class: "quiet over", x: x(named) + (slope === 1 && !below ? 30 : -8),
+        y: y(end(named)) + (slope === 1 && !below ? 20 : 4), "text-anchor": "end" }, slope === 1 ? "linear" : "quadratic"));
   }
   picture.append(drawn("polyline", { class: "line", points: points.map((point) => `${x(point.pixels)},${y(point[key])}`).join(" ") }),
     ...points.map((point) => marked(drawn("circle", { class: asked.has(point.label) ? "dot" : "probe", cx: x(point.pixels),
