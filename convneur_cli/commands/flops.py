@@ -116,7 +116,8 @@ def flops(
         sweep=sweep, by=by, depth=depth, backward=backward, compare=compare, probe=probe, plot=plot,
         counter=counter != "dispatch", convention=convention != "all", **given.given(), **vars(checks),
     ):  # fmt: skip
-        return _show_detectors(model, detection, sizes, output, common)
+        _show_detectors(model, detection, sizes, output, common)
+        return None
     with redirect_stdout(sys.stderr):  # what others' code prints is no part of the result
         report = convneur.cost.analyze(
             model.models,

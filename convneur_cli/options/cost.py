@@ -45,10 +45,9 @@ class DetectorOptions:
             return False
         for name, value in others.items():
             if value:
-                option = {"claims": "claim", "inputs": "input", "factory_arguments": "set"}.get(
-                    name, name.replace("_", "-")
-                )
-                raise UsageError(f"--{option}: not with --detector; leave one of them out")
+                option = {"claims": "claim", "inputs": "input", "factory_arguments": "set"}.get(name, name)
+                raise UsageError(f"--{option.replace('_', '-')}: not with --detector; leave one of them out")
+        return True
 
 
 @option_group
