@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from convneur.cost.analysis import analyze
     from convneur.cost.architecture import Architecture, describe_architecture
     from convneur.cost.counter import CostCount, CountingError, count, count_training
-    from convneur.cost.detectors import DetectorCosts, detector_costs
+    from convneur.cost.detectors import detector_costs
     from convneur.cost.external import ExternalCounter, ExternalModel
     from convneur.cost.lookup import Models, find_models
+    from convneur.cost.model_cost import ModelCost
     from convneur.cost.model_counter import ModelCounter
     from convneur.cost.model_list import list_models
     from convneur.cost.paper import PaperTables, paper_tables
@@ -30,9 +31,9 @@ _HOME = {
     "CostCount": "convneur.cost.counter",
     "CostReport": "convneur.cost.report",
     "CountingError": "convneur.cost.counter",
-    "DetectorCosts": "convneur.cost.detectors",
     "ExternalCounter": "convneur.cost.external",
     "ExternalModel": "convneur.cost.external",
+    "ModelCost": "convneur.cost.model_cost",
     "ModelCounter": "convneur.cost.model_counter",
     "Models": "convneur.cost.lookup",
     "PaperTables": "convneur.cost.paper",
@@ -53,9 +54,9 @@ __all__ = [
     "CostCount",
     "CostReport",
     "CountingError",
-    "DetectorCosts",
     "ExternalCounter",
     "ExternalModel",
+    "ModelCost",
     "ModelCounter",
     "Models",
     "PaperTables",
