@@ -183,7 +183,7 @@ def test_every_public_name_of_the_package_loads() -> None:
 
 PACKAGES = sorted(path.parent for path in (ROOT / "convneur").glob("*/__init__.py"))
 CLI_FILES = sorted((ROOT / "convneur_cli").rglob("*.py"))
-MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 3600, 60, 0.2
+MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 3700, 60, 0.2
 # Rooms that hold parts and no verb: others take what they need from their files.
 SHELVES = {"data", "metrics", "model"}
 
