@@ -51,6 +51,7 @@ def test_the_figure_of_pairs_takes_what_scoring_them_advises() -> None:
     ("words", "shown"),
     [
         ("a.png: larger; raise `max_pixels`, or cut it", "a.png: larger; raise --max-pixels, or cut it"),
+        ("leave out the row (`gate=False`)", "leave out the row (--no-gate)"),
         ("in `out` with `init best.safetensors`.", "in --out with --init best.safetensors."),
         ("x/a`b`.png: damaged (`force`)", "x/a`b`.png: damaged (--force)"),
         ("`b`.png and `b`/c.png: one name", "`b`.png and `b`/c.png: one name"),
