@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 
 import convneur
 from convneur_cli.commands import (
+    audit,
     bench,
     demo,
     eval_boundary,
@@ -62,6 +63,7 @@ for _name, _body in (
     ("flops", flops.flops),
     ("bench", bench.bench),
     ("frontier", frontier.frontier),
+    ("audit", audit.audit),
     ("viz-gates", viz_gates.viz_gates),
     ("eval-boundary", eval_boundary.eval_boundary),
     ("eval-detection", eval_detection.eval_detection),

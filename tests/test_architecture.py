@@ -54,6 +54,9 @@ ALLOWED = {
     "convneur.peers": {
         "convneur.cost", "convneur.errors", "convneur.formats", "convneur.progress", "convneur.published",
         "convneur.results", "convneur.schema"},
+    "convneur.auditing": {
+        "convneur.bench", "convneur.claims", "convneur.cost", "convneur.errors", "convneur.formats", "convneur.peers",
+        "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.bench": {
         "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.formats", "convneur.graphs",
         "convneur.inference", "convneur.model", "convneur.module_tree", "convneur.packaged", "convneur.progress",
@@ -87,7 +90,8 @@ ALLOWED = {
         "convneur.files", "convneur.formats", "convneur.graphs", "convneur.inference", "convneur.model",
         "convneur.packaged", "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.figures": {
-        "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
+        "PIL", "matplotlib", "numpy", "convneur.auditing", "convneur.bench", "convneur.cost", "convneur.data",
+        "convneur.errors",
         "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.peers",
         "convneur.published", "convneur.study", "convneur.variants"},
 }  # fmt: skip
