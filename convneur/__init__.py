@@ -60,6 +60,7 @@ _ROOMS = (
     "metrics",
     "peers",
     "progress",
+    "reach",
     "study",
     "training",
 )

@@ -10,6 +10,7 @@ import convneur
 from convneur_cli.commands import (
     bench,
     demo,
+    erf,
     eval_boundary,
     eval_detection,
     export,
@@ -63,6 +64,7 @@ for _name, _body in (
     ("bench", bench.bench),
     ("frontier", frontier.frontier),
     ("viz-gates", viz_gates.viz_gates),
+    ("erf", erf.erf),
     ("eval-boundary", eval_boundary.eval_boundary),
     ("eval-detection", eval_detection.eval_detection),
     ("train", train.train),
