@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 
 import convneur
 from convneur_cli.commands import (
+    audit,
     bench,
     demo,
     erf,
@@ -63,6 +64,7 @@ for _name, _body in (
     ("flops", flops.flops),
     ("bench", bench.bench),
     ("frontier", frontier.frontier),
+    ("audit", audit.audit),
     ("viz-gates", viz_gates.viz_gates),
     ("erf", erf.erf),
     ("eval-boundary", eval_boundary.eval_boundary),

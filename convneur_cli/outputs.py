@@ -61,8 +61,9 @@ def write_result(
     path: Path | None,
     common: "CommonOptions",
     printer: "Printer",
-    figure: "Callable[[_Result], Figure]",
+    *,
     page: Callable[[_Result], str] | None = None,
+    figure: "Callable[[_Result], Figure] | None" = None,
 ) -> None:
     """Draw or write a result by the suffix of a name that `check_outputs` saw; None writes nothing."""
     if path is None:
@@ -70,7 +71,7 @@ def write_result(
     suffix = path.suffix.lower()
     if suffix == ".html" and page is not None:
         new_text(path, page(result), force=common.force)
-    elif suffix in FIGURES:
+    elif suffix in FIGURES and figure is not None:
         from convneur.figures import save_figure
 
         with new_file(path, force=common.force) as temporary:

@@ -54,6 +54,9 @@ ALLOWED = {
     "convneur.peers": {
         "convneur.cost", "convneur.errors", "convneur.formats", "convneur.progress", "convneur.published",
         "convneur.results", "convneur.schema"},
+    "convneur.auditing": {
+        "convneur.bench", "convneur.claims", "convneur.cost", "convneur.errors", "convneur.formats", "convneur.peers",
+        "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.bench": {
         "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.formats", "convneur.graphs",
         "convneur.inference", "convneur.model", "convneur.module_tree", "convneur.packaged", "convneur.progress",
@@ -91,7 +94,8 @@ ALLOWED = {
         "convneur.files", "convneur.formats", "convneur.graphs", "convneur.inference", "convneur.model",
         "convneur.packaged", "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.figures": {
-        "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
+        "PIL", "matplotlib", "numpy", "convneur.auditing", "convneur.bench", "convneur.cost", "convneur.data",
+        "convneur.errors",
         "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.peers",
         "convneur.published", "convneur.reach", "convneur.study", "convneur.variants"},
 }  # fmt: skip
@@ -180,7 +184,7 @@ def test_every_public_name_of_the_package_loads() -> None:
 
 PACKAGES = sorted(path.parent for path in (ROOT / "convneur").glob("*/__init__.py"))
 CLI_FILES = sorted((ROOT / "convneur_cli").rglob("*.py"))
-MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 3600, 60, 0.2
+MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 3700, 60, 0.2
 # Rooms that hold parts and no verb: others take what they need from their files.
 SHELVES = {"data", "metrics", "model"}
 

@@ -31,6 +31,7 @@ _HOME = {
     "ScenePrediction": "convneur.figures.scene",
     "accuracy_figure": "convneur.figures.accuracy",
     "architecture_figure": "convneur.figures.architecture",
+    "audit_page": "convneur.figures.audit_html",
     "boundary_figure": "convneur.figures.boundaries",
     "frontier_figure": "convneur.figures.frontier",
     "frontier_page": "convneur.figures.frontier",

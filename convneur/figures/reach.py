@@ -138,11 +138,12 @@ def _draw_curves(axes: Axes, column: int, models: "tuple[ModelReach, ...]", *, f
             "linestyle": "-" if number == 0 else (0, (4, 2)),
             "marker": "os"[number % 2],
         }
-        axes.plot(x, y, **look, markersize=3.5, label=drawable(model.name, dollars=True))
+        axes.plot(x, y, **look, markersize=3.5, clip_on=False, label=drawable(model.name, dollars=True))
         if layer.window is not None and layer.context_share is not None:
             kept = max(abs(a - b) for a, b in zip(layer.window, layer.cell, strict=True))
             axes.axvline(kept, color=GREY, linewidth=0.8, linestyle=":")
-            axes.plot([kept], [layer.context_share], marker="D", color=colour, markersize=5, markeredgecolor="white")
+            look = {"marker": "D", "color": colour, "markersize": 5, "markeredgecolor": "white", "clip_on": False}
+            axes.plot([kept], [layer.context_share], **look)
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     axes.set_xlabel("pixels kept around the position", fontsize=SMALL, color=INK)

@@ -107,8 +107,8 @@ def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, ne
     if needs_gate and config.fusion != "gating":
         raise ConfigError(
             "fusion",
-            "has no gate to show; choose fusion gating, or leave out the gate's row and draw the block's output "
-            "(`row3 output`)",
+            "has no gate to show; choose fusion gating, or leave out the gate's row (`gate=False`) and draw the "
+            "block's output (`row3 output`)",
             value=config.fusion,
         )
 

@@ -113,7 +113,7 @@ def erf(
         progress=printer,
     )
     for path in outputs:
-        write_result(report, path, common, printer, reach_figure)
+        write_result(report, path, common, printer, figure=reach_figure)
     printer.show(report)
     return FAILED if report.failed else None
 
