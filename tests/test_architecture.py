@@ -68,6 +68,10 @@ ALLOWED = {
         "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling",
         "convneur.results", "convneur.variants"},
+    "convneur.reach": {
+        "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.cost", "convneur.data", "convneur.errors",
+        "convneur.files", "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress",
+        "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.inference": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.detection", "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged",
@@ -96,7 +100,7 @@ ALLOWED = {
         "PIL", "matplotlib", "numpy", "convneur.auditing", "convneur.bench", "convneur.cost", "convneur.data",
         "convneur.errors",
         "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.peers",
-        "convneur.published", "convneur.study", "convneur.variants"},
+        "convneur.published", "convneur.reach", "convneur.study", "convneur.variants"},
 }  # fmt: skip
 
 
