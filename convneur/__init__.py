@@ -54,6 +54,7 @@ _ROOMS = (
     "auditing",
     "bench",
     "cost",
+    "detection",
     "evaluation",
     "exporting",
     "figures",
@@ -63,6 +64,7 @@ _ROOMS = (
     "metrics",
     "peers",
     "progress",
+    "reach",
     "study",
     "training",
 )
