@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 collect_ignore = (
-    [] if importlib.util.find_spec("selenium") else ["test_gates_page.py", "test_report.py", "test_study_page.py"]
+    []
+    if importlib.util.find_spec("selenium")
+    else ["test_audit_page.py", "test_gates_page.py", "test_report.py", "test_study_page.py"]
 )
 
 FLAGS = (
