@@ -267,6 +267,7 @@ def _count(
         params=dispatch.params,
         source=model.source if isinstance(model, ExternalModel) else None,
         ran_on_zeros=isinstance(dispatch, ExternalCounter) and dispatch.ran_on_zeros,
+        built_for_real=dispatch.built_for_real if isinstance(dispatch, ExternalCounter) else None,
         built_per_size=isinstance(model, ExternalModel) and model.takes_size,
         reads_before_write=own is not None and own.first_chunk_reads_start,
         sizes=ReadOnly(costs),
