@@ -103,8 +103,17 @@ def tiny() -> ConvNeurConfig:
 
 
 @pytest.fixture
-def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: ConvNeurConfig) -> Callable[..., Path]:
+def drawn() -> None:
+    """For a test that looks at training.png: in others that train, no curves are drawn."""
+
+
+@pytest.fixture
+def working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, tiny: ConvNeurConfig
+) -> Callable[..., Path]:
     """Go to a folder with what is needed to train: tiny.json, quick.json, seg/ and cls/.
+
+    Drawing a run's curves takes longer than the run: see `drawn`.
 
     seg/ are bright boxes on dark ground with a void edge, cls/ dark and light photos. counts: photos by split; net,
     recipe: what is not `tiny`'s or `RECIPE`'s.
@@ -118,6 +127,8 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: ConvNe
         recipe: Mapping[str, Any] | None = None,
     ) -> Path:
         monkeypatch.chdir(tmp_path)
+        if "drawn" not in request.fixturenames:
+            monkeypatch.setattr("convneur.training.TrainResult.draw_curves", lambda self, **how: self.figure)
         (tmp_path / "tiny.json").write_text(json.dumps(tiny.replace(**(net or {})).to_dict()))
         (tmp_path / "quick.json").write_text(json.dumps({**RECIPE, **(recipe or {})}))
         random = np.random.default_rng(0)

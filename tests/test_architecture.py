@@ -51,6 +51,9 @@ ALLOWED = {
         "fvcore", "torch", "convneur.claims", "convneur.errors", "convneur.formats", "convneur.model",
         "convneur.module_tree", "convneur.progress", "convneur.published", "convneur.results", "convneur.schema",
         "convneur.sizes", "convneur.variants"},
+    "convneur.peers": {
+        "convneur.cost", "convneur.errors", "convneur.formats", "convneur.progress", "convneur.published",
+        "convneur.results", "convneur.schema"},
     "convneur.bench": {
         "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.formats", "convneur.graphs",
         "convneur.inference", "convneur.model", "convneur.module_tree", "convneur.packaged", "convneur.progress",
@@ -85,8 +88,8 @@ ALLOWED = {
         "convneur.packaged", "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.figures": {
         "PIL", "matplotlib", "numpy", "convneur.bench", "convneur.cost", "convneur.data", "convneur.errors",
-        "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.published",
-        "convneur.study", "convneur.variants"},
+        "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.peers",
+        "convneur.published", "convneur.study", "convneur.variants"},
 }  # fmt: skip
 
 

@@ -32,6 +32,8 @@ _HOME = {
     "accuracy_figure": "convneur.figures.accuracy",
     "architecture_figure": "convneur.figures.architecture",
     "boundary_figure": "convneur.figures.boundaries",
+    "frontier_figure": "convneur.figures.frontier",
+    "frontier_page": "convneur.figures.frontier",
     "gates_figure": "convneur.figures.gates",
     "gates_page": "convneur.figures.gates_html",
     "latency_figure": "convneur.figures.latency",

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 from numpy.typing import NDArray
@@ -94,6 +95,8 @@ def gates_figure(result: GateResult) -> Figure:
     page.text(_MARGIN, top - 0.08, "Input", size=10, weight="bold")
     axes = page.axes(_MARGIN, top, image_width, image_height, label="input")
     axes.imshow(pixels, aspect="auto", interpolation="antialiased")
+    if result.options.reads is not None:
+        _draw_mark(axes, result.options.reads, (result.image.height, result.image.width), pixels.shape)
     if result.inside is not None:
         _draw_outline(axes, result.inside)
     y = top + image_height + _IMAGE_GAP
@@ -113,6 +116,9 @@ def gates_figure(result: GateResult) -> Figure:
             panel, colours = stage.maps[row], map_colours(row, stage.maps[row], result)
             axes = page.axes(x - panel_width / 2, y, panel_width, panel_height, label=f"{row} {stage.stage}")
             _draw_map(axes, panel, colours, pixels if result.options.overlay else None)
+            if row == "reads" and stage.reads is not None:
+                drawn = pixels.shape if result.options.overlay else panel.values.shape
+                _draw_mark(axes, stage.reads.position, panel.values.shape, drawn)
             if result.options.chunk_borders:
                 _draw_borders(axes, stage, pixels.shape if result.options.overlay else panel.values.shape)
             axes = page.axes(x - panel_width / 2, y + panel_height + 0.05, panel_width, 0.06, label="scale")
@@ -192,9 +198,9 @@ def _weights(what: str, source: WeightsSource) -> list[tuple[str, str]]:
 
 def measure_lines(result: GateResult) -> list[tuple[str, list[str]]]:
     """What stands under the maps: a name and a text for each stage, line by line."""
-    measures = result.measures
+    measures, reads = result.measures, _reads_lines(result)
     if not measures:
-        return []
+        return reads
     by_mask = measures[0].against == "mask"
     return [
         (f"gate < {CLOSED:g} | > {OPEN:g}", [f"{one.closed:.1%} | {one.open:.1%}" for one in measures]),
@@ -207,7 +213,16 @@ def measure_lines(result: GateResult) -> list[tuple[str, list[str]]]:
         ("edge contrast", [_change(one.edge_contrast) for one in measures]),
         ("edge : rest", [_levels(one.edge_contrast) for one in measures]),
         *_parts([one.edge_contrast for one in measures]),
+        *reads,
     ]
+
+
+def _reads_lines(result: GateResult) -> list[tuple[str, list[str]]]:
+    found = [stage.reads for stage in result.stages if stage.reads is not None]
+    if not found:
+        return []
+    name = "read of " + " · ".join(part for part, _ in found[0].parts)
+    return [(name, [" · ".join(share for _, share in reads.shown) for reads in found])]
 
 
 def _change(contrast: Contrast) -> str:
@@ -323,7 +338,7 @@ def map_colours(row: Row, panel: StageMap, result: GateResult) -> str:
         return _SIGNED
     if row == "f_out" and result.options.scale in ("paired", "map"):
         return _OUTPUT
-    return {"gate": "cividis", "surprise": "inferno"}.get(row, _FEATURES)
+    return {"gate": "cividis", "surprise": "inferno", "reads": _SIGNED}.get(row, _FEATURES)
 
 
 def _ramp(panel: StageMap) -> NDArray[np.float64]:
@@ -347,6 +362,16 @@ def _draw_outline(axes: Axes, inside: NDArray[np.bool_]) -> None:
     if inside.any() and not inside.all() and min(inside.shape) > 1:
         for width, colour in ((2.4, "black"), (1.0, "white")):
             axes.contour(inside, levels=[0.5], colors=colour, linewidths=width)
+
+
+def _draw_mark(axes: Axes, position: tuple[int, int], grid: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """A ring around a position of a grid, over a map that is drawn at `shape` units."""
+    offset = 0 if tuple(grid[:2]) != tuple(shape[:2]) else 0.5
+    y, x = ((at + 0.5) * drawn / cells - offset for at, cells, drawn in zip(position, grid, shape, strict=False))
+    for width, colour in ((2.2, "white"), (1.0, "black")):
+        ring = Line2D([x], [y], marker="o", markersize=7, markerfacecolor="none")
+        ring.set(markeredgecolor=colour, markeredgewidth=width)
+        axes.add_artist(ring)
 
 
 def _draw_borders(axes: Axes, stage: StageGates, shape: tuple[int, ...]) -> None:
@@ -410,6 +435,10 @@ def _names(row: Row, result: GateResult) -> tuple[str, str, str]:
         return "After the gate", r"$A \odot F_{loc}$", scale
     if row == "surprise":
         return "Surprise", r"$\Vert k\,M_{t-1} - v \Vert^2$", scale
+    if row == "reads":
+        attention = any(stage.reads is not None and stage.reads.kind == "attention" for stage in result.stages)
+        formula = "attention" if attention else r"shares of $W_e\,y$"
+        return "Reads", formula, "at the ringed position\nown scale about 0"
     formula = {
         "gating": r"$F_{out} = X + A \odot F_{loc}$",
         "addition": r"$F_{out} = X + F_{loc} + G$",

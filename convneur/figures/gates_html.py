@@ -167,4 +167,10 @@ def _name(row: Row, result: GateResult) -> tuple[str, str]:
         "gated": ("After the gate", "A ⊙ F_loc"),
         "f_out": ("Output", f"F_out = {outputs[result.config.fusion]}, contains X"),
         "surprise": ("Surprise", "‖k M − v‖²"),
+        "reads": (_read_at(result), "shares of W_e y"),
     }[row]
+
+
+def _read_at(result: GateResult) -> str:
+    row, column = result.options.reads or (0, 0)
+    return f"Read at {row}, {column}"

@@ -1,6 +1,7 @@
 """One image through a model: what a block of each stage computed on its way, as arrays on the CPU."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convneur.errors import ConfigError, InputError
+from convneur.gates.reads import StageReads, check_reads
+from convneur.model.global_branches import GlobalBranch
 from convneur.model.memory import plan_chunks
-from convneur.model.network import ConvNeur
+from convneur.model.network import ConvNeur, ConvNeurBlock
+from convneur.model.reads import branch_read
 from convneur.variants import ConvNeurConfig
 
 __all__ = [
@@ -33,7 +37,8 @@ class StageCapture:
     f_loc: local features, before any gate. gate: A = sigmoid(G); gated: A * F_loc; both None without a gate.
     f_out: the block's output, which contains its input X. surprise: (H, W), each token's ||k M_{t-1} - v||^2, None
     without a memory. local_only: F_loc of the same block in the model without a global path, None if it was left out.
-    stride: pixels per position. chunks, chunk_length: T and L of the memory here; None without a memory.
+    stride: pixels per position. chunks, chunk_length: T and L of the memory here; None without a memory. reads: where
+    the read of the position asked for comes from.
     """
 
     stage: int
@@ -46,6 +51,7 @@ class StageCapture:
     f_out: Array
     surprise: Array | None
     local_only: Array | None
+    reads: StageReads | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,7 @@ def capture_gates(
     local_image: Array | None = None,
     stages: Sequence[int] = (1, 2, 3, 4),
     block: int = 1,
+    reads: tuple[int, int] | None = None,
 ) -> GateCapture:
     """Run a model over one image and keep what a block of each stage computed, before and after its gate.
 
@@ -130,8 +137,9 @@ def capture_gates(
         local_image: the image as that model was trained on it; None is `image`.
         stages: 1 to 4.
         block: which of each stage's blocks, from 1.
+        reads: row and column of a pixel of `image`: of the token that holds it, what it reads is taken apart.
     Raises:
-        ConfigError: a block that is not there or has no global branch.
+        ConfigError: a block that is not there or has no global branch; reads that cannot be taken apart.
         InputError: not enough memory for an image of this size.
         ValueError: a model in training mode (its maps would be random), an image below 32x32.
     """
@@ -144,9 +152,11 @@ def capture_gates(
         _check_depths(twin.config, stages, block, " of the local-only model")
     if model.training or (twin is not None and twin.training):
         raise ValueError("the model is in training mode; call eval() first")
+    if reads is not None:
+        check_reads(model.config)
     local_image = image if local_image is None else local_image
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), _reduced(model, stages if reads else (), block) as reduced:
             taps = model.forward_taps(_as_input(image, model), stages=stages, block=block).taps
             local = (
                 {} if twin is None else twin.forward_taps(_as_input(local_image, twin), stages=stages, block=block).taps
@@ -173,9 +183,50 @@ def capture_gates(
                 f_out=_array(tap.f_out),
                 surprise=None if tap.surprise is None else _array(tap.surprise)[0],
                 local_only=_array(local[stage].f_loc) if local else None,
+                reads=None if reads is None else _reads(model, stage, block, reduced[stage], reads),
             )
         )
     return GateCapture(model.config, block, tuple(captured))
+
+
+def _branch(model: ConvNeur, stage: int, block: int) -> GlobalBranch:
+    """Raises: ConfigError: its constant matrices are multiplied out, so that its reads have another basis."""
+    layer = model.stages[stage - 1][block - 1]  # type: ignore[index]
+    assert isinstance(layer, ConvNeurBlock)
+    if not isinstance(layer.global_branch, GlobalBranch):
+        raise ConfigError("reads", "the model is folded, which leaves no reads to take apart; take it as it was before")
+    return layer.global_branch
+
+
+@contextmanager
+def _reduced(model: ConvNeur, stages: Sequence[int], block: int) -> Iterator[Mapping[int, Tensor]]:
+    """The maps (B, m, H, W) that each stage's branch mixes the tokens of, as the model runs."""
+    found: dict[int, Tensor] = {}
+
+    def kept(stage: int) -> Any:
+        return lambda module, given, output: found.update({stage: output})
+
+    hooks = [_branch(model, stage, block).reduce.register_forward_hook(kept(stage)) for stage in stages]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _reads(model: ConvNeur, stage: int, block: int, x: Tensor, pixel: tuple[int, int]) -> StageReads:
+    """Of the token that holds a pixel; past the last one, where sides are no multiples of the stride, of the last."""
+    height, width = x.shape[2:]
+    stride = model.feature_info[stage - 1]["reduction"]
+    row, column = min(pixel[0] // stride, height - 1), min(pixel[1] // stride, width - 1)
+    found = branch_read(_branch(model, stage, block), x[0], row * width + column)
+    kind: Literal["memory", "attention"] = "memory" if model.config.global_branch == "neural-memory" else "attention"
+    if found.tokens is None or found.initial is None or found.own_chunk is None:
+        return StageReads((row, column), np.zeros((height, width)), None, None, None, kind)
+    tokens = found.tokens.cpu().numpy().reshape(height, width)
+    others = float(tokens.sum()) - found.own_chunk
+    initial = found.initial if kind == "memory" else None
+    return StageReads((row, column), tokens, initial, found.own_chunk, others, kind)
 
 
 def _as_input(image: Array, model: ConvNeur) -> Tensor:

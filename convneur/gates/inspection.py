@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from convneur.data.images import ImageInput
+from convneur.data.images import ImageInput, Photo
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.gates.capture import capture_gates, check_block
@@ -12,6 +12,7 @@ from convneur.gates.inputs import AskedSize, MaskLike, Masks, NamedImage, image_
 from convneur.gates.maps import GateScale, MapOptions, Row3, Scale, gate_maps
 from convneur.gates.measures import measure_gates
 from convneur.gates.models import Weights, find_local_only, find_model
+from convneur.gates.reads import check_reads
 from convneur.gates.reduce import Reduction
 from convneur.gates.result import GateResult
 from convneur.progress import Progress, silent
@@ -37,6 +38,7 @@ def inspect(
     block: int = 1,
     overlay: bool = False,
     chunk_borders: bool = False,
+    reads: tuple[int, int] | None = None,
     mask: MaskLike | None = None,
     seed: int | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -56,8 +58,8 @@ def inspect(
         stage: "all", or some of 1 to 4.
         size: the long side in pixels that the model sees, 32 to 8192, "native", or "validation": as large as images
             were when the weights were validated. None: the latter where their file says it, else 512.
-        reduce, scale, gate_scale, row3, gate, surprise, overlay, chunk_borders: which maps are drawn, and how; see
-            `MapOptions`.
+        reduce, scale, gate_scale, row3, gate, surprise, overlay, chunk_borders, reads: which maps are drawn, and how;
+            see `MapOptions`.
         block: which block of each stage, from 1.
         mask: what is measured against: a file or an array (H, W) of the image's own size, labels or shares, see
             `convneur.data.masks.as_mask`, or a folder that holds one of the image's name. None: image gradients.
@@ -95,6 +97,7 @@ def inspect(
         block=block,
         overlay=overlay,
         chunk_borders=chunk_borders,
+        reads=reads,
         mask=mask,
         seed=seed,
         max_pixels=max_pixels,
@@ -132,6 +135,7 @@ class Inspector:
         block: int = 1,
         overlay: bool = False,
         chunk_borders: bool = False,
+        reads: tuple[int, int] | None = None,
         mask: MaskLike | None = None,
         seed: int | None = None,
         follow_links: bool = False,
@@ -139,7 +143,15 @@ class Inspector:
         **settings: Any,
     ) -> None:
         self.options = MapOptions(
-            reduce, scale, row3, gate, surprise, overlay, gate_scale=gate_scale, chunk_borders=chunk_borders
+            reduce,
+            scale,
+            row3,
+            gate,
+            surprise,
+            overlay,
+            gate_scale=gate_scale,
+            chunk_borders=chunk_borders,
+            reads=reads,
         )
         self.stages, self.block = stages_of(stage), block
         self._max_pixels = max_pixels
@@ -149,6 +161,8 @@ class Inspector:
         self._told = False
         config = self.weights.config
         check_block(config, stages=self.stages, block=block, needs_gate=self.options.needs_gate)
+        if reads is not None:
+            check_reads(config)
         if surprise and config.global_branch != "neural-memory":
             raise ConfigError("surprise", f"a {config.global_branch} branch has none; choose neural-memory")
         if chunk_borders and (config.global_branch != "neural-memory" or config.order != "raster"):
@@ -163,6 +177,7 @@ class Inspector:
     def _inspected(self, image: NamedImage, progress: Progress) -> GateResult:
         source, photo = read_image(image, self.size, self._max_pixels)
         mask_source, mask = (None, None) if self._masks is None else self._masks.of(image, photo)
+        pixel = self._pixel(image, photo)
         try:
             capture = capture_gates(
                 self._model,
@@ -171,6 +186,7 @@ class Inspector:
                 local_image=None if self.local_only is None else self.local_only.normalisation.applied(photo.pixels),
                 stages=self.stages,
                 block=self.block,
+                reads=pixel,
             )
             stages = gate_maps(capture, self.options, measure_gates(capture, photo.pixels, mask))
         except InputError as error:
@@ -194,6 +210,17 @@ class Inspector:
         for line in [*(f"{image.name}: {note}" for note in photo.notes), *_warnings(result)]:
             progress.warn(line)
         return result
+
+    def _pixel(self, image: NamedImage, photo: Photo) -> tuple[int, int] | None:
+        """The pixel asked for at the size that the model sees. Raises: InputError: the image does not hold it."""
+        if self.options.reads is None:
+            return None
+        row, column = self.options.reads
+        if row >= photo.height or column >= photo.width:
+            problem = f"has {photo.height}x{photo.width} pixels (height x width), so none at row {row}, column {column}"
+            raise InputError(image.name, f"{problem}; choose other `reads`")
+        height, width = photo.pixels.shape[:2]
+        return row * height // photo.height, column * width // photo.width
 
 
 def _warnings(result: GateResult) -> list[str]:

@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 # down to 4, where its maps have more than a million positions between them.
 MOST_CHANNELS, _LEAST_CHANNELS, _MOST_VALUES = 16, 4, 1_000_000
 
-_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gate", "gated", "f_out", "surprise")
+_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gate", "gated", "f_out", "surprise", "reads")
 _REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "absmean", "max", "pca")
 # A gate is above 0, so that its absmean is its mean, and projected on an axis its shares would be none.
 _GATE_REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "max")
@@ -29,7 +29,8 @@ _GATE_REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "max")
 
 @dataclass(frozen=True)
 class StageLayers:
-    """A stage's maps by row, then by key: a reduction's name or "channel N", N from 0; surprise has "value" alone.
+    """A stage's maps by row, then by key: a reduction's name or "channel N", N from 0; surprise and reads have "value"
+    alone.
 
     >>> import numpy as np, convneur
     >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -63,9 +64,14 @@ _Values = dict[str, dict[Row, Array]]
 def _values(stage: "StageCapture", *, same_weights: bool) -> _Values:
     """The maps of a stage by key, then by row."""
     features: dict[Row, Array] = {row: getattr(stage, row) for row in _ROWS if getattr(stage, row) is not None}
+    alone: dict[Row, Array] = {}
+    if stage.reads is not None:
+        del features["reads"]
+        alone["reads"] = stage.reads.values.astype(np.float32)
     for row, values in features.items():
         check_features(values, row, stage.stage)
-    surprise = features.pop("surprise", None)
+    if "surprise" in features:
+        alone["surprise"] = features.pop("surprise")
     axis = principal_axis(stage.f_loc)
     found: _Values = {key: {} for key in _REDUCTIONS}
     for row, values in features.items():
@@ -76,8 +82,8 @@ def _values(stage: "StageCapture", *, same_weights: bool) -> _Values:
         own = _varying(values) if row == "local_only" and not same_weights else chosen
         for channel in own:
             found.setdefault(f"channel {channel}", {})[row] = values[channel]
-    if surprise is not None:
-        found["value"] = {"surprise": surprise}
+    if alone:
+        found["value"] = alone
     return found
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from convneur.errors import ConfigError
 from convneur.gates.measures import StageMeasures
+from convneur.gates.reads import StageReads
 from convneur.gates.reduce import Reduction, check_features, principal_axis, reduce_channels
 from convneur.results import ReadOnly
 
@@ -32,7 +33,7 @@ __all__ = [
     "stage_maps",
 ]
 
-Row = Literal["local_only", "f_loc", "gate", "gated", "f_out", "surprise"]
+Row = Literal["local_only", "f_loc", "gate", "gated", "f_out", "surprise", "reads"]
 Row3 = Literal["output", "gated"]
 FixedScale = tuple[float, float]
 Scale = Literal["paired", "column", "map"] | FixedScale
@@ -62,6 +63,7 @@ class MapOptions:
     row3: output, the block's F_out, or gated, A * F_loc.
     gate, surprise: whether these rows are drawn.
     overlay: whether maps are laid over the image. chunk_borders: whether the memory's chunks are outlined on them.
+    reads: row and column of a pixel of the image as given: of the tokens that hold it, where their reads come from.
 
     Raises: ConfigError: a value that is none of these, fixed limits that are no range.
 
@@ -77,8 +79,11 @@ class MapOptions:
     overlay: bool = False
     gate_scale: GateScale | None = None
     chunk_borders: bool = False
+    reads: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        if self.reads is not None:
+            object.__setattr__(self, "reads", _checked_position(self.reads))
         for name, allowed in (("reduce", get_args(Reduction)), ("row3", get_args(Row3))):
             if getattr(self, name) not in allowed:
                 raise ConfigError(name, f"choose {', '.join(allowed)}", value=getattr(self, name))
@@ -102,7 +107,18 @@ class MapOptions:
         """The rows in their order from the top."""
         last: Row = "f_out" if self.row3 == "output" else "gated"
         rows: list[Row] = ["local_only", "f_loc", *(["gate"] if self.gate else []), last]  # type: ignore[list-item]
-        return (*rows, "surprise") if self.surprise else tuple(rows)
+        added: list[Row] = [*(["surprise"] if self.surprise else []), *(["reads"] if self.reads else [])]  # type: ignore[list-item]
+        return (*rows, *added)
+
+
+def _checked_position(value: Any) -> tuple[int, int]:
+    try:
+        row, column = (int(part) for part in value)
+    except (TypeError, ValueError):
+        raise ConfigError("reads", "needs a pixel's row and column", value=value) from None
+    if min(row, column) < 0:
+        raise ConfigError("reads", "rows and columns count from 0", value=f"{row},{column}")
+    return row, column
 
 
 def _checked_scale(name: str, words: tuple[str, ...], value: Any) -> Any:
@@ -153,7 +169,8 @@ class StageGates:
     """A column: a stage's drawn maps by row, from the top, and what was measured of its gate.
 
     saturation: the share of gate values within 1e-3 of 0 or 1; None without a gate. first: nothing global acts before
-    this block, so with the memory switched off its F_loc stays what it is. measures: None without a gate.
+    this block, so with the memory switched off its F_loc stays what it is. measures: None without a gate. reads: where
+    the read of the position asked for comes from.
 
     >>> stage = StageGates(stage=1, stride=4, channels=40, height=56, width=56, chunks=4, chunk_length=784,
     ...                    saturation=0.0, first=True, rows=())
@@ -172,6 +189,7 @@ class StageGates:
     first: bool
     rows: tuple[tuple[Row, StageMap], ...]
     measures: StageMeasures | None = None
+    reads: StageReads | None = None
 
     @property
     def maps(self) -> Mapping[Row, StageMap]:
@@ -216,6 +234,9 @@ def _reduced(stage: "StageCapture", capture: "GateCapture", options: MapOptions)
     values: dict[Row, NDArray[np.float32]] = {}
     axis = None
     for row in options.rows:
+        if row == "reads" and stage.reads is not None:
+            values[row] = stage.reads.values.astype(np.float32)
+            continue
         features: NDArray[np.float32] | None = getattr(stage, row)
         if features is None:
             raise ConfigError(row, f"block {capture.block} of stage {stage.stage} has none")
@@ -247,6 +268,7 @@ def _stage(
         first=stage.stage == 1 and capture.block == 1,
         rows=tuple(maps.items()),
         measures=measures,
+        reads=stage.reads,
     )
 
 
@@ -262,7 +284,7 @@ def stage_maps(values: Mapping[Row, NDArray[np.float32]], scale: Scale, gate: Fi
 
     Choice: limits with values of both signs between them are made symmetric, so that 0 has the middle colour. A
         surprise is drawn by its logarithm, for its largest values are a thousand times the usual ones; what is 0, or
-        less than a millionth of the largest, has the lowest colour.
+        less than a millionth of the largest, has the lowest colour. Reads have both signs, whichever are there.
     """
     shared: tuple[Row, ...] = _FEATURE_ROWS if scale == "column" else ("f_loc", "gated") if scale == "paired" else ()
     maps: dict[Row, StageMap] = {}
@@ -272,6 +294,10 @@ def stage_maps(values: Mapping[Row, NDArray[np.float32]], scale: Scale, gate: Fi
             continue
         if isinstance(scale, tuple) and row in _FEATURE_ROWS:
             maps[row] = StageMap(array, scale)
+            continue
+        if row == "reads":
+            largest = float(np.abs(array).max()) or 1.0
+            maps[row] = StageMap(array, (-largest, largest))
             continue
         together = [values[other] for other in values if other in shared] if row in shared else [array]
         low, high = min(float(one.min()) for one in together), max(float(one.max()) for one in together)

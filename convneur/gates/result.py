@@ -197,6 +197,7 @@ class GateResult(Result):
                 "block": self.block,
                 "overlay": options.overlay,
                 "chunk_borders": options.chunk_borders,
+                "reads": None if options.reads is None else list(options.reads),
                 "size": str(size_record(self.size)),
                 "normalisation": {"mean": list(mean), "std": list(std)},
             },
@@ -214,8 +215,9 @@ class GateResult(Result):
         ]
         columns = ["stage", "row", "least", "largest", "colours from", "to"]
         drawn = Table(f"Maps of {self.image.file_name}", columns, maps, left=2)
+        reads = self._reads_table()
         if not self.measures:
-            return (drawn,)
+            return (*reads, drawn)
         rows = [
             [
                 str(one.stage),
@@ -234,7 +236,20 @@ class GateResult(Result):
             for found in (getattr(one, name),)
         )
         columns = ["stage", "gate below .25", "gate above .75", *(name.replace("_", " ") for name in CONTRASTS)]
-        return Table(title, columns, rows), parts, drawn
+        return Table(title, columns, rows), parts, *reads, drawn
+
+    def _reads_table(self) -> tuple[Table, ...]:
+        """Where the read of the position asked for comes from, stage by stage; none where none was asked for."""
+        found = [(stage.stage, stage.reads) for stage in self.stages if stage.reads is not None]
+        if not found or self.options.reads is None:
+            return ()
+        row, column = self.options.reads
+        rows = [
+            [str(number), "{}, {}".format(*reads.position), *(share for _, share in reads.shown)]
+            for number, reads in found
+        ]
+        columns = ["stage", "token", *(name for name, _ in found[0][1].parts)]
+        return (Table(f"Read at row {row}, column {column}: where it comes from", columns, rows, left=2),)
 
     def sentences(self) -> tuple[str, ...]:
         stamp = [self.weights.stamp] if self.weights.stamp else []
@@ -272,7 +287,22 @@ def _stage_record(stage: StageGates) -> dict[str, Any]:
             for row, panel in stage.maps.items()
         },
         "measures": None if stage.measures is None else stage.measures.record(),
+        "reads": None if stage.reads is None else stage.reads.record(),
     }
+
+
+def _reads_note(stages: Sequence[StageGates]) -> list[str]:
+    found = [stage for stage in stages if stage.reads is not None]
+    if not found:
+        return []
+    kind = found[0].reads and found[0].reads.kind
+    if kind == "attention":
+        return ["Reads: the attention of the ringed position, the mean over heads, of sum 1."]
+    alone = [str(stage.stage) for stage in found if stage.reads is not None and stage.reads.initial == 1]
+    said = (
+        "Reads: shares of the ringed position's read by token; they add up to 1 with that of M_0, and may be negative."
+    )
+    return [said, *([f"Reads, stage {', '.join(alone)}: M_0 alone." for _ in alone[:1]])]
 
 
 def _notes(stages: Sequence[StageGates], *, same_weights: bool) -> tuple[str, ...]:
@@ -301,7 +331,7 @@ def _notes(stages: Sequence[StageGates], *, same_weights: bool) -> tuple[str, ..
         if panel.colour_scale != "logarithmic"
     ):
         found.append("Values beyond the fixed scale are drawn in its end colours.")
-    return tuple(found)
+    return (*found, *_reads_note(stages))
 
 
 def _limits_record(scale: str | FixedScale) -> str | list[float]:

@@ -77,7 +77,7 @@ class ClassifiedImage:
 
 @dataclass(frozen=True)
 class FailedImage:
-    """An image that could not be read, and why.
+    """An image that could not be read, or that the model does not take, and why.
 
     >>> FailedImage("a", "a.png: no such file").why
     'a.png: no such file'
@@ -93,7 +93,7 @@ class PredictionReport(Result):
 
     Args:
         task: images holds `LabelledImage`s of a segmentation model, `ClassifiedImage`s of a classifier.
-        failed: the images that could not be read.
+        failed: the images that could not be read, or that the model does not take.
         out: the folder that was written to, if there was one.
         warnings: what lies in the folders and is not read, in words.
 
@@ -139,7 +139,8 @@ class PredictionReport(Result):
         if self.task == "segmentation":
             said.append(f"{plural(len(self.images), 'label map')} in {self.out}")
         if self.failed:
-            said.append(f"{plural(len(self.failed), 'image')} could not be read")
+            done = "labelled" if self.task == "segmentation" else "classified"
+            said.append(f"{plural(len(self.failed), 'image')} not {done}")
         return said
 
     def records(self) -> Sequence[Mapping[str, Any]]:
@@ -243,7 +244,8 @@ def predict_folder(
 ) -> PredictionReport:
     """Label images with a trained model: a label map each, or the likeliest classes.
 
-    Every file is written whole or not at all. An image that cannot be read is reported, and the others are done.
+    Every file is written whole or not at all. An image that cannot be read, or
+    is too small for an exported graph, is reported, and the others are done.
     Choice: images of a folder with equal names but for the suffix keep it in theirs: `a.jpg`, `a.png`.
     Args:
         images: files, or folders of them. An image of a folder is named by its path inside it, without suffix.

@@ -19,7 +19,7 @@ steps on (m, m) states, and all reads are one batched product: few, large kernel
 the forward pass.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -153,14 +153,17 @@ class MemoryWrite(nn.Module):
     ) -> tuple[list[Tensor], Tensor | None]:
         """The states after each write.
 
-        Args:    x, k, v: (B, T, n, m); memory: M (B, layers m, m); momentum: S, as memory, None for zero.
+        Args:    x, k, v: (B, T, n, m); memory: M (B, layers m, m), or (B, 1, layers m, m) in an exported graph;
+            momentum: S, as memory, None for zero.
         Returns: M_1 .. M_T, each as memory, and S_T; float32 or wider.
         """
         theta, eta, keep = self.generator(x.mean(dim=2))
-        prepared = self._prepare(k, v, theta / k.shape[2])
+        chunks = [*self._prepare(k, v, theta / k.shape[2]), eta, keep]
+        axis = memory.ndim == 4  # kept: taking it away would be a kernel of its own for each part
+        parts = [each.split(1, dim=1) if axis else each.unbind(1) for each in chunks]
         states: list[Tensor] = []
         with _full_precision(memory):  # rounding would pile up over the chunks
-            for chunk, eta_t, keep_t in zip(prepared, eta.unbind(1), keep.unbind(1), strict=True):
+            for *chunk, eta_t, keep_t in zip(*parts, strict=True):
                 memory, momentum = self.step(memory, momentum, eta_t, keep_t, *chunk)
                 states.append(memory)
         return states, momentum
@@ -177,16 +180,16 @@ class MemoryWrite(nn.Module):
             memory = memory * (self.max_state_norm / norm).clamp(max=1)
         return memory, momentum
 
-    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> Iterable[tuple[Tensor, ...]]:
-        """What each chunk's push needs, (B, ...) and float32 or wider. scale: theta / n, (B, T, 1, 1)."""
+    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+        """What the chunks' pushes need, (B, T, ...) each and float32 or wider. scale: theta / n, (B, T, 1, 1)."""
         p = _at_least_float32(_transposed(k) @ k) * scale  # B T m m; under autocast the product itself is short
         r = _at_least_float32(_transposed(k) @ v) * scale
-        return zip(p.unbind(1), r.unbind(1), strict=True)
+        return p, r
 
     def _push(self, chunk: tuple[Tensor, ...], memory: Tensor) -> Tensor:
         """-theta_t G_t."""
         p, r = chunk
-        return r - torch.bmm(p, memory)
+        return r - (torch.bmm(p, memory) if memory.ndim == 3 else p @ memory)
 
 
 class MLPMemoryWrite(MemoryWrite):
@@ -196,9 +199,8 @@ class MLPMemoryWrite(MemoryWrite):
     Costs 5 L m^2 a chunk, and its chunks cannot share products: each gradient is taken at the state before it.
     """
 
-    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> Iterable[tuple[Tensor, ...]]:
-        k, v = _at_least_float32(k), _at_least_float32(v)
-        return zip(k.unbind(1), v.unbind(1), scale.unbind(1), strict=True)
+    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+        return _at_least_float32(k), _at_least_float32(v), scale
 
     def _push(self, chunk: tuple[Tensor, ...], memory: Tensor) -> Tensor:
         k, v, scale = chunk
@@ -298,7 +300,7 @@ class NeuralMemory(nn.Module):
         plan = self.plan(tokens)
         strided = self.order == "strided" and plan.chunks > 1
         if strided:
-            place = _strided_places(tokens, plan.chunks, x.device)
+            place = strided_places(tokens, plan.chunks, x.device)
             x = x[:, place.argsort()]  # chunk after chunk
 
         memory, momentum = (self.initial, None) if state is None else (state.memory, state.momentum)
@@ -313,13 +315,15 @@ class NeuralMemory(nn.Module):
         for number, (piece, (chunks, n)) in enumerate(zip(pieces, segments, strict=True), start=1):
             # q and k are normalised apart, for a slice of both would be copied for each product.
             q, k, v = self._project(piece, [m, m, wide])
-            q = _unit(q)
+            q = unit_length(q)
             before, after = [memory], []
             if in_full or self.read != "before" or number < len(segments):
                 if memory.ndim == 2:  # M_0, the same for all images until they write
-                    memory = _at_least_float32(memory).expand(batch, -1, -1)
+                    memory = _at_least_float32(memory)
+                    one = is_exporting() and not in_full  # a state has an axis for its chunk then
+                    memory = memory.expand(batch, 1, -1, -1) if one else memory.expand(batch, -1, -1)
                 cut = (chunks, n)  # B T*n m -> B T n m
-                k, v = _unit(k).unflatten(1, cut), v.unflatten(1, cut)
+                k, v = unit_length(k).unflatten(1, cut), v.unflatten(1, cut)
                 after, momentum = self.write(piece.unflatten(1, cut), k, v, memory=memory, momentum=momentum)
                 before, memory = [memory, *after[:-1]], after[-1]
                 if in_full:
@@ -411,7 +415,7 @@ def _add_product(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return x + a * b if is_traced() else torch.addcmul(x, a, b)
 
 
-def _unit(x: Tensor) -> Tensor:
+def unit_length(x: Tensor) -> Tensor:
     """Each token at unit length."""
     if is_exporting():  # what `normalize` spreads over all channels before it divides, runtimes write to memory
         return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-12)
@@ -449,13 +453,14 @@ def _mlp_gradient(k: Tensor, v: Tensor, memory: Tensor) -> Tensor:
 
 def _read(q: Tensor, states: list[Tensor]) -> Tensor:
     """y_t = M(q_t) for equal chunks and each one's own state. q: (B, T*n, m); states: T of M. (B, T*n, m)."""
-    if len(states) == 1:
+    if len(states) == 1 and states[0].ndim < 4:
         return _recall(q, states[0].to(q.dtype))
-    own = torch.stack(states, dim=1).to(q.dtype)  # B T m m
+    own = torch.cat(states, dim=1) if states[0].ndim == 4 else torch.stack(states, dim=1)  # B T m m
+    own = own.to(q.dtype)
     return _recall(q.unflatten(1, (len(states), -1)), own).flatten(1, 2)
 
 
-def _strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
+def strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
     """(N,): where token i stands when chunks of every `count`-th token are laid end to end."""
     token = torch.arange(tokens, device=device)
     chunk, row = token % count, token // count

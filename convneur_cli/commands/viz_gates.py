@@ -98,6 +98,13 @@ def viz_gates(
     chunk_borders: Annotated[
         bool, typer.Option("--chunk-borders", help="Outline the memory's chunks on the maps.")
     ] = False,
+    reads: Annotated[
+        str | None,
+        typer.Option(
+            help="Draw where the read of one position comes from: a pixel of the image, such as its middle.",
+            metavar="ROW,COL",
+        ),
+    ] = None,
     mask: Annotated[
         Path | None,
         typer.Option(
@@ -156,6 +163,7 @@ def viz_gates(
     limits = _limits("--scale", scale, "paired", "column", "map"), _limits("--gate-scale", gate_scale, "own", "shared")
     drawn: dict[str, Any] = {"reduce": reduce, "scale": limits[0], "gate_scale": limits[1], "row3": row3, "gate": gate}
     drawn |= {"surprise": surprise, "overlay": overlay, "chunk_borders": chunk_borders, "local_weights": local_weights}
+    drawn |= {"reads": None if reads is None else _position(reads)}
     _check_images(images, mask, batch=batch)
     if batch:
         _refuse_drawing({**drawn, "format": image_format, "save_arrays": save_arrays})
@@ -246,6 +254,7 @@ _LEFT_OUT = {
     "surprise": False,
     "overlay": False,
     "chunk_borders": False,
+    "reads": None,
     "local_weights": None,
     "format": None,
     "save_arrays": False,
@@ -277,6 +286,14 @@ def _limits(option: str, typed: str | None, *words: str) -> str | tuple[float, f
     except ValueError:
         raise UsageError(f"{option} {typed}: choose {', '.join(words)}, or LOW:HIGH such as 0:0.05") from None
     return low, high
+
+
+def _position(typed: str) -> tuple[int, int]:
+    try:
+        row, column = map(int, typed.split(","))
+    except ValueError:
+        raise UsageError(f"--reads {typed}: give a pixel's row and column, such as 120,200") from None
+    return row, column
 
 
 def _stages(typed: str) -> str | list[int]:

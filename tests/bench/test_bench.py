@@ -409,6 +409,7 @@ def test_settings_that_cannot_be(settings: dict[str, Any], says: str) -> None:
 # In one call
 
 
+@pytest.mark.slow
 def test_models_are_given_as_they_are(tmp_path: Path) -> None:
     conv = nn.Conv2d(3, 4, 1)
     asked = {"mine": conv, "made": lambda: nn.Conv2d(3, 2, 1), "m1": "m1"}

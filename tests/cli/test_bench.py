@@ -140,6 +140,7 @@ def test_the_table_and_what_is_said_of_it(run: Any, quiet_machine: None, monkeyp
     assert run.err == ""
 
 
+@pytest.mark.slow
 def test_fold_sets_each_model_beside_its_folded_form(run: Any, zoo: str) -> None:
     assert run("--json", "--fold", "--model", f"m1,{zoo}:Even,m2", "--sizes", "32,64", *ONCE) == 0
     names = ["m1", "m1 folded", f"{zoo}:Even", "m2", "m2 folded"]

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from convneur.errors import ConfigError
 from convneur.study import run_study
 from convneur.study.work import Study
-from convneur.training import StepTime, Trainer, TrainResult
+from convneur.training import StepTime, Trainer
 
 QUICK = ["--model", "tiny.json", "--recipe", "quick.json", "--workers", "0", "--precision", "fp32", "--epochs", "8",
          "--validate-every", "8"]  # fmt: skip
@@ -41,17 +41,12 @@ def study(place: Path, command: Callable[[str], Any]) -> Any:
     return command("study")
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No training.png of each run, which takes longer than the run."""
-    monkeypatch.setattr(TrainResult, "draw_curves", lambda self, *, title: None)
-
-
 def same_weights(one: Path, other: Path) -> bool:
     ours, theirs = load_file(one / "weights.safetensors"), load_file(other / "weights.safetensors")
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_study_is_runs_of_train_by_turns_scored_as_eval_boundary_does(
     study: Any, place: Path, command: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +107,6 @@ def test_a_study_is_runs_of_train_by_turns_scored_as_eval_boundary_does(
             assert found == (next(iter(value.values())) if isinstance(value, dict) else value)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_net_against_itself_differs_by_exactly_nothing(study: Any, place: Path) -> None:
     twins = "per-stage,neural-memory:min_chunks=1"
     assert study("cls", "--task", "classification", *QUICK, "--twins", twins, "--seeds", "0,7", "--out", "out",
@@ -132,7 +126,6 @@ def test_a_net_against_itself_differs_by_exactly_nothing(study: Any, place: Path
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
 def test_a_killed_study_ends_with_the_same_table(study: Any, place: Path) -> None:
     arguments = [*SEG, "--twins", "none,per-stage", "--seeds", "2"]
     assert study(*arguments, "--out", "whole") == 0, study.err
@@ -161,7 +154,6 @@ def test_a_killed_study_ends_with_the_same_table(study: Any, place: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
 def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = ["cls", "--task", "classification", *QUICK]
     assert study(*begin, "--twins", "none,per-stage:read=after", "--seeds", "0,3", "--out", "whole") == 0
@@ -205,7 +197,6 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
 def test_python_goes_on_with_the_commands_study_and_the_command_with_pythons(
     study: Any, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,7 +233,7 @@ def test_python_goes_on_with_the_commands_study_and_the_command_with_pythons(
         run_study("cls", out="typed", resume=True, folds=2)
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.slow
 def test_a_study_of_version_0_1_0_goes_on_to_its_end(
     command: Callable[[str], Any], working_folder: Callable[..., Path]
 ) -> None:
@@ -264,7 +255,6 @@ def test_a_study_of_version_0_1_0_goes_on_to_its_end(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
 def test_seeds_trained_apart_are_one_study(study: Any, place: Path) -> None:
     begin = [*SEG, "--twins", "none,self-attention"]
     assert study(*begin, "--seeds", "2", "--out", "whole", "--json") == 0
@@ -278,7 +268,6 @@ def test_seeds_trained_apart_are_one_study(study: Any, place: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
 def test_folds_are_disjoint_and_each_is_tested_by_nets_that_never_saw_it(study: Any, place: Path) -> None:
     assert study(*SEG, "--twins", "none,per-stage", "--seeds", "1", "--folds", "3", "--out", "out", "--json") == 0
     result = study.json
@@ -298,7 +287,6 @@ def test_folds_are_disjoint_and_each_is_tested_by_nets_that_never_saw_it(study: 
     )
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_net_that_diverges_does_not_stop_the_others(study: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from convneur.errors import InputError
 
@@ -320,7 +308,6 @@ def test_a_net_that_diverges_does_not_stop_the_others(study: Any, place: Path, m
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
 def test_minutes_become_steps_of_the_mean_twin(study: Any, place: Path) -> None:
     quick = [word for word in QUICK if word not in ("--epochs", "8", "--validate-every")]
     assert study("cls", "--task", "classification", *quick, "--minutes", "0.01", "--twins", "none,per-stage",

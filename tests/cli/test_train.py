@@ -71,6 +71,7 @@ def test_the_options_that_matter_come_first_in_a_panel_of_their_own(name: str, f
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("drawn")
 def test_segmentation_from_folder_to_label_maps(train: Any, place: Path, command: Callable[[str], Any]) -> None:
     code = train("seg", *QUICK, "--head", "semantic-fpn", "--epochs", "10", "--out", "run",
                  "--validate-every", "15", "--json")  # fmt: skip
@@ -272,7 +273,7 @@ def test_too_little_memory_is_a_line(train: Any, place: Path, monkeypatch: pytes
     def refuse(*arguments: Any) -> Any:
         raise RuntimeError(words)
 
-    monkeypatch.setattr("convneur.training.step.loss_sum", refuse)
+    monkeypatch.setattr("convneur.training.task.loss_sum", refuse)
     assert train("cls", "--task", "classification", *QUICK, "--out", "run") == 1
     assert "error: not enough memory for a step of 4 views of 32x32; choose a smaller --batch" in train.err
 

@@ -334,6 +334,21 @@ def test_a_batch_goes_on_after_a_failure(viz: Any, place: Path) -> None:
     assert errors[1] == "error: 1 of 3 images failed: bad.png"
 
 
+def test_where_a_read_comes_from(viz: Any, place: Path) -> None:
+    photo(place / "small.png", 40, 40)
+    ran = viz("cat.png", "small.png", "--reads", "47,71", "--save-arrays", "--json", "-o", "out")
+    assert ran.code == 1
+    assert "error: small.png: has 40x40 pixels (height x width), so none at row 47, column 71" in ran.err
+    ((record,), (failed,)) = (json.loads(ran.out)[key] for key in ("images", "failed"))
+    assert failed["name"] == "small.png"
+    (stage,) = record["stages"]
+    assert stage["reads"]["position"] == [4, 7]  # of 5 rows, the last one of which the pixel is past
+    drawn = np.load(place / "out" / "cat-gates.npz")["stage2_reads"]
+    shares = [stage["reads"][name] for name in ("initial", "own", "others")]
+    assert sum(shares) == pytest.approx(1, abs=1e-12)
+    assert shares[0] + drawn.sum(dtype=np.float64) == pytest.approx(1, abs=1e-6)
+
+
 def test_equal_stems_are_an_error(viz: Any, place: Path) -> None:
     (place / "more").mkdir()
     photo(place / "more" / "cat.png")
@@ -688,6 +703,10 @@ def test_broken_images(viz: Any, place: Path) -> None:
         (["cat.png", "--memory", "none", "--no-gate"], "choose per-stage or per-layer"),
         (["cat.png", "--global-branch", "self-attention", "--surprise"], "--surprise: a self-attention branch has"),
         (["cat.png", "--seed", "-1"], "--seed"),
+        (["cat.png", "--reads", "4"], "--reads 4: give a pixel's row and column"),
+        (["cat.png", "--reads", "4,-1"], "--reads 4,-1: rows and columns count from 0"),
+        (["cat.png", "--reads", "4,4", "--global-branch", "titans"], "--reads: a titans branch has no reads"),
+        ([".", "--batch", "--reads", "4,4"], "--reads: --batch draws no pictures"),
         (["cat.png", "--frobnicate"], "--frobnicate"),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",

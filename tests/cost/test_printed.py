@@ -58,7 +58,7 @@ def test_every_printed_cost_of_convneur_is_a_row_and_no_other_net_is() -> None:
 def test_ours_are_the_derived_figures(key: tuple[str, str, str]) -> None:
     gmacs, params = DERIVED[key]
     row = rows()[key]
-    # Half of the last digit given; the issue asks 0.5 %.
+    # Half of the last digit given.
     assert row.paper_gmacs == pytest.approx(gmacs, rel=5e-4)
     assert row.full_gmacs >= row.paper_gmacs
     assert params is None or row.params_m == pytest.approx(params, abs=1e-9)

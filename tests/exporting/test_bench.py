@@ -20,6 +20,7 @@ def beside(dense: Predictor, exported: Exported) -> BenchResult:
         return run_bench([dense, exported[0]], fold=True, sizes=[(64, 96), 64], batch=2, **QUICK)
 
 
+@pytest.mark.slow
 def test_a_graph_is_timed_in_its_runtime_beside_its_weights_in_torch(beside: BenchResult, exported: Exported) -> None:
     ours, folded, graph = beside.models
     assert [model.name for model in beside.models] == ["dense", "dense folded", str(exported[0])]

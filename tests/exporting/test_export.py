@@ -128,6 +128,7 @@ def test_what_a_fixed_graph_does_not_take_is_named(exported: Exported, picture: 
     assert [each.name for each in report.failed] == ["small"]
 
 
+@pytest.mark.slow
 def test_openvino_says_the_same_and_needs_both_of_its_files(dense: Predictor, tmp_path: Path) -> None:
     report = export(dense, tmp_path / "two.xml", size=64, batch=2, fold=False, check=False)
     assert [path.name for path in report.written] == ["two.bin", "two.xml"]
@@ -295,6 +296,7 @@ def test_a_description_survives_its_text() -> None:
         described(replace(about, palette=((0, 1, 2),)).to_json().replace("[0, 1, 2]", "[0, 1, 256]"))
 
 
+@pytest.mark.slow
 def test_int8_is_smaller_and_says_how_far_apart_it_is(noisy: Any, tmp_path: Path) -> None:
     config = ConvNeurConfig(dims=(32, 32, 32, 64), depths=(1, 1, 1, 1), mem_dim=32, num_classes=10)
     short = export(noisy(config), tmp_path / "int8.onnx", size=64, batch=1, precision="int8")

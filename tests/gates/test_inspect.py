@@ -251,6 +251,7 @@ def test_every_name_at_the_door_loads() -> None:
         convneur.gates.nothing_such  # noqa: B018
 
 
+@pytest.mark.slow
 def test_the_programs_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the folder that `convneur demo` writes; its samples are the package's."""
     root = Path(convneur.__file__).parents[1]

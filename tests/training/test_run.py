@@ -103,6 +103,7 @@ def test_the_result_says_what_the_command_says(place: Path, capsys: pytest.Captu
         result.best["miou"] = 1.0  # type: ignore[index]
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_figure_is_of_the_result(place: Path) -> None:
     result = train("cls", out="run", **QUICK, epochs=20, validate_every=10)
     left, right = training_figure(result).axes
@@ -309,6 +310,7 @@ def legacy(name: str, place: Path) -> Path:
     return place / name
 
 
+@pytest.mark.slow
 def test_a_run_of_the_first_version_goes_on(place: Path) -> None:
     folder = legacy("run", place)
     plan = RunPlan.read(folder)
@@ -323,6 +325,7 @@ def test_a_run_of_the_first_version_goes_on(place: Path) -> None:
     assert RunPlan.read(folder) == plan
 
 
+@pytest.mark.slow
 def test_a_run_of_the_first_version_without_a_state_begins_as_a_new_one(place: Path) -> None:
     folder = legacy("run-segmentation", place)
     values = {**QUICK, "task": "segmentation", "epochs": 40}

@@ -401,6 +401,7 @@ def cluster(place: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
                 process.wait()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_half_way_does_not_change_a_bit(
     evaluate: Any, place: Path, cluster: Any, begin: Any
 ) -> None:
@@ -417,6 +418,7 @@ def test_a_cluster_that_loses_a_worker_half_way_does_not_change_a_bit(
     assert contents(place, "out.json", "rows.csv") == scored
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_lost_leaves_what_was_finished(evaluate: Any, place: Path, cluster: Any, begin: Any) -> None:
     address, (scheduler, *_) = cluster
     many(place, 200)

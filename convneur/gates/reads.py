@@ -1,0 +1,70 @@
+"""Where the read of one position comes from, stage by stage: as a map, and summed."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convneur.errors import ConfigError
+from convneur.variants import ConvNeurConfig
+
+__all__ = ["StageReads", "check_reads"]
+
+
+@dataclass(frozen=True, eq=False)
+class StageReads:
+    """What one position of a stage reads; shares of Y = W_e y, the global branch's output there but for its bias.
+
+    Of a memory the values, `initial` and nothing else add up to 1, and a share may be negative or above 1: a part may
+    point away from Y. Of attention they are its weights, the mean over heads.
+
+    Args:
+        position: row and column of the token that holds the pixel asked for.
+        values: (H, W) float64, of each token; exactly 0 where the read cannot see it.
+        initial: of M_0; None of attention, which has none.
+        own: of the position's own chunk, or of attention of its own token.
+        others: of all other tokens.
+
+    All three are None, and the values 0, where Y is 0, which has no parts.
+
+    >>> reads = StageReads((0, 1), np.array([[0.1, 0.2]]), initial=0.7, own=0.3, others=0.0)
+    >>> reads.record()["initial"]
+    0.7
+    """
+
+    position: tuple[int, int]
+    values: NDArray[np.float64]
+    initial: float | None
+    own: float | None
+    others: float | None
+    kind: Literal["memory", "attention"] = "memory"
+
+    @property
+    def parts(self) -> tuple[tuple[str, float | None], ...]:
+        """What the read comes from, in words, and its share."""
+        own = "own chunk" if self.kind == "memory" else "own token"
+        initial = (("M_0", self.initial),) if self.kind == "memory" else ()
+        return (*initial, (own, self.own), ("others", self.others))
+
+    @property
+    def shown(self) -> tuple[tuple[str, str], ...]:
+        """`parts` as they are shown, such as −3.2%; a dash where there is none."""
+        return tuple((name, "–" if share is None else f"{share:.1%}".replace("-", "−")) for name, share in self.parts)
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        names = {"kind": self.kind, "position": list(self.position)}
+        return {**names, "initial": self.initial, "own": self.own, "others": self.others}
+
+
+def check_reads(config: ConvNeurConfig) -> None:
+    """Whether the reads of a model with this config can be taken apart. Raises: ConfigError: they cannot."""
+    branch = config.global_branch
+    if branch not in ("neural-memory", "self-attention", "non-local"):
+        choices = "choose neural-memory, self-attention or non-local"
+        raise ConfigError("reads", f"a {branch} branch has no reads that can be taken apart; {choices}")
+    if branch == "neural-memory" and config.memory_layers != 1:
+        raise ConfigError("reads", "of a memory of two layers are not linear in the values; choose one of one layer")
+    if branch == "neural-memory" and config.max_state_norm is not None:
+        raise ConfigError("reads", "a cap on the state makes them not linear in the values; leave out `max_state_norm`")
