@@ -60,6 +60,8 @@ _MOST_RUN_MACS = 3e11
 _STRIDE = 32  # most models take multiples of it
 
 _SIZE_ARGUMENTS = ("img_size", "image_size", "input_size")
+# What torch says of shapes that do not fit, on every device.
+_OF_SHAPES = re.compile(r"must match|cannot be multiplied|invalid for input of size|to have \d+ channels")
 _OWN_DEVICE = "it makes weights on a device of its own choice"
 _TRIED_SIDE = 224  # what models are made for, if for one size
 
@@ -528,8 +530,10 @@ class ExternalCounter:
 
 def _may_run(error: CountingError) -> bool:
     """Whether a model that the meta device refused may run elsewhere: its own checks would refuse again."""
-    own = error.__cause__
-    return "meta" in str(error).casefold() or not isinstance(own, (AssertionError, ValueError, TypeError, LookupError))
+    own, said = error.__cause__, str(error)
+    if "meta" in said.casefold():
+        return True
+    return not isinstance(own, (AssertionError, ValueError, TypeError, LookupError)) and not _OF_SHAPES.search(said)
 
 
 def _ready(model: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> nn.Module:
