@@ -18,6 +18,9 @@ from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.files import new_file, new_folder, new_text, output_path, refuse_existing
 from convneur.formats import as_text, csv_table, plural
+from convneur.inference.context import Context, StateSwap, check_context
+from convneur.inference.object_folder import ObjectReport, predict_objects
+from convneur.inference.objects import ObjectPredictor, load_objects
 from convneur.inference.prediction import (
     ClassProbability,
     ClassShare,
@@ -28,12 +31,15 @@ from convneur.inference.prediction import (
 )
 from convneur.inference.predictor import NamedImage, Predictor, check_image, check_settings, load, predict_together
 from convneur.inference.windows import WINDOW
+from convneur.packaged import find_weights
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 
 __all__ = ["ClassifiedImage", "FailedImage", "LabelledImage", "PredictionReport", "predict_folder"]
 
 TABLE = "predictions.csv"
+
+_STATES = {"mean": "the mean state of the images", "other": "another image's state", "start": "M_0"}
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,9 @@ class PredictionReport(Result):
         failed: the images that could not be read, or that the model does not take.
         out: the folder that was written to, if there was one.
         warnings: what lies in the folders and is not read, in words.
+        context: the state that the memories read from.
+        changed: share of the pixels, or of the images of a classifier, that have another label than with their own
+            context; None where that is what was asked for.
 
     >>> report = PredictionReport("classification", (ClassifiedImage("a", (ClassProbability("cat", 0.75),)),), ())
     >>> print(report)
@@ -110,6 +119,8 @@ class PredictionReport(Result):
     failed: tuple[FailedImage, ...]
     out: Path | None = None
     warnings: tuple[str, ...] = ()
+    context: Context = "own"
+    changed: float | None = None
 
     def __repr__(self) -> str:
         failed = f", {len(self.failed)} failed" if self.failed else ""
@@ -122,6 +133,8 @@ class PredictionReport(Result):
             "images": [each.to_dict() for each in self.images],
             "failed": [{"name": each.name, "why": each.why} for each in self.failed],
             "warnings": list(self.warnings),
+            "context": self.context,
+            "labels_changed": self.changed,
         }
 
     def tables(self) -> Sequence[Table]:
@@ -138,6 +151,9 @@ class PredictionReport(Result):
         said = []
         if self.task == "segmentation":
             said.append(f"{plural(len(self.images), 'label map')} in {self.out}")
+        if self.changed is not None:
+            what = "pixels" if self.task == "segmentation" else "images"
+            said.append(f"Read from {_STATES[self.context]}: {self.changed:.1%} of the {what} change their label.")
         if self.failed:
             done = "labelled" if self.task == "segmentation" else "classified"
             said.append(f"{plural(len(self.failed), 'image')} not {done}")
@@ -228,7 +244,7 @@ class _Outputs:
 def predict_folder(
     images: str | Path | Sequence[str | Path],
     *,
-    weights: str | Path | Predictor = "camvid",
+    weights: str | Path | Predictor | ObjectPredictor = "camvid",
     out: str | Path | None = None,
     scale: float | None = None,
     window: int | tuple[int, int] | None = WINDOW,
@@ -236,13 +252,16 @@ def predict_folder(
     probabilities: str | Path | None = None,
     overlays: str | Path | None = None,
     top: int = 5,
+    score: float | None = None,
+    annotations: str | Path | None = None,
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     threads: int | None = None,
+    context: Context = "own",
     force: bool = False,
     progress: Progress = silent,
-) -> PredictionReport:
-    """Label images with a trained model: a label map each, or the likeliest classes.
+) -> PredictionReport | ObjectReport:
+    """What a trained model says of images: a label map each, the likeliest classes, or the objects in them.
 
     Every file is written whole or not at all. An image that cannot be read, or
     is too small for an exported graph, is reported, and the others are done.
@@ -251,12 +270,17 @@ def predict_folder(
         images: files, or folders of them. An image of a folder is named by its path inside it, without suffix.
         weights, threads: as `load` takes them, or what it gave.
         out: folder of label maps, `<name>.png` each, which a segmentation model needs; or of a classifier's
-            predictions.csv.
+            predictions.csv; or of a detector's results.json, COCO results.
+        score: of a detector, the least of an object's; annotations: a COCO file that says the ids of the images, which
+            otherwise are their names.
         scale, window, top, max_pixels: as `Predictor.predict`.
         batch: images of one size at once.
         probabilities: folder for `<name>.npz`: probabilities, (classes, H, W) float16. Segmentation only.
-        overlays: folder for `<name>.png`: the labels over the image. Segmentation only.
+        overlays: folder for `<name>.png`: the labels, or the objects, over the image.
         follow_links: read what links lead to that lead out of a folder, or to folders.
+        context: the state that the memories read from, at all stages: the image's own, the mean of all images, that of
+            the image floor(n / 2) further (other), or M_0 (start). What the image's own context is worth shows against
+            the mean; M_0 alone is a state that no training has seen. Images are then labelled one by one.
     Raises: ConfigError: a setting that cannot be, two images of one name; InputError: no image, an output that exists
         while `force` is off, an image that is too large for the memory.
 
@@ -269,12 +293,33 @@ def predict_folder(
     ('street', 'street.png')
     """
     asked, unread = _asked([images] if isinstance(images, (str, Path)) else images, follow_links)
-    predictor = weights if isinstance(weights, Predictor) else load(weights, threads=threads)
+    of_objects = _objects_of(weights)
+    if of_objects is not None:
+        if probabilities is not None:
+            problem = f"is for segmentation, and {of_objects.name} is a detector; leave it out"
+            raise ConfigError("probabilities", problem)
+        if context != "own":
+            raise ConfigError("context", f"is not for {of_objects.name}, a detector; leave it out")
+        if out is None:
+            raise ConfigError("out", "name the folder for the results")
+        for line in unread:
+            progress.warn(line)
+        return predict_objects(
+            of_objects, {each.name: each.path for each in asked}, out=Path(out), annotations=annotations, score=score,
+            scale=scale, overlays=None if overlays is None else Path(overlays), max_pixels=max_pixels, force=force,
+            progress=progress, warnings=unread,
+        )  # fmt: skip
+    for setting, given in (("score", score), ("annotations", annotations)):
+        if given is not None:
+            raise ConfigError(setting, "is for a detector; leave it out")
+    predictor = load(weights, threads=threads) if isinstance(weights, (str, Path)) else weights
+    assert isinstance(predictor, Predictor)
     dense = predictor.task == "segmentation"
     for setting, given in (("probabilities", probabilities), ("overlays", overlays)):
         if predictor.task == "classification" and given is not None:
             raise ConfigError(setting, f"is for segmentation, and {predictor.name} is a classifier; leave it out")
     cut = check_settings(predictor, scale=scale, window=window, top=top)
+    check_context(predictor, context)
     if batch < 1:
         raise ConfigError("batch", "must be at least 1", value=batch)
     folder, shares, seen = (None if each is None else Path(each) for each in (out, probabilities, overlays))
@@ -295,25 +340,53 @@ def predict_folder(
     failed: list[FailedImage] = []
     noted: list[tuple[str, tuple[str, ...]]] = []
 
+    def opened(number: int) -> tuple[NamedImage, tuple[str, ...]]:
+        photo = read_photo(asked[number].path, long_side=None, max_pixels=max_pixels)
+        named = NamedImage(asked[number].name, photo.pixels, asked[number].path)
+        check_image(predictor, named, scale=scale)
+        return named, photo.notes
+
+    def ask(group: Sequence[NamedImage]) -> list[Prediction]:
+        return predict_together(predictor, group, scale=scale, window=cut, probabilities=shares is not None, top=top)
+
+    def fail(name: str, error: InputError) -> None:
+        progress.error(str(error))
+        failed.append(FailedImage(as_text(name), str(error)))
+        advance()
+
     def read() -> Iterator[NamedImage]:
-        for each in asked:
+        for number, each in enumerate(asked):
             try:
-                photo = read_photo(each.path, long_side=None, max_pixels=max_pixels)
-                named = NamedImage(each.name, photo.pixels, each.path)
-                check_image(predictor, named, scale=scale)
+                named, notes = opened(number)
             except InputError as error:
-                progress.error(str(error))
-                failed.append(FailedImage(as_text(each.name), str(error)))
-                advance()
+                fail(each.name, error)
             else:
-                noted.append((as_text(each.name), photo.notes))
+                noted.append((as_text(each.name), notes))
                 yield named
 
+    def swapped() -> Iterator[tuple[list[NamedImage], list[Prediction]]]:
+        numbers = {each.name: number for number, each in enumerate(asked)}
+        for image in read():
+            name = str(image.name)
+            try:
+                yield [image], [swap.predict(image, numbers[name])]
+            except InputError as error:
+                fail(name, error)
+
+    swap = StateSwap(
+        predictor,
+        context,
+        count=len(asked),
+        read=lambda number: opened(number)[0],
+        ask=lambda image: ask([image])[0],
+        scale=scale,
+        window=cut,
+    )
+    swap.prepare(progress)
     with progress.steps("labelling" if dense else "classifying", len(asked)) as advance:
-        for group in _groups(read(), min(batch, len(asked)), alike=dense):
-            predictions = predict_together(
-                predictor, group, scale=scale, window=cut, probabilities=shares is not None, top=top
-            )
+        groups = _groups(read(), min(batch, len(asked)), alike=dense)
+        done_groups = ((group, ask(group)) for group in groups) if context == "own" else swapped()
+        for group, predictions in done_groups:
             for each, prediction in zip(group, predictions, strict=True):
                 name = str(each.name)
                 if outputs is not None and prediction.labels is not None:
@@ -327,11 +400,31 @@ def predict_folder(
     for line in summed_notes(noted):
         progress.warn(line)
     done = tuple(labelled) if dense else tuple(ranked)
-    report = PredictionReport("segmentation" if dense else "classification", done, tuple(failed), folder, tuple(unread))
+    report = PredictionReport(
+        "segmentation" if dense else "classification",
+        done,
+        tuple(failed),
+        folder,
+        tuple(unread),
+        context=context,
+        changed=swap.changed_share,
+    )
     if table is not None and done:
         new_text(table, csv_table(report.records()), force=force)
         progress.note(f"written: {table}")
     return report
+
+
+def _objects_of(weights: str | Path | Predictor | ObjectPredictor) -> ObjectPredictor | None:
+    """A detector, where a file is one's; None of anything else."""
+    if not isinstance(weights, (str, Path)):
+        return weights if isinstance(weights, ObjectPredictor) else None
+    path = find_weights(weights)
+    if path.suffix.lower() != ".safetensors" or not path.is_file():
+        return None
+    from convneur.detection import is_detector
+
+    return load_objects(weights) if is_detector(path) else None
 
 
 def _asked(images: Sequence[str | Path], follow_links: bool) -> tuple[list[_Asked], list[str]]:

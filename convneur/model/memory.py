@@ -38,6 +38,9 @@ __all__ = [
     "NeuralMemory",
     "UpdateGenerator",
     "plan_chunks",
+    "recall",
+    "strided_places",
+    "unit_length",
 ]
 
 # Tokens worked on at once: few enough that they stay in a CPU's cache and need little memory, enough that a kernel's
@@ -266,6 +269,15 @@ class NeuralMemory(nn.Module):
         """How this memory cuts N tokens."""
         return plan_chunks(tokens, self.chunk_length, min_chunks=self.min_chunks, chunks=self.chunks, order=self.order)
 
+    def chunk_of_tokens(self, tokens: int) -> Tensor:
+        """(N,): the chunk, from 0, of each of N tokens in the image's order."""
+        plan = self.plan(tokens)
+        lengths = torch.tensor([n for chunks, n in plan.groups for _ in range(chunks)])
+        laid = torch.repeat_interleave(torch.arange(plan.chunks), lengths)
+        if self.order != "strided" or plan.chunks == 1:
+            return laid
+        return laid[strided_places(tokens, plan.chunks, laid.device)]
+
     def writes_read(self, tokens: int) -> int:
         """U, how many of the writes over N tokens any read sees: T - 1 when reading before the write, else T."""
         return self.plan(tokens).chunks - (self.read == "before")
@@ -289,8 +301,47 @@ class NeuralMemory(nn.Module):
         assert state is not None
         return MemoryOutput(y, surprise, state)
 
+    def states(self, x: Tensor) -> Tensor:
+        """The states that the reads of a run see: (B, U, m, m), U = T, or 1 for `read="final"`. x: (B, N, m)."""
+        seen: list[Tensor] = []
+        self._run(x, None, in_full=False, seen=seen)
+        return torch.stack([state.expand(x.shape[0], -1, -1) for state in seen], dim=1)
+
+    def read_from(self, x: Tensor, states: Tensor) -> Tensor:
+        """Every token's read from other states; from the run's own `states` `forward`'s reads, bit for bit.
+
+        Args:    x: (B, N, m); states: (B, U, m, m) as `states` gives them, or one for all chunks or images.
+        Returns: (B, N, m).
+        Raises:  ValueError: states of another number of chunks.
+        """
+        plan = self.plan(int(x.shape[1]))
+        if self.read == "before" and plan.chunks == 1:  # of M_0, which no image changes
+            return self.forward(x)
+        if states.shape[1] not in (1, plan.chunks):
+            raise ValueError(f"states of {states.shape[1]} chunks for a run of {plan.chunks}")
+        states = states.expand(-1, plan.chunks, -1, -1)
+        x, place = self._laid(x, plan)
+        segments = _segments(plan, x, writes_all=self.read != "before")
+        reads: list[Tensor] = []
+        first = 0
+        pieces = x.split([chunks * n for chunks, n in segments], dim=1)
+        for piece, (chunks, _) in zip(pieces, segments, strict=True):
+            q, *_ = self._project(piece, [self.mem_dim, self.mem_dim, self.qkv.out_features - 2 * self.mem_dim])
+            of_chunks = states[:, first : first + (1 if self.read == "final" else chunks)]
+            reads.append(_read(unit_length(q), list(of_chunks.unbind(1))))
+            first += chunks
+        y = reads[0] if len(reads) == 1 else torch.cat(reads, dim=1)
+        return y if place is None else y[:, place]
+
+    def _laid(self, x: Tensor, plan: ChunkPlan) -> tuple[Tensor, Tensor | None]:
+        """The tokens chunk after chunk, and where each stands then; None where it stands as before."""
+        if self.order != "strided" or plan.chunks == 1:
+            return x, None
+        place = strided_places(int(x.shape[1]), plan.chunks, x.device)
+        return x[:, place.argsort()], place
+
     def _run(
-        self, x: Tensor, state: MemoryState | None, *, in_full: bool
+        self, x: Tensor, state: MemoryState | None, *, in_full: bool, seen: list[Tensor] | None = None
     ) -> tuple[Tensor, Tensor | None, MemoryState | None]:
         batch, tokens = x.shape[0], x.shape[1]
         if not (is_exporting() and self.chunks):  # which leaves the number of tokens open
@@ -298,10 +349,7 @@ class NeuralMemory(nn.Module):
         m = self.mem_dim
         wide = self.qkv.out_features - 2 * m  # the values: m, or C where the way back is folded into them
         plan = self.plan(tokens)
-        strided = self.order == "strided" and plan.chunks > 1
-        if strided:
-            place = strided_places(tokens, plan.chunks, x.device)
-            x = x[:, place.argsort()]  # chunk after chunk
+        x, place = self._laid(x, plan)
 
         memory, momentum = (self.initial, None) if state is None else (state.memory, state.momentum)
         if self.read == "before" and plan.chunks == 1 and torch.is_grad_enabled() and not is_traced():
@@ -334,17 +382,25 @@ class NeuralMemory(nn.Module):
                 reads.append(q)
             else:
                 reads.append(_read(q, before if self.read == "before" else after))
+                if seen is not None:
+                    seen += before if self.read == "before" else after
         if self.read == "final":
             reads = [_read(q, [memory]) for q in reads]
+            if seen is not None:
+                seen.append(memory)
 
         y = reads[0] if len(reads) == 1 else torch.cat(reads, dim=1)
-        if strided:
+        if place is not None:
             y = y[:, place]
         if not in_full:
             return y, None, None
         of_tokens = torch.cat(surprise, dim=1)
         assert momentum is not None  # in full, every chunk is written
-        return y, of_tokens[:, place] if strided else of_tokens, MemoryState(memory, momentum, torch.cat(norms, dim=1))
+        return (
+            y,
+            of_tokens if place is None else of_tokens[:, place],
+            MemoryState(memory, momentum, torch.cat(norms, dim=1)),
+        )
 
     def _project(self, x: Tensor, widths: list[int]) -> Sequence[Tensor]:
         """q, k, v, each (B, N, its width), not of unit length. x: (B, N, m)."""
@@ -431,7 +487,7 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _recall(x: Tensor, memory: Tensor) -> Tensor:
+def recall(x: Tensor, memory: Tensor) -> Tensor:
     """M(x) of a linear memory, (..., m, m), or of one of two layers, (..., 2 m, m). x: (..., n, m)."""
     if memory.shape[-2] == x.shape[-1]:
         return x @ memory
@@ -454,10 +510,10 @@ def _mlp_gradient(k: Tensor, v: Tensor, memory: Tensor) -> Tensor:
 def _read(q: Tensor, states: list[Tensor]) -> Tensor:
     """y_t = M(q_t) for equal chunks and each one's own state. q: (B, T*n, m); states: T of M. (B, T*n, m)."""
     if len(states) == 1 and states[0].ndim < 4:
-        return _recall(q, states[0].to(q.dtype))
+        return recall(q, states[0].to(q.dtype))
     own = torch.cat(states, dim=1) if states[0].ndim == 4 else torch.stack(states, dim=1)  # B T m m
     own = own.to(q.dtype)
-    return _recall(q.unflatten(1, (len(states), -1)), own).flatten(1, 2)
+    return recall(q.unflatten(1, (len(states), -1)), own).flatten(1, 2)
 
 
 def strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
@@ -472,7 +528,7 @@ def _surprise(k: Tensor, v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Each token's ||M_{t-1}(k) - v||^2, (B, T*n), and each chunk's ||G_t||_F, (B, T). k, v: (B, T, n, m)."""
     k, v = _at_least_float32(k), _at_least_float32(v)
     with _full_precision(before):
-        error = _recall(k, before) - v
+        error = recall(k, before) - v
         gradient = _transposed(k) @ error if before.shape[-2] == k.shape[-1] else _mlp_gradient(k, v, before)
     norms = torch.linalg.matrix_norm(gradient / k.shape[2])
     return error.square().sum(-1).flatten(1, 2), norms

@@ -95,7 +95,7 @@ def test_the_report_reads_as_table_json_and_rows(images: Path, dense_file: Path,
     assert f"3 label maps in {tmp_path / 'labels'}" in str(report)
     assert "1 image not labelled" in str(report)
     said = report.to_dict()
-    assert list(said) == ["schema", "task", "images", "failed", "warnings"]
+    assert list(said) == ["schema", "task", "images", "failed", "warnings", "context", "labels_changed"]
     assert said["images"][0]["written"] == str(tmp_path / "labels" / "b.png")
     assert said["failed"] == [{"name": "broken", "why": report.failed[0].why}]
     report.save(tmp_path / "report.json")
