@@ -71,7 +71,7 @@ def test_files_in_four_formats(run: Any, tmp_path: Path) -> None:
     assert (overall["class"], nucleus["name"], nucleus["objects"]) == ("overall", "nucleus", "391")
     assert float(overall["boundary_ap50"]) == run.json["boundary"]["ap50"]
     assert "| AP | 0.3705 | 0.3633 | 0.3591 |" in (tmp_path / "scores.md").read_text()
-    assert r"AP & 0.3633 & 0.3591 \\" in (tmp_path / "scores.tex").read_text()
+    assert r"AP & 0.3705 & 0.3633 & 0.3591 \\" in (tmp_path / "scores.tex").read_text()
     assert run(*PATHS, "-o", str(tmp_path / "scores.md")) == 1
     assert "add --force" in run.line
     assert run(*PATHS, "-q", "--force", "-o", str(tmp_path / "scores.md")) == 0
