@@ -64,6 +64,7 @@ _ROOMS = (
     "metrics",
     "peers",
     "progress",
+    "reach",
     "study",
     "training",
 )

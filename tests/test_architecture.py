@@ -65,9 +65,13 @@ ALLOWED = {
         "convneur.inference", "convneur.model", "convneur.module_tree", "convneur.packaged", "convneur.progress",
         "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.gates": {
-        "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
-        "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.resampling",
-        "convneur.results", "convneur.variants"},
+        "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.cost", "convneur.data", "convneur.errors",
+        "convneur.files", "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress",
+        "convneur.resampling", "convneur.results", "convneur.tensor_files", "convneur.variants"},
+    "convneur.reach": {
+        "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.cost", "convneur.data", "convneur.errors",
+        "convneur.files", "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress",
+        "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.inference": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.detection", "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged",
@@ -96,7 +100,7 @@ ALLOWED = {
         "PIL", "matplotlib", "numpy", "convneur.auditing", "convneur.bench", "convneur.cost", "convneur.data",
         "convneur.errors",
         "convneur.formats", "convneur.gates", "convneur.inference", "convneur.metrics", "convneur.peers",
-        "convneur.published", "convneur.study", "convneur.variants"},
+        "convneur.published", "convneur.reach", "convneur.study", "convneur.variants"},
 }  # fmt: skip
 
 
@@ -183,7 +187,7 @@ def test_every_public_name_of_the_package_loads() -> None:
 
 PACKAGES = sorted(path.parent for path in (ROOT / "convneur").glob("*/__init__.py"))
 CLI_FILES = sorted((ROOT / "convneur_cli").rglob("*.py"))
-MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 3700, 60, 0.2
+MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 4200, 60, 0.2
 # Rooms that hold parts and no verb: others take what they need from their files.
 SHELVES = {"data", "metrics", "model"}
 

@@ -40,6 +40,7 @@ _HOME = {
     "latency_figure": "convneur.figures.latency",
     "overlay_figure": "convneur.figures.overlay",
     "paper_figure": "convneur.figures.boundaries",
+    "reach_figure": "convneur.figures.reach",
     "roofline_figure": "convneur.figures.roofline",
     "save_figure": "convneur.figures.style",
     "scaling_figure": "convneur.figures.scaling",

@@ -70,7 +70,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
         for entry in browser.get_log("performance")
         if (message := json.loads(entry["message"])["message"])["method"] == "Network.requestWillBeSent"
     ]
-    assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
+    assert [url for url in asked if not url.startswith(("data:", "file:", "blob:"))] == []
     assert len([url for url in asked if url.startswith("file:")]) == 1
     assert browser.get_log("browser") == []
 
