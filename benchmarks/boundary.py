@@ -1,7 +1,7 @@
 """`convneur eval-boundary` against the tools people glue together for the same values.
 
-    python benchmarks/boundary.py [--rounds 7] [--city-rounds 3] [--folder-rounds 5] [--added-rounds 5] [--scaling 0]
-        [--keep FOLDER]
+    python benchmarks/boundary.py [--rounds 7] [--city-rounds 3] [--folder-rounds 5] [--added-rounds 5]
+        [--worst-rounds 3] [--scaling 0] [--keep FOLDER]
 
 Needs an environment of its own for the peers:
 
@@ -21,6 +21,9 @@ peers' process loads one set of tools and prints means.
 
 What is added by name (Dice and chosen means, percentiles, a curve, objects, centrelines) is timed in turn with the
 default set, panoptica's objects and scikit-image's thinning alone; the last two where they are installed.
+
+Maps with boundaries everywhere, as a model's are in its first epochs, are scored in a process each, beside 38 times
+SciPy's distance transform of one class of them: one for each of 19 classes and either map.
 
 `--scaling N` scores N pairs of the larger size, copies of four, with one worker and with two: for a quiet machine.
 """
@@ -468,6 +471,64 @@ def compare_added(pair: tuple[Path, Path], total: int, rounds: int) -> None:
     print()
 
 
+# Maps with boundaries everywhere, as a model's are in its first epochs.
+
+
+def worst_maps() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Ground truth and prediction, 1024 x 2048, 19 classes where there is noise."""
+    random, shape = np.random.default_rng(0), (1024, 2048)
+    noise, other = random.integers(0, 19, (2, *shape), dtype=np.uint8)
+    left = np.arange(shape[1]) < shape[1] // 2
+    y, x = np.indices(shape, np.int32)
+    coarse, coarse_other = (each[:128, :256].repeat(8, 0).repeat(8, 1) for each in (noise, other))
+    return {
+        "noise": (noise, other),
+        "noise in opposite halves": (noise * left, noise * ~left),
+        "noise of 8-pixel cells": (coarse, coarse_other),
+        "two checkerboards": (((y + x) % 2).astype(np.uint8), ((y // 2 + x // 2) % 2).astype(np.uint8)),
+    }
+
+
+def score_worst(name: str, form: str) -> list[float]:
+    """CPU seconds of the default set on one pair, and the most memory of the process, MB."""
+    from convneur.metrics import BoundarySettings
+    from convneur.metrics.kernels import PLAIN, compiled_kernels
+    from convneur.metrics.scores import scored_by
+
+    kernels = PLAIN if form == "NumPy" else compiled_kernels() or PLAIN
+    gt, pred = worst_maps()[name]
+    settings = BoundarySettings(num_classes=19)
+    scored_by(kernels, pred[:64, :64].copy(), gt[:64, :64].copy(), settings)
+    start = time.process_time()
+    scored_by(kernels, pred, gt, settings)
+    seconds = time.process_time() - start
+    # Linux: what the system's own call gives is at least what the parent held.
+    most = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return [seconds, int(most.split()[1]) / 1024]
+
+
+def compare_worst(rounds: int) -> None:
+    from scipy.ndimage import distance_transform_edt
+
+    print("| 1024 x 2048 | CPU seconds, median (least to most) | most memory of the process, MB |")
+    print("|---|---|---:|")
+    taken: dict[str, list[list[float]]] = {}
+    for _ in range(rounds):
+        for name in worst_maps():
+            for form in ("NumPy", "Numba"):
+                command = [sys.executable, __file__, "--worst-once", name, form]
+                found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                taken.setdefault(f"{name}, {form}", []).append([float(value) for value in found.split()])
+        start = time.process_time()
+        distance_transform_edt(worst_maps()["noise"][0] != 3)
+        seconds = 38 * (time.process_time() - start)
+        taken.setdefault("38 times SciPy's distance transform of a class of the noise", []).append([seconds, 0])
+    for name, runs in taken.items():
+        seconds_taken, memory = (list(column) for column in zip(*runs, strict=True))
+        print(f"| {name} | {spread(seconds_taken)} | {f'{max(memory):.0f}' if max(memory) else ''} |")
+    print()
+
+
 # Whole processes.
 
 
@@ -533,6 +594,8 @@ def main() -> None:
     parser.add_argument("--city-rounds", type=int, default=3, help="of 1024 x 2048")
     parser.add_argument("--folder-rounds", type=int, default=5, help="of whole processes")
     parser.add_argument("--added-rounds", type=int, default=5, help="of what is added by name")
+    parser.add_argument("--worst-rounds", type=int, default=3, help="of maps with boundaries everywhere")
+    parser.add_argument("--worst-once", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--scaling", type=int, default=0, metavar="PAIRS", help="score so many with 1 and 2 workers")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the maps here and keep them")
     parser.add_argument("--peers-on", type=Path, help=argparse.SUPPRESS)
@@ -541,6 +604,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.peers_on:
         peers_on(arguments.peers_on, arguments.total, arguments.distances)
+        return
+    if arguments.worst_once:
+        print(*score_worst(*arguments.worst_once))
         return
 
     warnings.simplefilter("ignore")
@@ -562,6 +628,8 @@ def main() -> None:
         if arguments.added_rounds:
             compare_added(ade[0], 150, arguments.added_rounds)
             compare_added(city[0], 19, arguments.added_rounds)
+        if arguments.worst_rounds:
+            compare_worst(arguments.worst_rounds)
         if arguments.folder_rounds:
             write_pairs(folder / "small", 40, (192, 256), total=21, present=6, objects=8)
             compare_folders(folder / "small", 21, arguments.folder_rounds)

@@ -16,13 +16,14 @@ Models take turns; images/s are the median, least and most over the rounds.
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from convneur.variants import VARIANTS
 _PEERS = ("convnext_femto", "mambaout_femto", "vit_small_patch16_224")
 _SHORTEST = 0.1  # seconds that a turn lasts at least
 _COMPILING = 60.0  # seconds to have left before torch.compile is asked for a model
+_TIMING = 20.0  # seconds kept for timing what is compiled
 
 
 @dataclass
@@ -83,6 +85,26 @@ class Run:
 
     def autocast(self, dtype: torch.dtype) -> Any:
         return nullcontext() if dtype == torch.float32 else torch.autocast(self.device.type, dtype)
+
+
+class TooLong(BaseException):
+    """Not an Exception, which torch's compiler would take for a failure of its own and go on."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raises: TooLong: in what takes longer."""
+
+    def stop(*_: object) -> None:
+        raise TooLong(f"stopped after {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 # Correctness
@@ -236,10 +258,10 @@ def compiled(run: Run, found: dict[str, nn.Module]) -> list[dict[str, Any]]:
                 continue
             program = as_program(run, torch.compile(found[name], dynamic=False), batch, torch.bfloat16)
             try:
-                with torch.no_grad():
+                with torch.no_grad(), at_most(run.seconds_left - _TIMING):
                     program()
                 programs[batch][name] = program
-            except Exception as error:  # of the compiler's many kinds
+            except (Exception, TooLong) as error:  # of the compiler's many kinds
                 run.skip(what, error)
     with torch.no_grad():
         return [

@@ -58,6 +58,7 @@ _ROOMS = (
     "inference",
     "instances",
     "metrics",
+    "peers",
     "progress",
     "study",
     "training",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 __all__ = ["AblationRow", "ClassifierRow", "Published", "SegmenterRow", "published"]
@@ -56,7 +57,8 @@ class Published:
     """The paper's tables. imagenet: m1 to m4, others: nets of other authors; the ablations vary m3.
 
     placement, branch, fusion and mem_dim: where the memory stands, what does its work, how its map meets the local
-    features, how wide it is. segmentation holds other authors' nets too.
+    features, how wide it is. segmentation holds other authors' nets too. images_per_s: of the authors' implementation
+    at 224x224, by model, as others measured them (throughput_note), who measured other nets beside it.
     """
 
     paper: str
@@ -67,6 +69,8 @@ class Published:
     fusion: tuple[AblationRow, ...]
     mem_dim: tuple[AblationRow, ...]
     segmentation: tuple[SegmenterRow, ...]
+    images_per_s: Mapping[str, float]
+    throughput_note: str
 
     def ablated_top1(self, *, memory: str, global_branch: str, fusion: str) -> float | None:
         """Top-1 in percent of m3 with these settings, as `ConvNeurConfig` names them; None where none is printed.
@@ -99,6 +103,7 @@ def published() -> Published:
     text = files("convneur").joinpath("published.json").read_text(encoding="utf-8")
     values = json.loads(text, parse_float=Decimal)
     ablations = values["ablations_m3_imagenet1k_224"]
+    throughput = values["third_party_throughput_rtx4090_224"]
     return Published(
         paper=values["paper"],
         imagenet=tuple(map(_classifier, values["imagenet1k_224"])),
@@ -108,6 +113,8 @@ def published() -> Published:
         fusion=tuple(map(_ablation, ablations["fusion"])),
         mem_dim=tuple(map(_ablation, ablations["memory_dim"])),
         segmentation=tuple(map(_segmenter, values["ade20k"])),
+        images_per_s=MappingProxyType({row["model"]: float(row["images_per_s"]) for row in throughput["rows"]}),
+        throughput_note=throughput["note"],
     )
 
 

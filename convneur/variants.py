@@ -164,7 +164,8 @@ class ConvNeurConfig:
         if self.output_stride not in _OUTPUT_STRIDES:
             raise ConfigError("output_stride", "choose 32, 16 or 8", value=self.output_stride)
         if self.output_stride != _OUTPUT_STRIDES[0] and self.head in DENSE_HEADS:
-            raise ConfigError("output_stride", f"{self.head} takes strides 4 to 32", value=self.output_stride)
+            problem = f"{self.head} takes strides 4 to 32; for 16 or 8 choose `head` none or classifier"
+            raise ConfigError("output_stride", problem, value=self.output_stride)
         if self.kernel_size % 2 == 0:
             raise ConfigError("kernel_size", "must be odd, to keep the map's size", value=self.kernel_size)
         for name in ("drop_path_rate", "step_size", "max_state_norm"):

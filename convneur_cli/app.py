@@ -16,6 +16,7 @@ from convneur_cli.commands import (
     figure,
     figure_boundaries,
     flops,
+    frontier,
     models,
     predict,
     study,
@@ -60,6 +61,7 @@ def _root(
 for _name, _body in (
     ("flops", flops.flops),
     ("bench", bench.bench),
+    ("frontier", frontier.frontier),
     ("viz-gates", viz_gates.viz_gates),
     ("eval-boundary", eval_boundary.eval_boundary),
     ("eval-detection", eval_detection.eval_detection),

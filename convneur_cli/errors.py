@@ -71,7 +71,13 @@ def described(error: ConfigError | InputError, options: Mapping[str, str]) -> st
 
 def as_typed(words: str, typed: Callable[[str], str]) -> str:
     """Settings, which the library names in backticks, as they are typed; backticks within a file's name stay."""
-    return _SETTING.sub(lambda named: typed(named[1]) + named[2], words)
+
+    def option(named: re.Match[str]) -> str:
+        found = typed(named[1])
+        off = named[2] == "=False" and found.startswith("--")
+        return found.replace("--", "--no-", 1) if off else found + named[2]
+
+    return _SETTING.sub(option, words)
 
 
 def _as_typed(words: str, options: Mapping[str, str]) -> str:

@@ -1,15 +1,24 @@
 """Outputs are refused before the work begins."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from convneur.files import refuse_existing
+from convneur.files import new_file, new_text, refuse_existing
+from convneur.results import Result
 from convneur_cli.errors import UsageError
 
-__all__ = ["FIGURES", "check_outputs", "refuse_inputs"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from convneur_cli.options.common import CommonOptions
+    from convneur_cli.output import Printer
+
+__all__ = ["DRAWN", "FIGURES", "check_outputs", "refuse_inputs", "write_result"]
 
 FIGURES = (".png", ".svg", ".pdf")
+DRAWN = (*FIGURES, ".html")
+_Result = TypeVar("_Result", bound=Result)
 _OUTPUTS = ("output", "plot", "per_image", "report")
 
 
@@ -44,3 +53,27 @@ def check_outputs(*outputs: tuple[str, Path | None, tuple[str, ...]], force: boo
         if path is not None and path.suffix.lower() not in suffixes:
             raise UsageError(f"{option} {path}: the name must end in {', '.join(suffixes)}")
     refuse_existing(*(path for _, path, _ in outputs if path is not None), force=force)
+
+
+def write_result(
+    result: _Result,
+    path: Path | None,
+    common: "CommonOptions",
+    printer: "Printer",
+    figure: "Callable[[_Result], Figure]",
+    page: Callable[[_Result], str],
+) -> None:
+    """Draw or write a result by the suffix of a name that `check_outputs` saw; None writes nothing."""
+    if path is None:
+        return
+    suffix = path.suffix.lower()
+    if suffix == ".html":
+        new_text(path, page(result), force=common.force)
+    elif suffix in FIGURES:
+        from convneur.figures import save_figure
+
+        with new_file(path, force=common.force) as temporary:
+            save_figure(figure(result), temporary)
+    else:
+        result.save(path, force=common.force)
+    printer.note(f"written: {path}")

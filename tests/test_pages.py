@@ -199,6 +199,8 @@ def test_a_docstring_becomes_markdown(docstrings: Any) -> None:
     text = """What it does, in
 a line or two.
 
+    y_t = q_t M_t    read, before
+
 Choice: this way,
     as others do.
 Args:
@@ -206,6 +208,10 @@ Args:
         of one size.
     **more: the rest.
 Returns: 0 to 1.
+
+    made = f(1)
+
+    made + 1  # two
 
 >>> f(1)
 2
@@ -215,6 +221,8 @@ Returns: 0 to 1.
         == """What it does, in
 a line or two.
 
+    y_t = q_t M_t    read, before
+
 **Choice:** this way, as others do.
 
 **Args:**
@@ -223,6 +231,12 @@ a line or two.
 - `**more`: the rest.
 
 **Returns:** 0 to 1.
+
+```python
+made = f(1)
+
+made + 1  # two
+```
 
 ```pycon
 >>> f(1)

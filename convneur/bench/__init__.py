@@ -12,7 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convneur.bench.ceilings import Ceilings, measure_ceilings
     from convneur.bench.machine import Machine, describe_machine
+    from convneur.bench.modules import ModuleTime, TimedTree
     from convneur.bench.peak import matmul_peak
     from convneur.bench.plan import BenchCase
     from convneur.bench.result import BenchResult, ModelTimes
@@ -24,13 +26,17 @@ _HOME = {
     "BenchCase": "convneur.bench.plan",
     "BenchResult": "convneur.bench.result",
     "BenchSettings": "convneur.bench.settings",
+    "Ceilings": "convneur.bench.ceilings",
     "Machine": "convneur.bench.machine",
     "ModelTimes": "convneur.bench.result",
+    "ModuleTime": "convneur.bench.modules",
     "RefusedCase": "convneur.bench.timing",
     "TimeSlope": "convneur.bench.timing",
+    "TimedTree": "convneur.bench.modules",
     "Timing": "convneur.bench.timing",
     "describe_machine": "convneur.bench.machine",
     "matmul_peak": "convneur.bench.peak",
+    "measure_ceilings": "convneur.bench.ceilings",
     "paired_ratio": "convneur.bench.timing",
     "run_bench": "convneur.bench.run",
     "time_slope": "convneur.bench.timing",
@@ -40,13 +46,17 @@ __all__ = [
     "BenchCase",
     "BenchResult",
     "BenchSettings",
+    "Ceilings",
     "Machine",
     "ModelTimes",
+    "ModuleTime",
     "RefusedCase",
     "TimeSlope",
+    "TimedTree",
     "Timing",
     "describe_machine",
     "matmul_peak",
+    "measure_ceilings",
     "paired_ratio",
     "run_bench",
     "time_slope",

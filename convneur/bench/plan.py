@@ -1,7 +1,7 @@
 """What to time, and what a count predicts of it before anything runs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from convneur.errors import InputError
 from convneur.formats import plural
 from convneur.model.folding import fold
 from convneur.model.network import ConvNeur
+from convneur.results import ReadOnly
 from convneur.sizes import size_name
 from convneur.variants import ConvNeurConfig
 
@@ -104,7 +105,7 @@ class PlannedCase:
 
     macs: of one image. launches: operators that a forward pass launches. peak_bytes: activations of the batch, in the
     dtype asked for; both are None of an exported graph, which a runtime plans anew. needed_bytes: with all entries'
-    images and weights.
+    images and weights. uncounted: operators without a formula, with their calls.
     """
 
     entry: BenchEntry
@@ -113,6 +114,7 @@ class PlannedCase:
     launches: int | None
     peak_bytes: int | None
     needed_bytes: int | None
+    uncounted: Mapping[str, int] = field(default_factory=lambda: ReadOnly({}))
 
 
 @dataclass(frozen=True)
@@ -170,10 +172,9 @@ def plan_bench(entries: Sequence[BenchEntry], cases: Sequence[BenchCase], settin
                 continue
             peak = round(scale * case.batch * counted.peak_activation_bytes)
             needed = peak + round(scale * (images + weights))
-            if entry.is_graph:
-                planned.append(PlannedCase(entry, case, counted.macs, None, None, needed))
-            else:
-                planned.append(PlannedCase(entry, case, counted.macs, counted.launches, peak, needed))
+            launches, held = (None, None) if entry.is_graph else (counted.launches, peak)
+            uncounted = ReadOnly(counted.uncounted_operators())
+            planned.append(PlannedCase(entry, case, counted.macs, launches, held, needed, uncounted))
         rows.append(tuple(planned))
     plan = BenchPlan(tuple(entries), params, tuple(rows))
     _refuse_too_large(plan, settings)

@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from convneur.bench.ceilings import Ceilings
 from convneur.bench.machine import Machine
+from convneur.bench.modules import TimedTree, tree_terms
+from convneur.bench.plan import BenchCase
 from convneur.bench.settings import BenchSettings
 from convneur.bench.timing import RefusedCase, TimeSlope, Timing, paired_ratio
 from convneur.formats import grouped, plural, significant
@@ -67,6 +70,7 @@ class BenchResult(Result):
 
     load: how many processes the machine ran on average in the minute before; None where the system does not tell.
     matmul_peak: multiply-adds a second, None where the device cannot multiply the dtype. models: all of the same cases.
+    ceilings: of the device, where modules were timed, too.
 
     >>> from convneur.bench import run_bench
     >>> result = run_bench("m1", sizes=[32], warmup=1, repeats=2, memory="none")
@@ -79,6 +83,12 @@ class BenchResult(Result):
     load: float | None
     matmul_peak: float | None
     models: tuple[ModelTimes, ...]
+    ceilings: Ceilings | None = None
+
+    @property
+    def trees(self) -> tuple[TimedTree, ...]:
+        """The times of modules, of each model on each case, where they were asked for."""
+        return tuple(row.modules for row in self.timed if row.modules is not None)
 
     @property
     def rows(self) -> tuple[Timing | RefusedCase, ...]:
@@ -128,6 +138,7 @@ class BenchResult(Result):
                 "warmup": settings.warmup,
                 "repeats": settings.repeats,
                 "seed": settings.seed,
+                **({} if settings.depth is None else {"depth": settings.depth}),
             },
             "machine": {
                 "system": machine.system,
@@ -142,6 +153,7 @@ class BenchResult(Result):
                 "float32_precision": machine.float32_precision,
                 "load_average_before": self.load,
                 "matmul_peak_macs_per_second": self.matmul_peak,
+                **({} if self.ceilings is None else self.ceilings.to_dict()),
             },
             "versions": dict(machine.versions),
             "models": [
@@ -150,7 +162,7 @@ class BenchResult(Result):
                     "params": model.params,
                     "runtime": model.runtime,
                     "labels": None if model.labels is None else model.labels.to_dict(),
-                    "rows": [self._row_dict(row) for row in model.rows],
+                    "rows": [self._row_dict(row) | _modules_dict(row) for row in model.rows],
                     "scaling": [_slope_dict(batch, slope) for batch, slope in model.slopes.items()],
                 }
                 for model in self.models
@@ -158,19 +170,27 @@ class BenchResult(Result):
         }
 
     def _row_dict(self, row: Timing | RefusedCase) -> dict[str, Any]:
-        values: dict[str, Any] = {"height": row.case.height, "width": row.case.width, "batch": row.case.batch}
+        values = _case_dict(row.case)
         if isinstance(row, RefusedCase):
-            return values | dict.fromkeys(_ROW_KEYS) | {"error": row.error}
+            return values | dict.fromkeys(_ROW_KEYS) | {"uncounted_operators": None, "error": row.error}
         found = (
             *(row.macs, row.p50, row.p10, row.p90, row.samples, row.calls, row.first_seconds),
             *(row.images_per_second, row.pixels_per_second, row.macs_per_second, self.above_peak(row)),
             *(row.peak_resident_bytes, row.peak_growth_bytes, row.counted_peak_bytes, row.peak_ratio),
             *(row.launches, self.time_ratio(row)),
         )
-        return values | dict(zip(_ROW_KEYS, found, strict=True)) | {"error": None}
+        uncounted = {"uncounted_operators": dict(row.uncounted), "error": None}
+        return values | dict(zip(_ROW_KEYS, found, strict=True)) | uncounted
 
     def records(self) -> list[dict[str, Any]]:
-        """A row for each model and case; the columns are the JSON's keys."""
+        """A row for each model and case, or for each of its modules; the columns are the JSON's keys."""
+        if self.trees:
+            return [
+                {"model": row.model, **_case_dict(row.case), **module}
+                for row in self.timed
+                if row.modules is not None
+                for module in row.modules.records()
+            ]
         return [
             {"model": model.name, "params": model.params, "runtime": model.runtime, **self._row_dict(row)}
             for model in self.models
@@ -197,11 +217,12 @@ class BenchResult(Result):
                 continue
             line += self._values(row)
             if several:
-                times = self.time_ratio(row)
+                ratio = self.time_ratio(row)
                 first = row.model == self.models[0].name
-                line.append("-" if times is None else "1" if first else f"{times:.3f}x")
+                line.append("-" if ratio is None else "1" if first else f"{ratio:.3f}x")
             rows.append(line)
-        return (Table(f"Forward pass: {self.conditions}", columns, rows, left=1 + runtimes, dense=True),)
+        times = Table(f"Forward pass: {self.conditions}", columns, rows, left=1 + runtimes, dense=True)
+        return (times, *(table for tree in self.trees for table in tree.tables()))
 
     def _values(self, row: Timing) -> list[str]:
         rate, growth, ratio = row.macs_per_second, row.peak_growth_bytes, row.peak_ratio
@@ -222,6 +243,8 @@ class BenchResult(Result):
             *self._folding(),
             *self._labels(),
             *self._launches(),
+            *self._lacks(),
+            *self._by_module(),
             *self._doubts(),
             *self._machine(),
             *self._terms(),
@@ -287,6 +310,49 @@ class BenchResult(Result):
         if of_models:
             yield f"Operators launched in a forward pass, by a count: {'; '.join(of_models)}."
 
+    def _lacks(self) -> Iterator[str]:
+        """What the counted multiply-adds leave out."""
+        for model in self.models:
+            calls: dict[str, int] = {}
+            for row in model.timed:
+                for operator, number in row.uncounted.items():
+                    calls[operator] = max(calls.get(operator, 0), number)
+            if calls:
+                named = ", ".join(f"{operator} ({plural(number, 'call')})" for operator, number in calls.items())
+                yield f"The count of {model.name} lacks what has no formula: {named}."
+            elif model.timed and all(row.macs is None for row in model.timed):
+                yield f"{model.name} could not be counted: its rates and its memory stand beside no count."
+
+    def _by_module(self) -> Iterator[str]:
+        if self.ceilings is None:
+            return
+        graphs = [model.name for model in self.models if model.runtime != "torch"]
+        if graphs:
+            yield f"By module: {', '.join(graphs)} runs as one graph, of which no part is timed."
+        for row in self.timed:
+            if row.modules is not None:
+                yield row.modules.words
+                yield from self._beside_first(row)
+        yield from tree_terms(self.ceilings)
+
+    def _beside_first(self, row: Timing) -> Iterator[str]:
+        """What a model has of each amount, in times of what the first one has."""
+        first = next(other for other in self.models[0].rows if other.case == row.case)
+        if first is row or isinstance(first, RefusedCase) or row.modules is None or first.modules is None:
+            return
+        mine, theirs = row.modules.whole.cost, first.modules.whole.cost
+        if mine is not None and theirs is not None:
+            amounts = {
+                "multiply-adds": (mine.macs, theirs.macs),
+                "bytes": (mine.moved_bytes, theirs.moved_bytes),
+                "launches": (mine.launches, theirs.launches),
+            }
+            ratios = [f"{a / b:.3g} times the {word}" for word, (a, b) in amounts.items() if b]
+            yield (
+                f"{row.model} beside {first.model} on {row.case}: {self.time_ratio(row):.3g} times the time with "
+                f"{', '.join(ratios)}."
+            )
+
     def _doubts(self) -> Iterator[str]:
         unsteady = [row for row in self.timed if row.p90 > _UNSTEADY * row.p50]
         if unsteady:
@@ -333,6 +399,15 @@ class BenchResult(Result):
             )
             highest = max(row.peak_resident_bytes or 0 for row in self.timed)
             yield f"With weights and libraries {holder} held {grouped(highest / 1e6)} MB at most."
+
+
+def _case_dict(case: BenchCase) -> dict[str, Any]:
+    return {"height": case.height, "width": case.width, "batch": case.batch}
+
+
+def _modules_dict(row: Timing | RefusedCase) -> dict[str, Any]:
+    """New keys of a row where modules were timed, too."""
+    return {"modules": row.modules.records()} if isinstance(row, Timing) and row.modules is not None else {}
 
 
 def _slope_dict(batch: int, slope: TimeSlope | None) -> dict[str, Any]:

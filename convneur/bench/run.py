@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from convneur.bench.ceilings import measure_ceilings
 from convneur.bench.machine import describe_machine
 from convneur.bench.peak import matmul_peak
 from convneur.bench.plan import BenchCase, BenchEntry, BenchPlan, plan_bench
@@ -27,6 +28,7 @@ from convneur.variants import ConvNeurConfig
 __all__ = ["run_bench", "run_plan"]
 
 _MAX_BATCH = 4096
+_DEPTH = 2
 
 
 def run_bench(
@@ -36,6 +38,8 @@ def run_bench(
     batch: int | str | Iterable[int] = 1,
     against: Models | Predictor | Iterable[Models | Predictor] | Mapping[str, Models | Predictor] | None = None,
     fold: bool = False,
+    by: Literal["module"] | None = None,
+    depth: int | None = None,
     device: str = "cpu",
     dtype: DtypeName = "float32",
     memory_format: MemoryFormat = "contiguous",
@@ -62,6 +66,8 @@ def run_bench(
         batch: images per call: one number, several, or a text with commas.
         against: likewise models, to time in turn with these as they are: without `settings`.
         fold: time each ConvNeur of `models` that can be folded for inference so, too.
+        by: module: also time each module, against ceilings that are measured on this device: where the time goes.
+        depth: of modules that are timed, in parts of their paths; 2 if left out.
         device, dtype, memory_format, compile, threads, warmup, repeats, seed: see `BenchSettings`.
         progress: what long work reports to.
         settings: as `convneur.variants.find_config` takes them, for every ConvNeur of `models`.
@@ -73,7 +79,12 @@ def run_bench(
     >>> result.models[0].rows[0].macs_per_second > 0
     True
     """
-    how = BenchSettings(device, dtype, memory_format, compile, threads, warmup, repeats, seed)
+    if by not in (None, "module"):
+        raise ConfigError("by", "choose module", value=repr(by))
+    if by is None and depth is not None:
+        raise ConfigError("depth", "is of a tree of modules; set `by` to module", value=depth)
+    depth = _DEPTH if by == "module" and depth is None else depth
+    how = BenchSettings(device, dtype, memory_format, compile, threads, warmup, repeats, seed, depth)
     cases = [BenchCase(*size, count) for size in find_sizes(sizes).values() for count in _find_batches(batch)]
     entries = _entries(find_models(with_trained(models, how), progress=progress, **settings), fold=fold)
     if against is not None:
@@ -98,9 +109,10 @@ def run_plan(plan: BenchPlan, settings: BenchSettings, *, progress: Progress = s
         torch.manual_seed(settings.seed)
         advance("the device's peak", 0)
         peak = matmul_peak(settings)
+        ceilings = None if settings.depth is None else measure_ceilings(settings, peak=peak)
         advance()
         kept: dict[str, nn.Module] = {}
-        rows = [time_case(planned, settings, kept, advance) for planned in plan.cases]
+        rows = [time_case(planned, settings, kept, advance, ceilings) for planned in plan.cases]
         labels = _labels_beside(plan, kept, settings)
         runtimes = [entry.trained.runtime for entry in plan.entries if entry.trained is not None and entry.is_graph]
         machine = describe_machine(settings.device, packages=("timm", *runtimes))  # here, since it tells the threads
@@ -108,7 +120,7 @@ def run_plan(plan: BenchPlan, settings: BenchSettings, *, progress: Progress = s
         _times_of(entry, params, [row[number] for row in rows], settings.seed, labels.get(entry.name))
         for number, (entry, params) in enumerate(zip(plan.entries, plan.params, strict=True))
     )
-    return BenchResult(settings, machine, load, peak, models)
+    return BenchResult(settings, machine, load, peak, models, ceilings)
 
 
 def _labels_beside(

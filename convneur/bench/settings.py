@@ -6,13 +6,20 @@ from typing import Literal
 import torch
 
 from convneur.errors import ConfigError
+from convneur.module_tree import MOST_DEPTH
 
 __all__ = ["BenchSettings", "DtypeName", "MemoryFormat"]
 
 DtypeName = Literal["float32", "bfloat16", "float16"]
 MemoryFormat = Literal["contiguous", "channels-last"]
 
-_BOUNDS = (("threads", 1, 1024), ("warmup", 1, 1_000_000), ("repeats", 1, 1_000_000), ("seed", 0, 2**63 - 1))
+_BOUNDS = (
+    ("threads", 1, 1024),
+    ("warmup", 1, 1_000_000),
+    ("repeats", 1, 1_000_000),
+    ("seed", 0, 2**63 - 1),
+    ("depth", 0, MOST_DEPTH),
+)
 _DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -36,6 +43,7 @@ class BenchSettings:
         threads: that torch may use for one operator; None keeps torch's own number.
         warmup: calls before any is timed. repeats: timed ones of each model.
         seed: of weights, images and the bootstrap.
+        depth: time each module down to this many parts of its path, too, against the device's ceilings; None: none.
 
     Raises: ConfigError: a value that cannot be, or a device that torch does not see.
 
@@ -51,6 +59,7 @@ class BenchSettings:
     warmup: int = 3
     repeats: int = 10
     seed: int = 0
+    depth: int | None = None
 
     def __post_init__(self) -> None:
         for name, choices in (("dtype", _DTYPES), ("memory_format", _MEMORY_FORMATS)):
@@ -60,6 +69,8 @@ class BenchSettings:
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise ConfigError(name, f"must be {least} to {most}", value=value)
+        if self.depth is not None and self.compile:
+            raise ConfigError("compile", "leaves no modules to time; leave it out or do not split `by` module")
         kind, _, number = self.device.partition(":")
         seen = {"cpu": 1, "cuda": torch.cuda.device_count()}.get(kind)
         if seen is None or (number and not number.isdecimal()):

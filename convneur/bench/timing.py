@@ -2,13 +2,16 @@
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from convneur.bench.modules import TimedTree
+from convneur.results import ReadOnly
 
 if TYPE_CHECKING:
     from convneur.bench.plan import BenchCase
@@ -27,6 +30,8 @@ class Timing:
     with compilation where that is on. peak_resident_bytes: the most that the whole process held during a call, as the
     kernel saw it; on CUDA the most that torch held on the device. peak_growth_bytes: that above what was held before
     the call. Both None where the system does not tell. counted_peak_bytes: what a count predicts of the growth.
+    uncounted: operators without a formula, which are not in `macs`, with their calls on one image. modules: the time of
+    each module, where it was asked for.
 
     >>> from convneur.bench import BenchCase
     >>> timing = Timing("m1", BenchCase(224, 224, batch=2), 10**9, 250, (0.1, 0.1), 1, 0.2, None, None, None)
@@ -44,6 +49,8 @@ class Timing:
     peak_resident_bytes: int | None
     peak_growth_bytes: int | None
     counted_peak_bytes: int | None
+    uncounted: Mapping[str, int] = field(default_factory=lambda: ReadOnly({}))
+    modules: TimedTree | None = None
 
     @property
     def p50(self) -> float:

@@ -5,16 +5,19 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
 
+from convneur.bench.ceilings import Ceilings
 from convneur.bench.memory import peak_memory
+from convneur.bench.modules import ModuleClock, TimedTree
 from convneur.bench.peak import wait_for
 from convneur.bench.plan import PlannedCase
 from convneur.bench.settings import BenchSettings
 from convneur.bench.timing import RefusedCase, Timing
+from convneur.cost import CostCount, count
 from convneur.errors import InputError
 from convneur.progress import Advance
 
@@ -39,9 +42,21 @@ class _Runner:
         seconds = [self._seconds(1) for _ in range(settings.warmup)]
         self.calls = max(1, math.ceil(_SHORTEST / max(statistics.median(seconds), 1e-9)))
         self.peak = peak_memory(lambda: self._seconds(1), settings.device)
+        self._clock: ModuleClock | None = None
+        self._count: CostCount | None = None
 
     def repeat(self) -> None:
         self.samples.append(self._seconds(self.calls))
+
+    def prepare_modules(self, depth: int) -> None:
+        """Find the modules to time, and what they cost on this batch as it runs here."""
+        self._clock = ModuleClock(self.model, depth, lambda: self.model(self._images), self._settings.device)
+        with suppress(InputError):
+            self._count = count(self.model, self._images)
+
+    def repeat_modules(self) -> None:
+        if self._clock is not None:
+            self._clock.repeat()
 
     def _seconds(self, calls: int) -> float:
         """Of one call, waiting for the device before and after."""
@@ -53,7 +68,7 @@ class _Runner:
         wait_for(self._settings.device)
         return (time.perf_counter() - begun) / calls
 
-    def timing(self) -> Timing:
+    def timing(self, ceilings: Ceilings | None) -> Timing:
         resident, growth = self.peak or (None, None)
         return Timing(
             model=self.planned.entry.name,
@@ -66,15 +81,28 @@ class _Runner:
             peak_resident_bytes=resident,
             peak_growth_bytes=growth,
             counted_peak_bytes=self.planned.peak_bytes,
+            uncounted=self.planned.uncounted,
+            modules=self._tree(ceilings),
         )
+
+    def _tree(self, ceilings: Ceilings | None) -> TimedTree | None:
+        if self._clock is None or ceilings is None:
+            return None
+        title = f"{self.planned.entry.name} on {self.planned.case}"
+        return self._clock.tree(title, self._count, ceilings)
 
 
 def time_case(
-    planned: Sequence[PlannedCase], settings: BenchSettings, kept: dict[str, nn.Module], advance: Advance
+    planned: Sequence[PlannedCase],
+    settings: BenchSettings,
+    kept: dict[str, nn.Module],
+    advance: Advance,
+    ceilings: Ceilings | None = None,
 ) -> list[Timing | RefusedCase]:
     """All models at one case, in their order: they warm up, then take turns for each repeat.
 
-    kept: models that serve all sizes, by the entry's name; added to. A model that fails is a row with its error.
+    kept: models that serve all sizes, by the entry's name; added to. ceilings: of the device, where modules are timed,
+    too. A model that fails is a row with its error.
     """
     if settings.compile:
         torch.compiler.reset()  # else torch stops compiling after a few sizes, and runs the model as it is
@@ -92,21 +120,24 @@ def time_case(
                     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
                 if not entry.built_per_size:
                     kept[entry.name] = model
-            runners[entry.name] = _Runner(one, model, settings)
+            runners[entry.name] = runner = _Runner(one, model, settings)
+            if settings.depth is not None and not entry.is_graph:
+                runner.prepare_modules(settings.depth)
         except Exception as error:  # whatever others' code raises is a row
             errors[entry.name] = _why(error, model, one)
-    for _ in range(settings.repeats):
-        for name, runner in list(runners.items()):
-            advance(f"timing {name} on {runner.planned.case}", 0)
-            try:
-                runner.repeat()
-            except Exception as error:
-                errors[name] = _why(error, runner.model, runner.planned)
-                del runners[name]
+    for turn in (_Runner.repeat, _Runner.repeat_modules) if ceilings else (_Runner.repeat,):
+        for _ in range(settings.repeats):
+            for name, runner in list(runners.items()):
+                advance(f"timing {name} on {runner.planned.case}", 0)
+                try:
+                    turn(runner)
+                except Exception as error:
+                    errors[name] = _why(error, runner.model, runner.planned)
+                    del runners[name]
     rows: list[Timing | RefusedCase] = []
     for one in planned:
         name = one.entry.name
-        rows.append(runners[name].timing() if name in runners else RefusedCase(name, one.case, errors[name]))
+        rows.append(runners[name].timing(ceilings) if name in runners else RefusedCase(name, one.case, errors[name]))
         advance()
     return rows
 

@@ -32,8 +32,8 @@ from convneur.cost.model_counter import (
 )
 from convneur.cost.report import CostReport, CounterName
 from convneur.cost.scaling import PIXELS, GrowthAxis
-from convneur.cost.tree import MOST_DEPTH
 from convneur.errors import ConfigError, InputError
+from convneur.module_tree import MOST_DEPTH
 from convneur.progress import Advance, Progress, silent
 from convneur.results import ReadOnly
 from convneur.sizes import MAX_SIDE, Size, find_sizes, size_name

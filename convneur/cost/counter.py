@@ -20,11 +20,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from convneur.cost.fused import COMPLEX_PARTS, FusedLayers
 from convneur.cost.operators import FFTS, Operator, WorkKind, describe_operator, fft_flops, has_floats
 from convneur.errors import ConfigError, InputError
+from convneur.module_tree import ModuleShare, ModuleTree, module_tree
 
 __all__ = [
     "CostCount",
     "CountingError",
-    "ModuleShare",
     "TrainingCount",
     "Uncounted",
     "Work",
@@ -70,25 +70,6 @@ class Uncounted:
     module: str
     operator: str
     calls: int
-
-
-@dataclass(frozen=True)
-class ModuleShare:
-    """What one module does itself, its children's work left out; `Work` holds its multiply-adds.
-
-    module: as `Work` names it. class_name: of its class. params: its own, a shared one with the first that has it.
-    launches: operators that run something, so no views and no metadata. elementwise: elements that pointwise
-    operators, reductions, norms, pooling and interpolation produced or took in, whichever is more. moved_bytes: what
-    its operators read and write if each reads every tensor that it is given and writes its result, with no cache
-    between them; a lookup reads as much as it gives.
-    """
-
-    module: str
-    class_name: str
-    params: int
-    launches: int
-    elementwise: int
-    moved_bytes: int
 
 
 @dataclass(frozen=True)
@@ -143,6 +124,18 @@ class CostCount:
     def module_launches(self) -> dict[str, int] | None:
         """Launches of each module that has any, without its children."""
         return None if self.modules is None else {each.module: each.launches for each in self.modules if each.launches}
+
+    def tree(self, depth: int, *, work: Iterable[Work] | None = None) -> ModuleTree | None:
+        """The modules down to `depth` parts of their paths, each with all that it holds; None without `modules`.
+
+        Args: work: the multiply-adds that a convention counts; all if left out.
+        """
+        if self.modules is None:
+            return None
+        macs: dict[str, int] = {}
+        for entry in self.work if work is None else work:
+            macs[entry.module] = macs.get(entry.module, 0) + entry.macs
+        return module_tree(self.modules, macs, depth=depth)
 
     def uncounted_operators(self) -> dict[str, int]:
         """Calls of each operator that has no formula, over all modules."""

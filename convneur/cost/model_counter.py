@@ -22,10 +22,10 @@ from convneur.cost.scaling import (
     predict_largest,
     quadratic_shares,
 )
-from convneur.cost.tree import ModuleTree, module_tree
 from convneur.errors import ConfigError
 from convneur.model.folding import fold
 from convneur.model.network import ConvNeur
+from convneur.module_tree import ModuleTree
 from convneur.variants import ConvNeurConfig
 
 __all__ = [
@@ -107,7 +107,7 @@ class ImageCost:
 
     def tree(self, depth: int) -> ModuleTree | None:
         """The modules down to a depth, each with all that it holds; None where fvcore counted, which sees none."""
-        return module_tree(self.count, depth=depth, work=self.work)
+        return self.count.tree(depth, work=self.work)
 
     def _tally(self, names: list[str]) -> dict[str, int]:
         macs: dict[str, int] = {}

@@ -12,7 +12,7 @@ from convneur.cost.conventions import Convention
 from convneur.cost.model_cost import By, ModelCost, split_by
 from convneur.cost.model_counter import ImageCost, TwinName
 from convneur.cost.scaling import ScalingVerdict, VerdictName
-from convneur.cost.tree import ModuleTree, tree_terms
+from convneur.module_tree import ModuleTree, tree_terms
 from convneur.results import ReadOnly, Result, Table
 
 __all__ = ["CostLine", "CostPoint", "CostReport", "CounterName"]

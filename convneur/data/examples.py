@@ -366,9 +366,11 @@ def _class_names(root: Path, task: Task, follow_links: bool) -> tuple[str, ...] 
     """Shards have numbers of classes, no names."""
     if task == "segmentation" or shards_of(root, "train"):
         return None
-    names = tuple(folder.name for folder in _folders(_folder(root / "train"), follow_links))
+    place = _folder(root / "train")
+    names = tuple(folder.name for folder in _folders(place, follow_links))
     if len(names) < 2:
-        links = "" if follow_links else "; links to folders are followed with `follow_links`"
+        linked = not follow_links and any(path.is_symlink() and path.is_dir() for path in place.iterdir())
+        links = "; links to folders are followed with `follow_links`" if linked else ""
         raise InputError(
             root / "train", f"{len(names)} class folders; classification needs two, a folder per class{links}"
         )

@@ -135,6 +135,9 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
         name, made, true = _name(parts[1]), file_of(pred, parts[0]), file_of(gt, parts[1])
         if name in pairs or name in without_pred:
             raise InputError(file, f"line {number}: {name} is listed before; list it once")
+        for path in (true, made):
+            if path.is_dir():
+                raise InputError(file, f"line {number}: {path} is a folder; list the files in it")
         if not true.is_file():
             raise InputError(file, f"line {number}: {true}: no such file")
         if made.is_file():

@@ -44,9 +44,12 @@ def partial_path(output: Path) -> Path:
 
 
 def refuse_unfinished(path: Path, *, resume: bool, force: bool) -> None:
-    """Raise before any work if an interrupted run would be lost. Raises: InputError."""
+    """Raise before any work if an interrupted run would be lost, or one that is still at work. Raises: InputError."""
     refuse_existing(path, force=True)
-    if path.exists() and not (resume or force):
+    if not path.exists():
+        return
+    _held(path).close()
+    if not (resume or force):
         raise InputError(path, "of an interrupted run; `resume` goes on with it, `force` begins again")
 
 
@@ -93,12 +96,12 @@ class FinishedPairs:
         if not path.exists():
             self._begin(force=force)
             return
-        self._file = self._held()
+        self._file = _held(self.path)
         if resume:
             try:
                 if self._brought_up_to_date(jobs):
                     self._file.close()
-                    self._file = self._held()
+                    self._file = _held(self.path)
                 self._read(self._header)
             except BaseException:
                 self._file.close()
@@ -148,14 +151,7 @@ class FinishedPairs:
     def _begin(self, *, force: bool) -> None:
         with new_file(self.path, force=force) as temporary:
             temporary.write_bytes(sealed(self._header) + b"\n")
-        self._file, self.is_own = self._held(), True
-
-    def _held(self) -> BinaryIO:
-        file = self.path.open("r+b")
-        if not lock_alone(file.fileno()):
-            file.close()
-            raise InputError(self.path, "another process is at work on it; choose another output")
-        return file
+        self._file, self.is_own = _held(self.path), True
 
     def _append(self, line: bytes) -> int:
         """Where it begins."""
@@ -264,6 +260,18 @@ def finished_pairs(
         finished.close()
         if done or (finished.is_own and not len(finished)):
             path.unlink(missing_ok=True)
+
+
+def _held(path: Path) -> BinaryIO:
+    """The open file, which is this process's alone until it is closed. Raises: InputError: another's, or read-only."""
+    try:
+        file = path.open("r+b")
+    except OSError as error:
+        raise InputError(path, f"cannot write there ({error.strerror}); choose another output") from None
+    if not lock_alone(file.fileno()):
+        file.close()
+        raise InputError(path, "another run is writing it; choose another output")
+    return file
 
 
 def _kept(finished: FinishedPairs, jobs: int) -> str:

@@ -263,7 +263,7 @@ def _table(path: Path, columns: Sequence[str], files: ExitStack, *, force: bool)
     """A CSV file with its heading, which is there once `files` are closed."""
     temporary = files.enter_context(new_file(path, force=force))
     opened = temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace")
-    rows = csv.writer(files.enter_context(opened))
+    rows = csv.writer(files.enter_context(opened), lineterminator="\n")
     rows.writerow(columns)
     return rows
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from convneur.data.folders import nearest, nfc
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
-from convneur.evaluation.inputs import existing
+from convneur.evaluation.inputs import Labels, Missing, existing
 from convneur.evaluation.result import Evaluation
 from convneur.evaluation.run import evaluate
 from convneur.evaluation.scenes import ImagePick, Ranking, SceneModel, Scenes, image_folder, picked, ranking_by
@@ -82,6 +82,11 @@ def select_scenes(
     pred_name: str | None = None,
     gt_name: str | None = None,
     listed: str | Path | None = None,
+    num_classes: int | None = None,
+    missing: Missing = "error",
+    resize: Literal["nearest"] | None = None,
+    pred_labels: Labels | None = None,
+    gt_labels: Labels | None = None,
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     workers: int = 1,
@@ -98,8 +103,8 @@ def select_scenes(
         names: the images to draw; None: the worst, median and best, `count` of each.
         by: what makes an image of `predictions` good, such as miou or boundary_f1@3px.
         tolerance: of boundary F1. titles: of the models, in the order in which they are drawn; None: their folders.
-        preset, classes, ignore_index, colours, pred_name, gt_name, listed, follow_links, max_pixels, workers: see
-            `evaluate`.
+        preset, classes, ignore_index, colours, pred_name, gt_name, listed, num_classes, missing, resize, gt_labels,
+            pred_labels, follow_links, max_pixels, workers: see `evaluate`.
         output: draw the figure into this file: .png, .svg or .pdf; force: even if it exists.
     Raises: ConfigError: a setting. InputError: a pair that cannot be scored, no image for a label map.
 
@@ -129,19 +134,17 @@ def select_scenes(
         problem = f"give {len(folders)}, one for each folder of predictions"
         raise ConfigError("titles", problem, value=",".join(heads))
 
-    models: list[Evaluation] = []
-    for folder in reversed(folders):  # the classes are those of the first model's pairs
-        models.insert(
-            0,
-            evaluate(
-                folder, ground_truth, preset=preset, classes=classes, ignore_index=ignore_index, colours=colours,
-                pred_name=pred_name, gt_name=gt_name, listed=listed, follow_links=follow_links,
-                max_pixels=max_pixels, metrics=metrics, tolerance=tolerance, trimap_width=3, workers=workers,
-                strict=True, progress=progress,
-                num_classes=models[0].settings["num_classes"] if models else None,
-            ),
+    try:
+        main = evaluate(
+            predictions, ground_truth, against=twin, preset=preset, classes=classes, ignore_index=ignore_index,
+            colours=colours, pred_name=pred_name, gt_name=gt_name, listed=listed, num_classes=num_classes,
+            missing=missing, resize=resize, pred_labels=pred_labels, gt_labels=gt_labels, follow_links=follow_links,
+            max_pixels=max_pixels, metrics=metrics, tolerance=tolerance, trimap_width=3, workers=workers, strict=True,
+            progress=progress,
         )  # fmt: skip
-    main = models[-1]
+    except InputError as error:  # of a setting that has another name here
+        raise type(error)(error.path, error.problem.replace("`against ", "`twin ")) from None
+    models = [main] if main.against is None else [main.against, main]
     scenes = Scenes(
         [_scene_model(head, model) for head, model in zip(heads, models, strict=True)],
         main.source.inputs,

@@ -15,6 +15,7 @@ from convneur.evaluation.run import evaluate
 from convneur.evaluation.scenes import ranking_by
 from convneur.evaluation.words import shown
 from convneur.files import refuse_existing
+from convneur.metrics import BoundarySettings
 from convneur.metrics.tables import Path as ValuePath
 from convneur.metrics.tables import leaves, less_is_better, value_at
 from convneur.metrics.words import metric_name
@@ -23,6 +24,7 @@ from convneur.results import SUFFIXES, ReadOnly, Result, Table
 
 __all__ = ["ThresholdScores", "evaluate_thresholds"]
 
+_WITH_METRICS = ("hd_percentile", "tolerance_curve")  # settings that each bring a metric
 _CHOSEN = "chosen on this data: for a fair value score it on other images"
 
 
@@ -150,9 +152,9 @@ def evaluate_thresholds(
     """
     if not thresholds or len(set(thresholds)) < len(thresholds):
         raise ConfigError("threshold", "give one or more, each once")
-    computed = settings.get("metrics", "all")
-    metric = "" if best_by is None else best_by.partition("@")[0]
-    if metric and computed != "all" and metric not in computed:  # the rest is known once the settings are
+    asked = {name: settings[name] for name in ("metrics", *_WITH_METRICS) if name in settings}
+    # Its key is known once all settings are.
+    if best_by is not None and best_by.partition("@")[0] not in BoundarySettings(**asked).metrics:
         raise ConfigError("best_by", "must be one of the metrics that are computed", value=best_by)
     if output is not None:
         if Path(output).suffix.lower() not in SUFFIXES:

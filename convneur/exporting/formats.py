@@ -140,9 +140,8 @@ def _split_weights(graph: Any) -> None:
         )
         graph.node.remove(node)
     used = {name for node in graph.node for name in node.input}
-    for name, value in values.items():
-        if name not in used:
-            graph.initializer.remove(value)
+    for value in [value for value in graph.initializer if value.name not in used]:  # ONNX Runtime warns of each
+        graph.initializer.remove(value)
 
 
 def _quantised(proto: Any) -> Any:

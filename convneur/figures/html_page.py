@@ -20,12 +20,14 @@ __all__ = ["data_uri", "html_page"]
 _LONGEST_PHOTO = 1280
 
 
-def html_page(part: str, data: Any, *, title: str, generator: str, without_script: str, charts: bool = False) -> str:
+def html_page(
+    part: str | tuple[str, ...], data: Any, *, title: str, generator: str, without_script: str, charts: bool = False
+) -> str:
     """The page as HTML, which its script fills from `data`.
 
     Choice: a content security policy in its head forbids every request, whatever the data hold.
     Args:
-        part: the page's own style and script in `page/`, after the frame's that every page has.
+        part: the page's own style and script in `page/`, after the frame's that every page has; several in their order.
         data: plain values, as JSON takes them.
         charts: whether it draws plots, with what `charts.css` and `charts.js` have.
         without_script: what a reader without scripts can do instead.
@@ -36,7 +38,8 @@ def html_page(part: str, data: Any, *, title: str, generator: str, without_scrip
     def text(name: str) -> str:
         return (place / name).read_text(encoding="utf-8").strip()
 
-    parts = ("frame", "charts", part) if charts else ("frame", part)
+    own = (part,) if isinstance(part, str) else part
+    parts = ("frame", "charts", *own) if charts else ("frame", *own)
 
     return Template(text("frame.html") + "\n").substitute(
         generator=html.escape(generator),

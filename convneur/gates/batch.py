@@ -16,6 +16,7 @@ from convneur.formats import plural
 from convneur.gates.measures import CONTRASTS, LEVEL, MEASURES, StageMeasures, measure_gates
 from convneur.gates.parts import PARTS, parts_table
 from convneur.gates.sources import ValidatedView, WeightsSource, size_record
+from convneur.gates.state_share import MOST_IMAGES, StateShare
 from convneur.gates.summary import RESAMPLES, SEED, Estimate, MeasureTable, StageEstimates
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
@@ -49,6 +50,7 @@ class GateBatch(Result):
         names: of the images measured; values: (images, stages, measures) what was measured of each, measures in the
             order of `MEASURES`, NaN where one is undefined.
         failed: the images that could not be measured.
+        states: how much of each stage's gate is the state's; empty without a neural memory or a gate.
 
     >>> import numpy as np, convneur
     >>> images = list(np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8))
@@ -65,6 +67,7 @@ class GateBatch(Result):
     names: tuple[str, ...]
     values: NDArray[np.float64]
     failed: tuple[FailedImage, ...]
+    states: tuple[StateShare, ...] = ()
     convneur: str = field(default_factory=lambda: version("convneur"))
 
     def __repr__(self) -> str:
@@ -73,6 +76,7 @@ class GateBatch(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Means, bounds and counts; the values of each image are in `records`."""
+        shares = {one.stage: one.record() for one in self.states}
         return {
             "schema": "convneur.gates-batch/1",
             "convneur": self.convneur,
@@ -83,7 +87,9 @@ class GateBatch(Result):
             "measured_against": "gradients" if self.against == "gradients" else "mask",
             "interval": {"kind": "percentile", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
             "photos": len(self.names),
-            "stages": [{"stage": one.stage, "measures": one.record()} for one in self.stages],
+            "stages": [
+                {"stage": one.stage, "measures": one.record(), "state": shares.get(one.stage)} for one in self.stages
+            ],
             "notes": list(self.notes),
             "failed": [{"name": one.name, "why": one.why} for one in self.failed],
         }
@@ -116,7 +122,17 @@ class GateBatch(Result):
             for name in CONTRASTS
             for found in (getattr(one, name),)
         )
-        return Table(title, columns, rows, dense=True), parts
+        return Table(title, columns, rows, dense=True), parts, *self._states_table()
+
+    def _states_table(self) -> tuple[Table, ...]:
+        if not self.states:
+            return ()
+        rows = [
+            [str(one.stage), *("–" if each is None else f"{each:.1%}" for each in (one.share, one.uniform))]
+            for one in self.states
+        ]
+        title = f"Share of the gate's variance that is the state's, of {plural(self.states[0].images, 'image')}"
+        return (Table(title, ["stage", "state's", "the same at all positions"], rows),)
 
     def sentences(self) -> tuple[str, ...]:
         first = "steeper over flatter half" if self.against == "gradients" else "object over background"
@@ -178,9 +194,10 @@ def inspect_batch(
     (2, ())
     """
     # Here, so that a result alone loads no torch.
-    from convneur.gates.capture import capture_gates, check_block
+    from convneur.gates.capture import branch_of, capture_gates, check_block, reduced_maps
     from convneur.gates.inputs import images_of, masks_of, read_image, size_of, stages_of
     from convneur.gates.models import find_model
+    from convneur.gates.state_share import StateShares
 
     stages = stages_of(stage)
     found, unread = images_of(images, follow_links=follow_links)
@@ -194,24 +211,35 @@ def inspect_batch(
     if untrained is not None:
         progress.warn(untrained)
 
-    def measured(image: "NamedImage", own: "Masks | None") -> tuple[StageMeasures, ...]:
+    found_branches = {stage: branch_of(network, stage, block) for stage in stages}
+    branches = {stage: branch for stage, branch in found_branches.items() if branch is not None}
+    if source.config.global_branch != "neural-memory" or source.config.fusion != "gating":
+        branches = {}
+    states = StateShares(branches)
+
+    def measured(image: "NamedImage", own: "Masks | None", *, shares_state: bool) -> tuple[StageMeasures, ...]:
         _, photo = read_image(image, seen_at, max_pixels)
         noted.append((image.name, photo.notes))
         labels = None if own is None else own.of(image, photo)[1]
         try:
             shown = source.normalisation.applied(photo.pixels)
-            capture = capture_gates(network, shown, local_only="off", stages=stages, block=block)
-            return measure_gates(capture, photo.pixels, labels)
+            with reduced_maps(branches if shares_state else {}) as reduced:
+                capture = capture_gates(network, shown, local_only="off", stages=stages, block=block)
+            taken = measure_gates(capture, photo.pixels, labels)
         except InputError as error:
             raise InputError(image.name, f"{error}") from None
+        if shares_state:
+            states.add(reduced)
+        return taken
 
     noted: list[tuple[str, tuple[str, ...]]] = []
     table = MeasureTable(stages)
     names, failed = [], []
     with progress.steps("measuring", len(found)) as advance:
-        for image, own in zip(found, masks, strict=True):
+        every = -(-len(found) // MOST_IMAGES)
+        for number, (image, own) in enumerate(zip(found, masks, strict=True)):
             try:
-                table.add(measured(image, own))
+                table.add(measured(image, own, shares_state=number % every == 0))
             except InputError as error:
                 failed.append(FailedImage(image.name, str(error)))
                 progress.error(str(error))
@@ -229,6 +257,7 @@ def inspect_batch(
         names=tuple(names),
         values=table.values(),
         failed=tuple(failed),
+        states=states.found(),
     )
 
 

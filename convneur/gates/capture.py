@@ -21,9 +21,11 @@ from convneur.variants import ConvNeurConfig
 __all__ = [
     "GateCapture",
     "StageCapture",
+    "branch_of",
     "capture_gates",
     "check_block",
     "reconfigured",
+    "reduced_maps",
     "untrained",
 ]
 
@@ -105,8 +107,8 @@ def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, ne
     if needs_gate and config.fusion != "gating":
         raise ConfigError(
             "fusion",
-            "has no gate to show; choose fusion gating, or leave out the gate's row and draw the block's output "
-            "(`row3 output`)",
+            "has no gate to show; choose fusion gating, or leave out the gate's row (`gate=False`) and draw the "
+            "block's output (`row3 output`)",
             value=config.fusion,
         )
 
@@ -152,11 +154,17 @@ def capture_gates(
         _check_depths(twin.config, stages, block, " of the local-only model")
     if model.training or (twin is not None and twin.training):
         raise ValueError("the model is in training mode; call eval() first")
+    branches: dict[int, GlobalBranch] = {}
     if reads is not None:
         check_reads(model.config)
+        found = {stage: branch_of(model, stage, block) for stage in stages}
+        branches = {stage: branch for stage, branch in found.items() if branch is not None}
+        if len(branches) < len(found):
+            problem = "the model is folded, which leaves no reads to take apart; take it as it was before"
+            raise ConfigError("reads", problem)
     local_image = image if local_image is None else local_image
     try:
-        with torch.inference_mode(), _reduced(model, stages if reads else (), block) as reduced:
+        with torch.inference_mode(), reduced_maps(branches) as reduced:
             taps = model.forward_taps(_as_input(image, model), stages=stages, block=block).taps
             local = (
                 {} if twin is None else twin.forward_taps(_as_input(local_image, twin), stages=stages, block=block).taps
@@ -183,30 +191,28 @@ def capture_gates(
                 f_out=_array(tap.f_out),
                 surprise=None if tap.surprise is None else _array(tap.surprise)[0],
                 local_only=_array(local[stage].f_loc) if local else None,
-                reads=None if reads is None else _reads(model, stage, block, reduced[stage], reads),
+                reads=None if reads is None else _reads(model, stage, branches[stage], reduced[stage], reads),
             )
         )
     return GateCapture(model.config, block, tuple(captured))
 
 
-def _branch(model: ConvNeur, stage: int, block: int) -> GlobalBranch:
-    """Raises: ConfigError: its constant matrices are multiplied out, so that its reads have another basis."""
+def branch_of(model: ConvNeur, stage: int, block: int) -> GlobalBranch | None:
+    """The global branch of a block; None where there is none, or a folded one, whose reads have another basis."""
     layer = model.stages[stage - 1][block - 1]  # type: ignore[index]
     assert isinstance(layer, ConvNeurBlock)
-    if not isinstance(layer.global_branch, GlobalBranch):
-        raise ConfigError("reads", "the model is folded, which leaves no reads to take apart; take it as it was before")
-    return layer.global_branch
+    return layer.global_branch if isinstance(layer.global_branch, GlobalBranch) else None
 
 
 @contextmanager
-def _reduced(model: ConvNeur, stages: Sequence[int], block: int) -> Iterator[Mapping[int, Tensor]]:
+def reduced_maps(branches: Mapping[int, GlobalBranch]) -> Iterator[Mapping[int, Tensor]]:
     """The maps (B, m, H, W) that each stage's branch mixes the tokens of, as the model runs."""
     found: dict[int, Tensor] = {}
 
     def kept(stage: int) -> Any:
         return lambda module, given, output: found.update({stage: output})
 
-    hooks = [_branch(model, stage, block).reduce.register_forward_hook(kept(stage)) for stage in stages]
+    hooks = [branch.reduce.register_forward_hook(kept(stage)) for stage, branch in branches.items()]
     try:
         yield found
     finally:
@@ -214,12 +220,12 @@ def _reduced(model: ConvNeur, stages: Sequence[int], block: int) -> Iterator[Map
             hook.remove()
 
 
-def _reads(model: ConvNeur, stage: int, block: int, x: Tensor, pixel: tuple[int, int]) -> StageReads:
+def _reads(model: ConvNeur, stage: int, branch: GlobalBranch, x: Tensor, pixel: tuple[int, int]) -> StageReads:
     """Of the token that holds a pixel; past the last one, where sides are no multiples of the stride, of the last."""
     height, width = x.shape[2:]
     stride = model.feature_info[stage - 1]["reduction"]
     row, column = min(pixel[0] // stride, height - 1), min(pixel[1] // stride, width - 1)
-    found = branch_read(_branch(model, stage, block), x[0], row * width + column)
+    found = branch_read(branch, x[0], row * width + column)
     kind: Literal["memory", "attention"] = "memory" if model.config.global_branch == "neural-memory" else "attention"
     if found.tokens is None or found.initial is None or found.own_chunk is None:
         return StageReads((row, column), np.zeros((height, width)), None, None, None, kind)

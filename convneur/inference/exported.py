@@ -18,6 +18,7 @@ __all__ = ["ExportedModel"]
 _Floats = NDArray[np.float32]
 _Compute = Callable[[_Floats], _Floats]
 
+_AGAIN = "copy it again, or write it anew with `export`"
 _NO_MEMORY = ("memory", "bad_alloc", "bad allocation", "allocate")
 
 
@@ -41,7 +42,7 @@ class ExportedModel:
         opened = _opened_by_openvino if path.suffix.lower() == ".xml" else _opened_by_onnxruntime
         self._compute, text = opened(path, threads)
         if text is None:
-            raise InputError(path, "says nothing of a ConvNeur: not a graph that `export` wrote")
+            raise InputError(path, "says nothing of a ConvNeur: not a graph that `export` wrote; write one with it")
         try:
             self.description: GraphDescription = described(text)
         except SchemaError as error:
@@ -110,7 +111,7 @@ def _opened_by_onnxruntime(path: Path, threads: int | None) -> tuple[_Compute, s
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})") from None
     except Exception as error:  # of the runtime's many kinds
-        raise InputError(path, f"not a readable ONNX model ({_first_line(error)})") from None
+        raise InputError(path, f"not a readable ONNX model ({_first_line(error)}); {_AGAIN}") from None
     (given, *_) = session.get_inputs()
 
     def compute(x: _Floats) -> _Floats:
@@ -134,7 +135,7 @@ def _opened_by_openvino(path: Path, threads: int | None) -> tuple[_Compute, str 
         text = model.get_rt_info([KEY]).astype(str) if model.has_rt_info([KEY]) else None
         compiled = core.compile_model(model, "CPU", settings)
     except Exception as error:
-        raise InputError(path, f"not a readable OpenVINO model ({_first_line(error)})") from None
+        raise InputError(path, f"not a readable OpenVINO model ({_first_line(error)}); {_AGAIN}") from None
 
     def compute(x: _Floats) -> _Floats:
         return compiled([x])[0]

@@ -18,6 +18,7 @@ from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.files import new_file, new_folder, new_text, output_path, refuse_existing
 from convneur.formats import as_text, csv_table, plural
+from convneur.inference.context import Context, StateSwap, check_context
 from convneur.inference.prediction import (
     ClassProbability,
     ClassShare,
@@ -34,6 +35,8 @@ from convneur.results import Result, Table
 __all__ = ["ClassifiedImage", "FailedImage", "LabelledImage", "PredictionReport", "predict_folder"]
 
 TABLE = "predictions.csv"
+
+_STATES = {"mean": "the mean state of the images", "other": "another image's state", "start": "M_0"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class ClassifiedImage:
 
 @dataclass(frozen=True)
 class FailedImage:
-    """An image that could not be read, and why.
+    """An image that could not be read, or that the model does not take, and why.
 
     >>> FailedImage("a", "a.png: no such file").why
     'a.png: no such file'
@@ -93,9 +96,12 @@ class PredictionReport(Result):
 
     Args:
         task: images holds `LabelledImage`s of a segmentation model, `ClassifiedImage`s of a classifier.
-        failed: the images that could not be read.
+        failed: the images that could not be read, or that the model does not take.
         out: the folder that was written to, if there was one.
         warnings: what lies in the folders and is not read, in words.
+        context: the state that the memories read from.
+        changed: share of the pixels, or of the images of a classifier, that have another label than with their own
+            context; None where that is what was asked for.
 
     >>> report = PredictionReport("classification", (ClassifiedImage("a", (ClassProbability("cat", 0.75),)),), ())
     >>> print(report)
@@ -110,6 +116,8 @@ class PredictionReport(Result):
     failed: tuple[FailedImage, ...]
     out: Path | None = None
     warnings: tuple[str, ...] = ()
+    context: Context = "own"
+    changed: float | None = None
 
     def __repr__(self) -> str:
         failed = f", {len(self.failed)} failed" if self.failed else ""
@@ -122,6 +130,8 @@ class PredictionReport(Result):
             "images": [each.to_dict() for each in self.images],
             "failed": [{"name": each.name, "why": each.why} for each in self.failed],
             "warnings": list(self.warnings),
+            "context": self.context,
+            "labels_changed": self.changed,
         }
 
     def tables(self) -> Sequence[Table]:
@@ -138,8 +148,12 @@ class PredictionReport(Result):
         said = []
         if self.task == "segmentation":
             said.append(f"{plural(len(self.images), 'label map')} in {self.out}")
+        if self.changed is not None:
+            what = "pixels" if self.task == "segmentation" else "images"
+            said.append(f"Read from {_STATES[self.context]}: {self.changed:.1%} of the {what} change their label.")
         if self.failed:
-            said.append(f"{plural(len(self.failed), 'image')} could not be read")
+            done = "labelled" if self.task == "segmentation" else "classified"
+            said.append(f"{plural(len(self.failed), 'image')} not {done}")
         return said
 
     def records(self) -> Sequence[Mapping[str, Any]]:
@@ -238,12 +252,14 @@ def predict_folder(
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     threads: int | None = None,
+    context: Context = "own",
     force: bool = False,
     progress: Progress = silent,
 ) -> PredictionReport:
     """Label images with a trained model: a label map each, or the likeliest classes.
 
-    Every file is written whole or not at all. An image that cannot be read is reported, and the others are done.
+    Every file is written whole or not at all. An image that cannot be read, or
+    is too small for an exported graph, is reported, and the others are done.
     Choice: images of a folder with equal names but for the suffix keep it in theirs: `a.jpg`, `a.png`.
     Args:
         images: files, or folders of them. An image of a folder is named by its path inside it, without suffix.
@@ -255,6 +271,9 @@ def predict_folder(
         probabilities: folder for `<name>.npz`: probabilities, (classes, H, W) float16. Segmentation only.
         overlays: folder for `<name>.png`: the labels over the image. Segmentation only.
         follow_links: read what links lead to that lead out of a folder, or to folders.
+        context: the state that the memories read from, at all stages: the image's own, the mean of all images, that of
+            the image floor(n / 2) further (other), or M_0 (start). What the image's own context is worth shows against
+            the mean; M_0 alone is a state that no training has seen. Images are then labelled one by one.
     Raises: ConfigError: a setting that cannot be, two images of one name; InputError: no image, an output that exists
         while `force` is off, an image that is too large for the memory.
 
@@ -273,6 +292,7 @@ def predict_folder(
         if predictor.task == "classification" and given is not None:
             raise ConfigError(setting, f"is for segmentation, and {predictor.name} is a classifier; leave it out")
     cut = check_settings(predictor, scale=scale, window=window, top=top)
+    check_context(predictor, context)
     if batch < 1:
         raise ConfigError("batch", "must be at least 1", value=batch)
     folder, shares, seen = (None if each is None else Path(each) for each in (out, probabilities, overlays))
@@ -293,25 +313,53 @@ def predict_folder(
     failed: list[FailedImage] = []
     noted: list[tuple[str, tuple[str, ...]]] = []
 
+    def opened(number: int) -> tuple[NamedImage, tuple[str, ...]]:
+        photo = read_photo(asked[number].path, long_side=None, max_pixels=max_pixels)
+        named = NamedImage(asked[number].name, photo.pixels, asked[number].path)
+        check_image(predictor, named, scale=scale)
+        return named, photo.notes
+
+    def ask(group: Sequence[NamedImage]) -> list[Prediction]:
+        return predict_together(predictor, group, scale=scale, window=cut, probabilities=shares is not None, top=top)
+
+    def fail(name: str, error: InputError) -> None:
+        progress.error(str(error))
+        failed.append(FailedImage(as_text(name), str(error)))
+        advance()
+
     def read() -> Iterator[NamedImage]:
-        for each in asked:
+        for number, each in enumerate(asked):
             try:
-                photo = read_photo(each.path, long_side=None, max_pixels=max_pixels)
-                named = NamedImage(each.name, photo.pixels, each.path)
-                check_image(predictor, named, scale=scale)
+                named, notes = opened(number)
             except InputError as error:
-                progress.error(str(error))
-                failed.append(FailedImage(as_text(each.name), str(error)))
-                advance()
+                fail(each.name, error)
             else:
-                noted.append((as_text(each.name), photo.notes))
+                noted.append((as_text(each.name), notes))
                 yield named
 
+    def swapped() -> Iterator[tuple[list[NamedImage], list[Prediction]]]:
+        numbers = {each.name: number for number, each in enumerate(asked)}
+        for image in read():
+            name = str(image.name)
+            try:
+                yield [image], [swap.predict(image, numbers[name])]
+            except InputError as error:
+                fail(name, error)
+
+    swap = StateSwap(
+        predictor,
+        context,
+        count=len(asked),
+        read=lambda number: opened(number)[0],
+        ask=lambda image: ask([image])[0],
+        scale=scale,
+        window=cut,
+    )
+    swap.prepare(progress)
     with progress.steps("labelling" if dense else "classifying", len(asked)) as advance:
-        for group in _groups(read(), min(batch, len(asked)), alike=dense):
-            predictions = predict_together(
-                predictor, group, scale=scale, window=cut, probabilities=shares is not None, top=top
-            )
+        groups = _groups(read(), min(batch, len(asked)), alike=dense)
+        done_groups = ((group, ask(group)) for group in groups) if context == "own" else swapped()
+        for group, predictions in done_groups:
             for each, prediction in zip(group, predictions, strict=True):
                 name = str(each.name)
                 if outputs is not None and prediction.labels is not None:
@@ -325,7 +373,15 @@ def predict_folder(
     for line in summed_notes(noted):
         progress.warn(line)
     done = tuple(labelled) if dense else tuple(ranked)
-    report = PredictionReport("segmentation" if dense else "classification", done, tuple(failed), folder, tuple(unread))
+    report = PredictionReport(
+        "segmentation" if dense else "classification",
+        done,
+        tuple(failed),
+        folder,
+        tuple(unread),
+        context=context,
+        changed=swap.changed_share,
+    )
     if table is not None and done:
         new_text(table, csv_table(report.records()), force=force)
         progress.note(f"written: {table}")

@@ -333,8 +333,8 @@ def _all_pairs(pred: Any, gt: Any, count: int, predicted: int) -> FloatArray:
     j[:, 0] = sizes[1] == 0
     f[:, 0] = gt_points.counts() == 0
     if predicted:
-        theirs = _repeated(gt_points, np.repeat(np.arange(count), predicted), gt.shape)
-        ours = _repeated(pred_points, np.tile(np.arange(predicted), count), gt.shape)
+        theirs = _repeated(gt_points, np.repeat(np.arange(count), predicted))
+        ours = _repeated(pred_points, np.tile(np.arange(predicted), count))
         f[:, 1:] = _f1(kernels, ours, theirs, gt.shape, _radius(shape)).reshape(count, predicted)
     return np.stack([j, f])
 
@@ -364,14 +364,12 @@ def _radius(shape: tuple[int, int]) -> float:
     return math.sqrt(tolerance_square(_TOLERANCE, *shape))
 
 
-def _repeated(points: Points, which: IntArray, shape: tuple[int, int]) -> Points:
+def _repeated(points: Points, which: IntArray) -> Points:
     """Points of rank which[r] again as rank r."""
     counts = points.counts()[which]
     starts = np.append(0, counts.cumsum())
-    rank = np.repeat(np.arange(len(which)), counts)
-    at = np.arange(len(rank)) - starts[:-1].repeat(counts) + points.starts[which].repeat(counts)
-    y, x = points.y[at], points.x[at]
-    return Points((rank * shape[0] + y) * shape[1] + x, starts, rank, y, x)
+    at = np.arange(starts[-1]) - starts[:-1].repeat(counts) + points.starts[which].repeat(counts)
+    return Points(starts, points.y[at], points.x[at])
 
 
 def _iou(common: IntArray, pred: IntArray, gt: IntArray) -> FloatArray:

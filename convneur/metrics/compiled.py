@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convneur.metrics import bands, label_pair
-from convneur.metrics.boundaries import Points
-from convneur.metrics.distances import rings
+from convneur.metrics.boundaries import Coordinates, Points
+from convneur.metrics.distances import rings, squares_are_exact
 from convneur.metrics.label_pair import Confusion
 from convneur.metrics.objects import Objects
 
@@ -93,7 +93,7 @@ def _disagreements(pred: RankMap, gt: RankMap, length: int) -> IntArray:
 
 
 def f1_points(ranks: RankMap, count: int) -> Points:
-    return Points(*_by_rank(_f1_owners(ranks), ranks.shape, count))
+    return Points(*_by_rank(_f1_owners(ranks), count))
 
 
 @_compiled
@@ -145,7 +145,7 @@ def _flag_f1(ranks: RankMap, y: int, flags: npt.NDArray[np.uint8]) -> None:
 
 
 def border_points(ranks: RankMap, count: int, connectivity: int) -> Points:
-    return Points(*_by_rank(_border(ranks, connectivity), ranks.shape, count))
+    return Points(*_by_rank(_border(ranks, connectivity), count))
 
 
 @_compiled
@@ -189,9 +189,7 @@ def _flag_border(ranks: RankMap, y: int, connectivity: int, flags: npt.NDArray[n
 
 
 @_compiled
-def _by_rank(
-    owned: Owned, shape: tuple[int, ...], count: int
-) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
+def _by_rank(owned: Owned, count: int) -> tuple[IntArray, Coordinates, Coordinates]:
     """The fields of `Points`: a counting sort, which keeps the raster order within a rank."""
     starts = np.zeros(count + 1, np.int64)
     for i in range(len(owned)):
@@ -200,17 +198,15 @@ def _by_rank(
     for k in range(count):
         starts[k + 1] += starts[k]
     total = starts[count]
-    keys, ranks = np.empty(total, np.int64), np.empty(total, np.int64)
-    rows, columns = np.empty(total, np.int64), np.empty(total, np.int64)
+    rows, columns = np.empty(total, np.int32), np.empty(total, np.int32)
     following = starts.copy()
     for i in range(len(owned)):
         rank = np.int64(owned[i, 0])
         if rank < count:
-            y, x = owned[i, 1], owned[i, 2]
             at = following[rank]
             following[rank] += 1
-            keys[at], ranks[at], rows[at], columns[at] = (rank * shape[0] + y) * shape[1] + x, rank, y, x
-    return keys, starts, ranks, rows, columns
+            rows[at], columns[at] = owned[i, 1], owned[i, 2]
+    return starts, rows, columns
 
 
 def nearest(
@@ -220,15 +216,19 @@ def nearest(
     if len(targets.starts) - 1 <= _NOBODY:
         found = _looked_up(points, targets, np.array(around), shape[0], shape[1])
     else:
-        found = np.full(len(points.keys), math.inf)  # more ranks than a map of bytes can name
-    _search(found, points, targets, spacing[0], spacing[1], math.inf, 0.0)
+        found = np.full(len(points.y), math.inf)  # more ranks than a map of bytes can name
+    exact = squares_are_exact(shape, spacing)
+    _search(found, points, targets, spacing[0], spacing[1], math.inf, 0.0, 0.5 if exact else math.inf)
+    if exact:
+        _transform(found, points, targets, spacing[0], spacing[1], shape[1])
     return found
 
 
 def matched(points: Points, targets: Points, shape: tuple[int, int], radii: list[float]) -> BoolMap:
-    found = np.full(len(points.keys), math.inf)
+    found = np.full(len(points.y), math.inf)
     # Squared distances are whole numbers. A point within the smallest radius is within all of them.
-    _search(found, points, targets, 1.0, 1.0, _square(max(radii), shape) + 1.0, float(_square(min(radii), shape)))
+    bound, enough = _square(max(radii), shape) + 1.0, float(_square(min(radii), shape))
+    _search(found, points, targets, 1.0, 1.0, bound, enough, math.inf)
     return np.stack([found <= radius for radius in radii])
 
 
@@ -249,40 +249,56 @@ def _looked_up(points: Points, targets: Points, around: FloatArray, height: int,
         margin = max(margin, int(abs(around[i, 0])), int(abs(around[i, 1])))
     row = width + 2 * margin
     owner = np.full((height + 2 * margin) * row, np.uint8(_NOBODY))
-    for i in range(len(targets.keys)):
-        owner[(targets.y[i] + margin) * row + targets.x[i] + margin] = targets.rank[i]
+    for rank in range(len(targets.starts) - 1):
+        for i in range(targets.starts[rank], targets.starts[rank + 1]):
+            owner[(targets.y[i] + margin) * row + targets.x[i] + margin] = rank
     steps = np.empty(len(around), np.int64)
     for i in range(len(around)):
         steps[i] = int(around[i, 0]) * row + int(around[i, 1])
-    found = np.full(len(points.keys), math.inf)
-    for i in range(len(points.keys)):
-        at = (points.y[i] + margin) * row + points.x[i] + margin
-        for j in range(len(steps)):
-            if owner[at + steps[j]] == points.rank[i]:
-                found[i] = around[j, 2]
-                break
+    found = np.full(len(points.y), math.inf)
+    for rank in range(len(points.starts) - 1):
+        for i in range(points.starts[rank], points.starts[rank + 1]):
+            at = (points.y[i] + margin) * row + points.x[i] + margin
+            for j in range(len(steps)):
+                if owner[at + steps[j]] == rank:
+                    found[i] = around[j, 2]
+                    break
     return found
 
 
 @_compiled
 def _search(
-    found: FloatArray, points: Points, targets: Points, step_y: float, step_x: float, bound: float, enough: float
+    found: FloatArray,
+    points: Points,
+    targets: Points,
+    step_y: float,
+    step_x: float,
+    bound: float,
+    enough: float,
+    patience: float,
 ) -> None:
     """Write into `found`, where it is inf, the distance to the nearest target of the class.
 
     Row by row outward from the point, as long as a row can be nearer than the best so far.
     Args: step_y, step_x: height and width of a pixel; bound: squared distances from here on are not wanted; enough:
-        nor does anything nearer need to be found than this squared distance.
+        nor does anything nearer need to be found than this squared distance; patience: after this many rows for each
+        pixel of the box around a class's targets the rest of its points is left as it is.
     """
     row_y, row_start, rows_of_class = _rows(targets)
     places = row_start.copy()  # where in a row a point was last looked for: the next one is often beside it
     for rank in range(len(points.starts) - 1):
         top, bottom = rows_of_class[rank], rows_of_class[rank + 1]
+        rows_left = math.inf
+        if patience < math.inf and top < bottom:
+            across = targets.x[targets.starts[rank] : targets.starts[rank + 1]]
+            rows_left = patience * (row_y[bottom - 1] - row_y[top] + 1) * (across.max() - across.min() + 1)
         below = top
         near = -1  # the target found last, which is often near the next point too
         for i in range(points.starts[rank], points.starts[rank + 1]):
             if top == bottom or found[i] < math.inf:
                 continue
+            if rows_left < 0:
+                break
             y, x = points.y[i], points.x[i]
             while below < bottom and row_y[below] < y:
                 below += 1
@@ -302,6 +318,7 @@ def _search(
                     up -= 1
                 if offset_y * offset_y >= best:
                     break
+                rows_left -= 1
                 start, stop, place = row_start[row], row_start[row + 1], places[row]
                 if (place > start and targets.x[place - 1] >= x) or (place < stop and targets.x[place] < x):
                     place, high = start, stop
@@ -322,9 +339,86 @@ def _search(
 
 
 @_compiled
+def _transform(found: FloatArray, points: Points, targets: Points, step_y: float, step_x: float, width: int) -> None:
+    """`_search` at a cost that does not grow with the distances: that of an exact distance transform by class.
+
+    Equation: in every row of points, of each column the squared distance to its nearest target up or down, and over the
+        columns the lower envelope of the parabolas that stand on these (Meijster, Roerdink and Hesselink 2000).
+    Args: step_y, step_x: such that squares are whole numbers of a 256th, see `squares_are_exact`; width: of the map.
+    """
+    unit_y, unit_x = np.int64(256 * step_y * step_y), np.int64(256 * step_x * step_x)
+    starts = np.empty(width + 1, np.int64)  # of each column's targets in `rows`
+    columns, first, away = np.empty(width, np.int64), np.empty(width, np.int64), np.empty(width, np.int64)
+    best, begins = np.empty(width, np.int64), np.empty(width, np.int64)  # the envelope's columns and where it has them
+    for rank in range(len(points.starts) - 1):
+        last = points.starts[rank + 1]
+        i = points.starts[rank]
+        while i < last and found[i] < math.inf:
+            i += 1
+        low, high = targets.starts[rank], targets.starts[rank + 1]
+        if i == last or low == high:
+            continue
+        starts[:] = 0
+        for k in range(low, high):
+            starts[targets.x[k] + 1] += 1
+        count = 0
+        for x in range(width):
+            if starts[x + 1]:
+                columns[count], first[count] = x, starts[x]
+                count += 1
+            starts[x + 1] += starts[x]
+        rows = np.empty(high - low, np.int64)
+        following = starts[:-1].copy()
+        for k in range(low, high):
+            rows[following[targets.x[k]]] = targets.y[k]
+            following[targets.x[k]] += 1
+        while i < last:
+            y = points.y[i]
+            end = i
+            while end < last and points.y[end] == y:
+                end += 1
+            for j in range(count):
+                at, stop = first[j], starts[columns[j] + 1]
+                while at < stop and rows[at] < y:
+                    at += 1
+                first[j] = at
+                near = rows[at] - y if at < stop else rows[at - 1] - y
+                if at > starts[columns[j]] and y - rows[at - 1] < abs(near):
+                    near = rows[at - 1] - y
+                away[j] = near
+            top = -1
+            for j in range(count):
+                square = unit_y * away[j] * away[j]
+                while top >= 0:
+                    k, x = best[top], begins[top]
+                    to_k, to_j = x - columns[k], x - columns[j]
+                    if unit_y * away[k] * away[k] + unit_x * to_k * to_k <= square + unit_x * to_j * to_j:
+                        break
+                    top -= 1
+                begin = np.int64(0)
+                if top >= 0:
+                    k = best[top]
+                    between = columns[j] - columns[k]
+                    sum_of_both = columns[j] + columns[k]
+                    more = square - unit_y * away[k] * away[k] + unit_x * between * sum_of_both
+                    begin = more // (2 * unit_x * between) + 1
+                if begin < width:
+                    top += 1
+                    best[top], begins[top] = j, begin
+            for k in range(end - 1, i - 1, -1):
+                while begins[top] > points.x[k]:
+                    top -= 1
+                if found[k] == math.inf:
+                    offset_y = away[best[top]] * step_y
+                    offset_x = (columns[best[top]] - points.x[k]) * step_x
+                    found[k] = math.sqrt(offset_y * offset_y + offset_x * offset_x)
+            i = end
+
+
+@_compiled
 def _rows(points: Points) -> tuple[IntArray, IntArray, IntArray]:
     """Rows that have a point, class by class: y, first point, and the first row of every class."""
-    classes, count = len(points.starts) - 1, len(points.keys)
+    classes, count = len(points.starts) - 1, len(points.y)
     row_y, row_start = np.empty(count, np.int64), np.empty(count + 1, np.int64)
     rows_of_class = np.empty(classes + 1, np.int64)
     rows = 0
@@ -478,7 +572,7 @@ def _objects(ranks: RankMap, border: Points, corners: bool) -> tuple[IntArray, I
             parent[i] = parent[parent[i]]  # an earlier run, whose object is known
     pixels = np.zeros(objects, np.int64)
     i = y = 0
-    for k in range(len(border.keys)):
+    for k in range(len(border.y)):
         place = border.y[k] * width + border.x[k]
         if border.y[k] != y or starts[i] > place:
             y = border.y[k]

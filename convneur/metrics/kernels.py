@@ -25,7 +25,11 @@ _COMPILED_FOR = 1 << 26
 
 
 class Kernels(NamedTuple):
-    """One form of every loop; what they compute stands at the functions of `PLAIN`."""
+    """One form of every loop; what they compute stands at the functions of `PLAIN`.
+
+    search_cost: of a boundary pixel in `f1_points` and `matched`: pixels of a map that NumPy combines with others in
+    that time; measured.
+    """
 
     occurrences: Callable[[_Array, int], _Array]
     disagreements: Callable[[_Map, _Map, int], tuple[_Array, _Array, _Array]]
@@ -37,6 +41,7 @@ class Kernels(NamedTuple):
     inner_band_counts: Callable[[_Map, _Map, int, int], Confusion]
     objects_of: Callable[[_Map, Points, int], Objects]
     thin_objects: Callable[[_Map, Objects, int], _Array]
+    search_cost: int
 
 
 PLAIN = Kernels(
@@ -50,6 +55,7 @@ PLAIN = Kernels(
     bands.inner_band_counts,
     objects.objects_of,
     objects.thin_objects,
+    search_cost=2000,
 )
 
 
@@ -60,7 +66,8 @@ def compiled_kernels() -> Kernels | None:
         from convneur.metrics import compiled
     except ImportError:
         return None
-    return Kernels(*(getattr(compiled, name) for name in Kernels._fields))
+    functions: dict[str, Any] = {name: getattr(compiled, name) for name in Kernels._fields[:-1]}
+    return Kernels(**functions, search_cost=250)
 
 
 class _Scored:

@@ -4,7 +4,6 @@ A metric of this kind is one file in `measures/`. Totals, comparisons, kept scor
 more of it than what stands here.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from convneur.metrics.boundaries import Points
 from convneur.metrics.distances import ascending_by_class
+from convneur.metrics.f1_matches import F1Matches, f1_matches
 from convneur.metrics.kernels import Kernels
 from convneur.metrics.label_pair import LabelPair
 from convneur.metrics.objects import Objects
@@ -25,7 +25,6 @@ __all__ = ["COUNTS", "ClassValues", "Kind", "Measure", "PairGeometry", "Path", "
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-BoolMap = npt.NDArray[np.bool_]
 
 _Found = TypeVar("_Found")
 
@@ -54,7 +53,6 @@ class PairGeometry:
         self.present: IntArray = np.flatnonzero(pair.confusion.gt + pair.confusion.pred)
         self._once: dict[Callable[[PairGeometry], Any], Any] = {}
         self._objects: dict[tuple[str, int], Objects] = {}
-        self._within: dict[int, tuple[BoolMap, BoolMap]] = {}
 
     @cached_property
     def gt_border(self) -> Points:
@@ -91,26 +89,25 @@ class PairGeometry:
             self._objects[side, connectivity] = self.kernels.objects_of(ranks, border, connectivity)
         return self._objects[side, connectivity]
 
-    @cached_property
-    def f1_points(self) -> tuple[Points, Points]:
-        """Boundary pixels of boundary F1: of the ground truth, of the prediction."""
-        return self.kernels.f1_points(self.pair.gt, self.count), self.kernels.f1_points(self.pair.pred, self.count)
+    def f1_matches(self, squares: Sequence[int]) -> F1Matches:
+        """Boundary pixels, and those that have a partner within the radii of these squares, by class that is present.
 
-    def f1_matched(self, square: int) -> tuple[BoolMap, BoolMap]:
-        """Which of `f1_points` have a partner within a radius of the settings, (N,) of either map.
-
-        square: of the radius; a whole number, as squared distances are, so that their roots compare as they do.
+        squares: of radii of the settings; whole numbers, as squared distances are, so that their roots compare as they
+        do.
         """
-        if not self._within:  # one search for all radii
-            gt, pred = self.f1_points
-            squares = sorted(
-                {tolerance_square(tolerance, *self.shape) for tolerance in self.settings.tolerance}
-                | {tolerance_square(f"{radius}px", *self.shape) for radius in self.settings.radii}
-            )
-            matched, radii = self.kernels.matched, list(map(math.sqrt, squares))
-            found = matched(gt, pred, self.shape, radii), matched(pred, gt, self.shape, radii)
-            self._within = dict(zip(squares, zip(*found, strict=True), strict=True))
-        return self._within[square]
+        found = self._all_f1_matches
+        rows = [self._squares.index(square) for square in squares]
+        of_all = [counts[self.present] for counts in found[:2]]
+        return F1Matches(*of_all, *(counts[rows][:, self.present] for counts in found[2:]))
+
+    @cached_property
+    def _squares(self) -> list[int]:
+        tolerances = [*self.settings.tolerance, *(f"{radius}px" for radius in self.settings.radii)]
+        return sorted({tolerance_square(tolerance, *self.shape) for tolerance in tolerances})
+
+    @cached_property
+    def _all_f1_matches(self) -> F1Matches:  # one search for all radii
+        return f1_matches(self.kernels, self.pair.pred, self.pair.gt, self.count, self._squares)
 
 
 class Measure(ABC):

@@ -139,9 +139,8 @@ def _borders(geometry: PairGeometry, border: Points, side: ClassObjects, chosen:
     of_pair = np.where(number < 0, len(chosen), rank[number])
     kept = np.flatnonzero(of_pair < len(chosen))
     kept = kept[np.argsort(of_pair[kept], kind="stable")]  # within an object they are in raster order already
-    new, y, x = of_pair[kept], border.y[kept], border.x[kept]
-    starts = np.searchsorted(new, np.arange(len(chosen) + 1))
-    return Points((new * height + y) * width + x, starts, new, y, x)
+    starts = np.searchsorted(of_pair[kept], np.arange(len(chosen) + 1))
+    return Points(starts, border.y[kept], border.x[kept])
 
 
 def object_columns(settings: BoundarySettings) -> dict[str, type[np.int64] | type[np.float64]]:

@@ -51,7 +51,13 @@ class Objects(NamedTuple):
 
     def at(self, points: Points, width: int) -> IntArray:
         """The object of each point, (N,). width: of the map, pixels."""
-        return self.owner[np.searchsorted(self.starts, points.y * width + points.x, side="right") - 1]
+        places = points.y * np.int64(width) + points.x
+        if 32 * points.size < self.starts[-1]:
+            return self.owner[np.searchsorted(self.starts, places, side="right") - 1]
+        last = int(max(places.max(initial=0), self.starts[-1]))
+        begins = np.zeros(last + 1, bool)
+        begins[self.starts] = True
+        return self.owner[np.cumsum(begins, dtype=np.int64 if last >> 31 else np.int32)[places] - 1]
 
     def lengths(self, pixels: int) -> IntArray:
         """Of the runs, (M,), in a map of so many pixels."""

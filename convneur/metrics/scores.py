@@ -209,10 +209,8 @@ def surface_dice_score(matches: Matches) -> FloatArray:
 
 def _boundary_f1(geometry: PairGeometry) -> Matches:
     pair, present = geometry.pair, geometry.present
-    gt, pred = geometry.f1_points
     squares = [tolerance_square(tolerance, *geometry.shape) for tolerance in geometry.settings.tolerance]
-    from_gt, from_pred = (np.stack(rows) for rows in zip(*map(geometry.f1_matched, squares), strict=True))
-    matches = _counted(gt, from_gt, pred, from_pred, present)
+    matches = Matches(*geometry.f1_matches(squares), score=np.zeros((len(squares), len(present))))
     score = f1_score(matches)
     # A mask may fill the image and so have no boundary: right if both do, wrong if the other is empty.
     both = (pair.confusion.gt > 0) & (pair.confusion.pred > 0)

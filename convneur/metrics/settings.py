@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -80,6 +81,7 @@ def tolerance_radius(tolerance: str | float, height: int, width: int) -> float:
     return float(ceil_root(share**2 * (height * height + width * width)) if radius is None else radius)
 
 
+@lru_cache(maxsize=256)
 def tolerance_square(tolerance: str | float, height: int, width: int) -> int:
     """The largest squared distance between pixels, a whole number, that is within the tolerance, at most H^2 + W^2.
 

@@ -147,8 +147,8 @@ def _assign(layer: nn.Linear, weight: Tensor, bias: Tensor, *, like: Tensor) -> 
 
 
 def _tokens(x: Tensor) -> Tensor:
-    return x.flatten(2).transpose(1, 2)  # B m H W -> B N m: a view under channels_last
+    return x.permute(0, 2, 3, 1).flatten(1, 2)  # B m H W -> B N m: a view
 
 
 def _map(y: Tensor, like: Tensor) -> Tensor:
-    return y.transpose(1, 2).unflatten(2, like.shape[2:])  # B N m -> B m H W
+    return y.unflatten(1, like.shape[2:]).permute(0, 3, 1, 2)  # B N m -> B m H W

@@ -19,7 +19,7 @@ steps on (m, m) states, and all reads are one batched product: few, large kernel
 the forward pass.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -38,6 +38,9 @@ __all__ = [
     "NeuralMemory",
     "UpdateGenerator",
     "plan_chunks",
+    "recall",
+    "strided_places",
+    "unit_length",
 ]
 
 # Tokens worked on at once: few enough that they stay in a CPU's cache and need little memory, enough that a kernel's
@@ -153,14 +156,17 @@ class MemoryWrite(nn.Module):
     ) -> tuple[list[Tensor], Tensor | None]:
         """The states after each write.
 
-        Args:    x, k, v: (B, T, n, m); memory: M (B, layers m, m); momentum: S, as memory, None for zero.
+        Args:    x, k, v: (B, T, n, m); memory: M (B, layers m, m), or (B, 1, layers m, m) in an exported graph;
+            momentum: S, as memory, None for zero.
         Returns: M_1 .. M_T, each as memory, and S_T; float32 or wider.
         """
         theta, eta, keep = self.generator(x.mean(dim=2))
-        prepared = self._prepare(k, v, theta / k.shape[2])
+        chunks = [*self._prepare(k, v, theta / k.shape[2]), eta, keep]
+        axis = memory.ndim == 4  # kept: taking it away would be a kernel of its own for each part
+        parts = [each.split(1, dim=1) if axis else each.unbind(1) for each in chunks]
         states: list[Tensor] = []
         with _full_precision(memory):  # rounding would pile up over the chunks
-            for chunk, eta_t, keep_t in zip(prepared, eta.unbind(1), keep.unbind(1), strict=True):
+            for *chunk, eta_t, keep_t in zip(*parts, strict=True):
                 memory, momentum = self.step(memory, momentum, eta_t, keep_t, *chunk)
                 states.append(memory)
         return states, momentum
@@ -177,16 +183,16 @@ class MemoryWrite(nn.Module):
             memory = memory * (self.max_state_norm / norm).clamp(max=1)
         return memory, momentum
 
-    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> Iterable[tuple[Tensor, ...]]:
-        """What each chunk's push needs, (B, ...) and float32 or wider. scale: theta / n, (B, T, 1, 1)."""
+    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+        """What the chunks' pushes need, (B, T, ...) each and float32 or wider. scale: theta / n, (B, T, 1, 1)."""
         p = _at_least_float32(_transposed(k) @ k) * scale  # B T m m; under autocast the product itself is short
         r = _at_least_float32(_transposed(k) @ v) * scale
-        return zip(p.unbind(1), r.unbind(1), strict=True)
+        return p, r
 
     def _push(self, chunk: tuple[Tensor, ...], memory: Tensor) -> Tensor:
         """-theta_t G_t."""
         p, r = chunk
-        return r - torch.bmm(p, memory)
+        return r - (torch.bmm(p, memory) if memory.ndim == 3 else p @ memory)
 
 
 class MLPMemoryWrite(MemoryWrite):
@@ -196,9 +202,8 @@ class MLPMemoryWrite(MemoryWrite):
     Costs 5 L m^2 a chunk, and its chunks cannot share products: each gradient is taken at the state before it.
     """
 
-    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> Iterable[tuple[Tensor, ...]]:
-        k, v = _at_least_float32(k), _at_least_float32(v)
-        return zip(k.unbind(1), v.unbind(1), scale.unbind(1), strict=True)
+    def _prepare(self, k: Tensor, v: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+        return _at_least_float32(k), _at_least_float32(v), scale
 
     def _push(self, chunk: tuple[Tensor, ...], memory: Tensor) -> Tensor:
         k, v, scale = chunk
@@ -264,6 +269,15 @@ class NeuralMemory(nn.Module):
         """How this memory cuts N tokens."""
         return plan_chunks(tokens, self.chunk_length, min_chunks=self.min_chunks, chunks=self.chunks, order=self.order)
 
+    def chunk_of_tokens(self, tokens: int) -> Tensor:
+        """(N,): the chunk, from 0, of each of N tokens in the image's order."""
+        plan = self.plan(tokens)
+        lengths = torch.tensor([n for chunks, n in plan.groups for _ in range(chunks)])
+        laid = torch.repeat_interleave(torch.arange(plan.chunks), lengths)
+        if self.order != "strided" or plan.chunks == 1:
+            return laid
+        return laid[strided_places(tokens, plan.chunks, laid.device)]
+
     def writes_read(self, tokens: int) -> int:
         """U, how many of the writes over N tokens any read sees: T - 1 when reading before the write, else T."""
         return self.plan(tokens).chunks - (self.read == "before")
@@ -287,8 +301,47 @@ class NeuralMemory(nn.Module):
         assert state is not None
         return MemoryOutput(y, surprise, state)
 
+    def states(self, x: Tensor) -> Tensor:
+        """The states that the reads of a run see: (B, U, m, m), U = T, or 1 for `read="final"`. x: (B, N, m)."""
+        seen: list[Tensor] = []
+        self._run(x, None, in_full=False, seen=seen)
+        return torch.stack([state.expand(x.shape[0], -1, -1) for state in seen], dim=1)
+
+    def read_from(self, x: Tensor, states: Tensor) -> Tensor:
+        """Every token's read from other states; from the run's own `states` `forward`'s reads, bit for bit.
+
+        Args:    x: (B, N, m); states: (B, U, m, m) as `states` gives them, or one for all chunks or images.
+        Returns: (B, N, m).
+        Raises:  ValueError: states of another number of chunks.
+        """
+        plan = self.plan(int(x.shape[1]))
+        if self.read == "before" and plan.chunks == 1:  # of M_0, which no image changes
+            return self.forward(x)
+        if states.shape[1] not in (1, plan.chunks):
+            raise ValueError(f"states of {states.shape[1]} chunks for a run of {plan.chunks}")
+        states = states.expand(-1, plan.chunks, -1, -1)
+        x, place = self._laid(x, plan)
+        segments = _segments(plan, x, writes_all=self.read != "before")
+        reads: list[Tensor] = []
+        first = 0
+        pieces = x.split([chunks * n for chunks, n in segments], dim=1)
+        for piece, (chunks, _) in zip(pieces, segments, strict=True):
+            q, *_ = self._project(piece, [self.mem_dim, self.mem_dim, self.qkv.out_features - 2 * self.mem_dim])
+            of_chunks = states[:, first : first + (1 if self.read == "final" else chunks)]
+            reads.append(_read(unit_length(q), list(of_chunks.unbind(1))))
+            first += chunks
+        y = reads[0] if len(reads) == 1 else torch.cat(reads, dim=1)
+        return y if place is None else y[:, place]
+
+    def _laid(self, x: Tensor, plan: ChunkPlan) -> tuple[Tensor, Tensor | None]:
+        """The tokens chunk after chunk, and where each stands then; None where it stands as before."""
+        if self.order != "strided" or plan.chunks == 1:
+            return x, None
+        place = strided_places(int(x.shape[1]), plan.chunks, x.device)
+        return x[:, place.argsort()], place
+
     def _run(
-        self, x: Tensor, state: MemoryState | None, *, in_full: bool
+        self, x: Tensor, state: MemoryState | None, *, in_full: bool, seen: list[Tensor] | None = None
     ) -> tuple[Tensor, Tensor | None, MemoryState | None]:
         batch, tokens = x.shape[0], x.shape[1]
         if not (is_exporting() and self.chunks):  # which leaves the number of tokens open
@@ -296,10 +349,7 @@ class NeuralMemory(nn.Module):
         m = self.mem_dim
         wide = self.qkv.out_features - 2 * m  # the values: m, or C where the way back is folded into them
         plan = self.plan(tokens)
-        strided = self.order == "strided" and plan.chunks > 1
-        if strided:
-            place = strided_places(tokens, plan.chunks, x.device)
-            x = x[:, place.argsort()]  # chunk after chunk
+        x, place = self._laid(x, plan)
 
         memory, momentum = (self.initial, None) if state is None else (state.memory, state.momentum)
         if self.read == "before" and plan.chunks == 1 and torch.is_grad_enabled() and not is_traced():
@@ -317,7 +367,9 @@ class NeuralMemory(nn.Module):
             before, after = [memory], []
             if in_full or self.read != "before" or number < len(segments):
                 if memory.ndim == 2:  # M_0, the same for all images until they write
-                    memory = _at_least_float32(memory).expand(batch, -1, -1)
+                    memory = _at_least_float32(memory)
+                    one = is_exporting() and not in_full  # a state has an axis for its chunk then
+                    memory = memory.expand(batch, 1, -1, -1) if one else memory.expand(batch, -1, -1)
                 cut = (chunks, n)  # B T*n m -> B T n m
                 k, v = unit_length(k).unflatten(1, cut), v.unflatten(1, cut)
                 after, momentum = self.write(piece.unflatten(1, cut), k, v, memory=memory, momentum=momentum)
@@ -330,17 +382,25 @@ class NeuralMemory(nn.Module):
                 reads.append(q)
             else:
                 reads.append(_read(q, before if self.read == "before" else after))
+                if seen is not None:
+                    seen += before if self.read == "before" else after
         if self.read == "final":
             reads = [_read(q, [memory]) for q in reads]
+            if seen is not None:
+                seen.append(memory)
 
         y = reads[0] if len(reads) == 1 else torch.cat(reads, dim=1)
-        if strided:
+        if place is not None:
             y = y[:, place]
         if not in_full:
             return y, None, None
         of_tokens = torch.cat(surprise, dim=1)
         assert momentum is not None  # in full, every chunk is written
-        return y, of_tokens[:, place] if strided else of_tokens, MemoryState(memory, momentum, torch.cat(norms, dim=1))
+        return (
+            y,
+            of_tokens if place is None else of_tokens[:, place],
+            MemoryState(memory, momentum, torch.cat(norms, dim=1)),
+        )
 
     def _project(self, x: Tensor, widths: list[int]) -> Sequence[Tensor]:
         """q, k, v, each (B, N, its width), not of unit length. x: (B, N, m)."""
@@ -427,7 +487,7 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _recall(x: Tensor, memory: Tensor) -> Tensor:
+def recall(x: Tensor, memory: Tensor) -> Tensor:
     """M(x) of a linear memory, (..., m, m), or of one of two layers, (..., 2 m, m). x: (..., n, m)."""
     if memory.shape[-2] == x.shape[-1]:
         return x @ memory
@@ -449,10 +509,11 @@ def _mlp_gradient(k: Tensor, v: Tensor, memory: Tensor) -> Tensor:
 
 def _read(q: Tensor, states: list[Tensor]) -> Tensor:
     """y_t = M(q_t) for equal chunks and each one's own state. q: (B, T*n, m); states: T of M. (B, T*n, m)."""
-    if len(states) == 1:
-        return _recall(q, states[0].to(q.dtype))
-    own = torch.stack(states, dim=1).to(q.dtype)  # B T m m
-    return _recall(q.unflatten(1, (len(states), -1)), own).flatten(1, 2)
+    if len(states) == 1 and states[0].ndim < 4:
+        return recall(q, states[0].to(q.dtype))
+    own = torch.cat(states, dim=1) if states[0].ndim == 4 else torch.stack(states, dim=1)  # B T m m
+    own = own.to(q.dtype)
+    return recall(q.unflatten(1, (len(states), -1)), own).flatten(1, 2)
 
 
 def strided_places(tokens: int, count: int, device: torch.device) -> Tensor:
@@ -467,7 +528,7 @@ def _surprise(k: Tensor, v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Each token's ||M_{t-1}(k) - v||^2, (B, T*n), and each chunk's ||G_t||_F, (B, T). k, v: (B, T, n, m)."""
     k, v = _at_least_float32(k), _at_least_float32(v)
     with _full_precision(before):
-        error = _recall(k, before) - v
+        error = recall(k, before) - v
         gradient = _transposed(k) @ error if before.shape[-2] == k.shape[-1] else _mlp_gradient(k, v, before)
     norms = torch.linalg.matrix_norm(gradient / k.shape[2])
     return error.square().sum(-1).flatten(1, 2), norms

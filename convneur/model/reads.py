@@ -72,9 +72,8 @@ def memory_read(memory: NeuralMemory, x: Tensor, position: int) -> MemoryRead:
     q, k, v = memory.qkv(laid).split([m, m, memory.qkv.out_features - 2 * m], dim=-1)
     q, k = unit_length(q), unit_length(k)
     lengths = [n for chunks, n in plan.groups for _ in range(chunks)]
-    chunk = torch.repeat_interleave(torch.arange(plan.chunks, device=x.device), torch.tensor(lengths, device=x.device))
-    reader = int(place[position])
-    own = int(chunk[reader])
+    chunk = memory.chunk_of_tokens(tokens).to(x.device)
+    reader, own = int(place[position]), int(chunk[position])
     seen = {"before": own, "after": own + 1, "final": plan.chunks}[memory.read]
 
     keys, pieces = k.split(lengths), laid.split(lengths)
@@ -90,7 +89,7 @@ def memory_read(memory: NeuralMemory, x: Tensor, position: int) -> MemoryRead:
     initial = a @ memory.initial
     laid_weights = torch.cat(weights)
     y = initial + laid_weights @ v
-    return MemoryRead(y, initial, laid_weights[place], v[place], chunk[place])
+    return MemoryRead(y, initial, laid_weights[place], v[place], chunk)
 
 
 @torch.no_grad()

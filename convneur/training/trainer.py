@@ -203,7 +203,8 @@ class Trainer:
     def _diverged(self, step: int, why: str) -> InputError:
         state = self.folder / STATE
         kept = f"the last good state is kept in {state}" if steps_done(self.folder) else "no state was saved before it"
-        return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller `lr`, or with `precision` fp32")
+        exact = "" if self.precision == "fp32" else ", or with `precision` fp32"
+        return InputError(None, f"step {step + 1}: {why}; {kept}; train with a smaller `lr`{exact}")
 
     def _validate(self, learner: Learner) -> tuple[Mapping[str, Any], tuple[int, int] | None]:
         """Scores, and the size at which this process showed its images, where it was one."""

@@ -34,6 +34,12 @@ def bench(
     fold: Annotated[
         bool, typer.Option("--fold", help="Also time each ConvNeur of --model folded for inference.")
     ] = False,
+    by: Annotated[
+        Literal["module"] | None, typer.Option(help="module: also time each module, against this device's ceilings.")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="With --by module: the depth of the tree.", metavar="N", show_default="2")
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to run: cpu, cuda or cuda:1.")] = "cpu",
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"], typer.Option(help="Dtype of weights and images.")
@@ -51,10 +57,19 @@ def bench(
     seed: Annotated[int, typer.Option(help="Seed of weights, images and the bootstrap.")] = 0,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw latency and throughput over image size: .png, .svg, .pdf.", metavar="FILE"),
+        typer.Option(
+            help="Draw latency and throughput over image size, with --by module the roofline: .png, .svg, .pdf.",
+            metavar="FILE",
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the result: .json, .csv, .md, .tex.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the result, .json, .csv, .md, .tex, or draw it, as --plot.",
+            metavar="FILE",
+        ),
     ] = None,
 ) -> int | None:
     """Time models side by side: latency, throughput and peak memory over image and batch sizes.
@@ -66,15 +81,20 @@ def bench(
     `--fold` times a ConvNeur with constant products multiplied out beforehand too (`convneur.fold`): fewer
     multiply-adds, the same output but for rounding.
 
+    `--by module` also times each module down to `--depth`, beside its multiply-adds, the bytes that it moves and its
+    launches, and what they take at least by this device's own peak and bandwidths, which are measured first.
+
     Trained models are timed too: packaged weights by name, weights.safetensors, and files of `convneur export` (.onnx,
     .xml), each in its own runtime: `--model photos,photos.onnx`. Those of the same weights are compared on packaged
     images, and the share of equal labels is printed.
 
     Example: `convneur bench --model m1 --against m2 --sizes 224,512 --batch 1,8 --plot time.png`
 
+    Example: `convneur bench --model m1 --against m2 --sizes 224 --by module --plot roofline.png`
+
     Example, after `pip install timm`: `convneur bench --against timm/convnext_femto --threads 1 -o times.md`
     """
-    check_outputs(("--plot", plot, FIGURES), ("--output", output, SUFFIXES), force=common.force)
+    check_outputs(("--plot", plot, FIGURES), ("--output", output, (*SUFFIXES, *FIGURES)), force=common.force)
 
     import convneur.bench
     import convneur.figures
@@ -87,6 +107,8 @@ def bench(
             batch=batch,
             against=against,
             fold=fold,
+            by=by,
+            depth=depth,
             device=device,
             dtype=dtype,
             memory_format=memory_format,
@@ -99,13 +121,14 @@ def bench(
             **model.settings(),
         )
     # Files first: whoever reads stdout may stop reading.
-    if output is not None:
+    if output is not None and output.suffix.lower() in SUFFIXES:
         result.save(output, force=common.force)
         printer.note(f"written: {output}")
-    if plot is not None and result.timed:
-        with new_file(plot, force=common.force) as temporary:
-            convneur.figures.save_figure(convneur.figures.latency_figure(result), temporary)
-        printer.note(f"drawn: {plot}")
-
+    draw = convneur.figures.latency_figure if by is None else convneur.figures.roofline_figure
+    for path in (plot, output):
+        if path is not None and path.suffix.lower() in FIGURES and (result.timed if by is None else result.trees):
+            with new_file(path, force=common.force) as temporary:
+                convneur.figures.save_figure(draw(result), temporary)
+            printer.note(f"drawn: {path}")
     printer.show(result)
     return FAILED if result.refused else None

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from convneur_cli.options.common import CommonOptions
-from convneur_cli.options.evaluation import PairOptions, parts
+from convneur_cli.options.evaluation import InputOptions, parts
 
 __all__ = ["boundaries"]
 
 
 def boundaries(
-    data_set: PairOptions,
+    inputs: InputOptions,
     common: CommonOptions,
     predictions: Annotated[
         Path, typer.Argument(metavar="PREDS", readable=False, help="Folder of ConvNeur's label maps.")
@@ -68,7 +68,7 @@ def boundaries(
     selection = select_scenes(
         predictions,
         ground_truth,
-        **vars(data_set),
+        **vars(inputs),
         twin=twin,
         images=images,
         names=parts(names) if names else None,

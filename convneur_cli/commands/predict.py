@@ -1,7 +1,7 @@
 """`convneur predict`: what a trained model says of images."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -64,6 +64,13 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="Classification: number of classes listed for each image.")] = 5,
     follow_links: FollowLinks = False,
     max_pixels: MaxPixels = MAX_PIXELS,
+    context: Annotated[
+        Literal["own", "mean", "other", "start"],
+        typer.Option(
+            help="State that the memories read from: the image's own, the mean of the images, another image's, or "
+            "M_0. eval-boundary --against then says what the images' own context is worth."
+        ),
+    ] = "own",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of one operator.", show_default="the runtime's own")
     ] = None,
@@ -93,6 +100,7 @@ def predict(
         follow_links=follow_links,
         max_pixels=max_pixels,
         threads=threads,
+        context=context,
         force=common.force,
         progress=printer,
     )

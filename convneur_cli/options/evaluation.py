@@ -11,7 +11,7 @@ from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
 from convneur_cli.options.data import DataSetOptions, whole
 
-__all__ = ["CompareOptions", "InputOptions", "MetricOptions", "PairOptions", "PictureOptions", "WorkOptions", "parts"]
+__all__ = ["CompareOptions", "InputOptions", "MetricOptions", "PictureOptions", "WorkOptions", "parts"]
 
 _FILES, _METRICS, _SECOND = "Files and classes", "Metrics", "Second model"
 _PICTURES, _WORK = "Figures and report", "Long runs"
@@ -20,8 +20,8 @@ _PICTURES, _WORK = "Figures and report", "Long runs"
 # readable=False below: a file without permission to read it is a failure of that file, not wrong usage.
 @option_group
 @dataclasses.dataclass(frozen=True)
-class PairOptions(DataSetOptions):
-    """Which files of two folders belong together."""
+class InputOptions(DataSetOptions):
+    """What says which files belong together and what they hold; what is typed overrides what a preset says."""
 
     pred_name: Annotated[
         str | None,
@@ -53,13 +53,6 @@ class PairOptions(DataSetOptions):
             rich_help_panel=_FILES,
         ),
     ] = None
-
-
-@option_group
-@dataclasses.dataclass(frozen=True)
-class InputOptions(PairOptions):
-    """What says which files belong together and what they hold; what is typed overrides what a preset says."""
-
     num_classes: Annotated[
         int | None,
         typer.Option(

@@ -4,7 +4,10 @@ The parts are "Args:", "Returns:", "Raises:", "Choice:" and their like, inline o
 knows them all, and types stand in the signature.
 """
 
+import ast
 import re
+import textwrap
+from contextlib import suppress
 from typing import Any
 
 import griffe
@@ -26,9 +29,21 @@ def as_markdown(docstring: str) -> str:
         elif head := _HEAD.match(line):
             below = _block(lines, lambda each: each.startswith(" " * _DEEP))
             made += ["", *_part(head[1], head[2] or "", below), ""]
+        elif line.startswith(" " * _DEEP) and not (made and made[-1]):
+            block = [line, *_block(lines, lambda each: not each or each.startswith(" " * _DEEP))]
+            made += _coloured("\n".join(block).rstrip())
         else:
             made.append(line)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(made)).strip()
+
+
+def _coloured(block: str) -> list[str]:
+    """An indented block: of Python, if it is some; formulas and shell lines stay as they are."""
+    code = textwrap.dedent(block)
+    with suppress(SyntaxError):
+        ast.parse(code)
+        return ["```python", code, "```", ""]
+    return [block, ""]
 
 
 def _block(lines: list[str], belongs: Any) -> list[str]:

@@ -18,6 +18,7 @@ from convneur.bench import (
     BenchCase,
     BenchResult,
     BenchSettings,
+    Ceilings,
     ModelTimes,
     RefusedCase,
     Timing,
@@ -478,3 +479,124 @@ def test_what_fails_is_told_and_in_the_result() -> None:
 def test_wrong_arguments_by_their_name(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         run_bench(**(QUICK | arguments))
+
+
+# Modules
+
+
+class Ticking(nn.Module):
+    """Passes its input on, and moves the clock on by its seconds."""
+
+    now = 0.0
+
+    def __init__(self, seconds: float, *children: nn.Module, listed: bool = False) -> None:
+        super().__init__()
+        self.own = seconds
+        self.parts = nn.ModuleList(children) if listed else nn.Sequential(*children)
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not x.is_meta:
+            Ticking.now += self.own
+        for part in self.parts:
+            x = part(x)
+        return x * self.scale
+
+
+@pytest.fixture
+def ceilings(monkeypatch: pytest.MonkeyPatch) -> Ceilings:
+    """Known ones, which no time is taken to measure."""
+    known = Ceilings(50e9, 10e9, 40e9, 1e-6)
+    monkeypatch.setattr("convneur.bench.run.measure_ceilings", lambda *_, **__: known)
+    monkeypatch.setattr("convneur.bench.run.matmul_peak", lambda _: 50e9)
+    return known
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch, ceilings: Ceilings) -> type[Ticking]:
+    monkeypatch.setattr("convneur.bench.modules.time.perf_counter", lambda: Ticking.now)
+    return Ticking
+
+
+def test_modules_have_the_time_of_what_they_hold(ticking: type[Ticking]) -> None:
+    inner = ticking(3, ticking(4), listed=True)
+    result = run_bench({"one": ticking(1, ticking(2), inner)}, sizes=8, by="module", depth=3, **QUICK)
+    (tree,) = result.trees
+    seconds = {(row.module, row.rest): row.seconds for row in tree.rows}
+    assert seconds["", False] == 10
+    assert seconds["", True] == 1  # by itself
+    assert seconds["parts", False] == 9  # never called as one: the sum of its parts
+    assert seconds["parts.0", False] == 2
+    assert seconds["parts.1", False] == 7
+    assert seconds["parts.1", True] == 3
+    assert sum(row.seconds for row in tree.leaves) == 10
+    # A list at the last depth has the time of what is below it.
+    (tree,) = run_bench({"one": ticking(1, inner)}, sizes=8, by="module", depth=1, **QUICK).trees
+    assert [(row.module, row.rest, row.seconds) for row in tree.rows] == [
+        ("", False, 8),
+        ("", True, 1),
+        ("parts", False, 7),
+    ]
+
+
+def test_modules_cost_what_ran_on_the_batch(ceilings: Ceilings) -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU())
+    result = run_bench({"two": layers}, sizes=8, batch=2, by="module", depth=1, **QUICK)
+    (tree,) = result.trees
+    whole, conv, relu = (row.cost for row in tree.rows)
+    assert whole is not None
+    assert conv is not None
+    assert relu is not None
+    assert conv.macs == whole.macs == 2 * 12 * 64
+    assert conv.moved_bytes == 4 * (2 * 3 * 64 + 12 + 2 * 4 * 64)
+    assert relu.launches == 1
+    row = result.to_dict()["models"][0]["rows"][0]
+    assert [each["module"] for each in row["modules"]] == ["", "0", "1"]
+    assert row["modules"][1]["limited_by"] == "launches"
+    assert row["modules"][1]["least_seconds"] == 1e-6
+    assert result.to_dict()["settings"]["depth"] == 1
+    assert result.records()[1]["module"] == "0"
+    assert "At the ceilings its" in str(result)
+
+
+@pytest.mark.filterwarnings("ignore:failing on")
+def test_no_hook_is_left_where_a_module_fails(ceilings: Ceilings) -> None:
+    class Failing(nn.Module):
+        calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            Failing.calls += not x.is_meta
+            if Failing.calls > 6:
+                raise RuntimeError("no more")
+            return x
+
+    failing = nn.Sequential(nn.ReLU(), Failing())
+    made = ExternalModel("failing", lambda: failing, "here", takes_size=False)
+    result = run_bench([made, ExternalModel("fine", nn.ReLU, "here", takes_size=False)], sizes=8, by="module", **QUICK)
+    assert [row.model for row in result.refused] == ["failing"]
+    assert len(result.trees) == 1
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in failing.modules())
+
+
+def test_what_a_count_lacks_is_said(ceilings: Ceilings) -> None:
+    class Transform(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.fft.rfft2(x).abs()
+
+    result = run_bench({"fft": Transform()}, sizes=8, **QUICK)
+    assert "The count of fft lacks what has no formula: _fft_r2c (1 call)." in str(result)
+    assert result.to_dict()["models"][0]["rows"][0]["uncounted_operators"] == {"_fft_r2c": 1}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"by": "branch"}, "by 'branch': choose module"),
+        ({"depth": 2}, "set `by` to module"),
+        ({"by": "module", "depth": -1}, "depth -1: must be 0 to 100"),
+        ({"by": "module", "compile": True}, "compile: leaves no modules to time"),
+    ],
+)
+def test_modules_that_cannot_be_timed(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        run_bench("m1", sizes=32, **asked)

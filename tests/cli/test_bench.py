@@ -349,3 +349,15 @@ def test_help_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Example" in done.stdout
+
+
+def test_modules_are_timed_drawn_and_written(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convneur.bench.ceilings._LARGEST", {"cpu": 2**18})
+    drawn = tmp_path / "roofline.svg"
+    assert run("--sizes", "32", *QUICK, "--by", "module", "--depth", "1", "-o", str(drawn), "--json") == 0
+    modules = run.json["models"][0]["rows"][0]["modules"]
+    assert [row["module"] for row in modules] == ["", "stem", "downsamples", "stages", "head"]
+    assert run.json["machine"]["memory_bandwidth_bytes_per_second"] > 0
+    assert "Roofline" in drawn.read_text(encoding="utf-8")
+    assert run("--sizes", "32", *QUICK, "--depth", "1") == 2
+    assert run.line == "error: --depth 1: is of a tree of modules; set --by to module"

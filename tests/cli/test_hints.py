@@ -40,10 +40,18 @@ def test_the_advice_of_label_maps_can_be_followed_wherever_they_are_read(command
     assert "colours" in options
 
 
+def test_the_figure_of_pairs_takes_what_scoring_them_advises() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    named = {"missing", "num_classes", "resize", "pred_labels", "gt_labels", "pred_name", "gt_name", "listed"}
+    for command in (commands["eval-boundary"], commands["figure"].commands["boundaries"]):
+        assert named <= {parameter.name for parameter in command.params}
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
         ("a.png: larger; raise `max_pixels`, or cut it", "a.png: larger; raise --max-pixels, or cut it"),
+        ("leave out the row (`gate=False`)", "leave out the row (--no-gate)"),
         ("in `out` with `init best.safetensors`.", "in --out with --init best.safetensors."),
         ("x/a`b`.png: damaged (`force`)", "x/a`b`.png: damaged (--force)"),
         ("`b`.png and `b`/c.png: one name", "`b`.png and `b`/c.png: one name"),

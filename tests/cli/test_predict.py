@@ -52,6 +52,15 @@ def test_it_prints_shares_and_where_the_label_maps_are(predict: Any, place: Path
     assert predict.out.endswith("1 label map in labels\n")
 
 
+def test_another_context(predict: Any, place: Path) -> None:
+    assert predict("images", "--weights", "bare.safetensors", "--context", "other", "--json") == 0
+    assert (predict.json["context"], predict.json["labels_changed"]) == ("other", 0)  # the two are copies
+    assert predict("a.png", "--out", "labels", "--context", "mean") == 2
+    assert predict.err == "error: --context mean: needs two images or more that can be read\n"
+    assert predict("images", "--weights", "photos-local", "--context", "mean") == 2
+    assert "--context mean: photos-local has no global branch" in predict.err
+
+
 def test_names_in_any_case_and_class_numbers(predict: Any, place: Path) -> None:
     assert predict("a.png", "--weights", "Photos", "--top", "2", "--json") == 0
     ((first, second),) = (each["top"] for each in predict.json["images"])

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 import convneur
 from convneur.cost import count
-from convneur.cost.tree import module_tree
 from convneur.errors import ConfigError
 
 
@@ -27,7 +26,7 @@ class Block(nn.Module):
 
 def test_bytes_and_intensity_by_hand() -> None:
     counted = count(nn.Sequential(Block(), Block()).to("meta"), torch.empty(1, 4, 8, 8, device="meta"))
-    tree = module_tree(counted, depth=2)
+    tree = counted.tree(2)
     assert tree is not None
     rows = {(row.module, row.rest): row for row in tree.rows}
     image, weights, norm = 4 * 4 * 8 * 8, 4 * 4 * 4 * 9, 4 * 4

@@ -55,16 +55,24 @@ def save(path: Path, labels: np.ndarray) -> None:
     Image.fromarray(labels).save(path)
 
 
+EVERYTHING: dict[str, Any] = {
+    "metrics": ("all", "dice", "objects", "cldice"), "hd_percentile": (50, 90), "tolerance_curve": "1:3",
+    "mean_over": "foreground", "groups": {"ends": (0, 2)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{}, EVERYTHING], ids=["default", "everything"])
 def test_a_stopped_run_goes_on_and_gives_what_it_would_have(
-    place: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
+    place: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str], options: dict[str, Any]
 ) -> None:
-    expected = evaluate("pred", "gt", against="other").to_dict()
+    options = {"against": "other"} | options
+    expected = evaluate("pred", "gt", **options).to_dict()
     begun.clear()
-    stopped(monkeypatch, 7, against="other", num_classes=3, output="out.json")
+    stopped(monkeypatch, 7, **options, num_classes=3, output="out.json")
     with pytest.raises(InputError, match="`resume` goes on with it, `force` begins again"):
-        evaluate("pred", "gt", against="other", num_classes=3, output="out.json")
+        evaluate("pred", "gt", **options, num_classes=3, output="out.json")
     begun.clear()
-    found = evaluate("pred", "gt", against="other", num_classes=3, output="out.json", resume=True)
+    found = evaluate("pred", "gt", **options, num_classes=3, output="out.json", resume=True)
     assert begun == ["city/city/c", "city/city/d", "other/e"]
     expected["settings"]["num_classes_from"] = found.settings["num_classes_from"]
     assert json.dumps(found.to_dict()) == json.dumps(expected)
@@ -229,8 +237,8 @@ def test_two_runs_do_not_share_an_output(place: Path, monkeypatch: pytest.Monkey
     def meanwhile(pair: Any, **more: Any) -> Any:
         if not tried:
             tried.append(pair)
-            for how in ({"resume": True}, {"force": True}):
-                with pytest.raises(InputError, match="another process is at work on it"):
+            for how in ({}, {"resume": True}, {"force": True}):
+                with pytest.raises(InputError, match=r"partial: another run is writing it; choose another output"):
                     evaluate("pred", "gt", num_classes=3, output="out.json", **how)
         return score(pair, **more)
 

@@ -97,5 +97,7 @@ def test_several_that_are_none(maps: tuple[Path, Path], tmp_path: Path) -> None:
             evaluate_thresholds(*maps, wrong)
     with pytest.raises(ConfigError, match="best_by hd95: must be one of the metrics that are computed"):
         evaluate_thresholds(*maps, [0.4], metrics=("miou",), best_by="hd95")
+    assert evaluate_thresholds(*maps, [0.4], metrics=("all", "dice"), best_by="miou").best == 0.4
+    assert evaluate_thresholds(*maps, [0.4], metrics=("miou",), hd_percentile=90, best_by="hd_percentile").best == 0.4
     with pytest.raises(ConfigError, match=r"output scores.txt: must end in .json"):
         evaluate_thresholds(*maps, [0.4], output="scores.txt")

@@ -27,7 +27,7 @@ def check(fuzzer: Any, kind: str, count: int, start: int = 0) -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_damage_is_told_in_one_line(fuzzer: Any, kind: str) -> None:
-    check(fuzzer, kind, 4 if kind in SLOW else 30)
+    check(fuzzer, kind, 4 if kind in SLOW else 20)
 
 
 @pytest.mark.slow

@@ -93,9 +93,9 @@ def test_the_report_reads_as_table_json_and_rows(images: Path, dense_file: Path,
     assert repr(report) == "<PredictionReport of 3 images: segmentation, 1 failed>"
     assert "Share of the pixels" in str(report)
     assert f"3 label maps in {tmp_path / 'labels'}" in str(report)
-    assert "1 image could not be read" in str(report)
+    assert "1 image not labelled" in str(report)
     said = report.to_dict()
-    assert list(said) == ["schema", "task", "images", "failed", "warnings"]
+    assert list(said) == ["schema", "task", "images", "failed", "warnings", "context", "labels_changed"]
     assert said["images"][0]["written"] == str(tmp_path / "labels" / "b.png")
     assert said["failed"] == [{"name": "broken", "why": report.failed[0].why}]
     report.save(tmp_path / "report.json")
@@ -135,7 +135,7 @@ def test_all_images_failed_leaves_no_table(images: Path, classifier_file: Path, 
         report = predict_folder(images / "broken.jpg", weights=classifier_file, out=tmp_path / "out")
     assert report.images == ()
     assert [type(each) for each in report.failed] == [FailedImage]
-    assert str(report) == "1 image could not be read"
+    assert str(report) == "1 image not classified"
     assert list((tmp_path / "out").iterdir()) == []
 
 

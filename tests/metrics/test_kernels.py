@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from convneur.metrics import BoundarySettings, kernels, score_pair
+from convneur.metrics.f1_matches import f1_matches
 from convneur.metrics.kernels import PLAIN, compiled_kernels, kernels_for
 from convneur.metrics.scores import scored_by
 
@@ -123,6 +124,38 @@ def test_the_same_bits_whatever_the_type_and_the_layout() -> None:
         assert_same(one, other, ignore_index=None, num_classes=5)
     many = np.arange(600).reshape(20, 30)
     assert_same(many, np.roll(many, 7), ignore_index=None)
+
+
+def worst_maps(classes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Boundaries everywhere: noise, noise in opposite halves, two checkerboards, noise against a few pixels."""
+    random = np.random.default_rng(0)
+    shape = 30, 44
+    noise, other = random.integers(0, classes, (2, *shape), dtype=np.uint8)
+    left = np.arange(shape[1]) < shape[1] // 2
+    y, x = np.indices(shape)
+    single = np.zeros(shape, np.uint8)
+    single[0, :classes] = np.arange(min(classes, shape[1]))
+    return [
+        (noise, other),
+        (np.where(left, noise, 0).astype(np.uint8), np.where(left, 0, noise).astype(np.uint8)),
+        (((y + x) % 2).astype(np.uint8), ((y // 2 + x // 2) % 2).astype(np.uint8)),
+        (single, noise),
+    ]
+
+
+@pytest.mark.parametrize("classes", [2, 19, 70])
+def test_the_same_bits_where_boundaries_are_everywhere(classes: int) -> None:
+    for pred, gt in worst_maps(classes):
+        for spacing in ((1.0, 1.0), (0.5, 2.0), (0.3, 0.7)):
+            assert_same(pred, gt, num_classes=classes, spacing=spacing, tolerance_curve="1:3")
+
+
+@pytest.mark.parametrize("classes", [2, 19, 70])
+def test_maps_and_points_give_the_same_matches(classes: int) -> None:
+    """Where boundaries are everywhere all classes are dilated at once, elsewhere every point is searched for."""
+    for pred, gt in worst_maps(classes):
+        forms = [PLAIN._replace(search_cost=cost) for cost in (0, 10**9)]
+        np.testing.assert_equal(*(f1_matches(form, pred, gt, classes, [0, 1, 2, 9, 30, 400]) for form in forms))
 
 
 @pytest.fixture

@@ -30,57 +30,71 @@ _OBJECT_SUMS = {"n_ref_instances": ("tp", "fn"), "n_pred_instances": ("tp", "fp"
 _LISTS = ("monai.pq_stat", "MetricsReloaded.tp_fp_fn", "MetricsReloaded.pairs", "skimage.skeleton_pixels")
 
 
-class Ours:
-    """Our values for a case, each scored once for what an oracle asks."""
+_OBJECTS = {"per_object": True, "surface_dice_tau": "2"}
+SCORED: dict[str, dict[str, Any]] = {
+    "all": _OBJECTS
+    | {
+        "metrics": ("dice", "cldice", "objects"),
+        "hd_percentile": tuple(map(str, PERCENTILES)),
+        "tolerance_curve": "1:10",
+    },
+    "objects by sides": _OBJECTS | {"metrics": "objects", "object_connectivity": 4},
+    "pooled": {"metrics": (), "hd_percentile": (95,), "hd95": "pooled"},
+}
+"""What a case is scored with: few times, as that takes longer than all comparisons."""
 
-    def __init__(self, name: str, case_maps: Callable[[str], Any]) -> None:
-        self.case, self.maps = CASES[name], case_maps(name)
+
+class Ours:
+    """Our values for a case."""
+
+    def __init__(self, name: str, maps: Any) -> None:
+        self.case, self.maps = CASES[name], maps
         self.scored = cache(self._scored)
 
-    def _scored(self, **options: Any) -> tuple[PairScores, dict[tuple[str, ...], Any]]:
+    def _scored(self, options: str) -> tuple[PairScores, dict[tuple[str, ...], Any]]:
         settings = BoundarySettings(
-            num_classes=self.case["num_classes"], ignore_index=self.case["ignore_index"], **options
+            num_classes=self.case["num_classes"], ignore_index=self.case["ignore_index"], **SCORED[options]
         )
         scores = score_pair(*self.maps, settings)
-        rows = scores.all_rows()
-        return scores, image_values(scores, settings) | total_values(rows, settings)
+        return scores, image_values(scores, settings) | total_values(scores.all_rows(), settings)
 
-    def of_class(self, label: int, path: tuple[str, ...], **options: Any) -> float:
-        scores, table = self.scored(**options)
+    def of_class(self, label: int, *path: str, options: str = "all") -> float:
+        scores, table = self.scored(options)
         return float(table[path][scores.classes.tolist().index(label)])
 
     def value(self, key: str, label: int) -> float:
         """Our value for what a tool was asked under this key."""
         call, _, option = key.partition("|")
         if call in ("medpy.dc", "MetricsReloaded.dsc", "monai.dice", "torchmetrics.dice"):
-            return self.of_class(label, ("dice",), metrics="dice")
+            return self.of_class(label, "dice")
         if call in ("MetricsReloaded.hd_perc", "monai.hd"):
-            percentile = option.removeprefix("percentile=")
-            path = ("hd_percentile", percentile, "finite_mean")
-            return self.of_class(label, path, metrics=(), hd_percentile=tuple(map(str, PERCENTILES)))
-        if call == "medpy.hd95":
-            connectivity = {"connectivity=1": 4, "connectivity=2": 8}[option]
-            settings = {"hd_percentile": (95,), "hd95": "pooled", "connectivity": connectivity}
-            return self.of_class(label, ("hd_percentile", "95", "finite_mean"), metrics=(), **settings)
+            return self.of_class(label, "hd_percentile", option.removeprefix("percentile="), "finite_mean")
+        if key == "medpy.hd95|connectivity=1":  # 4 neighbours
+            return self.of_class(label, "hd_percentile", "95", "finite_mean", options="pooled")
         if key == "davis2017.f_measure|area,trapezoid,1..10":
-            return self.of_class(label, ("boundary_f1_curve", "area"), metrics=(), tolerance_curve="1:10")
+            return self.of_class(label, "boundary_f1_curve", "area")
         if call == "davis2017.f_measure":
-            path = ("boundary_f1_curve", "f1", option.removeprefix("bound_th="))
-            return self.of_class(label, path, metrics=(), tolerance_curve="1:10")
+            return self.of_class(label, "boundary_f1_curve", "f1", option.removeprefix("bound_th="))
         if call in _CENTRELINES:
-            return self.of_class(label, ("cldice", _CENTRELINES[call]), metrics="cldice")
+            return self.of_class(label, "cldice", _CENTRELINES[call])
         if call.startswith("panoptica."):
-            connectivity = int(key[-1])
-            of_class = partial(self.of_class, label, metrics="objects", object_connectivity=connectivity)
+            assert key.endswith("conn=4")
+            of_class = partial(self.of_class, label, "objects", options="objects by sides")
             kind = call.removeprefix("panoptica.")
             if kind in _OBJECT_SUMS:
-                return sum(of_class(("objects", count)) for count in _OBJECT_SUMS[kind])
+                return sum(of_class(count) for count in _OBJECT_SUMS[kind])
             if kind == "pq_dsc":
-                return np.nan_to_num(of_class(("objects", "pairs", "dice"))) * of_class(("objects", "rq"))
+                return np.nan_to_num(of_class("pairs", "dice")) * of_class("rq")
             # What panoptica calls ASSD is MASD, and the mean of no pairs is 0 there.
             path = {"sq_dsc": ("pairs", "dice"), "sq_assd": ("pairs", "masd")}.get(kind, (kind,))
-            return np.nan_to_num(of_class(("objects", *path))) if path[0] == "pairs" else of_class(("objects", *path))
+            return np.nan_to_num(of_class(*path)) if path[0] == "pairs" else of_class(*path)
         raise AssertionError(f"no value of ours for {key}")
+
+
+@pytest.fixture(scope="module")
+def ours_of(case_maps: Callable[[str], Any]) -> Callable[[str], Ours]:
+    """Our values by case, scored once for all tests here."""
+    return cache(lambda name: Ours(name, case_maps(name)))
 
 
 # Component Dice, which is not built.
@@ -88,8 +102,8 @@ NOT_BUILT = ("CCMetrics", "monai.dice|per_component")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_values_by_class(name: str, case_maps: Callable[[str], Any]) -> None:
-    ours = Ours(name, case_maps)
+def test_values_by_class(name: str, ours_of: Callable[[str], Ours]) -> None:
+    ours = ours_of(name)
     for label, values in CASES[name]["per_class"].items():
         for key, theirs in values.items():
             if not key.startswith((*NOT_BUILT, *_LISTS)):
@@ -98,15 +112,14 @@ def test_values_by_class(name: str, case_maps: Callable[[str], Any]) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_objects_and_their_pairs(name: str, case_maps: Callable[[str], Any]) -> None:
+def test_objects_and_their_pairs(name: str, ours_of: Callable[[str], Ours]) -> None:
     """monai.pq_stat is tp, fp, fn and the sum of IoU; the pairs' objects are numbered in raster order."""
-    ours = Ours(name, case_maps)
+    ours = ours_of(name)
     for label, values in CASES[name]["per_class"].items():
         for key, theirs in values.items():
             if not key.startswith(_LISTS) or key.startswith("skimage"):
                 continue
-            options = {"metrics": (), "per_object": True, "object_connectivity": int(key[-1]), "surface_dice_tau": "2"}
-            scores, _ = ours.scored(**options)
+            scores, _ = ours.scored({"4": "objects by sides", "8": "all"}[key[-1]])
             at = scores.classes.tolist().index(int(label))
             if key.startswith("MetricsReloaded.pairs"):
                 rows = scores.object_rows
@@ -125,8 +138,8 @@ def test_objects_and_their_pairs(name: str, case_maps: Callable[[str], Any]) -> 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_skeletons(name: str, case_maps: Callable[[str], Any]) -> None:
-    scores, _ = Ours(name, case_maps).scored(metrics="cldice")
+def test_skeletons(name: str, ours_of: Callable[[str], Ours]) -> None:
+    scores, _ = ours_of(name).scored("all")
     for label, values in CASES[name]["per_class"].items():
         at = scores.classes.tolist().index(int(label))
         assert [scores.rows["skeleton_gt"][at], scores.rows["skeleton_pred"][at]] == values["skimage.skeleton_pixels"]

@@ -435,7 +435,7 @@ def test_an_output_stride_is_known_to_sizes_chunks_and_counts() -> None:
 @pytest.mark.parametrize(
     ("settings", "line"),
     [({"output_stride": 4}, "output_stride 4: choose 32, 16 or 8"),
-     ({"output_stride": 16, "head": "upernet"}, "output_stride 16: upernet takes strides 4 to 32")],
+     ({"output_stride": 16, "head": "upernet"}, "upernet takes strides 4 to 32; for 16 or 8 choose `head` none or")],
 )  # fmt: skip
 def test_an_output_stride_that_cannot_be(settings: dict[str, Any], line: str) -> None:
     with pytest.raises(ConfigError, match=line):

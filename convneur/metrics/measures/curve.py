@@ -35,21 +35,13 @@ class BoundaryF1Curve(Measure):
         return dict.fromkeys(names, "count")
 
     def measure(self, geometry: PairGeometry) -> Rows:
-        gt, pred = geometry.f1_points
-        within = [
-            geometry.f1_matched(tolerance_square(f"{radius}px", *geometry.shape)) for radius in geometry.settings.radii
-        ]
-        in_gt, in_pred = (np.stack(rows) for rows in zip(*within, strict=True))
         present = geometry.present
-        counts = gt.counts()[present], pred.counts()[present]
+        gt, pred, matched_gt, matched_pred = geometry.f1_matches(
+            [tolerance_square(f"{radius}px", *geometry.shape) for radius in geometry.settings.radii]
+        )
         both = (geometry.pair.confusion.gt[present] > 0) & (geometry.pair.confusion.pred[present] > 0)
-        boundless = both & (counts[0] == 0) & (counts[1] == 0)
-        found = [
-            *counts,
-            boundless.astype(np.int64),
-            *gt.by_rank(in_gt)[:, present],
-            *pred.by_rank(in_pred)[:, present],
-        ]
+        boundless = both & (gt == 0) & (pred == 0)
+        found = [gt, pred, boundless.astype(np.int64), *matched_gt, *matched_pred]
         return dict(zip(self.rows(geometry.settings), found, strict=True))
 
     def of_image(self, rows: Rows, settings: BoundarySettings, diagonal: float) -> ClassValues:

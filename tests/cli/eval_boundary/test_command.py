@@ -286,6 +286,7 @@ def test_every_figure_can_be_computed_again_from_the_per_image_rows(evaluate: An
 def test_an_ignored_image_keeps_a_row(evaluate: Any, place: Path) -> None:
     save(place / "gt" / "b.png", np.full((41, 59), 255, np.uint8))
     evaluate("--per-image", "rows.csv")
+    assert b"\r" not in (place / "rows.csv").read_bytes()  # as every table of the package
     with (place / "rows.csv").open(newline="", encoding="utf-8") as file:
         (row,) = [row for row in csv.DictReader(file) if row["image"] == "b"]
     assert (row["height"], row["class"], row["gt_pixels"]) == ("41", "", "")

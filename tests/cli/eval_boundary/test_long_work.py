@@ -407,14 +407,15 @@ def test_a_cluster_that_loses_a_worker_half_way_does_not_change_a_bit(
 ) -> None:
     address, (_, worker, _) = cluster
     many(place, 200)
-    started = begin("--scheduler", address, "--json")
+    everything = ["--metrics", "all,dice,objects,cldice", "--hd-percentile", "90", "--tolerance-curve", "1:3"]
+    started = begin("--scheduler", address, "--json", *everything)
     worker.kill()
     (place / "held").unlink()
     out, err = started.communicate(timeout=120)
     assert started.returncode == 0, err
     assert "Traceback" not in err
     scored = contents(place, "out.json", "rows.csv")
-    assert evaluate(*BOTH, "--json").out == out
+    assert evaluate(*BOTH, "--json", *everything).out == out
     assert contents(place, "out.json", "rows.csv") == scored
 
 

@@ -31,7 +31,9 @@ class Fuzzer:
     def _answer(self) -> dict[str, Any]:
         line = self._server.stdout.readline()  # type: ignore[union-attr]
         if not line:
-            raise RuntimeError("the server of the fuzz tests ended; what it said is above")
+            code = self._server.wait(60)
+            how = f"killed by signal {-code}, 9 as a rule for want of memory" if code < 0 else f"exit code {code}"
+            raise RuntimeError(f"the server of the fuzz tests ended ({how}); what it said is above")
         return json.loads(line)  # type: ignore[no-any-return]
 
     def cases(self, kind: str, seed: int, count: int, start: int = 0) -> Iterator[dict[str, Any]]:

@@ -174,6 +174,60 @@ def _tar(rng: Random, corpus: Path) -> Case:
     return Case(["train", "data", "--task", task, *_TRAIN, "--epochs", "1", "--out", "out", "--json"], files)
 
 
+def _folder(rng: Random, corpus: Path) -> Case:
+    """A model as a folder, of the form that the Hugging Face Hub has."""
+    name = rng.choice(("config.json", "config.json", "model.safetensors"))
+    data = (corpus / "hub" / name).read_bytes()
+    data = hurt.damaged_json(rng, data) if name.endswith(".json") else hurt.damaged_safetensors(rng, data)
+    arguments = ["predict", f"{C}/images/a.png", "--weights", "hub", "--out", "out", "--json"]
+    return Case(arguments, {f"hub/{name}": data}, {"hub": "hub"})
+
+
+def _detection(rng: Random, corpus: Path) -> Case:
+    """COCO results and ground truth, one of them damaged."""
+    pair = ["results.json", rng.choice(("truth.json", "truth.json", "truth.json", "polygons.json"))]
+    bad = rng.choice(pair)
+    given = [name if name == bad else f"{C}/coco/{name}" for name in pair]
+    more = rng.choice(([], [], ["-o", "out.csv"], ["-o", "out.md"], ["--metrics", "mask_ap"]))
+    data = hurt.damaged_json(rng, (corpus / "coco" / bad).read_bytes())
+    return Case(["eval-detection", *given, "--json", *more], {bad: data}, outputs=("out.csv", "out.md"))
+
+
+def _panoptic(rng: Random, corpus: Path) -> Case:
+    """A side of a panoptic set with a damaged JSON or a damaged PNG."""
+    side = rng.choice(("pred", "gt"))
+    name = rng.choice((f"{side}.json", f"{side}/0.png"))
+    data = (corpus / "panoptic" / name).read_bytes()
+    data = hurt.damaged_json(rng, data) if name.endswith("json") else hurt.damaged_png(rng, data)
+    arguments = ["eval-boundary", "panoptic/pred.json", "panoptic/gt.json", "--panoptic", "--json"]
+    return Case(arguments, {f"panoptic/{name}": data}, {"panoptic": "panoptic"})
+
+
+def _sequences(rng: Random, corpus: Path) -> Case:
+    """A folder of sequences with a frame that is damaged, too many, or under a hostile name."""
+    side = rng.choice(("pred", "gt"))
+    data = (corpus / "sequences" / side / "walk/00001.png").read_bytes()
+    name = rng.choice(("walk/00001.png", "walk/00001.png", "walk/00001.png", "walk/x.png", "run/00000.png", "0.png"))
+    if rng.random() < 0.1:
+        name = f"walk/{hurt.hostile_name(rng).replace('/', '_').strip('.') or 'x'}"[:200] + ".png"
+    data = hurt.damaged_png(rng, data) if rng.random() < 0.7 else hurt.damaged(rng, data)
+    arguments = ["eval-boundary", "sequences/pred", "sequences/gt", "--sequences", "--json"]
+    more = rng.choice(([], ["--davis", "unsupervised"]))
+    return Case([*arguments, *more], {f"sequences/{side}/{name}": data}, {"sequences": "sequences"})
+
+
+def _probability(rng: Random, corpus: Path) -> Case:
+    name = rng.choice(("one.npy", "one.npy", "several.npy", "packed.npz", "grey.png"))
+    data = (corpus / "probabilities" / name).read_bytes()
+    if name.endswith("npy"):
+        data = hurt.damaged_npy(rng, data)
+    else:
+        data = hurt.damaged_png(rng, data) if name.endswith("png") else hurt.damaged(rng, data)
+    more = rng.choice(([], ["--threshold", "0.3"], ["--threshold", "0.3,0.5", "--best-by", "miou"]))
+    arguments = ["eval-boundary", name, f"{C}/maps/grey.png", "--probabilities", "--json"]
+    return Case([*arguments, *more], {name: data})
+
+
 _HOSTILE = (
     "", "0", "-1", "1", "nan", "inf", "1e999", "9" * 400, "1,", ",", "a", "1:2", "\x1b[31m", "../case/up", "x" * 300,
     "--", "é",
@@ -304,6 +358,11 @@ KINDS: dict[str, Callable[[Random, Path], Case]] = {
     "train state": _train_state,
     "study state": _study_state,
     "tar": _tar,
+    "folder": _folder,
+    "detection": _detection,
+    "panoptic": _panoptic,
+    "sequences": _sequences,
+    "probability": _probability,
     "options": _options,
     "names": _names,
 }
@@ -346,6 +405,7 @@ def make_corpus(folder: Path) -> None:
     (corpus / "lists/colours.csv").write_text("name,r,g,b\nground,0,0,0\nbox,255,0,0\n")
     (corpus / "lists/pairs.txt").write_text("0.png 0.png\n1.png 2.png\n".replace(" ", "\t"))
     (corpus / "lists/pairs.csv").write_text("0.png,0.png\n1.png,2.png\n")
+    _make_objects(corpus, labels)
     _make_models(corpus)
     _make_sets(corpus, pixels, labels)
     _make_states(corpus, case)
@@ -353,8 +413,47 @@ def make_corpus(folder: Path) -> None:
     os.chdir(folder)
 
 
+def _make_objects(corpus: Path, labels: Any) -> None:
+    """Detections, panoptic maps, sequences and probability maps."""
+    for name in ("coco", "probabilities", "panoptic/pred", "panoptic/gt", "sequences/pred/walk", "sequences/gt/walk"):
+        (corpus / name).mkdir(parents=True)
+    box = labels == 1
+    size, (y, x) = list(_SIZE), np.nonzero(box)
+    edges = np.flatnonzero(np.diff(box.T.ravel().astype(int))) + 1
+    counts = np.diff([0, *edges, box.size]).tolist()
+    corners = [float(each) for each in (x.min(), y.min(), x.max(), y.min(), x.max(), y.max(), x.min(), y.max())]
+    for name, last in (("truth", {"size": size, "counts": counts}), ("polygons", [corners])):
+        masks = [{"size": size, "counts": "V6<<00000000000000000000000000000j5"}, last]  # compressed, and as numbers
+        found = [{"image_id": each + 1, "category_id": 7, "segmentation": mask} for each, mask in enumerate(masks)]
+        truth = {
+            "info": {"year": 2026}, "categories": [{"id": 7, "name": "box"}],
+            "images": [{"id": each + 1, "height": size[0], "width": size[1], "file_name": "a.png"} for each in (0, 1)],
+            "annotations": [{"id": each, "area": 192.0, "iscrowd": 0, **about} for each, about in enumerate(found)],
+        }  # fmt: skip
+        (corpus / f"coco/{name}.json").write_text(json.dumps(truth))
+        if name == "truth":
+            (corpus / "coco/results.json").write_text(json.dumps([{"score": 0.5, **each} for each in found]))
+    for number, side in enumerate(("pred", "gt")):
+        ids = np.roll(np.where(box, 300, 1), number, 1)
+        colours = np.stack([ids % 256, ids // 256, 0 * ids], axis=-1).astype(np.uint8)
+        segments = [{"id": each, "category_id": each % 7, "iscrowd": 0} for each in (1, 300)]
+        entries = [{"image_id": each, "file_name": f"{each}.png", "segments_info": segments} for each in range(2)]
+        categories = [{"id": each % 7, "name": str(each), "isthing": each % 2} for each in (1, 300)]
+        (corpus / f"panoptic/{side}.json").write_text(json.dumps({"annotations": entries, "categories": categories}))
+        for each in range(3):
+            if each < 2:
+                Image.fromarray(colours).save(corpus / f"panoptic/{side}/{each}.png")
+            frame = np.roll(box.astype(np.uint8), number + each, 1)
+            Image.fromarray(frame).save(corpus / f"sequences/{side}/walk/{each:05}.png")
+    share = (box * 0.75).astype(np.float32)
+    np.save(corpus / "probabilities/one.npy", share)
+    np.save(corpus / "probabilities/several.npy", np.stack([1 - share, share]))
+    np.savez_compressed(corpus / "probabilities/packed.npz", share)
+    Image.fromarray((255 * share).astype(np.uint8)).save(corpus / "probabilities/grey.png")
+
+
 def _make_models(corpus: Path) -> None:
-    from convneur.checkpoints import save_checkpoint
+    from convneur.checkpoints import save_checkpoint, save_folder
     from convneur.model.network import ConvNeur
     from convneur.variants import ConvNeurConfig
 
@@ -368,6 +467,8 @@ def _make_models(corpus: Path) -> None:
                  "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "crop": [32, 32], "eval_scale": 1.0}  # fmt: skip
         model = ConvNeur(tiny.replace(head=head, num_classes=2))
         save_checkpoint(model, corpus / f"{name}.safetensors", provenance=about)
+        if name == "tiny":
+            save_folder(model, corpus / "hub", provenance=about)
 
 
 def _make_sets(corpus: Path, pixels: Any, labels: Any) -> None:

@@ -1,16 +1,44 @@
-"""Where a model's cost is: its modules as a tree, each with all that it holds."""
+"""Where a model's cost is: its modules as a tree, each with all that it holds. Counted by `cost`, timed by `bench`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convneur.cost.counter import CostCount, Work
 from convneur.formats import significant
 from convneur.results import Result, Table
 
-__all__ = ["MOST_DEPTH", "ModuleCost", "ModuleTree", "module_label", "module_tree", "tree_terms"]
+__all__ = [
+    "MOST_DEPTH",
+    "ModuleCost",
+    "ModuleShare",
+    "ModuleTree",
+    "depth_of",
+    "module_label",
+    "module_tree",
+    "parent_of",
+    "tree_terms",
+]
 
 MOST_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class ModuleShare:
+    """What one module does itself, its children's work left out.
+
+    module: dotted path, "" for the model itself; a shared module goes by its first name. class_name: of its class.
+    params: its own, a shared one with the first that has it. launches: operators that run something, so no views and no
+    metadata. elementwise: elements that pointwise operators, reductions, norms, pooling and interpolation produced or
+    took in, whichever is more. moved_bytes: what its operators read and write if each reads every tensor that it is
+    given and writes its result, with no cache between them; a lookup reads as much as it gives.
+    """
+
+    module: str
+    class_name: str
+    params: int
+    launches: int
+    elementwise: int
+    moved_bytes: int
 
 
 @dataclass(frozen=True)
@@ -67,7 +95,7 @@ class ModuleTree(Result):
     >>> import torch
     >>> from convneur.cost import count
     >>> layers = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU()).to("meta")
-    >>> tree = module_tree(count(layers, torch.empty(5, 3, device="meta")), depth=1, title="two layers")
+    >>> tree = count(layers, torch.empty(5, 3, device="meta")).tree(depth=1)
     >>> [(row.module, row.macs, row.moved_bytes) for row in tree.rows]
     [('', 120, 668), ('0', 120, 348), ('1', 0, 320)]
     """
@@ -86,7 +114,7 @@ class ModuleTree(Result):
         whole = self.rows[0]
         rows = [
             [
-                module_label(row),
+                module_label(row.module, rest=row.rest),
                 "" if row.rest else row.class_name,
                 f"{row.params / 1e6:.3f}",
                 significant(row.macs / 1e6),
@@ -113,49 +141,45 @@ def tree_terms() -> list[str]:
     ]
 
 
-def module_label(row: ModuleCost) -> str:
-    """How a row is called: its path."""
-    name = row.module or "(model)"
-    return f"{name} (rest)" if row.rest else name
+def module_label(module: str, *, rest: bool) -> str:
+    """How a row is called: by its path."""
+    name = module or "(model)"
+    return f"{name} (rest)" if rest else name
 
 
-def module_tree(
-    count: CostCount, *, depth: int, title: str = "", work: Iterable[Work] | None = None
-) -> ModuleTree | None:
-    """The modules of a counted model down to `depth` parts of their paths; None where the counter saw no modules.
+def module_tree(shares: Iterable[ModuleShare], macs: Mapping[str, int], *, depth: int) -> ModuleTree:
+    """The modules of a counted model down to `depth` parts of their paths.
 
-    Args: work: the multiply-adds that a convention counts; all of the count if left out.
+    Args: shares: of every module in the model's order; macs: multiply-adds that each module does itself.
     """
-    if count.modules is None:
-        return None
-    macs: dict[str, int] = {}
-    for entry in count.work if work is None else work:
-        macs[entry.module] = macs.get(entry.module, 0) + entry.macs
+    shares = list(shares)
     sums: dict[str, list[int]] = {}
     own: dict[str, list[int]] = {}
-    for share in count.modules:
+    for share in shares:
         amounts = [share.params, macs.get(share.module, 0), share.elementwise, share.moved_bytes, share.launches]
-        if _depth(share.module) <= depth:
+        if depth_of(share.module) <= depth:
             own[share.module] = amounts
         for path in _lineage(share.module, depth):
             total = sums.setdefault(path, [0] * len(amounts))
             sums[path] = [a + b for a, b in zip(total, amounts, strict=True)]
-    shown = [share for share in count.modules if share.module in sums]
-    parents = {_parent(share.module) for share in shown if share.module}
+    shown = [share for share in shares if share.module in sums]
+    parents = {parent_of(share.module) for share in shown if share.module}
     rows = []
     for share in shown:
-        at = _depth(share.module)
+        at = depth_of(share.module)
         rows.append(ModuleCost(share.module, at, share.class_name, False, *sums[share.module]))
         if share.module in parents and any(own[share.module]):
             rows.append(ModuleCost(share.module, at + 1, share.class_name, True, *own[share.module]))
-    return ModuleTree(title, tuple(rows))
+    return ModuleTree("", tuple(rows))
 
 
-def _depth(path: str) -> int:
+def depth_of(path: str) -> int:
+    """The parts of a module's path; none of the model's own."""
     return path.count(".") + 1 if path else 0
 
 
-def _parent(path: str) -> str:
+def parent_of(path: str) -> str:
+    """The module that holds another one."""
     return path.rpartition(".")[0]
 
 

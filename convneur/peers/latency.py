@@ -1,0 +1,135 @@
+"""Latencies that `convneur bench` measured, by model: of one machine, or of several, which is then said."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convneur.errors import ConfigError, InputError
+from convneur.peers.reading import Peer
+from convneur.results import Result
+from convneur.schema import SchemaError, read_json, typed
+
+__all__ = ["MeasuredTimes", "read_times"]
+
+_MEND = "give the JSON of a timing: convneur bench ... -o times.json"
+_TIMM = "timm/"
+
+
+@dataclass(frozen=True)
+class _Row:
+    height: int
+    width: int
+    batch: int
+    p50_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class _Model:
+    name: str
+    rows: list[_Row]
+    runtime: str = "torch"
+
+
+@dataclass(frozen=True)
+class _Times:
+    """A file, or a result. machine: in words."""
+
+    source: str
+    machine: str
+    models: tuple[_Model, ...]
+
+
+@dataclass(frozen=True)
+class MeasuredTimes:
+    """Milliseconds of a call on one image, the median, by model and size."""
+
+    times: tuple[_Times, ...]
+
+    @property
+    def source(self) -> str:
+        return ", ".join(each.source for each in self.times)
+
+    @property
+    def models(self) -> Iterator[_Model]:
+        return (model for each in self.times for model in each.models)
+
+    def of_peer(self, peer: Peer) -> float | None:
+        """Of a published model at its size; timm's own name without a tag means each that has it."""
+        names = {_TIMM + peer.model, peer.model, _TIMM + peer.model.partition(".")[0], peer.model.partition(".")[0]}
+        found = (_at(model, peer.size) for model in self.models if model.name in names)
+        return next((value for value in found if value is not None), None)
+
+    def of_variants(self, names: Sequence[str]) -> Iterator[tuple[str, str, float]]:
+        """Each form of these variants that was timed at 224: m1, m1 folded, m1.onnx; with the variant and the time."""
+        for model in self.models:
+            variant = next((name for name in names if model.name in _forms(name)), None)
+            value = None if variant is None else _at(model, 224)
+            if variant is not None and value is not None:
+                yield model.name, variant, value
+
+    def of_name(self, name: str) -> float:
+        """Of a model at the first size that it was timed at. Raises: ConfigError: no such model."""
+        model = next((each for each in self.models if each.name == name), None)
+        value = None if model is None else next((ms for row in model.rows if (ms := _ms(row)) is not None), None)
+        if value is None:
+            timed = ", ".join(each.name for each in self.models)
+            raise ConfigError("add", f"was not timed; `times` has {timed}", value=name)
+        return value
+
+    @property
+    def sentences(self) -> Iterator[str]:
+        for each in self.times:
+            runtimes = dict.fromkeys(model.runtime for model in each.models)
+            yield f"Latency: the median of a call on one image, in {' and '.join(runtimes)}; {each.machine}."
+        if len({each.machine for each in self.times}) > 1:
+            yield "These times are of different machines or settings: what is nearer may be the machine, not the model."
+        if len(dict.fromkeys(model.runtime for model in self.models)) > 1:
+            yield "Not all models ran in the same runtime: compare those that did."
+
+
+def read_times(times: Iterable[str | Path | Result]) -> MeasuredTimes:
+    """Results of `convneur.bench`, or their files.
+
+    Raises: ConfigError: no such file. InputError: one that holds something else.
+    """
+    return MeasuredTimes(tuple(map(_read, times)))
+
+
+def _read(times: str | Path | Result) -> _Times:
+    if isinstance(times, Result):
+        return _checked(times.to_dict(), "these times")
+    path = Path(times)
+    if not path.is_file():
+        raise ConfigError("times", "no such file", value=path)
+    found = read_json(path, dict[str, object], mend=_MEND)
+    try:
+        return _checked(found, str(path))
+    except SchemaError as error:
+        raise InputError(path, f"{error}; {_MEND}") from None
+
+
+def _checked(found: Mapping[str, Any], source: str) -> _Times:
+    if found.get("schema") != "convneur.bench/1":
+        raise SchemaError("", "is no timing of convneur (schema convneur.bench/1)")
+    models = typed(found.get("models"), list[_Model], "models", strict=False)
+    settings, machine = (typed(found.get(key), dict[str, object], key) for key in ("settings", "machine"))
+    words = [str(machine.get("accelerator") or machine.get("processor") or "an unnamed processor")]
+    words += [str(settings.get("dtype", ""))]
+    words += (
+        [f"{settings['threads']} thread{'s' if settings['threads'] != 1 else ''}"] if settings.get("threads") else []
+    )
+    return _Times(source, ", ".join(filter(None, words)), tuple(models))
+
+
+def _ms(row: _Row) -> float | None:
+    return 1e3 * row.p50_seconds if row.p50_seconds is not None and row.batch == 1 else None
+
+
+def _at(model: _Model, side: int) -> float | None:
+    found = (_ms(row) for row in model.rows if row.height == row.width == side)
+    return next((value for value in found if value is not None), None)
+
+
+def _forms(variant: str) -> set[str]:
+    return {variant, f"{variant} folded", f"{variant}.onnx", f"{variant}.xml", f"{variant} as it is"}
