@@ -14,11 +14,10 @@ from convneur.cost.external import (
     ExternalCounter,
     ExternalModel,
     external_probe_sizes,
-    load_function,
     smaller_probe_sizes,
 )
-from convneur.cost.inputs import ModelInputs, Sweep, find_inputs, find_sweep
-from convneur.cost.lookup import AnyModel, Models, blaming, find_models
+from convneur.cost.inputs import ModelInputs, Sweep, find_sweep
+from convneur.cost.lookup import AnyModel, Models, blaming, called_with, find_models
 from convneur.cost.model_cost import By, ModelCost, compare_counters, model_name
 from convneur.cost.model_counter import (
     TWINS,
@@ -136,11 +135,7 @@ def analyze(
     twins = _twins(compare)
     found = find_models(models, progress=progress, **settings)
     external = [name for name, model in found.items() if isinstance(model, ExternalModel)]
-    if input_factory is not None:
-        if inputs:
-            raise ConfigError("input_factory", "makes all inputs; leave out `inputs`")
-        inputs = load_function(input_factory, setting="input_factory")[1]
-    given = find_inputs(inputs, swept)
+    given = called_with(inputs, input_factory, swept)
     if given is not None and (swept or not external):
         own = next((name for name, model in found.items() if isinstance(model, ConvNeurConfig)), None)
         if own is not None:

@@ -72,6 +72,7 @@ class ExternalModel:
         source: where the factory comes from, in words.
         takes_size: the factory takes the image's size, so the model is built anew for each.
         size_argument: under this name, as an int or (height, width).
+        inputs: what it is called with; None for one image of three channels.
 
     >>> import torch
     >>> ExternalModel("wide", lambda: torch.nn.Conv2d(3, 512, 1), "a notebook", takes_size=False).build(32, 32).training
@@ -83,6 +84,11 @@ class ExternalModel:
     source: str
     takes_size: bool
     size_argument: str = "img_size"
+    inputs: ModelInputs | None = None
+
+    def arguments(self, height: int, width: int, like: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What it is called with, positional and named: zeros on the device and of the type of `like`."""
+        return (one_image if self.inputs is None else self.inputs.make)(height, width, like)
 
     def build(self, height: int, width: int) -> nn.Module:
         """The model in eval mode, for images of this size where its factory asks for one.
@@ -394,7 +400,7 @@ class ExternalCounter:
     The image has the type of the model's parameters, and their device where it must be real.
 
     Args: model: from `find_models`; counter: dispatch counts on the meta device, where nothing is computed; fvcore runs
-        the model. inputs: what the model is called with in the image's place.
+        the model. inputs: what the model is called with in place of its own.
 
     >>> ExternalCounter(load_external("torch.nn:Flatten")).at(32, 32).macs
     0
@@ -408,6 +414,7 @@ class ExternalCounter:
         inputs: ModelInputs | None = None,
     ) -> None:
         self.model = model
+        inputs = inputs or model.inputs
         self._inputs = one_image if inputs is None else inputs.make
         self._image_sides = inputs.image_sides if inputs is not None else lambda height, width: (height, width)
         self._runs = counter == "fvcore"

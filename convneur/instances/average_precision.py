@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from convneur.instances.overlaps import ImageObjects, Pairs
 
-__all__ = ["AREAS", "LEAST_OVERLAP", "MOST_DETECTIONS", "THRESHOLDS", "AveragePrecision", "PrecisionTable"]
+__all__ = ["AREAS", "FEWER", "LEAST_OVERLAP", "MOST_DETECTIONS", "THRESHOLDS", "AveragePrecision", "PrecisionTable"]
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -24,6 +24,9 @@ AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**
 MOST_DETECTIONS = 100
 """Of one category in one image."""
 
+FEWER = (1, 10)
+"""Of the same, by which average recall is told apart too."""
+
 _REACHED = np.minimum(THRESHOLDS, 1 - 1e-10)
 LEAST_OVERLAP = float(_REACHED[0])
 _LIMITS = np.array(list(AREAS.values()))
@@ -32,16 +35,18 @@ _WRONG, _LEFT_OUT, _RIGHT = -1, 0, 1
 
 @dataclass(frozen=True)
 class PrecisionTable:
-    """precision: (A, T, K) average precision by area, threshold and category; recall: the highest, likewise. NaN where
-    a category has no object of the area."""
+    """precision: (A, T, K) average precision by area, threshold and category; recall: the highest, likewise;
+    recall_of: (2, T, K) that of fewer detections (`FEWER`), of all areas. NaN where a category has no such object.
+    """
 
     precision: FloatArray
     recall: FloatArray
+    recall_of: FloatArray
 
     def of_category(self, number: int) -> "PrecisionTable":
         """One category alone."""
         chosen = slice(number, number + 1)
-        return PrecisionTable(self.precision[..., chosen], self.recall[..., chosen])
+        return PrecisionTable(self.precision[..., chosen], self.recall[..., chosen], self.recall_of[..., chosen])
 
     def values(self) -> dict[str, float]:
         """COCO's summary: means over thresholds and over the categories that have a value."""
@@ -51,7 +56,9 @@ class PrecisionTable:
             "ap50": _mean(self.precision[0, at[0.5]]),
             "ap75": _mean(self.precision[0, at[0.75]]),
             **{f"ap_{name}": _mean(self.precision[areas.index(name)]) for name in areas[1:]},
+            **{f"ar{most}": _mean(self.recall_of[number]) for number, most in enumerate(FEWER)},
             "ar100": _mean(self.recall[0]),
+            **{f"ar_{name}": _mean(self.recall[areas.index(name)]) for name in areas[1:]},
         }
 
 
@@ -91,6 +98,7 @@ class AveragePrecision:
         """What all images come to."""
         shape = len(AREAS), len(THRESHOLDS), len(self.categories)
         precision, recall = np.full(shape, np.nan), np.full(shape, np.nan)
+        recall_of = np.full((len(FEWER), *shape[1:]), np.nan)
         none = np.zeros(len(AREAS), np.int64)
         for number, category in enumerate(self.categories):
             objects = self._objects.get(category, none)
@@ -105,7 +113,11 @@ class AveragePrecision:
                 for threshold, row in enumerate(found):
                     at = area, threshold, number
                     precision[at], recall[at] = _average(row, int(objects[area]))
-        return PrecisionTable(precision, recall)
+            if objects[0]:
+                for few, most in enumerate(FEWER):
+                    hits = [np.count_nonzero(each[0, :, :most] == _RIGHT, axis=1) for each in states or ()]
+                    recall_of[few, :, number] = np.sum(hits, axis=0) / objects[0] if hits else 0
+        return PrecisionTable(precision, recall, recall_of)
 
 
 def _out_of_range(areas: FloatArray) -> BoolArray:

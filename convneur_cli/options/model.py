@@ -19,7 +19,7 @@ from convneur.variants import (
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
 
-__all__ = ["AnyModelOptions", "ModelOptions", "ModelsOptions"]
+__all__ = ["AnyModelOptions", "ModelOptions", "ModelsOptions", "SettingOptions"]
 
 _PANEL = "Model"
 
@@ -196,3 +196,9 @@ class ModelsOptions(_Settings, _SomeNames):
 @dataclass(frozen=True)
 class AnyModelOptions(_Settings, _AnyNames):
     """Several models, those of others too."""
+
+
+@option_group
+@dataclass(frozen=True)
+class SettingOptions(_Settings):
+    """Those of a ConvNeur that is named by an argument."""
