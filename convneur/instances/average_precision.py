@@ -1,8 +1,10 @@
 """Average precision as COCO defines it, whatever the overlaps are of."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +82,9 @@ class AveragePrecision:
     _scores: dict[int, list[FloatArray]] = field(default_factory=dict)
     _states: dict[int, list[StateArray]] = field(default_factory=dict)
     _objects: dict[int, IntArray] = field(default_factory=dict)
+    _places: dict[int, list[IntArray]] = field(default_factory=dict)
+    _by_image: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    _images: int = 0
 
     def add(self, image: ImageObjects, pairs: Pairs) -> None:
         """Match an image's detections with its objects by the overlaps."""
@@ -89,10 +94,13 @@ class AveragePrecision:
         for category in np.unique(image.gt_categories).tolist():
             counted = np.count_nonzero(~ignored[:, image.gt_categories == category], axis=1)
             self._objects[category] = self._objects.get(category, 0) + counted
+            self._by_image.setdefault(category, []).append((self._images, int(counted[0])))
         for category in np.unique(image.categories).tolist():
             own = image.categories == category
             self._scores.setdefault(category, []).append(image.scores[own])
             self._states.setdefault(category, []).append(states[..., own])
+            self._places.setdefault(category, []).append(np.full(np.count_nonzero(own), self._images))
+        self._images += 1
 
     def table(self) -> PrecisionTable:
         """What all images come to."""
@@ -118,6 +126,46 @@ class AveragePrecision:
                     hits = [np.count_nonzero(each[0, :, :most] == _RIGHT, axis=1) for each in states or ()]
                     recall_of[few, :, number] = np.sum(hits, axis=0) / objects[0] if hits else 0
         return PrecisionTable(precision, recall, recall_of)
+
+    def resampled(self, counts: npt.NDArray[np.unsignedinteger[Any]]) -> FloatArray:
+        """AP, AP50 and AP75 of other draws of the images, (R, 3). counts: (R, images), how often each holds each."""
+        values = np.full((len(counts), len(THRESHOLDS), len(self.categories)), np.nan)
+        for number, category in enumerate(self.categories):
+            per_image = np.zeros(self._images, np.int64)
+            for place, objects in self._by_image.get(category, ()):
+                per_image[place] = objects
+            scores = np.concatenate(self._scores.get(category, [np.zeros(0)]))
+            order = np.argsort(-scores, kind="stable")
+            places = np.concatenate(self._places.get(category, [np.zeros(0, np.int64)]))[order]
+            held_states = [each[0] for each in self._states.get(category, ())] or [_NO_STATE]
+            states = np.concatenate(held_states, axis=1)[:, order]
+            right, wrong = states == _RIGHT, states == _WRONG
+            for draw, held in enumerate(counts):
+                total = int(held @ per_image)
+                if total:
+                    often = held[places].astype(np.int64)
+                    values[draw, :, number] = _averages((right * often).cumsum(1), (wrong * often).cumsum(1), total)
+        at = {round(float(value), 2): place for place, value in enumerate(THRESHOLDS)}
+        parts = (values, values[:, [at[0.5]]], values[:, [at[0.75]]])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a draw without any object
+            return np.stack([np.nanmean(part, axis=(1, 2)) for part in parts], axis=1)
+
+
+_NO_STATE = np.zeros((len(THRESHOLDS), 0), np.int8)
+
+
+def _averages(right: IntArray, wrong: IntArray, objects: int) -> FloatArray:
+    """Average precision by threshold of running counts, (T, D) each."""
+    if not right.shape[1]:
+        return np.zeros(len(right))
+    precision = np.divide(right, right + wrong, out=np.zeros(right.shape), where=right > 0)
+    precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    found = np.zeros(len(right))
+    for threshold, (row, recall) in enumerate(zip(precision, right / objects, strict=True)):
+        first = np.searchsorted(recall, RECALLS, side="left")
+        found[threshold] = row[first[first < len(recall)]].sum() / len(RECALLS)
+    return found
 
 
 def _out_of_range(areas: FloatArray) -> BoolArray:
