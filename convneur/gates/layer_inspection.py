@@ -21,7 +21,6 @@ from convneur.gates.measures import StageMeasures, measure_stage
 from convneur.gates.models import Weights
 from convneur.gates.reduce import Reduction, reduce_channels
 from convneur.gates.regions import Regions, gradient_regions, mask_regions
-from convneur.gates.sources import ValidatedView
 from convneur.gates.tapping import LayerChoice, as_gate, as_map, choose, tapped
 from convneur.progress import Progress, silent
 
@@ -219,7 +218,7 @@ class LayerInspector:
             stamp=self.network.stamp,
             kind="gates" if self._gate is not None else "features" if self._channels is None else "channels",
             options=self.options,
-            size=None if isinstance(self.size, ValidatedView) else self.size,
+            size=self.size,
             normalisation=self.network.normalisation(module),
             mask=mask_source,
             layers=layers,

@@ -15,7 +15,7 @@ from convneur.gates.measures import CONTRASTS, StageMeasures
 from convneur.gates.parts import PARTS, parts_table
 from convneur.gates.record import record_beside, save_npz
 from convneur.gates.result import Versions, factor, limits_record, map_record
-from convneur.gates.sources import ImageSource, MaskSource, size_record
+from convneur.gates.sources import ImageSource, MaskSource, ValidatedView, size_record
 from convneur.results import ReadOnly, Result, Table
 
 __all__ = ["Layer", "LayerList", "LayerMaps", "LayerResult"]
@@ -119,7 +119,7 @@ class LayerResult(Result):
     stamp: str | None
     kind: Literal["features", "channels", "gates"]
     options: MapOptions
-    size: int | None
+    size: int | ValidatedView | None
     normalisation: Normalisation
     mask: MaskSource | None
     layers: tuple[LayerMaps, ...]
