@@ -62,7 +62,7 @@ def audit(
     Raises:  ConfigError: a wrong argument, by its name; a claim that needs what was left out. InputError: a broken
         file.
 
-    >>> report = audit("m1", claims=["linear", "<= 4 M params"], sizes=64, measure=False, memory="none")
+    >>> report = audit("m1", claims=["linear", "<= 5 M params"], sizes=64, measure=False, memory="none")
     >>> [claim.holds for claim in report.claims]
     [True, True]
     """

@@ -15,14 +15,14 @@ from convneur.errors import ConfigError, InputError
 from convneur.formats import plural
 from convneur.gates.any_model import AnyNetwork, find_any_model
 from convneur.gates.inputs import AskedSize, MaskLike, Masks, image_of, read_image, size_of
-from convneur.gates.layer_result import LayerList, LayerMaps, LayerResult
+from convneur.gates.layer_result import Layer, LayerList, LayerMaps, LayerResult
 from convneur.gates.maps import GateScale, MapOptions, Row, Scale, StageMap, gate_limits, stage_maps
 from convneur.gates.measures import StageMeasures, measure_stage
 from convneur.gates.models import Weights
 from convneur.gates.reduce import Reduction, reduce_channels
 from convneur.gates.regions import Regions, gradient_regions, mask_regions
 from convneur.gates.sources import ValidatedView
-from convneur.gates.tapping import Layer, LayerChoice, as_gate, as_map, choose, tapped
+from convneur.gates.tapping import LayerChoice, as_gate, as_map, choose, tapped
 from convneur.progress import Progress, silent
 
 __all__ = ["LayerInspector", "inspect_layers", "list_layers"]

@@ -16,12 +16,25 @@ from convneur.gates.parts import PARTS, parts_table
 from convneur.gates.record import record_beside, save_npz
 from convneur.gates.result import Versions, factor, limits_record, map_record
 from convneur.gates.sources import ImageSource, MaskSource, size_record
-from convneur.gates.tapping import Layer
 from convneur.results import ReadOnly, Result, Table
 
-__all__ = ["LayerList", "LayerMaps", "LayerResult"]
+__all__ = ["Layer", "LayerList", "LayerMaps", "LayerResult"]
 
 Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as it ran: its class, the shape of its first output without the batch; map: as (C, H, W), None for none.
+
+    >>> Layer("layer1", "Sequential", (64, 56, 56), (64, 56, 56)).map
+    (64, 56, 56)
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    map: tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, repr=False)

@@ -71,13 +71,15 @@ def gate_layers(capture: "GateCapture", options: MapOptions, *, same_weights: bo
 def compared_layers(first: StageLayers, second: StageLayers) -> StageLayers:
     """Rows of two models: each row of the first, the second's as `f_loc second`, and `f_loc difference`.
 
-    Maps that both have share their colour limits. Choice: a channel is compared with that of its number, which says
-    something of two states of one training alone.
+    Maps that both have share their colour limits, but for projections, whose axes are each model's own.
+    Choice: a channel is compared with that of its number, which says something of two states of one training alone.
     """
     rows: dict[str, dict[str, StageMap]] = {}
     for row, maps in first.rows.items():
         others = second.rows.get(row, {})
-        both = {key: in_same_colours(panel, others[key]) for key, panel in maps.items() if key in others}
+        both = {
+            key: in_same_colours(panel, others[key]) for key, panel in maps.items() if key in others and key != "pca"
+        }
         rows[row] = {key: both[key][0] if key in both else panel for key, panel in maps.items()}
         if both:
             rows[f"{row} second"] = {key: both[key][1] if key in both else panel for key, panel in others.items()}

@@ -12,26 +12,12 @@ from torch import Tensor, nn
 
 from convneur.errors import ConfigError
 
-__all__ = ["Layer", "LayerChoice", "as_gate", "as_map", "choose", "tapped"]
+__all__ = ["LayerChoice", "as_gate", "as_map", "choose", "tapped"]
 
 _STRIDES = (1, 2, 4, 8, 14, 16, 32, 64)
 _PREFIXES = (0, 1, 2, 5)  # class, distillation and register tokens before those of the image
 _CHANNELS = re.compile(r"(?P<pattern>.+?)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
 _NEAREST = 3
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer as it ran: its class, the shape of its first output without the batch; map: as (C, H, W), None for none.
-
-    >>> Layer("layer1", "Sequential", (64, 56, 56), (64, 56, 56)).map
-    (64, 56, 56)
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    map: tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from convneur_cli.errors import FAILED, UsageError, existing_path
 from convneur_cli.options.common import CommonOptions, MaxPixels
 from convneur_cli.options.data import FollowLinks
 from convneur_cli.options.gates import GateDrawOptions, GateFileOptions, GateLookOptions, LayerOptions, refuse_drawing
-from convneur_cli.options.model import ModelOptions
+from convneur_cli.options.model import LayersModelOptions
 from convneur_cli.options.modes import refuse_others
 from convneur_cli.output import Printer
 from convneur_cli.outputs import check_outputs
@@ -28,7 +28,7 @@ __all__ = ["viz_gates"]
 
 # readable=False below: a file without permission to read it is a failure of that file, not wrong usage.
 def viz_gates(
-    model: ModelOptions,
+    model: LayersModelOptions,
     look: GateLookOptions,
     draw: GateDrawOptions,
     files: GateFileOptions,

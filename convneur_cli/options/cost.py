@@ -84,7 +84,7 @@ class InputOptions:
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """As `analyze` takes them."""
+        """As `find_models` takes them."""
         return {
             "inputs": self.inputs,
             "input_factory": self.input_factory,
