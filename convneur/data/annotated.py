@@ -89,7 +89,7 @@ def annotated_images(
             except InputError as error:
                 line = f"annotation {each.id} of {image}: {error}"
                 if invalid == "error":
-                    raise InputError(truth.path, f'{line}; mend it, or leave such out with `invalid="skip"`') from None
+                    raise InputError(truth.path, f"{line}; mend it, or leave such out with `invalid skip`") from None
                 skipped(f"{truth.path}: {line}")
         found.append(AnnotatedImage(image, tuple(objects)))
         seen()
