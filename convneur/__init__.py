@@ -54,6 +54,7 @@ _ROOMS = (
     "auditing",
     "bench",
     "cost",
+    "detection",
     "evaluation",
     "exporting",
     "figures",

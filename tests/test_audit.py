@@ -87,7 +87,7 @@ def test_the_papers_claims() -> None:
     assert [one.holds for one in report.claims] == [True, False, True, False]
     assert "4.33 points below efficientvit_b1.r256_in1k at 256" in report.claims[3].found
     assert report.counters is not None
-    assert "the dispatch counter and fvcore agree on 0.7589 GMACs" in str(report)
+    assert "agree on every convolution and matrix product, 0.7589 GMACs" in str(report)
     changed = convneur.audit("m1", sizes=64, measure=False, memory="none")
     assert (changed.frontier, changed.title) == (None, "m1 with memory none")
 
@@ -99,6 +99,7 @@ def test_the_papers_claims() -> None:
         ({"claims": "quick"}, "claims 'quick': give constant"),
         ({"claims": "1 ms@32", "measure": False}, "a time is measured; leave `measure` on"),
         ({"claims": "frontier@1 points", "memory": "none"}, "accuracy: that of m1 is not known"),
+        ({"repeats": 0}, "repeats 0: must be 1 to"),
         ({"accuracy": 780.0}, "accuracy 780.0: give a percentage"),
         ({"inputs": "1x3xHxW"}, "inputs: a ConvNeur takes one image"),
         ({"peers": "none.json"}, "peers none.json: no such file"),

@@ -133,8 +133,11 @@ class AuditReport(Result):
         if size is None:
             return
         if not check.differences:
-            total = significant(sum((check.dispatch or {})[size].values()) / 1e9)
-            yield f"Counted twice at {size}: the dispatch counter and fvcore agree on {total} GMACs, module by module."
+            total = significant(sum(check.fvcore[size].values()) / 1e9)
+            yield (
+                f"Counted twice at {size}: the dispatch counter and fvcore agree on every convolution and matrix "
+                f"product, {total} GMACs, module by module."
+            )
         for found in check.differences.values():
             for one in found:
                 yield (

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from convneur.auditing.report import AuditReport
-from convneur.bench import BenchResult, run_bench
+from convneur.bench import BenchResult, BenchSettings, run_bench
 from convneur.claims import Claim, ClaimCheck, find_claims
 from convneur.cost import CostReport, ModelCost, Models, analyze, find_models
 from convneur.errors import ConfigError, InputError
@@ -62,11 +62,12 @@ def audit(
     Raises:  ConfigError: a wrong argument, by its name; a claim that needs what was left out. InputError: a broken
         file.
 
-    >>> report = audit("m1", claims=["linear", "<= 4 M params"], sizes=64, measure=False, memory="none")
+    >>> report = audit("m1", claims=["linear", "<= 5 M params"], sizes=64, measure=False, memory="none")
     >>> [claim.holds for claim in report.claims]
     [True, True]
     """
     asserted = find_claims(claims)
+    BenchSettings(threads=threads, repeats=repeats)  # what is wrong is to be told before any work
     for claim in asserted:
         if claim.quantity == "time" and not measure:
             raise ConfigError("claims", "a time is measured; leave `measure` on", value=claim.text)
@@ -97,7 +98,7 @@ def audit(
         next(checks) if claim.is_counted else _judged(claim, name, times, others, beside) for claim in asserted
     )
     if beside is None:
-        notes.append("No place on the frontier: its accuracy is not known.")
+        notes.append("No place beside published models: its accuracy is not known, and was not given.")
     return AuditReport(judged, cost, counters, times, others, beside, tuple(notes))
 
 
@@ -107,7 +108,7 @@ def _known_accuracy(name: str, model: object, accuracy: float | None, peers: str
         if not 0 <= accuracy <= 100:
             raise ConfigError("accuracy", "give a percentage, such as 78.1", value=accuracy)
         return accuracy
-    listed = read_peers(peers)  # here, since a broken file is to be told before any work
+    listed = read_peers(peers)
     if isinstance(model, ConvNeurConfig):
         return name if VARIANTS.get(name) == model else None
     if not name.startswith("timm/"):

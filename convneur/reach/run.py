@@ -87,7 +87,7 @@ def measure_reach(
 
     >>> import convneur
     >>> pixels = list(np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8))
-    >>> local = convneur.create("m1", dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8, memory="none")
+    >>> local = convneur.create("m1", dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), memory="none")
     >>> report = measure_reach(pixels, model=local, layer="stages.0", size=64, probes=4)
     >>> report.models[0].layers[0].context_share, report.models[0].layers[0].window
     (0.0, (20, 20, 48, 48))

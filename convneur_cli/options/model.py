@@ -19,7 +19,7 @@ from convneur.variants import (
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
 
-__all__ = ["AnyModelOptions", "ModelOptions", "ModelsOptions", "SettingOptions"]
+__all__ = ["AnyModelOptions", "LayersModelOptions", "ModelOptions", "ModelsOptions", "SettingOptions"]
 
 _PANEL = "Model"
 
@@ -184,6 +184,22 @@ class ModelOptions(_Settings, _OneName):
             if error.setting in self.settings():
                 raise  # named by its option where it is reported
             raise UsageError(f"--model {name}: {error}") from error
+
+
+@option_group
+@dataclass(frozen=True)
+class LayersModelOptions(ModelOptions):
+    """One ConvNeur, or any model where layers are looked at by name."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="m1 to m4, or a JSON file of settings. For layers by name any model: package.module:factory, "
+            "file.py:factory or timm/NAME.",
+            show_default="m1",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
 
 
 @option_group
