@@ -363,7 +363,7 @@ def _reads_note(stages: Sequence[StageGates]) -> list[str]:
     kind = found[0].reads and found[0].reads.kind
     if kind == "attention":
         return ["Reads: the attention of the ringed position, the mean over heads, of sum 1."]
-    alone = [str(stage.stage) for stage in found if stage.reads is not None and stage.reads.initial == 1]
+    alone = [str(stage.stage) for stage in found if stage.reads and stage.reads.of_start_alone]
     said = (
         "Reads: shares of the ringed position's read by token; they add up to 1 with that of M_0, and may be negative."
     )

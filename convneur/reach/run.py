@@ -165,7 +165,7 @@ def _layer(
         top, left, bottom, right = cell
         ratios = area_ratios(total, ((top + bottom) // 2, (left + right) // 2))
         if erf is not None and window not in (None, whole):
-            beyond = 1 - float(_inside(erf, window).sum() / erf.sum())
+            beyond = _outside(erf, window)
 
     share: float | None = None
     curve: tuple[tuple[int, float | None], ...] = ()
@@ -194,9 +194,12 @@ def _layer(
     )
 
 
-def _inside(values: NDArray[np.float64], box: Box) -> NDArray[np.float64]:
+def _outside(values: NDArray[np.float64], box: Box) -> float:
+    """The share of a map that lies outside a box; exactly 0 where nothing does."""
     top, left, bottom, right = box
-    return values[top:bottom, left:right]
+    outside = values.copy()
+    outside[top:bottom, left:right] = 0
+    return float(outside.sum() / values.sum())
 
 
 def _input(model: ReachModel, views: Sequence[_View]) -> torch.Tensor:

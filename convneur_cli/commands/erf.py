@@ -87,7 +87,7 @@ def erf(
     Context share puts another image in place of all beyond what a local model sees: 0 for a local model. The map is the
     root of the gradient's energy, the mean over images. Models without trained weights are stamped as untrained.
 
-    Example: `convneur erf nuclei/images/val --model photos --against photos-local --layer stages.0 --probes 2`
+    Example: `convneur erf photo.jpg horse.jpg --against photos-local --layer stages.0 --probes 2`
     """
     from convneur.figures import reach_figure
     from convneur.reach import measure_reach
