@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convneur.auditing import audit
     from convneur.checkpoints import load_checkpoint, save_checkpoint
     from convneur.errors import ConfigError, InputError, OutputExistsError
     from convneur.exporting import export
@@ -44,13 +45,16 @@ _HOME = {
     "export": "convneur.exporting",
     "fold": "convneur.model.folding",
     "load": "convneur.inference",
+    "audit": "convneur.auditing",
     "load_checkpoint": "convneur.checkpoints",
     "save_checkpoint": "convneur.checkpoints",
 }
 
 _ROOMS = (
+    "auditing",
     "bench",
     "cost",
+    "detection",
     "evaluation",
     "exporting",
     "figures",
@@ -60,6 +64,7 @@ _ROOMS = (
     "metrics",
     "peers",
     "progress",
+    "reach",
     "study",
     "training",
 )
@@ -74,6 +79,7 @@ __all__ = [
     "NeuralMemory",
     "OutputExistsError",
     "__version__",
+    "audit",
     "create",
     "export",
     "fold",

@@ -8,8 +8,10 @@ from typer.exceptions import TyperException
 
 import convneur
 from convneur_cli.commands import (
+    audit,
     bench,
     demo,
+    erf,
     eval_boundary,
     eval_detection,
     export,
@@ -62,7 +64,9 @@ for _name, _body in (
     ("flops", flops.flops),
     ("bench", bench.bench),
     ("frontier", frontier.frontier),
+    ("audit", audit.audit),
     ("viz-gates", viz_gates.viz_gates),
+    ("erf", erf.erf),
     ("eval-boundary", eval_boundary.eval_boundary),
     ("eval-detection", eval_detection.eval_detection),
     ("train", train.train),

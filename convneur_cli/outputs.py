@@ -1,5 +1,6 @@
 """Outputs are refused before the work begins."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,9 +29,9 @@ def refuse_inputs(values: Mapping[str, Any], options: Mapping[str, str]) -> None
     Args: values: of a command, by parameter; options: how each is typed.
     """
     for output in (name for name in _OUTPUTS if values.get(name) is not None):
-        for name in values.keys() - set(_OUTPUTS):
-            if any(_same(path, values[output]) for path in _paths(values[name])):
-                raise UsageError(f"{options[output]} {values[output]}: is {options[name]} too; choose another name")
+        for target, name in itertools.product(map(Path, _paths(values[output])), values.keys() - set(_OUTPUTS)):
+            if any(_same(path, target) for path in _paths(values[name])):
+                raise UsageError(f"{options[output]} {target}: is {options[name]} too; choose another name")
 
 
 def _paths(value: Any) -> Iterator[str | Path]:
@@ -60,16 +61,17 @@ def write_result(
     path: Path | None,
     common: "CommonOptions",
     printer: "Printer",
-    figure: "Callable[[_Result], Figure]",
-    page: Callable[[_Result], str],
+    *,
+    page: Callable[[_Result], str] | None = None,
+    figure: "Callable[[_Result], Figure] | None" = None,
 ) -> None:
     """Draw or write a result by the suffix of a name that `check_outputs` saw; None writes nothing."""
     if path is None:
         return
     suffix = path.suffix.lower()
-    if suffix == ".html":
+    if suffix == ".html" and page is not None:
         new_text(path, page(result), force=common.force)
-    elif suffix in FIGURES:
+    elif suffix in FIGURES and figure is not None:
         from convneur.figures import save_figure
 
         with new_file(path, force=common.force) as temporary:

@@ -164,7 +164,7 @@ def test_the_gallery_shows_every_command_that_draws() -> None:
     for words in typed:
         command = commands.commands[words[1]]
         command = command.commands[words[2]] if words[1] == "figure" else command
-        options = {option for parameter in command.params for option in parameter.opts}
+        options = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
         assert {word for word in words if word.startswith("-")} <= options
 
 

@@ -76,6 +76,11 @@ class BenchEntry:
         return model if isinstance(model, ConvNeurConfig) else None if self.trained is None else self.trained.config
 
     @property
+    def takes_images(self) -> bool:
+        """Whether it is called with images alone, of which a batch can be made."""
+        return not isinstance(self.model, ExternalModel) or self.model.inputs is None
+
+    @property
     def is_graph(self) -> bool:
         return self.trained is not None and self.trained.graph is not None
 

@@ -245,7 +245,7 @@ class BenchResult(Result):
             *self._launches(),
             *self._lacks(),
             *self._by_module(),
-            *self._doubts(),
+            *self.doubts(),
             *self._machine(),
             *self._terms(),
         )
@@ -353,7 +353,8 @@ class BenchResult(Result):
                 f"{', '.join(ratios)}."
             )
 
-    def _doubts(self) -> Iterator[str]:
+    def doubts(self) -> Iterator[str]:
+        """What makes these times less sure: an unsteady or busy machine, rates above the peak."""
         unsteady = [row for row in self.timed if row.p90 > _UNSTEADY * row.p50]
         if unsteady:
             worst = max(unsteady, key=lambda row: row.p90 / row.p50)

@@ -70,7 +70,8 @@ def run_bench(
         depth: of modules that are timed, in parts of their paths; 2 if left out.
         device, dtype, memory_format, compile, threads, warmup, repeats, seed: see `BenchSettings`.
         progress: what long work reports to.
-        settings: as `convneur.variants.find_config` takes them, for every ConvNeur of `models`.
+        settings: as `convneur.variants.find_config` takes them, for every ConvNeur of `models`; inputs, input_factory
+            and factory_arguments, as `convneur.cost.find_models` takes them, for the others: inputs are zeros.
     Returns: the times, with the machine they were measured on.
     Raises:  ConfigError: a wrong argument, by its name. InputError: a broken file or module, or a case that needs more
         memory than is free.
@@ -90,6 +91,8 @@ def run_bench(
     if against is not None:
         peers = with_trained(against, how, setting="against")
         entries = _with_peers(entries, find_models(peers, setting="against", progress=progress))
+    if any(case.batch > 1 for case in cases) and not all(entry.takes_images for entry in entries):
+        raise ConfigError("batch", "`inputs` have their own batch; leave it out")
     plan = plan_bench(entries, cases, how)
     for name, uncounted in plan.uncounted().items():
         cases_named = ", ".join(map(str, uncounted))

@@ -6,9 +6,10 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from convneur.bench.ceilings import Ceilings
 from convneur.bench.memory import peak_memory
@@ -17,7 +18,7 @@ from convneur.bench.peak import wait_for
 from convneur.bench.plan import PlannedCase
 from convneur.bench.settings import BenchSettings
 from convneur.bench.timing import RefusedCase, Timing
-from convneur.cost import CostCount, count
+from convneur.cost import CostCount, ExternalModel, count
 from convneur.errors import InputError
 from convneur.progress import Advance
 
@@ -32,10 +33,17 @@ class _Runner:
     def __init__(self, planned: PlannedCase, model: nn.Module, settings: BenchSettings) -> None:
         self.planned, self.model, self._settings = planned, model, settings
         case = planned.case
-        images = torch.randn(case.batch, planned.entry.channels, case.height, case.width)
-        layout = torch.contiguous_format if planned.entry.is_graph else settings.torch_format
-        self._images = images.to(settings.device, settings.torch_dtype, memory_format=layout)
-        self._call: Callable[[Tensor], object] = torch.compile(model, dynamic=False) if settings.compile else model
+        self._given: tuple[Any, ...]
+        self._named: dict[str, Any] = {}
+        other = planned.entry.model
+        if planned.entry.takes_images or not isinstance(other, ExternalModel):
+            images = torch.randn(case.batch, planned.entry.channels, case.height, case.width)
+            layout = torch.contiguous_format if planned.entry.is_graph else settings.torch_format
+            self._given = (images.to(settings.device, settings.torch_dtype, memory_format=layout),)
+        else:
+            like = torch.zeros((), dtype=settings.torch_dtype, device=settings.device)
+            self._given, self._named = other.arguments(case.height, case.width, like)
+        self._call: Callable[..., object] = torch.compile(model, dynamic=False) if settings.compile else model
         self.samples: list[float] = []
         self.calls = 1
         self.first_seconds = self._seconds(1)
@@ -50,9 +58,11 @@ class _Runner:
 
     def prepare_modules(self, depth: int) -> None:
         """Find the modules to time, and what they cost on this batch as it runs here."""
-        self._clock = ModuleClock(self.model, depth, lambda: self.model(self._images), self._settings.device)
+        self._clock = ModuleClock(
+            self.model, depth, lambda: self.model(*self._given, **self._named), self._settings.device
+        )
         with suppress(InputError):
-            self._count = count(self.model, self._images)
+            self._count = count(self.model, *self._given, **self._named)
 
     def repeat_modules(self) -> None:
         if self._clock is not None:
@@ -60,11 +70,11 @@ class _Runner:
 
     def _seconds(self, calls: int) -> float:
         """Of one call, waiting for the device before and after."""
-        call, images = self._call, self._images
+        call, given, named = self._call, self._given, self._named
         wait_for(self._settings.device)
         begun = time.perf_counter()
         for _ in range(calls):
-            call(images)
+            call(*given, **named)
         wait_for(self._settings.device)
         return (time.perf_counter() - begun) / calls
 

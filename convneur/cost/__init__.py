@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from convneur.cost.analysis import analyze
     from convneur.cost.architecture import Architecture, describe_architecture
     from convneur.cost.counter import CostCount, CountingError, count, count_training
+    from convneur.cost.detectors import detector_costs
     from convneur.cost.external import ExternalCounter, ExternalModel
     from convneur.cost.lookup import Models, find_models
     from convneur.cost.model_cost import ModelCost
     from convneur.cost.model_counter import ModelCounter
-    from convneur.cost.model_list import ModelList, list_models
+    from convneur.cost.model_list import list_models
     from convneur.cost.paper import PaperTables, paper_tables
     from convneur.cost.report import CostReport
 
@@ -34,7 +35,6 @@ _HOME = {
     "ExternalModel": "convneur.cost.external",
     "ModelCost": "convneur.cost.model_cost",
     "ModelCounter": "convneur.cost.model_counter",
-    "ModelList": "convneur.cost.model_list",
     "Models": "convneur.cost.lookup",
     "PaperTables": "convneur.cost.paper",
     "accuracy_points": "convneur.cost.accuracy",
@@ -42,6 +42,7 @@ _HOME = {
     "count": "convneur.cost.counter",
     "count_training": "convneur.cost.counter",
     "describe_architecture": "convneur.cost.architecture",
+    "detector_costs": "convneur.cost.detectors",
     "find_models": "convneur.cost.lookup",
     "list_models": "convneur.cost.model_list",
     "paper_tables": "convneur.cost.paper",
@@ -57,7 +58,6 @@ __all__ = [
     "ExternalModel",
     "ModelCost",
     "ModelCounter",
-    "ModelList",
     "Models",
     "PaperTables",
     "accuracy_points",
@@ -65,6 +65,7 @@ __all__ = [
     "count",
     "count_training",
     "describe_architecture",
+    "detector_costs",
     "find_models",
     "list_models",
     "paper_tables",

@@ -14,11 +14,10 @@ from convneur.cost.external import (
     ExternalCounter,
     ExternalModel,
     external_probe_sizes,
-    load_function,
     smaller_probe_sizes,
 )
-from convneur.cost.inputs import ModelInputs, Sweep, find_inputs, find_sweep
-from convneur.cost.lookup import AnyModel, Models, blaming, find_models
+from convneur.cost.inputs import ModelInputs, Sweep, find_sweep
+from convneur.cost.lookup import AnyModel, Models, blaming, called_with, find_models
 from convneur.cost.model_cost import By, ModelCost, compare_counters, model_name
 from convneur.cost.model_counter import (
     TWINS,
@@ -136,11 +135,7 @@ def analyze(
     twins = _twins(compare)
     found = find_models(models, progress=progress, **settings)
     external = [name for name, model in found.items() if isinstance(model, ExternalModel)]
-    if input_factory is not None:
-        if inputs:
-            raise ConfigError("input_factory", "makes all inputs; leave out `inputs`")
-        inputs = load_function(input_factory, setting="input_factory")[1]
-    given = find_inputs(inputs, swept)
+    given = called_with(inputs, input_factory, swept)
     if given is not None and (swept or not external):
         own = next((name for name, model in found.items() if isinstance(model, ConvNeurConfig)), None)
         if own is not None:
@@ -267,6 +262,7 @@ def _count(
         params=dispatch.params,
         source=model.source if isinstance(model, ExternalModel) else None,
         ran_on_zeros=isinstance(dispatch, ExternalCounter) and dispatch.ran_on_zeros,
+        built_for_real=dispatch.built_for_real if isinstance(dispatch, ExternalCounter) else None,
         built_per_size=isinstance(model, ExternalModel) and model.takes_size,
         reads_before_write=own is not None and own.first_chunk_reads_start,
         sizes=ReadOnly(costs),
@@ -301,8 +297,9 @@ def _by(counter: ModelCounter | ExternalCounter, convention: Convention) -> Call
 
 
 def _at(
-    count: Callable[[int, int], _Cost], sizes: _Sizes, shown: str, advance: Advance
+    count: Callable[[int, int], _Cost], sizes: _Sizes, shown: str, advance: Advance, *, all_or_none: bool = False
 ) -> dict[str, _Cost | RefusedSize]:
+    """What was counted at each size, or why not. all_or_none: one that is refused leaves out those after it."""
     costs: dict[str, _Cost | RefusedSize] = {}
     for size, (height, width) in sizes.items():
         advance(f"counting {shown} at {size}", 0)
@@ -310,7 +307,11 @@ def _at(
             costs[size] = count(height, width)
         except InputError as error:
             costs[size] = RefusedSize(height, width, str(error))
-        advance()
+            if all_or_none:
+                advance(None, len(sizes) - len(costs))
+                break
+        finally:
+            advance()
     return costs
 
 
@@ -355,10 +356,13 @@ def _probe_external(
     for _ in range(_PROBE_ATTEMPTS):
         if sizes is None:
             break
-        probes = _at(counter.at_if_soon, _named(sizes, sweep), shown, advance if first is None else _uncounted(advance))
+        at_work = advance if first is None else _uncounted(advance)
+        probes = _at(counter.at_if_soon, _named(sizes, sweep), shown, at_work, all_or_none=True)
         if not any(isinstance(probe, RefusedSize) for probe in probes.values()):
             return probes
         first = first or probes
+        if not taken:
+            break
         sizes = smaller_probe_sizes(*sizes[0]) if sweep is None else _steps(sizes[0][0] // 2)
     return first or {}
 

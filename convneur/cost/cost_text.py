@@ -301,12 +301,16 @@ def _elementwise_sentence(model: ModelCost) -> list[str]:
 
 
 def _zeros_sentence(model: ModelCost) -> list[str]:
+    built = []
+    if model.built_for_real is not None:
+        built = [f"Its weights were made for real, in memory, before it was counted: {model.built_for_real}."]
     if not model.ran_on_zeros:
-        return []
+        return built
     return [
+        *built,
         "The meta device cannot run it, because it asks for values or makes tensors elsewhere, so it was run on zeros: "
         "what it decides by values it decided by those, and what it computes outside torch, in NumPy say, is in no "
-        "total."
+        "total.",
     ]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convneur.cost.fused import COMPLEX_PARTS, FusedLayers
-from convneur.cost.operators import FFTS, Operator, WorkKind, describe_operator, fft_flops, has_floats
+from convneur.cost.operators import FFTS, Operator, WorkKind, describe_operator, fft_flops, has_floats, packed_weights
 from convneur.errors import ConfigError, InputError
 from convneur.module_tree import ModuleShare, ModuleTree, module_tree
 
@@ -32,6 +32,7 @@ __all__ = [
     "count_training",
     "counting_error",
     "in_eval_mode",
+    "is_dense",
 ]
 
 
@@ -536,13 +537,13 @@ class _Counting(TorchDispatchMode):
 
     def ignore_storages(self, tensors: list[Tensor]) -> None:
         """Storages that are there before the pass are none of its activations."""
-        for tensor in tensors:
+        for tensor in filter(is_dense, tensors):
             storage = tensor.untyped_storage()
             self._ignored[storage._cdata] = storage  # held, so that the number stays its own
 
     def _track(self, tensor: Tensor) -> None:
         """Count a storage until nobody holds it: its Python object lives as long as the storage itself."""
-        if tensor.layout != torch.strided:
+        if not is_dense(tensor):
             return
         storage = tensor.untyped_storage()
         number = storage._cdata
@@ -561,6 +562,7 @@ class _Counting(TorchDispatchMode):
     def result(self, model: nn.Module) -> CostCount:
         """The books, closed."""
         pages = self._tally.pages
+        shares = tuple(_shares(model, pages))
         merged: dict[tuple[str, str, WorkKind], list[int]] = {}  # an operator's overloads are one
         for path, page in pages.items():
             for func, (calls, macs) in page.macs.items():
@@ -570,7 +572,7 @@ class _Counting(TorchDispatchMode):
                 entry[0] += calls
                 entry[1] += macs
         return CostCount(
-            params=sum(parameter.numel() for parameter in model.parameters()),
+            params=sum(share.params for share in shares),
             work=tuple(Work(*place, calls, macs) for place, (calls, macs) in merged.items()),
             uncounted=tuple(
                 Uncounted(path, self._operators[func].name, calls)
@@ -578,7 +580,7 @@ class _Counting(TorchDispatchMode):
                 for func, calls in page.unknown.items()
             ),
             peak_activation_bytes=self._peak,
-            modules=tuple(_shares(model, pages)),
+            modules=shares,
             fft_flops=self._tally.fft_flops,
         )
 
@@ -590,10 +592,11 @@ def _shares(model: nn.Module, pages: Mapping[str, _Page]) -> Iterator[ModuleShar
         own = set(module.parameters(recurse=False)) - seen
         seen |= own
         page = pages.get(path, nothing)
+        packed = packed_weights(getattr(module, "_packed_params", None))  # of a quantized layer, no parameters to torch
         yield ModuleShare(
             path,
             type(module).__name__,
-            sum(parameter.numel() for parameter in own),
+            sum(each.numel() for each in (*own, *packed)),
             page.launches,
             page.elementwise,
             page.moved_bytes,
@@ -604,6 +607,8 @@ def _work(operator: Operator, args: Any, kwargs: Any, out: Any) -> _CallWork:
     given, made = list(tensors_in(args)), list(tensors_in(out))
     if kwargs:
         given += tensors_in(kwargs)
+    if "quantized::" in operator.name:
+        given += [tensor for value in args for tensor in packed_weights(value)]
     written = sum(map(_bytes_of, made[:1]))  # what kernels give beside it, such as norms, is for their gradient
     if operator.kind == "movement":
         written = sum(map(_bytes_of, made))
@@ -622,9 +627,14 @@ def _work(operator: Operator, args: Any, kwargs: Any, out: Any) -> _CallWork:
 
 def _bytes_of(tensor: Tensor) -> int:
     """Of a tensor's elements, one that an expanded tensor repeats once."""
-    if tensor.layout == torch.strided and 0 in tensor.stride():
+    if is_dense(tensor) and 0 in tensor.stride():
         return tensor.itemsize * prod(size for size, step in zip(tensor.shape, tensor.stride(), strict=True) if step)
     return tensor.itemsize * tensor.numel()
+
+
+def is_dense(tensor: Tensor) -> bool:
+    """Whether it has strides and a storage of its own: not sparse, nested, or of another library."""
+    return tensor.layout == torch.strided and not tensor.is_nested
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -666,7 +676,7 @@ def _is_plain(tensor: Tensor) -> bool:
     """Whether shape, stride and dtype say everything about a tensor: no data, no offset, no slack, no lazy sign."""
     return (
         tensor.is_meta
-        and tensor.layout == torch.strided
+        and is_dense(tensor)
         and not tensor.is_complex()
         and not tensor.is_neg()
         and tensor.storage_offset() == 0
@@ -683,7 +693,7 @@ def _form(values: Iterable[Any]) -> tuple[Any, ...] | None:
     for value in values:
         kind = type(value)
         if kind is Tensor or kind is nn.Parameter:
-            if not value.is_meta or value.layout != torch.strided or value.is_neg() or value.is_conj():
+            if not value.is_meta or not is_dense(value) or value.is_neg() or value.is_conj():
                 return None
             parts.append((value.shape, value.stride(), value.dtype))
         elif kind is list:

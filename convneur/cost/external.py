@@ -26,6 +26,7 @@ from convneur.cost.counter import (
     count_training,
     counting_error,
     in_eval_mode,
+    is_dense,
 )
 from convneur.cost.fvcore_counter import count_with_fvcore
 from convneur.cost.inputs import ModelInputs, one_image
@@ -59,6 +60,9 @@ _MOST_RUN_MACS = 3e11
 _STRIDE = 32  # most models take multiples of it
 
 _SIZE_ARGUMENTS = ("img_size", "image_size", "input_size")
+# What torch says of shapes that do not fit, on every device.
+_OF_SHAPES = re.compile(r"must match|cannot be multiplied|invalid for input of size|to have \d+ channels")
+_OWN_DEVICE = "it makes weights on a device of its own choice"
 _TRIED_SIDE = 224  # what models are made for, if for one size
 
 
@@ -72,6 +76,7 @@ class ExternalModel:
         source: where the factory comes from, in words.
         takes_size: the factory takes the image's size, so the model is built anew for each.
         size_argument: under this name, as an int or (height, width).
+        inputs: what it is called with; None for one image of three channels.
 
     >>> import torch
     >>> ExternalModel("wide", lambda: torch.nn.Conv2d(3, 512, 1), "a notebook", takes_size=False).build(32, 32).training
@@ -83,6 +88,11 @@ class ExternalModel:
     source: str
     takes_size: bool
     size_argument: str = "img_size"
+    inputs: ModelInputs | None = None
+
+    def arguments(self, height: int, width: int, like: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What it is called with, positional and named: zeros on the device and of the type of `like`."""
+        return (one_image if self.inputs is None else self.inputs.make)(height, width, like)
 
     def build(self, height: int, width: int) -> nn.Module:
         """The model in eval mode, for images of this size where its factory asks for one.
@@ -93,16 +103,25 @@ class ExternalModel:
 
     def build_on_meta(self, height: int, width: int) -> nn.Module:
         """The model without its weights' memory, in the mode in which its factory gives it. Raises: as `build`."""
+        return self.build_for_counting(height, width)[0]
+
+    def build_for_counting(self, height: int, width: int) -> tuple[nn.Module, str | None]:
+        """The same, and why its weights were made for real before they were dropped; None where they were not."""
         if isinstance(self.factory, _Copies):
-            return _copied_to_meta(self.factory.model)
+            return _copied_to_meta(self.factory.model), None
+        why = None
         # Factories that compute with their tensors cannot run on meta; most of them do so with a few numbers alone.
         for mode in (nullcontext(), _NumbersOnCpu()):
             try:
                 with torch.device("meta"), mode:
-                    return _on_meta(self._made(height, width))
-            except CountingError:
+                    model = self._made(height, width)
+            except CountingError as error:
+                first, _, _ = _reason(error.__cause__ or error).partition(". ")
+                why = f"its constructor does not run on the meta device ({first.rstrip('.')})"
                 continue
-        return _on_meta(self._made(height, width))
+            return (model, None) if _is_on_meta(model) else (_copied_to_meta(model), _OWN_DEVICE)
+        model = self._made(height, width)
+        return model if _is_on_meta(model) else _copied_to_meta(model), why
 
     def _made(self, height: int, width: int) -> nn.Module:
         size: Any = height if height == width else (height, width)
@@ -111,6 +130,8 @@ class ExternalModel:
         except Exception as error:
             asked = f" for {self.size_argument} {size}" if self.takes_size else ""
             raise CountingError(None, f"the factory failed{asked}: {_reason(error)}") from error
+        if _is_exported(model):
+            model = model.module()
         if not isinstance(model, nn.Module):
             raise InputError(None, f"the factory gives {type(model).__name__}, not a torch.nn.Module")
         compiled_from = getattr(model, "_orig_mod", None)  # what torch.compile wraps
@@ -133,6 +154,8 @@ def wrap_external(model: nn.Module | Callable[..., Any], name: str | None = None
     Args: name: what it is called in tables; the class's or function's own name if left out.
     """
     name = name or own_name(model)
+    if _is_exported(model):
+        return ExternalModel(name, lambda: model, "an exported program", takes_size=False)
     if isinstance(model, nn.Module):
         return ExternalModel(name, _Copies(model), f"an object of class {own_name(model)}", takes_size=False)
     return _sized(name, model, getattr(model, "__module__", None) or "memory")
@@ -284,13 +307,17 @@ def _from_timm(name: str, arguments: Mapping[str, Any]) -> ExternalModel:
     return _sized(name, create, f"timm {version}", taking=type(made))
 
 
-def _on_meta(model: nn.Module) -> nn.Module:
-    """The module itself where it is on meta; else a copy, since its factory may hand out the same one again."""
-    is_on_meta = all(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
-    return model if is_on_meta else _copied_to_meta(model)
+def _is_exported(model: Any) -> bool:
+    """Whether it is a program of torch.export, which holds a module."""
+    return "torch.export" in sys.modules and isinstance(model, torch.export.ExportedProgram)
+
+
+def _is_on_meta(model: nn.Module) -> bool:
+    return all(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
 
 
 def _copied_to_meta(model: nn.Module) -> nn.Module:
+    """A copy, since a factory may hand out the same module again."""
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         return copy.deepcopy(model)  # TorchScript stays on the device that it was made on
     # By the memory of its parts on meta, or a large model would be there twice.
@@ -394,7 +421,7 @@ class ExternalCounter:
     The image has the type of the model's parameters, and their device where it must be real.
 
     Args: model: from `find_models`; counter: dispatch counts on the meta device, where nothing is computed; fvcore runs
-        the model. inputs: what the model is called with in the image's place.
+        the model. inputs: what the model is called with in place of its own.
 
     >>> ExternalCounter(load_external("torch.nn:Flatten")).at(32, 32).macs
     0
@@ -408,18 +435,25 @@ class ExternalCounter:
         inputs: ModelInputs | None = None,
     ) -> None:
         self.model = model
+        inputs = inputs or model.inputs
         self._inputs = one_image if inputs is None else inputs.make
         self._image_sides = inputs.image_sides if inputs is not None else lambda height, width: (height, width)
         self._runs = counter == "fvcore"
         self._meta: nn.Module | None = None
         self._computing: nn.Module | None = None
         self._ran = False
+        self._built: str | None = None
         self._counts: dict[tuple[int, int], CostCount] = {}
 
     @property
     def ran_on_zeros(self) -> bool:
         """Whether a size was counted by running the model, which the meta device could not."""
         return self._ran
+
+    @property
+    def built_for_real(self) -> str | None:
+        """Why weights were made for real before the model was counted on the meta device; None where they were not."""
+        return self._built
 
     @property
     def params(self) -> int | None:
@@ -476,7 +510,7 @@ class ExternalCounter:
 
     def _count(self, how: Callable[..., _Count], height: int, width: int) -> _Count:
         if self._meta is None or self.model.takes_size:
-            self._meta = self.model.build_on_meta(*self._image_sides(height, width))
+            self._meta, self._built = self.model.build_for_counting(*self._image_sides(height, width))
         try:
             with torch.device("meta"):  # for the tensors that a forward pass makes on no device in particular
                 given, named = self._inputs(height, width, _like(self._meta).to("meta"))
@@ -503,8 +537,10 @@ class ExternalCounter:
 
 def _may_run(error: CountingError) -> bool:
     """Whether a model that the meta device refused may run elsewhere: its own checks would refuse again."""
-    own = error.__cause__
-    return "meta" in str(error).casefold() or not isinstance(own, (AssertionError, ValueError, TypeError, LookupError))
+    own, said = error.__cause__, str(error)
+    if "meta" in said.casefold():
+        return True
+    return not isinstance(own, (AssertionError, ValueError, TypeError, LookupError)) and not _OF_SHAPES.search(said)
 
 
 def _ready(model: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> nn.Module:
@@ -520,5 +556,5 @@ def _ready(model: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> n
 
 def _like(model: nn.Module) -> Tensor:
     """A tensor of the type and on the device that a model's inputs have."""
-    like = next((each for each in model.parameters() if each.is_floating_point()), None)
+    like = next((each for each in model.parameters() if each.is_floating_point() and is_dense(each)), None)
     return torch.zeros(()) if like is None else torch.empty((), dtype=like.dtype, device=like.device)

@@ -11,13 +11,14 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from convneur.cost.external import ExternalModel, load_external, own_name, wrap_external
+from convneur.cost.external import ExternalModel, load_external, load_function, own_name, wrap_external
+from convneur.cost.inputs import ModelInputs, Sweep, find_inputs
 from convneur.errors import ConfigError
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.variants import VARIANTS, ConvNeurConfig, find_config
 
-__all__ = ["AnyModel", "Models", "blaming", "find_arguments", "find_configs", "find_models"]
+__all__ = ["AnyModel", "Models", "blaming", "called_with", "find_arguments", "find_configs", "find_models"]
 
 AnyModel = ConvNeurConfig | ExternalModel
 Model = str | Path | ConvNeurConfig | ExternalModel | nn.Module | Callable[..., Any]
@@ -33,6 +34,8 @@ def find_models(
     *,
     setting: str = "models",
     factory_arguments: Mapping[str, Any] | Iterable[str] = (),
+    inputs: str | Iterable[str] | Callable[..., Any] | None = None,
+    input_factory: str | None = None,
     model_preset: Literal["classification", "dense"] | None = None,
     progress: Progress = silent,
     **settings: Any,
@@ -46,6 +49,9 @@ def find_models(
             before it runs.
         setting: the argument's name in errors.
         factory_arguments: what each external factory is called with: a dict, or texts such as depth=3.
+        inputs: what each external model is called with, as `convneur.cost.inputs.find_inputs` takes it: "1x1xHxW",
+            ["image=1x3xHxW", "ids=1x77:int64"], or a function of height and width. Left out: one image of 3 channels.
+        input_factory: such a function by its name, "package.module:function".
         model_preset, settings: as `convneur.variants.find_config` takes them, for every ConvNeur among the models.
     Raises: ConfigError: an unknown name or setting, settings without a ConvNeur, two models of one name. InputError: a
         broken file or module.
@@ -77,7 +83,27 @@ package.module:factory, file.py:factory or timm/NAME
         progress.note(f"importing {package}, which runs its code")
     for name, model in external.items():  # last, since this runs others' code
         found[name] = _load(name, model, setting, arguments)
+    given = called_with(inputs, input_factory)
+    if given is not None:
+        if not external:
+            raise ConfigError("inputs" if inputs else "input_factory", "a ConvNeur takes one image; leave it out")
+        found |= {
+            name: dataclasses.replace(model, inputs=given)
+            for name, model in found.items()
+            if isinstance(model, ExternalModel)
+        }
     return {name: found[name] for name in asked}
+
+
+def called_with(
+    inputs: str | Iterable[str] | Callable[..., Any] | None, input_factory: str | None, sweep: Sweep | None = None
+) -> ModelInputs | None:
+    """Inputs by their texts, a function or its name. Raises: ConfigError: both; else as `find_inputs`."""
+    if input_factory is not None:
+        if inputs:
+            raise ConfigError("input_factory", "makes all inputs; leave out `inputs`")
+        inputs = load_function(input_factory, setting="input_factory")[1]
+    return find_inputs(inputs, sweep)
 
 
 def find_configs(

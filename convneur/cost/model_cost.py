@@ -58,10 +58,12 @@ class ModelCost:
 
     name: as it was asked for. twin: None for the model itself. config: None for a model that is no ConvNeur. params:
     None where such a model was refused at every size. source: where such a model comes from, None for a ConvNeur.
-    ran_on_zeros: the meta device could not run it. built_per_size: it is another model, with other parameters, at each
-    size. reads_before_write: its first chunk sees the learned M_0 alone. sizes, probes and training are by a size's
-    name; training: None where the backward pass was not asked for. problems: what was refused, a line each. sweep: the
-    axis in which the sizes differ, None for the image's own: a count's height is its value then, and its width 1.
+    ran_on_zeros: the meta device could not run it. built_for_real: why its weights were made for real before they were
+    dropped for the meta device; None where they were not. built_per_size: it is another model, with other parameters,
+    at each size. reads_before_write: its first chunk sees the learned M_0 alone. sizes, probes and training are by a
+    size's name; training: None where the backward pass was not asked for. problems: what was refused, a line each.
+    sweep: the axis in which the sizes differ, None for the image's own: a count's height is its value then, and its
+    width 1.
 
     >>> import convneur
     >>> report = convneur.cost.analyze("m1", sizes=64, memory="none")
@@ -75,6 +77,7 @@ class ModelCost:
     params: int | None
     source: str | None
     ran_on_zeros: bool
+    built_for_real: str | None
     built_per_size: bool
     reads_before_write: bool
     sizes: Mapping[str, ImageCost | RefusedSize]
@@ -121,6 +124,7 @@ class ModelCost:
             "config": None if self.config is None else self.config.to_dict(),
             "params": self.params,
             "ran_on_zeros": self.ran_on_zeros,
+            "built_for_real": self.built_for_real,
             "sizes": [_size_dict(cost, self.sweep) for cost in self.sizes.values()],
             "scaling": {
                 "verdict": verdict.verdict,

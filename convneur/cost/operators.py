@@ -7,6 +7,7 @@ layers, deformable convolutions. A formula that anybody registers with torch's `
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from math import prod
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +16,16 @@ from torch import Tensor
 from torch._ops import HigherOrderOperator
 from torch.utils.flop_counter import flop_registry
 
-__all__ = ["FFTS", "Operator", "WorkKind", "attention_macs", "describe_operator", "fft_flops", "has_floats"]
+__all__ = [
+    "FFTS",
+    "Operator",
+    "WorkKind",
+    "attention_macs",
+    "describe_operator",
+    "fft_flops",
+    "has_floats",
+    "packed_weights",
+]
 
 WorkKind = Literal["convolution", "matmul", "attention"]
 Formula = Callable[[Sequence[Any], Mapping[str, Any], Any], int]
@@ -95,6 +105,21 @@ def _recurrent_macs(x: Tensor, weights: Sequence[Tensor]) -> int:
     return prod(x.shape[:-1]) * sum(weight.numel() for weight in weights if weight.ndim == 2)
 
 
+def packed_weights(value: Any) -> list[Tensor]:
+    """The weight and the bias in what a quantized layer packs them into; none in any other value."""
+    unpack = getattr(value, "unpack", None)
+    found = unpack() if isinstance(value, torch.ScriptObject) and callable(unpack) else ()
+    return [each for each in found if isinstance(each, Tensor)]
+
+
+def _packed_conv(args: Sequence[Any], _kwargs: Mapping[str, Any], out: Tensor) -> int:
+    return out.numel() * prod(packed_weights(args[1])[0].shape[1:])
+
+
+def _packed_transposed(args: Sequence[Any], _kwargs: Mapping[str, Any], _out: Tensor) -> int:
+    return int(args[0].numel()) * prod(packed_weights(args[1])[0].shape[1:])
+
+
 def _encoder_layer_macs(args: Sequence[Any]) -> int:
     source, hidden_weight = args[0].shape, args[14].shape
     return _multi_head_attention_macs(source, source) + 2 * prod(source[:-1]) * prod(hidden_weight)
@@ -108,6 +133,9 @@ _FORMULAS: dict[str, tuple[WorkKind, Formula]] = {
     "addr": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].numel()),
     "addbmm": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].shape[2]),
     "_addmm_activation": ("matmul", lambda args, _k, _o: args[1].numel() * args[2].shape[1]),
+    "mkldnn_convolution": ("convolution", lambda args, _k, out: out.numel() * prod(args[1].shape[1:])),
+    "mkldnn_linear": ("matmul", lambda args, _k, out: out.numel() * args[0].shape[-1]),
+    "_sparse_addmm": ("matmul", lambda args, _k, _o: args[1]._nnz() * args[2].shape[1]),
     "convolution_backward": ("convolution", lambda args, _k, _o: _convolution_backward_macs(args)),
     "_int_mm": ("matmul", lambda args, _k, _o: args[0].numel() * args[1].shape[1]),
     "_grouped_mm": ("matmul", lambda args, _k, _o: _grouped_matmul_macs(args[0], args[1])),
@@ -151,8 +179,18 @@ _FORMULAS |= {
         "_weight_int4pack_mm",
         "quantized::linear",
         "quantized::linear_relu",
+        "quantized::linear_leaky_relu",
+        "quantized::linear_tanh",
         "quantized::linear_dynamic",
         "quantized::linear_relu_dynamic",
+        "quantized::matmul",
+    )
+}
+_FORMULAS |= {
+    # Their weights are packed, and unpack themselves.
+    f"quantized::conv{transpose}{axes}d{after}": ("convolution", _packed_transposed if transpose else _packed_conv)
+    for transpose, axes, after in product(
+        ("", "_transpose"), (1, 2, 3), ("", "_relu", "_add", "_add_relu", "_dynamic", "_relu_dynamic")
     )
 }
 _FORMULAS |= {
@@ -183,6 +221,8 @@ _ELEMENTWISE = _names(
     _upsample_bicubic2d_aa grid_sampler_2d grid_sampler_3d col2im
     _embedding_bag scatter_add scatter_reduce index_add index_reduce mse_loss smooth_l1_loss huber_loss nll_loss
     nll_loss_forward nll_loss2d nll_loss2d_forward binary_cross_entropy _ctc_loss log_sigmoid
+    quantize_per_tensor quantize_per_tensor_dynamic quantize_per_channel dequantize fake_quantize_per_tensor_affine
+    fake_quantize_per_tensor_affine_cachemask fake_quantize_per_channel_affine_cachemask _weight_norm_interface
     topk sort kthvalue mode median nanmedian bincount histc searchsorted bucketize isin _unique2 unique_dim
     unique_consecutive multinomial linalg_cross renorm _cdist_forward _cdist _pdist_forward _pdist
     """
@@ -222,6 +262,10 @@ _METADATA = _names(
     is_same_size _has_compatible_shallow_copy_type record_stream
     """
 )
+
+
+# torch's own operators on quantized tensors: those without a formula are element-wise.
+_QUANTIZED = frozenset(("quantized", "quantized_decomposed"))
 
 
 def _base_name(overload: Any) -> str:
@@ -297,6 +341,9 @@ def describe_operator(overload: Any) -> Operator:
             return Operator(name, "movement", None, None, allocates, True)
         if _is_listed(name, _ELEMENTWISE):
             return Operator(name, "elementwise", None, None, allocates, True)
+    if overload.namespace in _QUANTIZED:
+        moves = name.rpartition("::")[2] in _MOVEMENT
+        return Operator(name, "movement" if moves else "elementwise", None, None, allocates, True)
     if results and all(alias is not None and not alias.is_write for alias in results):
         return Operator(name, "movement", None, None, False, False)
     if _is_pointwise(name, overload):

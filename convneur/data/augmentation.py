@@ -86,7 +86,7 @@ class Augmentation:
             image, view = canvas, around
         if random.random() < self.flip:
             image, view = ImageOps.mirror(image), view[:, ::-1]
-        return np.asarray(self._recoloured(image, random)), view
+        return np.asarray(self.recoloured(image, random)), view
 
     def classification(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
         """A random resized crop of an image, flipped, recoloured, (h, w, 3). Args: pixels: (H, W, 3)."""
@@ -107,12 +107,13 @@ class Augmentation:
             image = ImageOps.mirror(image)
         if self.rand_augment:
             image = _rand_augment(image, self.rand_augment, random)
-        view = np.array(self._recoloured(image, random))
+        view = np.array(self.recoloured(image, random))
         if random.random() < self.erase:
             _erase(view, random)
         return view
 
-    def _recoloured(self, image: Image.Image, random: np.random.Generator) -> Image.Image:
+    def recoloured(self, image: Image.Image, random: np.random.Generator) -> Image.Image:
+        """An image with brightness, contrast and saturation changed, in a random order."""
         if not self.colour:
             return image
         enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)

@@ -18,11 +18,22 @@ from convneur.data.run_lengths import RunMask, mask_of_counts, mask_of_text
 from convneur.errors import InputError
 from convneur.schema import SchemaError, typed
 
-__all__ = ["CocoImage", "Detection", "GroundTruth", "GtObject", "StoredMask", "read_ground_truth", "read_results"]
+__all__ = [
+    "Box",
+    "CocoImage",
+    "Detection",
+    "GroundTruth",
+    "GtObject",
+    "StoredMask",
+    "read_ground_truth",
+    "read_results",
+]
 
 _FEWEST_IN_POLYGON = 6  # numbers: three corners
 _ID, _IMAGE, _CATEGORY = "id", "image_id", "category_id"
 _LARGEST = 2**63
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ class StoredMask:
 
 @dataclass(frozen=True, slots=True)
 class GtObject:
-    """An annotation. area: as the file says, in pixels."""
+    """An annotation. area: as the file says, in pixels. box: x, y, width, height."""
 
     id: int
     image: int
@@ -69,17 +80,19 @@ class GtObject:
     area: float
     crowd: bool
     mask: StoredMask | None
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A result. number: its place in the file, from 0."""
+    """A result. number: its place in the file, from 0. box: x, y, width, height."""
 
     number: int
     image: int
     category: int
     score: float
     mask: StoredMask | None
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +198,9 @@ def _object(entry: Any, place: str) -> GtObject:
     if crowd not in (0, 1):
         raise SchemaError(f"{place}: iscrowd", f"must be 0 or 1, not {str(crowd)[:40]}")
     area = _number(entry, "area", place)
-    return GtObject(number, image, _whole(entry, _CATEGORY, place), area, bool(crowd), _mask(entry, place))
+    return GtObject(
+        number, image, _whole(entry, _CATEGORY, place), area, bool(crowd), _mask(entry, place), _box(entry, place)
+    )
 
 
 def _detection(entry: Any, number: int) -> Detection:
@@ -194,7 +209,7 @@ def _detection(entry: Any, number: int) -> Detection:
         raise SchemaError(place, "must be an object")
     image = _whole(entry, _IMAGE, place)
     score = _number(entry, "score", place)
-    return Detection(number, image, _whole(entry, _CATEGORY, place), score, _mask(entry, place))
+    return Detection(number, image, _whole(entry, _CATEGORY, place), score, _mask(entry, place), _box(entry, place))
 
 
 def _whole(entry: Mapping[str, Any], key: str, place: str) -> int:
@@ -215,6 +230,19 @@ def _present(entry: Mapping[str, Any], key: str, place: str) -> Any:
     if key not in entry:
         raise SchemaError(f"{place}: {key}", "is missing")
     return entry[key]
+
+
+def _box(entry: Mapping[str, Any], place: str) -> Box | None:
+    """The bbox of an entry; None where there is none."""
+    value = entry.get("bbox")
+    if value is None or value == []:
+        return None
+    sound = type(value) is list and len(value) == 4 and all(type(each) in (int, float) for each in value)
+    if not sound or not all(abs(each) < 1 << 40 for each in value):
+        raise SchemaError(f"{place}: bbox", "must be x, y, width and height in pixels")
+    if min(value[2:]) < 0:
+        raise SchemaError(f"{place}: bbox", f"has a side below 0: {value[2]:g}x{value[3]:g} (width x height)")
+    return float(value[0]), float(value[1]), float(value[2]), float(value[3])
 
 
 def _mask(entry: Mapping[str, Any], place: str) -> StoredMask | None:

@@ -32,7 +32,9 @@ class Contents:
         for example in examples:
             size, start = _read(example.image, _START)
             images.update(b"%d %b" % (size, hashlib.sha256(start).digest()))
-            if isinstance(example.target, int):
+            if example.objects is not None:
+                labels.update(example.objects.digest())
+            elif isinstance(example.target, int):
                 labels.update(b"%d " % example.target)
             else:
                 labels.update(hashlib.sha256(_read(example.target)[1]).digest())

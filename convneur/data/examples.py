@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from convneur.data.annotated import AnnotatedImage
 from convneur.data.folders import name_of, nfc, some
 from convneur.data.image_folder import ImageFolder, images_under
 from convneur.data.images import read_photo, summed_notes
@@ -25,6 +26,7 @@ from convneur.data.templates import Template
 from convneur.errors import InputError
 
 __all__ = [
+    "MOST_FAILED",
     "Example",
     "FoundExamples",
     "Split",
@@ -39,18 +41,20 @@ __all__ = [
     "survey",
 ]
 
-Task = Literal["segmentation", "classification"]
+Task = Literal["segmentation", "classification", "detection"]
 
-_MOST_FAILED = 0.01  # of the files: more is no accident but a wrong path, a wrong preset or a dying disk
+MOST_FAILED = 0.01  # of the files: more is no accident but a wrong path, a wrong preset or a dying disk
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image and its target: the file of its label map, or its class. name: the image's path without suffix."""
+    """An image and its target: the file of its label map, or its class, or the file of annotations that `objects` are
+    of. name: the image's path without suffix."""
 
     name: str
     image: Path | Member
     target: Path | Member | int
+    objects: AnnotatedImage | None = None
 
 
 @dataclass(frozen=True)
@@ -267,9 +271,9 @@ def survey(
                 voids += bool(left_out and not shown)
                 mixed += bool(shown and others)
             seen()
-    if len(failed) > _MOST_FAILED * len(examples):
+    if len(failed) > MOST_FAILED * len(examples):
         raise InputError(
-            None, f"{len(failed)} of {len(examples)} examples cannot be used, more than {_MOST_FAILED:.0%}: {failed[0]}"
+            None, f"{len(failed)} of {len(examples)} examples cannot be used, more than {MOST_FAILED:.0%}: {failed[0]}"
         )
     return Survey(
         tuple(good), tuple(failed), tuple(counts.tolist()), tuple(summed_notes(noted)), ignored, (ones, voids, mixed)

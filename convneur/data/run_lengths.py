@@ -42,6 +42,30 @@ class RunMask(NamedTuple):
     def area(self) -> int:
         return int((self.ends - self.starts).sum())
 
+    def text(self) -> str:
+        """Compressed `counts`, as pycocotools writes them.
+
+        >>> mask_of_text("13", (2, 2)).text()
+        '13'
+        """
+        height, width = self.shape
+        bounds = np.stack([self.starts, self.ends], axis=1).ravel()
+        bounds = np.concatenate([[0], bounds, [height * width]])
+        counts = np.diff(bounds)
+        if len(counts) > 1 and counts[-1] == 0:
+            counts = counts[:-1]
+        numbers = counts.copy()
+        numbers[3:] -= counts[1:-2]
+        written = []
+        for number in numbers.tolist():
+            while True:
+                group, number = number & 31, number >> 5
+                more = number != (-1 if group & 16 else 0)
+                written.append(chr(48 + (group | 32 * more)))
+                if not more:
+                    break
+        return "".join(written)
+
     def pixels(self) -> NDArray[np.bool_]:
         """The mask, (H, W)."""
         height, width = self.shape

@@ -1,6 +1,7 @@
 """The page of the gates: one HTML file in which every map of one image can be looked at, value by value."""
 
 import base64
+from pathlib import PurePath
 from typing import Any
 
 import matplotlib as mpl
@@ -8,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convneur.errors import InputError
-from convneur.figures.gates import about_lines, map_colours, measure_lines
+from convneur.figures.gates_words import about_lines, map_colours, measure_lines, measured_lines
 from convneur.figures.html_page import data_uri, html_page
-from convneur.gates import GateResult, Row, StageGates, StageLayers, StageMap
+from convneur.figures.layers_grid import layer_colours, layer_facts, layer_names
+from convneur.gates import GateResult, LayerResult, Row, StageGates, StageLayers, StageMap
 
 __all__ = ["LONGEST_SIDE", "gates_page"]
 
 # What bounds the file: pixels on the image's long side, as drawn.
 LONGEST_SIDE = 2048
+_MOST_LAYERS = 12
 
 # Choice: maps over channels are kept in 16 bits, single channels in 8, of which there are many; a surprise, which is
 # drawn by its logarithm, as it is.
@@ -32,12 +35,16 @@ _KEYS = {
 }
 
 
-def gates_page(result: GateResult) -> str:
+def gates_page(result: GateResult | LayerResult) -> str:
     """The page as HTML: stage, row, and channel or reduction to choose, the image underneath, values at a position.
+
+    Of two models their rows stand beside each other, with the differences; of any model its layers take the stages'
+    place. Any map can be saved, as PNG, SVG, CSV or NPY.
 
     Choice: maps over channels are kept in 65536 steps from their least to their largest value, single channels in 256;
         the page shows no more digits than that, and both ends as they are.
-    Raises: InputError: more than 2048 pixels on a side, or a row that is not drawn holds NaN or infinite values.
+    Raises: InputError: more than 2048 pixels on a side, more than 12 layers, or a row that is not drawn holds NaN or
+        infinite values.
 
     >>> import numpy as np, convneur
     >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -52,37 +59,88 @@ def gates_page(result: GateResult) -> str:
             f"{height}x{width} pixels are too many for a page; choose a size of {LONGEST_SIDE} or less, or a picture "
             "(.png)",
         )
-    layers = result.layers()
-    stages = [_stage(of, layer, result) for of, layer in zip(result.stages, layers, strict=True)]
-    rows = list(dict.fromkeys(row for layer in layers for row in layer.rows))
-    colours = {one["colours"] for stage in stages for row in stage["rows"] for one in row["maps"]}
-    title = f"Gates of {result.image.file_name}"
+    own = _of_layers(result) if isinstance(result, LayerResult) else _of_gates(result)
+    colours = {one["colours"] for stage in own["stages"] for row in stage["rows"] for one in row["maps"]}
+    inside = None if result.object_mask is None else result.object_mask >= 0.5
     data = {
-        "title": title,
-        "stamp": result.weights.stamp,
-        "about": [list(line) for line in about_lines(result)],
         "notes": list(result.notes),
+        "stem": PurePath(result.image.file_name).stem,
         "photo": data_uri(result.pixels, photo=True),
         "size": [height, width],
         "opacity": _OVERLAY_OPACITY if result.options.overlay else 1,
-        "opens": {"row": "gate" if "gate" in rows else "f_loc", "map": result.options.reduce},
-        "names": {row: list(_name(row, result)) for row in rows},
         "colours": {name: _colour_table(name) for name in sorted(colours)},
-        "stages": stages,
-        "outline": None if result.inside is None else data_uri(_outline(result.inside)),
+        "outline": None if inside is None else data_uri(_outline(inside)),
         "borders": result.options.chunk_borders,
-        "measures": [[name, values] for name, values in measure_lines(result)],
         "measuredBy": result.measures[0].against if result.measures else None,
-        "separateModel": not result.same_weights,
+        **own,
     }
     return html_page(
         "gates",
         data,
-        title=title,
+        title=own["title"],
         generator=f"convneur {result.versions.convneur}",
         without_script="The maps of this page are drawn by its own script; nothing is fetched. Allow scripts to see "
         "them, or draw a picture with convneur viz-gates -o FILE.png.",
     )
+
+
+def _of_gates(result: GateResult) -> dict[str, Any]:
+    """What the page says of a ConvNeur's stages, of one model or two."""
+    layers = result.layers()
+    rows = list(dict.fromkeys(row for layer in layers for row in layer.rows))
+    models = [result] if result.against is None else [result, result.against]
+    stamps = [one.weights.stamp for one in models]
+    if len(models) > 1:
+        stamps = [f"{name}: {stamp}" for name, stamp in zip(result.models, stamps, strict=True) if stamp]
+    return {
+        "title": f"Gates of {result.image.file_name}",
+        "stamp": "; ".join(filter(None, stamps)) or None,
+        "about": [list(line) for line in about_lines(result)],
+        "opens": {"row": "gate" if "gate" in rows else "f_loc", "map": result.options.reduce},
+        "names": {row: list(_name(row, result)) for row in rows},
+        "stages": [_stage(of, layer, result) for of, layer in zip(result.stages, layers, strict=True)],
+        "measures": [[name, values] for name, values in measure_lines(result)],
+        "separateModel": not result.same_weights,
+    }
+
+
+def _of_layers(result: LayerResult) -> dict[str, Any]:
+    """What the page says of any model's layers."""
+    if len(result.layers) > _MOST_LAYERS:
+        problem = f"{len(result.layers)} layers are too many for a page, which holds {_MOST_LAYERS}; name fewer"
+        raise InputError(result.image.name, problem)
+    stages: list[dict[str, Any]] = []
+    for one, layer in zip(result.layers, result.choices(), strict=True):
+        multiplied = "" if one.features is None else f", multiplies {one.features}"
+        stages.append(
+            {
+                "stage": one.name,
+                "name": one.name,
+                "height": one.height,
+                "width": one.width,
+                "channels": one.channels,
+                "words": f"{one.height} × {one.width} positions, {one.channels} channels{multiplied}",
+                "rows": [
+                    {"row": row, "maps": [{**_packed(key, panel), "colours": layer_colours(row, panel.colour_scale)}
+                                          for key, panel in maps.items()]}
+                    for row, maps in layer.rows.items()
+                ],
+                "borders": [],
+            }
+        )  # fmt: skip
+    gates = result.kind == "gates"
+    rows = [row["row"] for row in stages[0]["rows"]]
+    formulas = {"features": "the layer's output", "f_loc": "F", "gate": "A", "gated": "A ⊙ F"}
+    return {
+        "title": f"{'Gates' if gates else 'Layers'} of {result.image.file_name}",
+        "stamp": result.stamp,
+        "about": [list(line) for line in layer_facts(result)],
+        "opens": {"row": "gate" if gates else "features", "map": result.options.reduce},
+        "names": {row: [layer_names(row), formulas[row]] for row in rows},
+        "stages": stages,
+        "measures": [[name, values] for name, values in (measured_lines(result.measures) if result.measures else [])],
+        "separateModel": False,
+    }
 
 
 def _stage(of: StageGates, layer: StageLayers, result: GateResult) -> dict[str, Any]:
@@ -92,6 +150,7 @@ def _stage(of: StageGates, layer: StageLayers, result: GateResult) -> dict[str, 
         memory = "one chunk" if of.chunks == 1 else f"{of.chunks} chunks of {of.chunk_length}"
     return {
         "stage": of.stage,
+        "name": f"Stage {of.stage}",
         "height": of.height,
         "width": of.width,
         "channels": of.channels,
@@ -99,12 +158,20 @@ def _stage(of: StageGates, layer: StageLayers, result: GateResult) -> dict[str, 
         "rows": [
             {
                 "row": row,
-                "maps": [{**_packed(key, one), "colours": map_colours(row, one, result)} for key, one in maps.items()],
+                "maps": [
+                    {**_packed(key, one), "colours": map_colours(_quantity(row), one, result)}
+                    for key, one in maps.items()
+                ],
             }
             for row, maps in layer.rows.items()
         ],
         "borders": of.chunk_borders() if result.has_chunk_borders else [],
     }
+
+
+def _quantity(row: str) -> Row:
+    """Of `gate second` and `gate difference` the gate."""
+    return row.split(" ")[0]  # type: ignore[return-value]
 
 
 def _outline(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -153,8 +220,17 @@ def _colour_table(name: str) -> str:
     return base64.b64encode(np.ascontiguousarray(table).tobytes()).decode()
 
 
-def _name(row: Row, result: GateResult) -> tuple[str, str]:
-    """What a row is called, and its formula."""
+def _name(row: str, result: GateResult) -> tuple[str, str]:
+    """What a row is called, and its formula; of two models with whose it is."""
+    name, formula = _own_name(_quantity(row), result)
+    if result.against is None:
+        return name, formula
+    first, second = result.models
+    which = {"": first, "second": second, "difference": f"{first} − {second}"}[row.partition(" ")[2]]
+    return f"{name}, {which}", formula
+
+
+def _own_name(row: Row, result: GateResult) -> tuple[str, str]:
     gating = result.config.fusion == "gating"
     outputs = {"gating": "X + A ⊙ F_loc", "addition": "X + F_loc + G", "concat": "X + W [F_loc; G]"}
     return {

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, NullLocator
 
 from convneur.figures.style import COLOURS, GREY, GRID, INK, LARGE, NORMAL, SMALL, drawable
+from convneur.formats import significant
 
 if TYPE_CHECKING:
     from convneur.bench import BenchResult, Ceilings, ModuleTime, TimedTree
@@ -88,7 +89,7 @@ def _draw_roof(axes: Axes, ceilings: "Ceilings", trees: _Trees) -> None:
         end = min(right, peak / bandwidth) if peak else right
         axes.plot([left, end], [left * bandwidth, end * bandwidth], color=INK, linewidth=1.3, linestyle=dash, zorder=2)
         if end > left:
-            _beside_slope(axes, f"{words}: {bandwidth / 1e9:.3g} GB/s", left * (end / left) ** 0.04, bandwidth)
+            _beside_slope(axes, f"{words}: {bandwidth / 1e9:.3g} GB/s", left * (end / left) ** 0.1, bandwidth)
     if peak:
         start = max(left, peak / ceilings.cache_bandwidth)
         axes.plot([start, right], [peak, peak], color=INK, linewidth=1.3, zorder=2)
@@ -117,14 +118,14 @@ def _draw_bars(axes: Axes, ceilings: "Ceilings", trees: _Trees) -> None:
     place, ticks, labels = 0.0, [], []
     for name, colour, tree in trees:
         ticks.append(place)
-        labels.append(drawable(f"{name}: {1e3 * tree.whole.seconds:.3g} ms", dollars=True))
+        labels.append(drawable(f"{name}: {significant(1e3 * tree.whole.seconds)} ms", dollars=True))
         place += 1
         for row in _bars(tree):
             bound = row.bound(ceilings)
             least = min(row.seconds, bound[0]) if bound else 0.0
             axes.barh(place, 1e3 * least, color=colour, height=0.72)
             axes.barh(place, 1e3 * (row.seconds - least), left=1e3 * least, color=colour, alpha=_PALE, height=0.72)
-            words = f" {1e3 * row.seconds:.3g}"
+            words = f" {significant(1e3 * row.seconds)}"
             axes.text(1e3 * row.seconds, place, words, fontsize=SMALL - 1, color=GREY, va="center")
             ticks.append(place)
             labels.append(drawable(row.label, dollars=True))

@@ -1,6 +1,8 @@
 """What the figures share: colours and sizes of type, axes over an image's pixels, and how a figure is written."""
 
 import math
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -45,6 +47,7 @@ _CHARACTER = 0.018  # the width of a tick's character as a share of the axis; la
 def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> None:
     """Write a figure in the format of the path's suffix; the same figure gives the same bytes.
 
+    Text stays text: in .svg as such, in .pdf in TrueType fonts (type 42), which publishers ask for. Maps are images.
     Args: dpi: of .png, and of the panels' pixels in .svg and .pdf.
 
     >>> import tempfile
@@ -65,14 +68,41 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> None:
 
 
 def drawable(words: str, family: str = "DejaVu Sans", *, dollars: bool = False) -> str:
-    """Text of others as matplotlib draws it: printable, with the sign for a missing one where the font lacks a sign.
+    """Text of others as matplotlib draws it: printable, and where the font lacks a sign, transliterated.
 
+    Choice: by the sign's name in Unicode, the same on every machine: an ideograph becomes U+732B, a syllable its sound,
+        anything else its name.
     Args: dollars: they are escaped, where matplotlib would read mathematics between them.
+
+    >>> drawable("ねこ-\N{CJK UNIFIED IDEOGRAPH-732B}.png")
+    'ne-ko-U+732B.png'
     """
     font = get_font(findfont(FontProperties(family=family)))
-    words = printable(words, lines=True)
-    words = "".join(sign if sign == "\n" or font.get_char_index(ord(sign)) else "\ufffd" for sign in words)
+    parts: list[tuple[str, bool]] = []  # and whether it stands for a sign that the font lacks
+    for sign in printable(words, lines=True):
+        known = sign == "\n" or font.get_char_index(ord(sign)) != 0
+        parts.append((sign, False) if known else (_transliterated(sign, font), True))
+    words = "".join(
+        f"-{part}" if spelled and number and parts[number - 1][0][-1:].isalnum() else part
+        for number, (part, spelled) in enumerate(parts)
+    )
     return words.replace("$", r"\$") if dollars else words
+
+
+_SOUND = re.compile(r".*\b(?:LETTER|SYLLABLE|VOWEL SIGN|CHARACTER)\b(?: SMALL| CAPITAL)* (?P<sound>[A-Z ]+)")
+
+
+def _transliterated(sign: str, font: Any) -> str:
+    plain = unicodedata.normalize("NFKD", sign)
+    if plain != sign and all(font.get_char_index(ord(part)) for part in plain):
+        return plain
+    name = unicodedata.name(sign, "")
+    if not name or "IDEOGRAPH" in name:
+        return f"U+{ord(sign):04X}"
+    match = _SOUND.fullmatch(name)
+    if match is None and unicodedata.category(sign).startswith("M"):  # a sign over or under another
+        return ""
+    return (name if match is None else match["sound"]).lower().replace(" ", "-")
 
 
 def two_panels(title: str, *, lines: int, height: float) -> tuple[Figure, Axes, Axes]:

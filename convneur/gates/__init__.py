@@ -1,4 +1,4 @@
-"""What a model's gates do to its local features: looked at on one image, measured over many.
+"""What a model's gates do to its local features: looked at on one image, measured over many. Any model's layers.
 
 >>> import numpy as np
 >>> import convneur
@@ -16,26 +16,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convneur.gates.batch import GateBatch, inspect_batch
     from convneur.gates.inspection import Inspector, inspect
+    from convneur.gates.layer_inspection import inspect_layers, list_layers
+    from convneur.gates.layer_result import LayerResult
     from convneur.gates.layers import StageLayers
     from convneur.gates.maps import MapOptions, Row, StageGates, StageMap
-    from convneur.gates.measures import CLOSED, OPEN, Contrast, StageMeasures
+    from convneur.gates.measures import Contrast, StageMeasures
     from convneur.gates.result import GateResult
+    from convneur.gates.sheet import GateSheet
     from convneur.gates.sources import ImageSource, MaskSource, WeightsSource
-    from convneur.gates.summary import Estimate, StageEstimates
 
 _HOME = {
-    "CLOSED": "convneur.gates.measures",
-    "OPEN": "convneur.gates.measures",
     "Contrast": "convneur.gates.measures",
-    "Estimate": "convneur.gates.summary",
     "GateBatch": "convneur.gates.batch",
     "GateResult": "convneur.gates.result",
+    "GateSheet": "convneur.gates.sheet",
     "ImageSource": "convneur.gates.sources",
     "Inspector": "convneur.gates.inspection",
+    "LayerResult": "convneur.gates.layer_result",
     "MapOptions": "convneur.gates.maps",
     "MaskSource": "convneur.gates.sources",
     "Row": "convneur.gates.maps",
-    "StageEstimates": "convneur.gates.summary",
     "StageGates": "convneur.gates.maps",
     "StageLayers": "convneur.gates.layers",
     "StageMap": "convneur.gates.maps",
@@ -43,21 +43,21 @@ _HOME = {
     "WeightsSource": "convneur.gates.sources",
     "inspect": "convneur.gates.inspection",
     "inspect_batch": "convneur.gates.batch",
+    "inspect_layers": "convneur.gates.layer_inspection",
+    "list_layers": "convneur.gates.layer_inspection",
 }
 
 __all__ = [
-    "CLOSED",
-    "OPEN",
     "Contrast",
-    "Estimate",
     "GateBatch",
     "GateResult",
+    "GateSheet",
     "ImageSource",
     "Inspector",
+    "LayerResult",
     "MapOptions",
     "MaskSource",
     "Row",
-    "StageEstimates",
     "StageGates",
     "StageLayers",
     "StageMap",
@@ -65,6 +65,8 @@ __all__ = [
     "WeightsSource",
     "inspect",
     "inspect_batch",
+    "inspect_layers",
+    "list_layers",
 ]
 
 

@@ -145,7 +145,10 @@ def capture_gates(
         InputError: not enough memory for an image of this size.
         ValueError: a model in training mode (its maps would be random), an image below 32x32.
     """
-    check_block(model.config, stages=stages, block=block, needs_gate=False)
+    if model.config.memory == "none" and local_only == "off":  # what another model is compared with may be local
+        _check_depths(model.config, stages, block)
+    else:
+        check_block(model.config, stages=stages, block=block, needs_gate=False)
     twin = None
     if local_only != "off":
         twin = reconfigured(model, memory="none") if local_only is None else local_only

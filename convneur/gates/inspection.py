@@ -1,6 +1,7 @@
 """One image looked at: what a model's gates do to its local features."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +20,13 @@ from convneur.gates.inputs import (
     size_of,
     stages_of,
 )
-from convneur.gates.maps import GateScale, MapOptions, Row3, Scale, gate_maps
+from convneur.gates.maps import GateScale, MapOptions, Row3, Scale, compared_maps
 from convneur.gates.measures import measure_gates
-from convneur.gates.models import Weights, find_local_only, find_model
+from convneur.gates.models import Weights, find_against, find_local_only, find_model
 from convneur.gates.reads import check_reads
 from convneur.gates.reduce import Reduction
 from convneur.gates.result import GateResult
+from convneur.gates.sources import WeightsSource
 from convneur.progress import Progress, silent
 from convneur.variants import ConvNeurConfig
 
@@ -36,6 +38,7 @@ def inspect(
     *,
     weights: Weights | None = None,
     local_weights: Weights | None = None,
+    against: Weights | None = None,
     model: str | Path | ConvNeurConfig | None = None,
     stage: Literal["all"] | int | Sequence[int] = "all",
     size: AskedSize = None,
@@ -64,6 +67,8 @@ def inspect(
             `model`, `seed` or a setting asks for one that these are not.
         local_weights: the model without a global path of row 1, in the same forms; "same" is the model itself with
             its memory off. None: the packaged twin, where there is one, else "same".
+        against: a second model, in the same forms, whose rows are drawn in the same colours, with the difference;
+            "none" is the model before any training. It takes the place of row 1.
         model: the variant, a JSON file of settings or a config; with `weights` what these must be.
         stage: "all", or some of 1 to 4.
         size: the long side in pixels that the model sees, 32 to 8192, "native", or "validation": as large as images
@@ -95,6 +100,7 @@ def inspect(
     inspector = Inspector(
         weights=weights,
         local_weights=local_weights,
+        against=against,
         model=model,
         stage=stage,
         size=size,
@@ -133,6 +139,7 @@ class Inspector:
         *,
         weights: Weights | None = None,
         local_weights: Weights | None = None,
+        against: Weights | None = None,
         model: str | Path | ConvNeurConfig | None = None,
         stage: Literal["all"] | int | Sequence[int] = "all",
         size: AskedSize = None,
@@ -161,6 +168,7 @@ class Inspector:
             overlay,
             gate_scale=gate_scale,
             chunk_borders=chunk_borders,
+            local_only=against is None,
             reads=reads,
         )
         self.stages, self.block = stages_of(stage), block
@@ -178,7 +186,19 @@ class Inspector:
         if chunk_borders and (config.global_branch != "neural-memory" or config.order != "raster"):
             what = f"order {config.order}" if config.global_branch == "neural-memory" else config.global_branch
             raise ConfigError("chunk_borders", f"{what} has none; choose neural-memory, order raster")
-        self._local, self.local_only = find_local_only(local_weights, twin, self._model)
+        self._local, self.local_only, self.against = None, None, None
+        if against is None:
+            self._local, self.local_only = find_local_only(local_weights, twin, self._model)
+        else:
+            if local_weights is not None:
+                raise ConfigError("local_weights", "is row 1, whose place a second model takes; leave out `against`")
+            self._second, self.against = find_against(against, self._model, settings)
+            _check_comparable(self.against, self.options, self.stages, block)
+
+    @property
+    def stamp(self) -> str | None:
+        """What must be said of weights that learned nothing."""
+        return self.weights.stamp
 
     def inspect(self, image: ImageInput, *, progress: Progress = silent) -> GateResult:
         """Look at one image. Raises: InputError: as `convneur.gates.inspect`, with the image's name."""
@@ -192,13 +212,20 @@ class Inspector:
             capture = capture_gates(
                 self._model,
                 self.weights.normalisation.applied(photo.pixels),
-                local_only=self._local,
+                local_only="off" if self.against is not None else self._local,
                 local_image=None if self.local_only is None else self.local_only.normalisation.applied(photo.pixels),
                 stages=self.stages,
                 block=self.block,
                 reads=pixel,
             )
-            stages = gate_maps(capture, self.options, measure_gates(capture, photo.pixels, mask))
+            captures = [(capture, measure_gates(capture, photo.pixels, mask))]
+            if self.against is not None:
+                shown = self.against.normalisation.applied(photo.pixels)
+                second = capture_gates(
+                    self._second, shown, local_only="off", stages=self.stages, block=self.block, reads=pixel
+                )
+                captures.append((second, measure_gates(second, photo.pixels, mask)))
+            columns = compared_maps(captures, self.options)
         except InputError as error:
             raise InputError(image.name, f"{error}") from None
         result = GateResult(
@@ -210,9 +237,12 @@ class Inspector:
             size=self.size,
             mask=mask_source,
             object_mask=mask,
-            stages=stages,
+            stages=columns[0],
             capture=capture,
         )
+        if self.against is not None:
+            other = replace(result, weights=self.against, stages=columns[1], capture=captures[1][0])
+            result = replace(result, against=other)
         untrained = self.weights.untrained_parts(self.stages)
         if untrained is not None and not self._told:
             progress.warn(untrained)
@@ -231,6 +261,30 @@ class Inspector:
             raise InputError(image.name, f"{problem}; choose other `reads`")
         height, width = photo.pixels.shape[:2]
         return row * height // photo.height, column * width // photo.width
+
+
+def _check_comparable(against: WeightsSource, options: MapOptions, stages: Sequence[int], block: int) -> None:
+    """Whether a second model has the rows that are drawn. Raises: ConfigError: it has not."""
+    if options.reduce == "pca":
+        raise ConfigError(
+            "reduce", "gives each model an axis of its own; choose rms, mean, absmean or max", value="pca"
+        )
+    config, name = against.config, against.file or against.stamp or "of a module"
+    local = config.memory == "none"
+    if options.surprise and (local or config.global_branch != "neural-memory"):
+        raise ConfigError("against", "has no surprise to compare; leave its row out", value=name)
+    if local and options.reads is not None:
+        raise ConfigError("against", "has no reads to compare; leave out `reads`", value=name)
+    if local and options.needs_gate:
+        problem = "has no gate to compare; leave the gate's row out (`gate=False`), or choose a model with a gate"
+        raise ConfigError("against", problem, value=name)
+    if not local:
+        try:
+            check_block(config, stages=stages, block=block, needs_gate=options.needs_gate)
+            if options.reads is not None:
+                check_reads(config)
+        except ConfigError as error:
+            raise ConfigError("against", f"{error}", value=name) from None
 
 
 def _warnings(result: GateResult) -> list[str]:

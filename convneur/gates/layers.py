@@ -2,18 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.gates.maps import MapOptions, Row, StageMap, gate_limits, stage_maps
+from convneur.gates.maps import (
+    ROWS,
+    FixedScale,
+    MapOptions,
+    Row,
+    Scale,
+    StageMap,
+    difference,
+    gate_limits,
+    in_same_colours,
+    stage_maps,
+)
 from convneur.gates.reduce import Reduction, check_features, principal_axis, reduce_channels
 
 if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures that read its results
     from convneur.gates.capture import GateCapture, StageCapture
 
-__all__ = ["MOST_CHANNELS", "StageLayers", "gate_layers"]
+__all__ = ["MOST_CHANNELS", "StageLayers", "compared_layers", "gate_layers", "layers_of"]
 
 Array = NDArray[np.float32]
 
@@ -21,7 +32,6 @@ Array = NDArray[np.float32]
 # down to 4, where its maps have more than a million positions between them.
 MOST_CHANNELS, _LEAST_CHANNELS, _MOST_VALUES = 16, 4, 1_000_000
 
-_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gate", "gated", "f_out", "surprise", "reads")
 _REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "absmean", "max", "pca")
 # A gate is above 0, so that its absmean is its mean, and projected on an axis its shares would be none.
 _GATE_REDUCTIONS: tuple[Reduction, ...] = ("rms", "mean", "max")
@@ -40,7 +50,7 @@ class StageLayers:
     """
 
     stage: int
-    rows: Mapping[Row, Mapping[str, StageMap]]
+    rows: Mapping[str, Mapping[str, StageMap]]
 
 
 def gate_layers(capture: "GateCapture", options: MapOptions, *, same_weights: bool) -> tuple[StageLayers, ...]:
@@ -58,12 +68,51 @@ def gate_layers(capture: "GateCapture", options: MapOptions, *, same_weights: bo
     )
 
 
+def compared_layers(first: StageLayers, second: StageLayers) -> StageLayers:
+    """Rows of two models: each row of the first, the second's as `f_loc second`, and `f_loc difference`.
+
+    Maps that both have share their colour limits, but for projections, whose axes are each model's own.
+    Choice: a channel is compared with that of its number, which says something of two states of one training alone.
+    """
+    rows: dict[str, dict[str, StageMap]] = {}
+    for row, maps in first.rows.items():
+        others = second.rows.get(row, {})
+        both = {
+            key: in_same_colours(panel, others[key]) for key, panel in maps.items() if key in others and key != "pca"
+        }
+        rows[row] = {key: both[key][0] if key in both else panel for key, panel in maps.items()}
+        if both:
+            rows[f"{row} second"] = {key: both[key][1] if key in both else panel for key, panel in others.items()}
+            rows[f"{row} difference"] = {key: difference(*pair) for key, pair in both.items()}
+    return StageLayers(first.stage, rows)
+
+
+def layers_of(stage: int, features: Mapping[str, Array], scale: Scale, gate: FixedScale | None = None) -> StageLayers:
+    """Rows of any model's layer, over its channels and channel by channel; see `gate_layers`.
+
+    Args: features: (C, H, W) each, by row: `features` alone, or f_loc, gate and gated.
+    """
+    values: _Values = {}
+    chosen = _varying(features.get("gated", next(iter(features.values()))))
+    for row, one in features.items():
+        as_row: Any = "f_loc" if row == "features" else row
+        for how in _GATE_REDUCTIONS if row == "gate" else _REDUCTIONS:
+            values.setdefault(how, {})[as_row] = reduce_channels(one, how)
+        for channel in chosen:
+            values.setdefault(f"channel {channel}", {})[as_row] = one[channel]
+    rows: dict[str, dict[str, StageMap]] = {row: {} for row in features}
+    for key in sorted(values, key=_order):
+        for as_row, panel in stage_maps(values[key], scale, gate).items():
+            rows["features" if "features" in rows else as_row][key] = panel
+    return StageLayers(stage, rows)
+
+
 _Values = dict[str, dict[Row, Array]]
 
 
 def _values(stage: "StageCapture", *, same_weights: bool) -> _Values:
     """The maps of a stage by key, then by row."""
-    features: dict[Row, Array] = {row: getattr(stage, row) for row in _ROWS if getattr(stage, row) is not None}
+    features: dict[Row, Array] = {row: getattr(stage, row) for row in ROWS if getattr(stage, row) is not None}
     alone: dict[Row, Array] = {}
     if stage.reads is not None:
         del features["reads"]
@@ -87,8 +136,8 @@ def _values(stage: "StageCapture", *, same_weights: bool) -> _Values:
     return found
 
 
-def _with_limits(own: _Values, all_stages: list[_Values], options: MapOptions) -> dict[Row, dict[str, StageMap]]:
-    rows: dict[Row, dict[str, StageMap]] = {row: {} for row in _ROWS}
+def _with_limits(own: _Values, all_stages: list[_Values], options: MapOptions) -> dict[str, dict[str, StageMap]]:
+    rows: dict[str, dict[str, StageMap]] = {row: {} for row in ROWS}
     for key in sorted(own, key=_order):
         # A channel is another one in each stage: what stages share are maps over channels.
         stages = [own] if key.startswith("channel ") else all_stages

@@ -1,7 +1,7 @@
 """Captured features to the maps of the picture: which rows, reduced how, each with its colour limits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # at run time this module needs no torch, nor do the figures 
     from convneur.gates.capture import GateCapture, StageCapture
 
 __all__ = [
+    "ROWS",
     "SATURATED_SHARE",
     "SATURATION_MARGIN",
     "ColourScale",
@@ -28,8 +29,11 @@ __all__ = [
     "Scale",
     "StageGates",
     "StageMap",
+    "compared_maps",
+    "difference",
     "gate_limits",
     "gate_maps",
+    "in_same_colours",
     "stage_maps",
 ]
 
@@ -46,6 +50,7 @@ SATURATED_SHARE = 0.9
 
 _FAINTEST = 1e-6  # of the largest surprise, what the lowest colour stands for at least
 
+ROWS: tuple[Row, ...] = get_args(Row)
 _FEATURE_ROWS: tuple[Row, ...] = ("local_only", "f_loc", "gated", "f_out")
 
 
@@ -63,6 +68,7 @@ class MapOptions:
     row3: output, the block's F_out, or gated, A * F_loc.
     gate, surprise: whether these rows are drawn.
     overlay: whether maps are laid over the image. chunk_borders: whether the memory's chunks are outlined on them.
+    local_only: whether the row of a model without a global path is drawn.
     reads: row and column of a pixel of the image as given: of the tokens that hold it, where their reads come from.
 
     Raises: ConfigError: a value that is none of these, fixed limits that are no range.
@@ -79,6 +85,7 @@ class MapOptions:
     overlay: bool = False
     gate_scale: GateScale | None = None
     chunk_borders: bool = False
+    local_only: bool = True
     reads: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -108,9 +115,9 @@ class MapOptions:
     def rows(self) -> tuple[Row, ...]:
         """The rows in their order from the top."""
         last: Row = "f_out" if self.row3 == "output" else "gated"
-        rows: list[Row] = ["local_only", "f_loc", *(["gate"] if self.gate else []), last]  # type: ignore[list-item]
-        added: list[Row] = [*(["surprise"] if self.surprise else []), *(["reads"] if self.reads else [])]  # type: ignore[list-item]
-        return (*rows, *added)
+        shown = {"local_only": self.local_only, "f_loc": True, "gate": self.gate, last: True, "surprise": self.surprise}
+        shown["reads"] = self.reads is not None
+        return tuple(row for row in ROWS if shown.get(row))
 
 
 def _checked_position(value: Any) -> tuple[int, int]:
@@ -223,13 +230,36 @@ def gate_maps(
         ConfigError: the options want a gate or a surprise that the model does not have.
         InputError: a map holds NaN or infinite values.
     """
-    measured = {one.stage: one for one in measures}
-    values = [_reduced(stage, capture, options) for stage in capture.stages]
-    gate = gate_limits([maps["gate"] for maps in values if "gate" in maps], options)
-    return tuple(
-        _stage(stage, capture, stage_maps(maps, options.scale, gate), measured.get(stage.stage))
-        for stage, maps in zip(capture.stages, values, strict=True)
-    )
+    (found,) = compared_maps([(capture, measures)], options)
+    return found
+
+
+def compared_maps(
+    captures: "Sequence[tuple[GateCapture, Sequence[StageMeasures]]]", options: MapOptions
+) -> list[tuple[StageGates, ...]]:
+    """`gate_maps` of several models and one image: a stage's maps of a row have the same colour limits in all of them.
+
+    Args:   captures: of the same stages, of equal sizes; each with what was measured of it.
+    Raises: as `gate_maps`.
+    """
+    values = [[_reduced(stage, capture, options) for stage in capture.stages] for capture, _ in captures]
+    together = [
+        {row: np.stack([maps[row] for maps in stage]) for row in options.rows} for stage in zip(*values, strict=True)
+    ]
+    gate = gate_limits([maps["gate"] for maps in together if "gate" in maps], options)
+    limited = [stage_maps(maps, options.scale, gate) for maps in together]
+    return [
+        tuple(
+            _stage(
+                stage,
+                capture,
+                {row: replace(panel, values=panel.values[model]) for row, panel in maps.items()},
+                {one.stage: one for one in measures}.get(stage.stage),
+            )
+            for stage, maps in zip(capture.stages, limited, strict=True)
+        )
+        for model, (capture, measures) in enumerate(captures)
+    ]
 
 
 def _reduced(stage: "StageCapture", capture: "GateCapture", options: MapOptions) -> dict[Row, NDArray[np.float32]]:
@@ -311,6 +341,23 @@ def stage_maps(values: Mapping[Row, NDArray[np.float32]], scale: Scale, gate: Fi
         else:
             maps[row] = StageMap(array, (low, high))
     return maps
+
+
+def difference(one: StageMap, other: StageMap) -> StageMap:
+    """One map less another; 0 stands in the middle of the colours."""
+    values = one.values - other.values
+    largest = float(np.abs(values).max())
+    return StageMap(values, (-largest, largest))
+
+
+def in_same_colours(one: StageMap, other: StageMap) -> tuple[StageMap, StageMap]:
+    """Two maps with the limits that both need; 0 in the middle where their values have both signs."""
+    low, high = (
+        end(pair) for end, pair in ((min, (one.limits[0], other.limits[0])), (max, (one.limits[1], other.limits[1])))
+    )
+    if low < 0 < high and not one.logarithmic:
+        low, high = -max(-low, high), max(-low, high)
+    return replace(one, limits=(low, high)), replace(other, limits=(low, high))
 
 
 def _saturation(gate: NDArray[np.float32]) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,9 @@ class StageMeasures:
     >>> 0 <= gates.stages[0].measures.closed <= 1
     True
     """
+
+    CLOSED_BELOW: ClassVar[float] = CLOSED
+    OPEN_ABOVE: ClassVar[float] = OPEN
 
     stage: int
     against: Against

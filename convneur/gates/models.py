@@ -17,7 +17,7 @@ from convneur.model.network import MIN_SIDE, ConvNeur
 from convneur.packaged import local_twin, packaged_weights, weights_path
 from convneur.variants import CHUNK_SETTINGS, PRESETS, ConvNeurConfig, find_config
 
-__all__ = ["Weights", "find_local_only", "find_model"]
+__all__ = ["Weights", "find_against", "find_local_only", "find_model"]
 
 Weights = str | Path | ConvNeur
 
@@ -85,6 +85,25 @@ def find_local_only(
     if chosen == "same":
         return reconfigured(model, memory="none"), None
     return _from_file("local_weights", chosen, {"memory": "none"})
+
+
+def find_against(against: Weights, model: ConvNeur, chunks: Mapping[str, Any]) -> tuple[ConvNeur, WeightsSource]:
+    """The model that `model` is compared with; "none" is `model` as it was before any training, of seed 0.
+
+    Args:   chunks: settings that act on any weights.
+    Raises: as `convneur.gates.inspect`.
+    """
+    if isinstance(against, nn.Module):
+        found, source = _given("against", against, {})
+    elif against == "none":
+        found, source, _ = _untrained(model.config, 0)
+    else:
+        found, source = _from_file("against", against, {})
+    chunks = {key: value for key, value in chunks.items() if key in CHUNK_SETTINGS}
+    if chunks and found.config.memory != "none":
+        found = reconfigured(found, **chunks)
+        source = replace(source, config=found.config)
+    return found, source
 
 
 def _untrained(config: ConvNeurConfig, seed: int | None) -> tuple[ConvNeur, WeightsSource, None]:

@@ -48,6 +48,11 @@ class StageReads:
         return (*initial, (own, self.own), ("others", self.others))
 
     @property
+    def of_start_alone(self) -> bool:
+        """Whether nothing but M_0 is read."""
+        return self.initial is not None and not self.values.any()
+
+    @property
     def shown(self) -> tuple[tuple[str, str], ...]:
         """`parts` as they are shown, such as −3.2%; a dash where there is none."""
         return tuple((name, "–" if share is None else f"{share:.1%}".replace("-", "−")) for name, share in self.parts)

@@ -18,6 +18,7 @@ __all__ = [
     "WeightsSource",
     "model_name",
     "sha256_of",
+    "short_names",
     "size_record",
 ]
 
@@ -26,6 +27,7 @@ VARIANT_FIELDS = ("dims", "depths", "kernel_size", "mlp_ratio", "mem_dim")
 
 _CENTRE = 0.875  # of an image's middle, what a classifier is shown
 _LONGEST = 2048
+_LONGEST_NAME = 16  # of a model beside a row
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,19 @@ class WeightsSource:
         if self.file is None:
             return {"source": "module"}
         return {"source": "file", "file": self.file, "sha256": self.sha256, "provenance": dict(self.provenance)}
+
+
+def short_names(one: WeightsSource, other: WeightsSource | None) -> tuple[str, str]:
+    """What two models are called beside their maps: their files' stems where these tell them apart, else A and B."""
+    first, second = map(_short_name, (one, other))
+    return ("A", "B") if "" in (first, second) or first == second else (first, second)
+
+
+def _short_name(source: WeightsSource | None) -> str:
+    if source is None or source.file is None:
+        return "untrained" if source is not None and source.seed is not None else ""
+    stem = PurePath(source.file).stem
+    return stem if len(stem) <= _LONGEST_NAME else ""
 
 
 def size_record(size: int | ValidatedView | None) -> int | str:

@@ -3,6 +3,7 @@
     predictor = load("camvid")  # packaged weights, or a file that `convneur train` wrote
     predictor.predict("street.jpg").labels  # (H, W), a class of each pixel
     predict_folder("streets/", weights="camvid", out="labels/")
+    load_objects("runs/cells/weights.safetensors").predict("cells.png").objects  # of a detector
 
 Names load when they are first used: importing this room alone imports no torch.
 """
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     )
     from convneur.inference.logits import size_seen
     from convneur.inference.modules import class_logits, pixel_logits
+    from convneur.inference.object_folder import ObjectReport
+    from convneur.inference.objects import ObjectPrediction, ObjectPredictor, load_objects
     from convneur.inference.prediction import ClassProbability, ClassShare, Prediction
     from convneur.inference.predictor import Predictor, load
 
@@ -33,11 +36,15 @@ _HOME = {
     "ClassifiedImage": "convneur.inference.folder",
     "FailedImage": "convneur.inference.folder",
     "LabelledImage": "convneur.inference.folder",
+    "ObjectPrediction": "convneur.inference.objects",
+    "ObjectPredictor": "convneur.inference.objects",
+    "ObjectReport": "convneur.inference.object_folder",
     "Prediction": "convneur.inference.prediction",
     "PredictionReport": "convneur.inference.folder",
     "Predictor": "convneur.inference.predictor",
     "class_logits": "convneur.inference.modules",
     "load": "convneur.inference.predictor",
+    "load_objects": "convneur.inference.objects",
     "measure_agreement": "convneur.inference.agreement",
     "pixel_logits": "convneur.inference.modules",
     "predict_folder": "convneur.inference.folder",
@@ -52,11 +59,15 @@ __all__ = [
     "ExportedModel",
     "FailedImage",
     "LabelledImage",
+    "ObjectPrediction",
+    "ObjectPredictor",
+    "ObjectReport",
     "Prediction",
     "PredictionReport",
     "Predictor",
     "class_logits",
     "load",
+    "load_objects",
     "measure_agreement",
     "pixel_logits",
     "predict_folder",

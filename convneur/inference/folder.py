@@ -19,6 +19,8 @@ from convneur.errors import ConfigError, InputError, OutputExistsError
 from convneur.files import new_file, new_folder, new_text, output_path, refuse_existing
 from convneur.formats import as_text, csv_table, plural
 from convneur.inference.context import Context, StateSwap, check_context
+from convneur.inference.object_folder import ObjectReport, predict_objects
+from convneur.inference.objects import ObjectPredictor, load_objects
 from convneur.inference.prediction import (
     ClassProbability,
     ClassShare,
@@ -28,7 +30,8 @@ from convneur.inference.prediction import (
     top_dicts,
 )
 from convneur.inference.predictor import TOP, NamedImage, Predictor, check_image, check_settings, load, predict_together
-from convneur.inference.windows import WINDOW
+from convneur.inference.windows import WINDOW, window_size
+from convneur.packaged import find_weights
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
 
@@ -241,7 +244,7 @@ class _Outputs:
 def predict_folder(
     images: str | Path | Sequence[str | Path],
     *,
-    weights: str | Path | Predictor = "camvid",
+    weights: str | Path | Predictor | ObjectPredictor = "camvid",
     out: str | Path | None = None,
     scale: float | None = None,
     window: int | tuple[int, int] | None = WINDOW,
@@ -249,14 +252,16 @@ def predict_folder(
     probabilities: str | Path | None = None,
     overlays: str | Path | None = None,
     top: int = TOP,
+    score: float | None = None,
+    annotations: str | Path | None = None,
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
     threads: int | None = None,
     context: Context = "own",
     force: bool = False,
     progress: Progress = silent,
-) -> PredictionReport:
-    """Label images with a trained model: a label map each, or the likeliest classes.
+) -> PredictionReport | ObjectReport:
+    """What a trained model says of images: a label map each, the likeliest classes, or the objects in them.
 
     Every file is written whole or not at all. An image that cannot be read, or
     is too small for an exported graph, is reported, and the others are done.
@@ -265,11 +270,13 @@ def predict_folder(
         images: files, or folders of them. An image of a folder is named by its path inside it, without suffix.
         weights, threads: as `load` takes them, or what it gave.
         out: folder of label maps, `<name>.png` each, which a segmentation model needs; or of a classifier's
-            predictions.csv.
+            predictions.csv; or of a detector's results.json, COCO results.
+        score: of a detector, the least of an object's; annotations: a COCO file that says the ids of the images, which
+            otherwise are their names.
         scale, window, top, max_pixels: as `Predictor.predict`.
         batch: images of one size at once.
         probabilities: folder for `<name>.npz`: probabilities, (classes, H, W) float16. Segmentation only.
-        overlays: folder for `<name>.png`: the labels over the image. Segmentation only.
+        overlays: folder for `<name>.png`: the labels, or the objects, over the image.
         follow_links: read what links lead to that lead out of a folder, or to folders.
         context: the state that the memories read from, at all stages: the image's own, the mean of all images, that of
             the image floor(n / 2) further (other), or M_0 (start). What the image's own context is worth shows against
@@ -286,7 +293,34 @@ def predict_folder(
     ('street', 'street.png')
     """
     asked, unread = _asked([images] if isinstance(images, (str, Path)) else images, follow_links)
-    predictor = weights if isinstance(weights, Predictor) else load(weights, threads=threads)
+    of_objects = _objects_of(weights)
+    if of_objects is not None:
+        if probabilities is not None:
+            problem = f"is for segmentation, and {of_objects.name} is a detector; leave it out"
+            raise ConfigError("probabilities", problem)
+        for setting, changed in (
+            ("context", context != "own"),
+            ("window", window_size(window) != WINDOW),
+            ("top", top != TOP),
+            ("batch", batch != 1),
+            ("threads", threads is not None),
+        ):
+            if changed:
+                raise ConfigError(setting, f"is not for {of_objects.name}, a detector; leave it out")
+        if out is None:
+            raise ConfigError("out", "name the folder for the results")
+        for line in unread:
+            progress.warn(line)
+        return predict_objects(
+            of_objects, {each.name: each.path for each in asked}, out=Path(out), annotations=annotations, score=score,
+            scale=scale, overlays=None if overlays is None else Path(overlays), max_pixels=max_pixels, force=force,
+            progress=progress, warnings=unread,
+        )  # fmt: skip
+    for setting, given in (("score", score), ("annotations", annotations)):
+        if given is not None:
+            raise ConfigError(setting, "is for a detector; leave it out")
+    predictor = load(weights, threads=threads) if isinstance(weights, (str, Path)) else weights
+    assert isinstance(predictor, Predictor)
     dense = predictor.task == "segmentation"
     for setting, given in (("probabilities", probabilities), ("overlays", overlays)):
         if predictor.task == "classification" and given is not None:
@@ -386,6 +420,18 @@ def predict_folder(
         new_text(table, csv_table(report.records()), force=force)
         progress.note(f"written: {table}")
     return report
+
+
+def _objects_of(weights: str | Path | Predictor | ObjectPredictor) -> ObjectPredictor | None:
+    """A detector, where a file is one's; None of anything else."""
+    if not isinstance(weights, (str, Path)):
+        return weights if isinstance(weights, ObjectPredictor) else None
+    path = find_weights(weights)
+    if path.suffix.lower() != ".safetensors" or not path.is_file():
+        return None
+    from convneur.detection import is_detector
+
+    return load_objects(weights) if is_detector(path) else None
 
 
 def _asked(images: Sequence[str | Path], follow_links: bool) -> tuple[list[_Asked], list[str]]:

@@ -18,12 +18,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convneur.instances.detection import DetectionScores, evaluate_detection
     from convneur.instances.inputs import Failure
+    from convneur.instances.overlaps import ImageObjects
     from convneur.instances.panoptic import PanopticScores, evaluate_panoptic
     from convneur.instances.sequences import SequenceScores, evaluate_sequences
+    from convneur.instances.totals import ObjectTotals
 
 _HOME = {
     "DetectionScores": "convneur.instances.detection",
     "Failure": "convneur.instances.inputs",
+    "ImageObjects": "convneur.instances.overlaps",
+    "ObjectTotals": "convneur.instances.totals",
     "PanopticScores": "convneur.instances.panoptic",
     "SequenceScores": "convneur.instances.sequences",
     "evaluate_detection": "convneur.instances.detection",
@@ -34,6 +38,8 @@ _HOME = {
 __all__ = [
     "DetectionScores",
     "Failure",
+    "ImageObjects",
+    "ObjectTotals",
     "PanopticScores",
     "SequenceScores",
     "evaluate_detection",

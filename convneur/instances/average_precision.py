@@ -1,15 +1,17 @@
 """Average precision as COCO defines it, whatever the overlaps are of."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from convneur.instances.overlaps import ImageObjects, Pairs
 
-__all__ = ["AREAS", "LEAST_OVERLAP", "MOST_DETECTIONS", "THRESHOLDS", "AveragePrecision", "PrecisionTable"]
+__all__ = ["AREAS", "FEWER", "LEAST_OVERLAP", "MOST_DETECTIONS", "THRESHOLDS", "AveragePrecision", "PrecisionTable"]
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -24,6 +26,9 @@ AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**
 MOST_DETECTIONS = 100
 """Of one category in one image."""
 
+FEWER = (1, 10)
+"""Of the same, by which average recall is told apart too."""
+
 _REACHED = np.minimum(THRESHOLDS, 1 - 1e-10)
 LEAST_OVERLAP = float(_REACHED[0])
 _LIMITS = np.array(list(AREAS.values()))
@@ -32,16 +37,18 @@ _WRONG, _LEFT_OUT, _RIGHT = -1, 0, 1
 
 @dataclass(frozen=True)
 class PrecisionTable:
-    """precision: (A, T, K) average precision by area, threshold and category; recall: the highest, likewise. NaN where
-    a category has no object of the area."""
+    """precision: (A, T, K) average precision by area, threshold and category; recall: the highest, likewise;
+    recall_of: (2, T, K) that of fewer detections (`FEWER`), of all areas. NaN where a category has no such object.
+    """
 
     precision: FloatArray
     recall: FloatArray
+    recall_of: FloatArray
 
     def of_category(self, number: int) -> "PrecisionTable":
         """One category alone."""
         chosen = slice(number, number + 1)
-        return PrecisionTable(self.precision[..., chosen], self.recall[..., chosen])
+        return PrecisionTable(self.precision[..., chosen], self.recall[..., chosen], self.recall_of[..., chosen])
 
     def values(self) -> dict[str, float]:
         """COCO's summary: means over thresholds and over the categories that have a value."""
@@ -51,7 +58,9 @@ class PrecisionTable:
             "ap50": _mean(self.precision[0, at[0.5]]),
             "ap75": _mean(self.precision[0, at[0.75]]),
             **{f"ap_{name}": _mean(self.precision[areas.index(name)]) for name in areas[1:]},
+            **{f"ar{most}": _mean(self.recall_of[number]) for number, most in enumerate(FEWER)},
             "ar100": _mean(self.recall[0]),
+            **{f"ar_{name}": _mean(self.recall[areas.index(name)]) for name in areas[1:]},
         }
 
 
@@ -73,6 +82,9 @@ class AveragePrecision:
     _scores: dict[int, list[FloatArray]] = field(default_factory=dict)
     _states: dict[int, list[StateArray]] = field(default_factory=dict)
     _objects: dict[int, IntArray] = field(default_factory=dict)
+    _places: dict[int, list[IntArray]] = field(default_factory=dict)
+    _by_image: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    _images: int = 0
 
     def add(self, image: ImageObjects, pairs: Pairs) -> None:
         """Match an image's detections with its objects by the overlaps."""
@@ -82,15 +94,19 @@ class AveragePrecision:
         for category in np.unique(image.gt_categories).tolist():
             counted = np.count_nonzero(~ignored[:, image.gt_categories == category], axis=1)
             self._objects[category] = self._objects.get(category, 0) + counted
+            self._by_image.setdefault(category, []).append((self._images, int(counted[0])))
         for category in np.unique(image.categories).tolist():
             own = image.categories == category
             self._scores.setdefault(category, []).append(image.scores[own])
             self._states.setdefault(category, []).append(states[..., own])
+            self._places.setdefault(category, []).append(np.full(np.count_nonzero(own), self._images))
+        self._images += 1
 
     def table(self) -> PrecisionTable:
         """What all images come to."""
         shape = len(AREAS), len(THRESHOLDS), len(self.categories)
         precision, recall = np.full(shape, np.nan), np.full(shape, np.nan)
+        recall_of = np.full((len(FEWER), *shape[1:]), np.nan)
         none = np.zeros(len(AREAS), np.int64)
         for number, category in enumerate(self.categories):
             objects = self._objects.get(category, none)
@@ -105,7 +121,51 @@ class AveragePrecision:
                 for threshold, row in enumerate(found):
                     at = area, threshold, number
                     precision[at], recall[at] = _average(row, int(objects[area]))
-        return PrecisionTable(precision, recall)
+            if objects[0]:
+                for few, most in enumerate(FEWER):
+                    hits = [np.count_nonzero(each[0, :, :most] == _RIGHT, axis=1) for each in states or ()]
+                    recall_of[few, :, number] = np.sum(hits, axis=0) / objects[0] if hits else 0
+        return PrecisionTable(precision, recall, recall_of)
+
+    def resampled(self, counts: npt.NDArray[np.unsignedinteger[Any]]) -> FloatArray:
+        """AP, AP50 and AP75 of other draws of the images, (R, 3). counts: (R, images), how often each holds each."""
+        values = np.full((len(counts), len(THRESHOLDS), len(self.categories)), np.nan)
+        for number, category in enumerate(self.categories):
+            per_image = np.zeros(self._images, np.int64)
+            for place, objects in self._by_image.get(category, ()):
+                per_image[place] = objects
+            scores = np.concatenate(self._scores.get(category, [np.zeros(0)]))
+            order = np.argsort(-scores, kind="stable")
+            places = np.concatenate(self._places.get(category, [np.zeros(0, np.int64)]))[order]
+            held_states = [each[0] for each in self._states.get(category, ())] or [_NO_STATE]
+            states = np.concatenate(held_states, axis=1)[:, order]
+            right, wrong = states == _RIGHT, states == _WRONG
+            for draw, held in enumerate(counts):
+                total = int(held @ per_image)
+                if total:
+                    often = held[places].astype(np.int64)
+                    values[draw, :, number] = _averages((right * often).cumsum(1), (wrong * often).cumsum(1), total)
+        at = {round(float(value), 2): place for place, value in enumerate(THRESHOLDS)}
+        parts = (values, values[:, [at[0.5]]], values[:, [at[0.75]]])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a draw without any object
+            return np.stack([np.nanmean(part, axis=(1, 2)) for part in parts], axis=1)
+
+
+_NO_STATE = np.zeros((len(THRESHOLDS), 0), np.int8)
+
+
+def _averages(right: IntArray, wrong: IntArray, objects: int) -> FloatArray:
+    """Average precision by threshold of running counts, (T, D) each."""
+    if not right.shape[1]:
+        return np.zeros(len(right))
+    precision = np.divide(right, right + wrong, out=np.zeros(right.shape), where=right > 0)
+    precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    found = np.zeros(len(right))
+    for threshold, (row, recall) in enumerate(zip(precision, right / objects, strict=True)):
+        first = np.searchsorted(recall, RECALLS, side="left")
+        found[threshold] = row[first[first < len(recall)]].sum() / len(RECALLS)
+    return found
 
 
 def _out_of_range(areas: FloatArray) -> BoolArray:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from convneur.data.run_lengths import RunMask, bounding_boxes, inner_band, intersections
 
-__all__ = ["ImageObjects", "Pairs", "band_depth", "mask_pairs"]
+__all__ = ["ImageObjects", "Pairs", "band_depth", "box_pairs", "mask_pairs"]
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -23,7 +23,11 @@ class ImageObjects(NamedTuple):
     """The D detections of an image and its G ground-truth objects.
 
     detections, truths: their masks. scores: (D,), falling. categories, areas: (D,). gt_categories, gt_areas, crowd:
-    (G,), areas in pixels.
+    (G,), areas in pixels. boxes, gt_boxes: (D, 4) and (G, 4) x, y, width, height, None where they are not asked for.
+
+    >>> none = np.zeros(0)
+    >>> ImageObjects([], [], none, none.astype(int), none, none.astype(int), none, none > 0).boxes is None
+    True
     """
 
     detections: Sequence[RunMask]
@@ -34,6 +38,8 @@ class ImageObjects(NamedTuple):
     gt_categories: IntArray
     gt_areas: FloatArray
     crowd: BoolArray
+    boxes: FloatArray | None = None
+    gt_boxes: FloatArray | None = None
 
 
 class Pairs(NamedTuple):
@@ -75,6 +81,25 @@ def mask_pairs(image: ImageObjects, least: float, *, boundary: bool) -> tuple[Pa
         overlap[plain] = np.minimum(overlap[plain], band_iou)
     found = Pairs(at_d, at_g, overlap)
     return of_mask, found.only(overlap >= least)
+
+
+def box_pairs(image: ImageObjects, least: float) -> Pairs:
+    """Overlaps of the boxes of an image.
+
+    Equation: v = |g & p| / |g | p| of areas; for a crowd g v = |g & p| / |p| (source: pycocotools' bbIou).
+    Args:     least: pairs below are left out.
+    """
+    if image.boxes is None or image.gt_boxes is None:
+        raise ValueError("box_pairs needs the boxes of the image's objects")
+    at_d, at_g = np.nonzero(image.categories[:, None] == image.gt_categories[None])
+    ours, theirs = image.boxes[at_d], image.gt_boxes[at_g]
+    low = np.maximum(ours[:, :2], theirs[:, :2])
+    high = np.minimum(ours[:, :2] + ours[:, 2:], theirs[:, :2] + theirs[:, 2:])
+    common = np.maximum(high - low, 0).prod(axis=1)
+    area, gt_area = ours[:, 2:].prod(axis=1), theirs[:, 2:].prod(axis=1)
+    whole = np.where(image.crowd[at_g], area, area + gt_area - common)
+    overlap = np.divide(common, whole, out=np.zeros(len(common)), where=whole > 0)
+    return Pairs(at_d, at_g, overlap).only(overlap >= least)
 
 
 def band_depth(shape: tuple[int, int]) -> int:

@@ -36,7 +36,7 @@ Rows = Mapping[str, Array]
 Kind = Literal["count", "sum", "value"]
 """Of a row: whole numbers that add up over images, floats that do, or floats of which only means are made."""
 
-COUNTS = ("missed", "spurious", "tp", "fp", "fn")
+COUNTS = ("missed", "spurious", "tp", "fp", "fn", "components")
 """Keys of values that add up over classes; all others are averaged."""
 
 

@@ -44,7 +44,7 @@ DEFAULT_METRICS = (
 )
 """The metrics that are computed unless others are asked for."""
 
-METRICS = (*DEFAULT_METRICS, "dice", "hd_percentile", "boundary_f1_curve", "objects", "cldice")
+METRICS = (*DEFAULT_METRICS, "dice", "hd_percentile", "boundary_f1_curve", "objects", "cldice", "component_dice")
 """Every metric, by its key in results, in the order in which results show them."""
 
 _DISTANCES = ("hausdorff", "hd95", "assd", "masd", "hd_percentile", "surface_dice", "objects")

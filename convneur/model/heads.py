@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from convneur.model.tracing import is_exporting
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["Classifier", "LightFPN", "SemanticFPN", "UPerNet", "build_head"]
+__all__ = ["Classifier", "LightFPN", "SemanticFPN", "UPerNet", "build_head", "on_finer_grid"]
 
 Size = tuple[int, int]
 STRIDE = 4  # of the pyramid's finest level
@@ -57,7 +57,7 @@ class ConvNormAct(nn.Sequential):
         )
 
 
-def _finer(x: Tensor, factor: int, size: Sequence[int], mode: str = "bilinear") -> Tensor:
+def on_finer_grid(x: Tensor, factor: int, size: Sequence[int], mode: str = "bilinear") -> Tensor:
     """A map on a grid `factor` times as fine, cut or continued by its edge to `size`.
 
     Strides are exact while sides are rounded: 75 positions become 38 and these stand for 76. To spread them over 75
@@ -96,7 +96,7 @@ class SemanticFPN(nn.Module):
     def forward(self, features: Sequence[Tensor], size: Size) -> Tensor:
         maps = [lateral(x) for lateral, x in zip(self.laterals, features, strict=True)]
         for level in range(len(maps) - 1, 0, -1):
-            maps[level - 1] = maps[level - 1] + _finer(maps[level], 2, maps[level - 1].shape[2:], "nearest")
+            maps[level - 1] = maps[level - 1] + on_finer_grid(maps[level], 2, maps[level - 1].shape[2:], "nearest")
         total: Tensor | None = None
         for level, (smooth, head) in enumerate(zip(self.smooth, self.scale_heads, strict=True)):
             x = smooth(maps[level])
@@ -104,9 +104,9 @@ class SemanticFPN(nn.Module):
             for step, block in enumerate(head):  # type: ignore[arg-type]
                 x = block(x)
                 if level > 0:  # up by one level of the pyramid
-                    x = _finer(x, 2, features[level - 1 - step].shape[2:])
+                    x = on_finer_grid(x, 2, features[level - 1 - step].shape[2:])
             total = x if total is None else total + x
-        return _finer(self.classify(self.dropout(total)), STRIDE, size)
+        return on_finer_grid(self.classify(self.dropout(total)), STRIDE, size)
 
 
 class LightFPN(nn.Module):
@@ -129,8 +129,8 @@ class LightFPN(nn.Module):
         *finer, last = (lateral(x) for lateral, x in zip(self.laterals, features, strict=True))
         total: Tensor = last
         for x in reversed(finer):
-            total = x + _finer(total, 2, x.shape[2:])
-        return _finer(self.classify(self.dropout(self.smooth(total))), STRIDE, size)
+            total = x + on_finer_grid(total, 2, x.shape[2:])
+        return on_finer_grid(self.classify(self.dropout(self.smooth(total))), STRIDE, size)
 
 
 class UPerNet(nn.Module):
@@ -165,11 +165,11 @@ class UPerNet(nn.Module):
         maps = [lateral(x) for lateral, x in zip(self.laterals, finer, strict=True)]
         maps.append(self.bottleneck(torch.cat([last, *pooled], dim=1)))
         for level in range(len(maps) - 1, 0, -1):
-            maps[level - 1] = maps[level - 1] + _finer(maps[level], 2, maps[level - 1].shape[2:])
+            maps[level - 1] = maps[level - 1] + on_finer_grid(maps[level], 2, maps[level - 1].shape[2:])
         maps[:-1] = [smooth(x) for smooth, x in zip(self.smooth, maps[:-1], strict=True)]
-        at_stride_4 = [_finer(x, 2**level, maps[0].shape[2:]) for level, x in enumerate(maps)]
+        at_stride_4 = [on_finer_grid(x, 2**level, maps[0].shape[2:]) for level, x in enumerate(maps)]
         joined = self.join(torch.cat(at_stride_4, dim=1))
-        return _finer(self.classify(self.dropout(joined)), STRIDE, size)
+        return on_finer_grid(self.classify(self.dropout(joined)), STRIDE, size)
 
 
 def build_head(config: ConvNeurConfig) -> Classifier | Pool | SemanticFPN | LightFPN | UPerNet:

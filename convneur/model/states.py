@@ -26,6 +26,7 @@ States = Mapping[str, Tensor]
 def recorded_states(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     """Keep the states that the reads of the next run see; what the model gives stays what it is, bit for bit.
 
+    >>> import torch
     >>> memory = NeuralMemory(8, chunks=2, read="final")
     >>> with recorded_states(memory) as states:
     ...     _ = memory(torch.zeros(1, 12, 8))
@@ -50,6 +51,7 @@ def given_states(model: nn.Module, states: States) -> Iterator[None]:
 
     Raises: KeyError: a memory without a state; ValueError, when the model runs: states of another number of chunks.
 
+    >>> import torch
     >>> memory = NeuralMemory(8, chunks=2, read="final")
     >>> x = torch.randn(1, 12, 8)
     >>> with given_states(memory, start_states(memory)):

@@ -79,6 +79,8 @@ def run_study(
     """
     if "seed" in values:
         raise ConfigError("seed", "a study has several; name them with `seeds`", value=values["seed"])
+    if task == "detection":
+        raise ConfigError("task", "a study compares models of segmentation or classification", value=task)
     if folds is not None and split is not None:
         raise ConfigError("split", "with `folds` each fold is tested on; leave one of them out", value=split)
     if folds is not None and folds < 2:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from convneur.data.annotated import Invalid
 from convneur.data.class_names import read_class_names
 from convneur.data.colours import read_colour_table
 from convneur.data.examples import Task
+from convneur.detection import DetectorKind, Heads
 from convneur.errors import ConfigError
 from convneur.packaged import packaged_weights, weights_path
 from convneur.training.data import IgnoreIndex
@@ -96,6 +98,8 @@ class Asked:
         config = find_config(
             self.model if isinstance(self.model, ConvNeurConfig) else request.model, **self._of_model()
         )
+        if request.task == "detection" and not self.values.keys() & {"chunk_length", "chunks", "model_preset"}:
+            config = config if isinstance(self.model, ConvNeurConfig) else find_config(config, model_preset="dense")
         return request, task_config(config, settings, head=self.values.get("head")), settings
 
     def refuse_changes(self, folder: Path, begun: RunPlan, kind: str = "run", **more: tuple[Any, Any]) -> None:
@@ -164,7 +168,14 @@ def _check_names(values: Mapping[str, Any]) -> None:
 
 
 def _check(given: Mapping[str, Any]) -> None:
-    for name, choices in {"task": get_args(Task), "precision": ("auto", "fp32", "bf16")}.items():
+    named = {
+        "task": get_args(Task),
+        "precision": ("auto", "fp32", "bf16"),
+        "detector": get_args(DetectorKind),
+        "detector_heads": get_args(Heads),
+        "invalid": get_args(Invalid),
+    }
+    for name, choices in named.items():
         if name in given and given[name] not in choices:
             raise ConfigError(name, f"choose {', '.join(choices)}", value=given[name])
     if "epochs" in given and "minutes" in given:

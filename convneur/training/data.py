@@ -33,8 +33,9 @@ _BINARY = "masks of 0 and 255 are read as two classes where `classes` names two 
 class TrainingData:
     """Examples that were looked through, as `prepare_data` gives them.
 
-    names: of the classes; counts: pixels of each class, or images; preset: its name, or None; left_out: names of those
-    that cannot be read.
+    names: of the classes; counts: pixels of each class, or images, or objects; preset: its name, or None; left_out:
+    names of those that cannot be read. Of detection, categories: ids of the classes in the file of annotations; masks:
+    whether objects have them.
 
     >>> data = TrainingData((), (), Reading(), names=("dark", "light"), counts=(3, 3))
     >>> len(data.fingerprint)
@@ -48,6 +49,8 @@ class TrainingData:
     counts: tuple[int, ...]
     preset: str | None = None
     left_out: tuple[str, ...] = ()
+    categories: tuple[int, ...] = ()
+    masks: bool = False
 
     @property
     def binary(self) -> bool:
@@ -95,9 +98,9 @@ def reading_of(
     Raises: ConfigError: no such preset, ids or colours are ignored and no label is, or classification has no label
         maps.
     """
-    if task == "classification" and colours is not None:
+    if task != "segmentation" and colours is not None:
         raise ConfigError("colours", "is for segmentation; leave it out")
-    if task == "classification" and (preset is not None or ignore_index is not None):
+    if task != "segmentation" and (preset is not None or ignore_index is not None):
         raise ConfigError("ignore_index" if preset is None else "preset", "is for segmentation; leave it out")
     if preset is not None and preset not in PRESETS:
         raise ConfigError("preset", f"choose {', '.join(PRESETS)}", value=preset)

@@ -1,6 +1,7 @@
 """Segmentation and classification as tasks of the training loop: a label for every pixel, or for the image."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from torch.utils.data import default_collate
 from convneur.data.augmentation import random_of
 from convneur.data.examples import Example, read_example
 from convneur.data.images import normalise
-from convneur.model.network import ConvNeur
 from convneur.training.data import TrainingData
 from convneur.training.loss import class_weights, jaccard_loss, loss_sum, mixed, weight_of
 from convneur.training.settings import TrainSettings
@@ -66,7 +66,7 @@ class LabellingTask:
             share = share + settings.jaccard * jaccard_loss(outputs, part.y) / parts
         return share
 
-    def measure(self, model: ConvNeur, examples: Sequence[Example]) -> Validated:
+    def measure(self, model: Any, examples: Sequence[Example]) -> Validated:
         return confusion_matrix(model, examples, self._data.reading, len(self._data.names), self._settings)
 
     def record(self, measured: Validated, accelerator: Accelerator) -> dict[str, object]:

@@ -10,9 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from convneur.data.annotated import Invalid
 from convneur.data.colours import ColourRow, ColourTable
 from convneur.data.contents import Contents
 from convneur.data.examples import Task
+from convneur.detection import DetectorKind, DetectorSettings, Heads, detector_settings
 from convneur.errors import ConfigError, InputError
 from convneur.schema import SchemaError, typed
 from convneur.training.data import IgnoreIndex, TrainingData, reading_of
@@ -39,6 +41,8 @@ class RunRequest:
         ignore_index: the label that does not count, "none", or None for the preset's, or 255.
         colours: what RGB label maps mean, as `ColourTable.rows`.
         follow_links: see `prepare_data`.
+        detector, detector_heads: of detection, see `detector_settings`; heads are by default light with the recipe
+            small, else standard. annotations, invalid: see `prepare_annotated`.
         epochs: None where minutes say how long the run is; precision, validate_every: before they were decided.
     Raises: ConfigError: a preset or an ignored label that cannot be.
 
@@ -60,14 +64,33 @@ class RunRequest:
     validate_every: int | None = None
     colours: tuple[ColourRow, ...] | None = None
     follow_links: bool = False
+    detector: DetectorKind | None = None
+    detector_heads: Heads | None = None
+    annotations: str | None = None
+    invalid: Invalid = "error"
 
     def __post_init__(self) -> None:
+        if self.task != "detection":
+            for name in ("detector", "detector_heads", "annotations"):
+                if getattr(self, name) is not None:
+                    raise ConfigError(name, "is for detection; leave it out, or set `task` to detection")
+            if self.invalid != "error":
+                raise ConfigError("invalid", "is for detection; leave it out")
+        elif self.classes is not None:
+            raise ConfigError("classes", "the annotations name the classes; leave it out")
         reading_of(self.task, self.preset, self.ignore_index, self.colour_table)
 
     @property
     def colour_table(self) -> ColourTable | None:
         """What RGB label maps mean."""
         return None if self.colours is None else ColourTable.of_rows(self.colours)
+
+    def detector_of(self, data: TrainingData) -> DetectorSettings | None:
+        """The heads of a detector for these data; None of another task."""
+        if self.task != "detection":
+            return None
+        heads = self.detector_heads or ("light" if self.recipe == "small" else "standard")
+        return detector_settings(self.detector or "cascade", num_classes=len(data.names), heads=heads, masks=data.masks)
 
     def about(self) -> dict[str, Any]:
         """What the weights say of where they come from."""
@@ -88,6 +111,7 @@ class RunPlan:
         classes, counts, left_out, binary: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
         contents: of the images' files, see `TrainingData.contents`; None in a run of an earlier version.
+        detector: of detection, what follows the backbone.
         version: of the package that began the run.
     Raises: ConfigError: numbers that are of no run.
 
@@ -107,6 +131,7 @@ class RunPlan:
     precision: Literal["fp32", "bf16"]
     images: str
     binary: bool = False
+    detector: DetectorSettings | None = None
     contents: Contents | None = dataclasses.field(default=None, compare=False)
     version: str = dataclasses.field(
         default_factory=lambda: version("convneur"), compare=False, metadata={"key": "convneur"}
@@ -136,7 +161,7 @@ class RunPlan:
         """The plan of a run on these data."""
         return cls(
             request, config, settings, data.names, data.counts, data.left_out, steps, validate_every, precision,
-            data.fingerprint, data.binary, data.contents,
+            data.fingerprint, data.binary, request.detector_of(data), data.contents,
         )  # fmt: skip
 
     @staticmethod
@@ -198,6 +223,7 @@ class RunPlan:
             "images": self.images,
             "contents": None if self.contents is None else dataclasses.asdict(self.contents),
             "binary": self.binary,
+            "detector": None if self.detector is None else self.detector.to_dict(),
         }
 
     def by_name(self) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.training.data import TrainingData
 from convneur.training.diagnostics import read_diagnostics
@@ -22,6 +21,7 @@ from convneur.training.plan import VALIDATIONS
 from convneur.training.settings import TrainSettings
 from convneur.training.state import save_state
 from convneur.training.step import Learner, Precision, autocast, enough_memory
+from convneur.training.task import Trainable, backbone_of
 
 __all__ = ["RECORD_EVERY", "TIMED", "StepTime", "faster_precision", "profile_steps"]
 
@@ -102,7 +102,7 @@ def faster_precision(
 
 
 def profile_steps(
-    model: ConvNeur,
+    model: Trainable,
     settings: TrainSettings,
     data: TrainingData,
     accelerator: Accelerator,
@@ -158,7 +158,7 @@ def profile_steps(
 def _around(learner: Learner, x: Tensor) -> tuple[float, float]:
     """Seconds of a record's diagnostics, and of writing a state."""
     begun = time.perf_counter()
-    read_diagnostics(learner.model, x)
+    read_diagnostics(backbone_of(learner.model), x)
     read = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         parts = {"model": learner.model, "average": learner.averaged, "optimizer": learner.optimizer}

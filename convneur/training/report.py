@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from convneur.detection import Detector
 from convneur.formats import grouped
 from convneur.progress import Advance, Progress
 from convneur.training.plan import VALIDATIONS, RunRequest
 from convneur.training.profile import RECORD_EVERY, TIMED
 from convneur.training.result import score_words
+from convneur.training.task import backbone_of
 from convneur.training.trainer import Trainer
 
 __all__ = ["RecordReport", "announce", "peak_memory"]
@@ -22,7 +24,8 @@ def announce(trainer: Trainer, request: RunRequest, progress: Progress, *, decid
     """Say the plan, before any step. Args: decided: steps and precision are, else they will be by timed steps."""
     settings, config, data = trainer.settings, trainer.model.config, trainer.data
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
-    chunks, unreached = trainer.model.chunks(*settings.crop), trainer.model.unreached(*settings.crop)
+    backbone = backbone_of(trainer.model)
+    chunks, unreached = backbone.chunks(*settings.crop), backbone.unreached(*settings.crop)
     accelerator = trainer.accelerator
     device = f"{accelerator.num_processes} x {accelerator.device.type}"
     views = f"{settings.batch} views of {settings.crop[0]}x{settings.crop[1]}"
@@ -36,8 +39,11 @@ def announce(trainer: Trainer, request: RunRequest, progress: Progress, *, decid
     precision: str = trainer.precision if decided else request.precision
     if precision == "auto":
         precision = "fp32 or bf16, by timed steps"
+    head = f"head {config.head}"
+    if isinstance(trainer.model, Detector):
+        head = f"{trainer.model.settings.title} of {trainer.model.settings.channels} channels"
     rows = [
-        ("model", f"{request.model}, memory {config.memory}, head {config.head}, {parameters / 1e6:.2f} M parameters"),
+        ("model", f"{request.model}, memory {config.memory}, {head}, {parameters / 1e6:.2f} M parameters"),
         ("images", f"{len(data.train)} to train, {len(data.val)} to validate, {len(data.names)} classes"),
         ("steps", f"{steps}, {often}"),
         ("on", f"{device}, {precision}"),

@@ -18,6 +18,7 @@ __all__ = ["TrainResult", "read_result", "score_words"]
 _METRICS: Mapping[Task, Mapping[str, str]] = {
     "segmentation": {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"},
     "classification": {"top1": "top-1"},
+    "detection": {"box_ap": "box AP", "box_ap50": "box AP50", "mask_ap": "mask AP", "mask_ap50": "mask AP50"},
 }
 
 
@@ -30,7 +31,8 @@ class TrainResult(Result):
         title: the model and its data, in words.
         steps: made; precision: of the matrix products.
         validations: a record each, of the averaged weights, in order: step; score, by which weights are chosen;
-            segmentation: miou, pixel_accuracy, iou by class (None: does not occur); classification: top1; from 0 to 1.
+            segmentation: miou, pixel_accuracy, iou by class (None: does not occur); classification: top1; detection:
+            box_ap, box_ap50 and, of objects with masks, mask_ap, mask_ap50; from 0 to 1.
         losses: (step, mean loss of the ten steps up to it).
 
     >>> records = [{"step": 10, "score": 0.5, "top1": 0.5}, {"step": 20, "score": 0.75, "top1": 0.75}]
@@ -90,8 +92,14 @@ class TrainResult(Result):
     @property
     def scores(self) -> Mapping[str, Sequence[tuple[int, float]]]:
         """(step, value) of each validation, by the metric's name as it is printed."""
-        names = _METRICS[self.task]
-        return {name: [(record["step"], record[key]) for record in self.validations] for key, name in names.items()}
+        return {
+            name: [(record["step"], record[key]) for record in self.validations] for key, name in self._metrics.items()
+        }
+
+    @property
+    def _metrics(self) -> Mapping[str, str]:
+        """Those that the records hold: of objects without masks none of masks."""
+        return {key: name for key, name in _METRICS[self.task].items() if key in self.validations[-1]}
 
     def draw_curves(self, *, title: str | None = None) -> Path:
         """Write `convneur.figures.training_figure` of the run into its folder; the file."""
@@ -117,16 +125,16 @@ class TrainResult(Result):
         return [
             Table(
                 f"Validation of {self.title}",
-                ("", "step", *_METRICS[self.task].values()),
+                ("", "step", *self._metrics.values()),
                 [
-                    (which, str(record["step"]), *(f"{record[key]:.3f}" for key in _METRICS[self.task]))
+                    (which, str(record["step"]), *(f"{record[key]:.3f}" for key in self._metrics))
                     for which, record in rows
                 ],
             )
         ]
 
     def records(self) -> Sequence[Mapping[str, Any]]:
-        keys = ("step", *_METRICS[self.task])
+        keys = ("step", *self._metrics)
         return [{key: record[key] for key in keys} for record in self.validations]
 
 

@@ -9,8 +9,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from convneur.data.annotated import Invalid
 from convneur.data.examples import Task
 from convneur.data.limits import MAX_PIXELS
+from convneur.detection import DetectorKind, Heads
 from convneur.errors import ConfigError
 from convneur.formats import plural
 from convneur.progress import Progress, silent
@@ -35,6 +37,10 @@ def train(
     *,
     out: str | Path,
     task: Task | None = None,
+    detector: DetectorKind | None = None,
+    detector_heads: Heads | None = None,
+    annotations: str | None = None,
+    invalid: Invalid | None = None,
     model: str | Path | ConvNeurConfig | None = None,
     recipe: str | Path | None = None,
     init: str | Path | None = None,
@@ -57,19 +63,24 @@ def train(
     progress: Progress = silent,
     **values: Any,
 ) -> "TrainResult":
-    """Train a model on a folder of images: segmentation or classification, on one processor or several devices.
+    """Train a model on a folder of images: segmentation, classification or detection, on one processor or several
+    devices.
 
     `out` gets weights.safetensors (averaged weights of the best validation), metrics.jsonl, training.png, config.json
     and state.safetensors. A run that was stopped, by Ctrl-C, a crash or kill -9, goes on with `resume`, here or by
     `convneur train`; on one process the weights are then, bit for bit, those of a run that was never stopped.
 
     Args:
-        data: folder: images/SPLIT and masks/SPLIT, or SPLIT/CLASS, or shards SPLIT-*.tar; splits train and, if any,
-            val.
+        data: folder: images/SPLIT and masks/SPLIT, or SPLIT/CLASS, or shards SPLIT-*.tar; of detection images/SPLIT
+            and annotations/SPLIT.json; splits train and, if any, val.
         out: folder of the run.
-        task: segmentation (by default) or classification.
+        task: segmentation (by default), classification or detection.
+        detector: cascade (by default) or mask-rcnn; detector_heads: light or standard, see `detector_settings`; light
+            by default with the recipe small.
+        annotations: of detection, the files inside `data`, SPLIT standing for train and val.
+        invalid: what becomes of an object that cannot be, such as a box without area: error (by default) or skip.
         model: m1 (by default) to m4, a .json file of settings, or a config.
-        recipe: small (by default), imagenet, or a .json file of training hyperparameters.
+        recipe: small (by default), imagenet, coco-1x, or a .json file of training hyperparameters.
         init: weights to begin from: a file, or packaged ones by name.
         preset: data set: classes, ignored label, what stored ids and colours mean, names of files.
         classes: names of the classes, or a file with one per line.
@@ -104,6 +115,10 @@ def train(
     asked = Asked.of(
         data=data,
         task=task,
+        detector=detector,
+        detector_heads=detector_heads,
+        annotations=annotations,
+        invalid=invalid,
         model=model,
         recipe=recipe,
         init=init,
@@ -150,9 +165,10 @@ def train(
         found = shared(accelerator, _found(data, linked, workers, max_pixels, begun, progress) if main else None)
         if begun is not None:
             begun.refuse_other_images(folder, found, data)
+        heads = request.detector_of(found) if begun is None else begun.detector
         going_on = resume and (folder / STATE).exists()  # a run may end before its first state
         if going_on:
-            refuse_other_model(folder / STATE, config.replace(num_classes=len(found.names)))
+            refuse_other_model(folder / STATE, config.replace(num_classes=len(found.names)), heads)
         init = None if going_on else asked.given.get("init", request.init)
         if begun is None and init is None:
             progress.note(_from_nothing(config))
@@ -160,7 +176,13 @@ def train(
             folder=folder,
             settings=settings,
             data=found,
-            model=new_model(config.replace(num_classes=len(found.names)), settings.seed, init=init, progress=progress),
+            model=new_model(
+                config.replace(num_classes=len(found.names)),
+                settings.seed,
+                detector=heads,
+                init=init,
+                progress=progress,
+            ),
             accelerator=accelerator,
             steps=settings.steps(len(found.train)),
             validate_every=request.steps_between_validations(settings.steps(len(found.train))),
@@ -205,6 +227,13 @@ def _found(
     begun: RunPlan | None,
     progress: Progress,
 ) -> TrainingData:
+    if request.task == "detection":
+        from convneur.training.annotated_data import prepare_annotated
+
+        return prepare_annotated(
+            Path(data), request.annotations, invalid=request.invalid, follow_links=request.follow_links,
+            threads=workers, max_pixels=max_pixels, begun=begun, progress=progress,
+        )  # fmt: skip
     return prepare_data(
         Path(data),
         request.task,

@@ -17,7 +17,7 @@ __all__ = ["RECIPES", "ClassWeights", "TrainSettings", "read_recipe", "recipe_se
 
 ClassWeights = Literal["none", "sqrt", "inverse"]
 
-RECIPES = ("small", "imagenet")
+RECIPES = ("small", "imagenet", "coco-1x")
 _PACKAGED = Path(__file__).parent / "recipes"
 # Choice: far above what anybody trains with; a slip must not fill the memory.
 _MOST = {
@@ -36,12 +36,13 @@ class TrainSettings:
     """How a model is trained; plain data, kept beside the weights.
 
     Args:
-        task: segmentation or classification.
+        task: segmentation, classification or detection.
         epochs: passes over the training images; steps = ceil(epochs images / batch).
         batch: images per step, over all processes and gradient-accumulation steps.
         accumulate: gradient-accumulation steps: parts that a process computes its share of a batch in.
-        crop, scale, flip, colour, rand_augment, erase: see `Augmentation`.
-        eval_scale: resizing factor of an image before a model that labels pixels sees it whole.
+        crop, scale, flip, colour, rand_augment, erase: see `Augmentation`; of detection crop is the shorter and the
+            longer side that an image is brought to, and scale the range of a factor on top (see `fitted`).
+        eval_scale: resizing factor of an image before a model that labels pixels, or detects, sees it whole.
         mixup, cutmix: alpha of the Beta distribution that images of a batch are mixed by; 0 disables it.
         label_smoothing: share of the target that is spread over all classes.
         class_weights: a class counts 1, or 1 / sqrt(its share of the pixels), or 1 / its share; mean 1.
@@ -53,6 +54,8 @@ class TrainSettings:
         lr: peak learning rate (AdamW); backbone_lr: the backbone's as a multiple of it.
         weight_decay: of weights; biases, norms and scales have none.
         warmup: fraction of the steps in which lr rises linearly; then it falls as a cosine to the fraction min_lr.
+        milestones: fractions of the steps after each of which the rate is a tenth of what it was, in place of the
+            cosine.
         clip: maximum gradient norm; 0 disables clipping.
         ema: decay of the weights' moving average, which is what is validated and kept.
         seed: of initialisation, order, augmentation and dropout.
@@ -89,6 +92,7 @@ class TrainSettings:
     ema: float
     jaccard: float = 0.0
     context_penalty: float = 0.0
+    milestones: tuple[float, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -97,6 +101,7 @@ class TrainSettings:
             if not isinstance(value, (list, tuple)) or len(value) != 2:
                 raise ConfigError(name, "give two numbers", value=value)
             object.__setattr__(self, name, tuple(value))
+        object.__setattr__(self, "milestones", tuple(self.milestones))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             for number in value if isinstance(value, tuple) else (value,):
@@ -143,9 +148,15 @@ class TrainSettings:
                 raise ConfigError(name, "must be at least 0", value=getattr(self, name))
         if not 0 <= self.rand_augment <= 10:
             raise ConfigError("rand_augment", "must be from 0 to 10", value=self.rand_augment)
-        if self.task == "classification" and self.jaccard:
+        if not all(0 < each < 1 for each in self.milestones) or list(self.milestones) != sorted(self.milestones):
+            raise ConfigError("milestones", "must be between 0 and 1, rising", value=self.milestones)
+        if self.task != "segmentation" and self.jaccard:
             raise ConfigError("jaccard", "is for segmentation; leave it at 0", value=self.jaccard)
-        if self.task == "segmentation":
+        if self.task == "detection" and self.class_weights != "none":
+            raise ConfigError("class_weights", "are not for detection; leave them at none", value=self.class_weights)
+        if self.task == "detection" and self.label_smoothing:
+            raise ConfigError("label_smoothing", "is not for detection; leave it at 0", value=self.label_smoothing)
+        if self.task != "classification":
             for name in ("rand_augment", "erase", "mixup", "cutmix"):
                 if getattr(self, name):
                     raise ConfigError(name, "is for classification; leave it at 0", value=getattr(self, name))
@@ -160,16 +171,22 @@ class TrainSettings:
         return max(math.ceil(self.epochs * images / self.batch - 1e-9), 1)
 
     def lr_at(self, step: int, steps: int) -> float:
-        """The learning rate of a step, 0 to steps - 1: linear warm-up, then a cosine."""
+        """The learning rate of a step, 0 to steps - 1: linear warm-up, then a cosine, or the milestones."""
         warm = round(self.warmup * steps)
         if step < warm:
             return self.lr * (step + 1) / warm
+        if self.milestones:
+            return self.lr * 0.1 ** sum(step >= round(each * steps) for each in self.milestones)
         share = (step - warm) / max(steps - warm, 1)
         return self.lr * (self.min_lr + (1 - self.min_lr) * (1 + math.cos(math.pi * share)) / 2)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {**dataclasses.asdict(self), "crop": list(self.crop), "scale": list(self.scale)}
+        lists = {name: list(getattr(self, name)) for name in ("crop", "scale")}
+        values = {**dataclasses.asdict(self), **lists, "milestones": list(self.milestones)}
+        if not self.milestones:  # which files of earlier versions do not have
+            del values["milestones"]
+        return values
 
 
 def read_recipe(name: str, task: Task) -> dict[str, Any]:
@@ -242,4 +259,8 @@ def task_config(config: ConvNeurConfig, settings: TrainSettings, *, head: str | 
         if head is not None:
             raise ConfigError("head", "is not for classification; leave it out", value=head)
         config = config.replace(head="classifier")
+    if settings.task == "detection":
+        if head not in (None, "none"):
+            raise ConfigError("head", "is not for detection, whose heads `detector` says; leave it out", value=head)
+        config = config.replace(head="none")
     return config.replace(drop_path_rate=settings.drop_path)

@@ -9,19 +9,27 @@ import torch
 
 from convneur.checkpoints import load_checkpoint
 from convneur.data.normalisation import Normalisation
+from convneur.detection import Detector, DetectorSettings, is_detector, load_detector, new_detector
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
+from convneur.training.task import Trainable
 from convneur.variants import CHUNK_SETTINGS, ConvNeurConfig
 
 __all__ = ["StartReport", "new_model", "start_from"]
 
 
 def new_model(
-    config: ConvNeurConfig, seed: int, *, init: str | Path | None = None, progress: Progress = silent
-) -> ConvNeur:
+    config: ConvNeurConfig,
+    seed: int,
+    *,
+    detector: DetectorSettings | None = None,
+    init: str | Path | None = None,
+    progress: Progress = silent,
+) -> Trainable:
     """A model with its random start, or with the weights in a file where they fit; says which of them it took.
 
+    Args: detector: what follows the backbone of a detector.
     Raises: InputError: see `start_from`.
 
     >>> from convneur.variants import find_config
@@ -29,7 +37,7 @@ def new_model(
     2
     """
     torch.manual_seed(seed)
-    model = ConvNeur(config)
+    model = ConvNeur(config) if detector is None else new_detector(config, detector)
     if init is None:
         return model
     path = Path(init)
@@ -58,16 +66,23 @@ class StartReport:
     otherwise: Mapping[str, tuple[Any, Any]]
 
 
-def start_from(model: ConvNeur, path: Path) -> StartReport:
+def start_from(model: Trainable, path: Path) -> StartReport:
     """Copy from a file every tensor that the model has too, by name; a head of other classes stays as it started.
+
+    A detector takes a backbone from a file of another task, and gives its own to a model of one.
 
     Raises: InputError: no ConvNeur's weights, or a backbone of other widths.
     """
-    source, provenance = load_checkpoint(path)
+    source, provenance = load_detector(path) if is_detector(path) else load_checkpoint(path)
     theirs, ours = source.state_dict(), model.state_dict()
+    if isinstance(model, Detector) and not isinstance(source, Detector):
+        theirs = {f"backbone.{name}": tensor for name, tensor in theirs.items()}
+    elif isinstance(source, Detector) and not isinstance(model, Detector):
+        theirs = {name.removeprefix("backbone."): tensor for name, tensor in theirs.items()}
+    of_backbone = "backbone." if isinstance(model, Detector) else ("stem.", "downsamples.", "stages.")
     shared = [name for name in ours if name in theirs]
     for name in shared:
-        if not name.startswith("head.") and theirs[name].shape != ours[name].shape:
+        if name.startswith(of_backbone) and theirs[name].shape != ours[name].shape:
             raise InputError(
                 path,
                 f"holds a model of dims {source.config.dims} and mem_dim {source.config.mem_dim}, not "

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from convneur.data.examples import Task
+from convneur.detection import DetectorSettings, new_detector
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
 from convneur.schema import SchemaError, parsed, typed
@@ -24,11 +25,16 @@ __all__ = ["RunProgress", "Validation", "load_state", "read_progress", "save_sta
 
 _FORMAT = "convneur.training-state/1"
 _MEND = "begin again with `force`"
-_SCORES: Mapping[Task, tuple[str, ...]] = {"segmentation": ("miou", "pixel_accuracy"), "classification": ("top1",)}
+_SCORES: Mapping[Task, tuple[str, ...]] = {
+    "segmentation": ("miou", "pixel_accuracy"),
+    "classification": ("top1",),
+    "detection": ("box_ap", "box_ap50"),
+}
 
 
 class Validation(TypedDict):
-    """A validation's record, see `validation_scores`: of classification top1, else the others."""
+    """A validation's record, see `TrainingTask.record`: of classification top1, of segmentation the next three, of
+    detection the others, those of masks where objects have them."""
 
     step: int
     score: float
@@ -36,6 +42,10 @@ class Validation(TypedDict):
     miou: NotRequired[float]
     pixel_accuracy: NotRequired[float]
     iou: NotRequired[dict[str, float | None]]
+    box_ap: NotRequired[float]
+    box_ap50: NotRequired[float]
+    mask_ap: NotRequired[float]
+    mask_ap50: NotRequired[float]
 
 
 class RunProgress(TypedDict):
@@ -84,10 +94,11 @@ def steps_done(folder: Path) -> int:
     return read_progress(path)["step"] if path.exists() else 0
 
 
-def refuse_other_model(path: Path, config: ConvNeurConfig) -> None:
+def refuse_other_model(path: Path, config: ConvNeurConfig, detector: DetectorSettings | None = None) -> None:
     """Compare a state's header with a config, before a model of its size is made. Raises: InputError: another's."""
+    model: nn.Module
     with torch.device("meta"):
-        model = ConvNeur(config)
+        model = ConvNeur(config) if detector is None else new_detector(config, detector)
     _refuse_misfit(_opened(path), {f"model.{name}": tuple(each.shape) for name, each in model.state_dict().items()})
 
 

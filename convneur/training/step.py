@@ -16,10 +16,11 @@ from convneur.errors import ConfigError, InputError
 from convneur.model.network import ConvNeur, UnreachedParametersWarning
 from convneur.training.batches import BatchShard, batches
 from convneur.training.data import TrainingData
+from convneur.training.detecting import DetectionTask
 from convneur.training.diagnostics import excess, watched_contexts
 from convneur.training.labelling import LabellingTask
 from convneur.training.settings import TrainSettings
-from convneur.training.task import Batch, TrainingTask
+from convneur.training.task import Batch, Trainable, TrainingTask, backbone_of
 
 __all__ = ["Learner", "Precision", "autocast", "enough_memory"]
 
@@ -31,7 +32,7 @@ class Learner:
 
     def __init__(
         self,
-        model: ConvNeur,
+        model: Trainable,
         settings: TrainSettings,
         data: TrainingData,
         accelerator: Accelerator,
@@ -42,7 +43,8 @@ class Learner:
         self.average = AveragedModel(model, multi_avg_fn=_averaged(settings.ema))
         self.average.eval()
         self.settings, self.data, self.accelerator, self.precision = settings, data, accelerator, precision
-        self.task: TrainingTask = LabellingTask(data, settings)
+        kind = DetectionTask if settings.task == "detection" else LabellingTask
+        self.task: TrainingTask = kind(data, settings)
         self.shard = BatchShard(accelerator.process_index, accelerator.num_processes, settings.accumulate)
         parts = self.shard.parts
         if settings.batch % parts:
@@ -51,13 +53,13 @@ class Learner:
             )
         self.optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.lr)
         self.wrapped = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
-        self.unreached = model.unreached_parameters(*settings.crop)
+        self.unreached = backbone_of(model).unreached_parameters(*settings.crop)
 
     @property
-    def averaged(self) -> ConvNeur:
+    def averaged(self) -> Trainable:
         """The model of the averaged weights, which is validated and kept."""
         module = self.average.module
-        assert isinstance(module, ConvNeur)
+        assert isinstance(module, Trainable)
         return module
 
     def loader(self, steps: range, workers: int) -> Iterator[Batch]:
@@ -114,12 +116,13 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
-def _groups(model: ConvNeur, settings: TrainSettings) -> list[dict[str, Any]]:
+def _groups(model: Trainable, settings: TrainSettings) -> list[dict[str, Any]]:
     """Backbone and head, with weight decay and without: biases, norms, scales, and a memory's M_0, where it starts."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         decays = parameter.ndim > 1 and not name.endswith(".initial")
-        groups.setdefault((name.startswith("head."), decays), []).append(parameter)
+        head = name.startswith("head.") if isinstance(model, ConvNeur) else not name.startswith("backbone.")
+        groups.setdefault((head, decays), []).append(parameter)
     return [
         {
             "params": parameters,

@@ -9,15 +9,24 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from convneur.data.examples import Example
+from convneur.detection import Detector
 from convneur.model.network import ConvNeur
 
-__all__ = ["Batch", "TrainingTask"]
+__all__ = ["Batch", "Trainable", "TrainingTask", "backbone_of"]
+
+Trainable = ConvNeur | Detector
+
+
+def backbone_of(model: Trainable) -> ConvNeur:
+    """The ConvNeur that a model is or holds."""
+    return model.backbone if isinstance(model, Detector) else model
 
 
 class Batch(NamedTuple):
     """x: (B, 3, H, W) float32, normalised. y: what the task is to find in them.
 
-    Segmentation: (B, H, W) labels, the ignored ones -100; classification: (B,) classes; int64.
+    Segmentation: (B, H, W) labels, the ignored ones -100; classification: (B,) classes; int64. Detection: sizes without
+    padding, and objects.
     """
 
     x: Tensor
@@ -55,7 +64,7 @@ class TrainingTask(Protocol):
         """A part's share of the loss. total: of the weights of all parts of the step; parts: how many there are."""
         ...
 
-    def measure(self, model: ConvNeur, examples: Sequence[Example]) -> Any:
+    def measure(self, model: Any, examples: Sequence[Example]) -> Any:
         """How a model does on whole images, on this process alone. Raises: InputError: an image cannot be read."""
         ...
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from convneur.checkpoints import save_checkpoint
 from convneur.data.images import MEAN, STD
+from convneur.detection import save_detector
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
@@ -29,6 +30,7 @@ from convneur.training.profile import RECORD_EVERY, TIMED, StepTime, profile_ste
 from convneur.training.settings import TrainSettings
 from convneur.training.state import RunProgress, Validation, load_state, save_state, steps_done
 from convneur.training.step import Learner, Precision, autocast, enough_memory
+from convneur.training.task import Trainable, backbone_of
 
 __all__ = ["Trainer"]
 
@@ -67,7 +69,7 @@ class Trainer:
     folder: Path
     settings: TrainSettings
     data: TrainingData
-    model: ConvNeur
+    model: Trainable
     accelerator: Accelerator
     steps: int
     validate_every: int
@@ -178,7 +180,7 @@ class Trainer:
     ) -> dict[str, Any]:
         losses, done = progress["losses"], progress["step"]
         learner.model.eval()
-        found = read_diagnostics(learner.model, x)
+        found = read_diagnostics(backbone_of(learner.model), x)
         learner.model.train()
         if found.largest > LARGEST:
             raise self._diverged(
@@ -214,7 +216,7 @@ class Trainer:
             measured = learner.task.measure(learner.averaged, mine)
         return learner.task.record(measured, accelerator), learner.task.shown(measured)
 
-    def _keep(self, model: ConvNeur, record: Mapping[str, Any], size: tuple[int, int] | None) -> None:
+    def _keep(self, model: Trainable, record: Mapping[str, Any], size: tuple[int, int] | None) -> None:
         if not self.accelerator.is_main_process:
             return
         ignored = self.data.reading.ignore_index
@@ -228,11 +230,16 @@ class Trainer:
             "std": STD,
             "settings": self.settings.to_dict(),
             **({"validated_size": size} if size else {}),
+            **({"categories": list(self.data.categories)} if self.data.categories else {}),
             "steps": self.steps,
             "precision": self.precision,
             "validation": dict(record),
         }
-        save_checkpoint(model, self.folder / WEIGHTS, provenance=provenance, force=True)
+        path = self.folder / WEIGHTS
+        if isinstance(model, ConvNeur):
+            save_checkpoint(model, path, provenance=provenance, force=True)
+        else:
+            save_detector(model, path, provenance=provenance, force=True)
 
     def _save(self, learner: Learner, progress: RunProgress) -> None:
         if self.accelerator.is_main_process:

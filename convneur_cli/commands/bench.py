@@ -11,6 +11,7 @@ from convneur.files import new_file
 from convneur.results import SUFFIXES
 from convneur_cli.errors import FAILED
 from convneur_cli.options.common import CommonOptions
+from convneur_cli.options.cost import InputOptions
 from convneur_cli.options.model import AnyModelOptions
 from convneur_cli.outputs import FIGURES, check_outputs
 
@@ -19,6 +20,7 @@ __all__ = ["bench"]
 
 def bench(
     model: AnyModelOptions,
+    given: InputOptions,
     common: CommonOptions,
     sizes: Annotated[
         str, typer.Option(help="Image sizes, with commas: sides in pixels or HEIGHTxWIDTH.", metavar="SIZES")
@@ -118,9 +120,9 @@ def bench(
             repeats=repeats,
             seed=seed,
             progress=printer,
+            **given.given(),
             **model.settings(),
         )
-    # Files first: whoever reads stdout may stop reading.
     if output is not None and output.suffix.lower() in SUFFIXES:
         result.save(output, force=common.force)
         printer.note(f"written: {output}")

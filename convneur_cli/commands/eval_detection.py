@@ -1,4 +1,4 @@
-"""`convneur eval-detection`: COCO results with masks."""
+"""`convneur eval-detection`: COCO results."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,20 +18,32 @@ __all__ = ["eval_detection"]
 def eval_detection(
     common: CommonOptions,
     results: Annotated[
-        Path, typer.Argument(metavar="RESULTS.json", readable=False, help="COCO results: a list with segmentation.")
+        Path,
+        typer.Argument(metavar="RESULTS.json", readable=False, help="COCO results: a list with bbox or segmentation."),
     ],
     ground_truth: Annotated[
         Path,
         typer.Argument(metavar="GT.json", readable=False, help="COCO ground truth of the same images."),
     ],
-    metrics: Annotated[str, typer.Option(help="all, or some of mask_ap, boundary_ap.", metavar="all|LIST")] = "all",
+    metrics: Annotated[
+        str, typer.Option(help="all, or some of box_ap, mask_ap, boundary_ap.", metavar="all|LIST")
+    ] = "all",
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Second results on the same ground truth, compared by a paired bootstrap over images.",
+            metavar="RESULTS.json",
+            readable=False,
+        ),
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="Draws of the bootstrap.")] = 1000,
     max_pixels: MaxPixels = MAX_PIXELS,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write the result: .json, or .csv, .md, .tex as a table.", metavar="FILE"),
     ] = None,
 ) -> int | None:
-    """Score COCO results with masks: mask AP and Boundary AP, overall and by class.
+    """Score COCO results: box AP, mask AP and Boundary AP, overall and by class.
 
     The values are those of pycocotools and of boundary-iou-api. Masks are run lengths, compressed or not, or polygons,
     which need `pip install pycocotools`. An image with a mask that cannot be decoded is reported and left out.
@@ -47,6 +59,8 @@ def eval_detection(
         results,
         ground_truth,
         metrics="all" if metrics == "all" else parts(metrics),
+        against=against,
+        resamples=resamples,
         max_pixels=max_pixels,
         progress=printer,
     )

@@ -11,7 +11,7 @@ from convneur.files import new_file
 from convneur.results import SUFFIXES
 from convneur_cli.errors import CHECK_FAILED, FAILED
 from convneur_cli.options.common import CommonOptions
-from convneur_cli.options.cost import CheckOptions, InputOptions
+from convneur_cli.options.cost import CheckOptions, DetectorOptions, InputOptions
 from convneur_cli.options.model import AnyModelOptions
 from convneur_cli.outputs import FIGURES, check_outputs
 
@@ -20,6 +20,7 @@ __all__ = ["flops"]
 
 def flops(
     model: AnyModelOptions,
+    detection: DetectorOptions,
     given: InputOptions,
     checks: CheckOptions,
     common: CommonOptions,
@@ -28,7 +29,7 @@ def flops(
         typer.Option(
             help="Image sides in pixels, with commas; HEIGHTxWIDTH too.",
             metavar="SIZES",
-            show_default="224,512,1024; 224 with --sweep",
+            show_default="224,512,1024; 224 with --sweep; 800x1280 with --detector",
         ),
     ] = None,
     sweep: Annotated[
@@ -111,6 +112,12 @@ def flops(
     import convneur.figures
 
     printer = common.printer()
+    if detection.asked(
+        sweep=sweep, by=by, depth=depth, backward=backward, compare=compare, probe=probe, plot=plot,
+        counter=counter != "dispatch", convention=convention != "all", **given.given(), **vars(checks),
+    ):  # fmt: skip
+        _show_detectors(model, detection, sizes, output, common)
+        return None
     with redirect_stdout(sys.stderr):  # what others' code prints is no part of the result
         report = convneur.cost.analyze(
             model.models,
@@ -139,11 +146,8 @@ def flops(
     for problem in report.problems:
         printer.error(problem)
     if report.problems:
-        if (
-            not given.inputs
-            and given.input_factory is None
-            and any(one.source and not one.counted for one in report.models)
-        ):
+        foreign = any(one.source and not one.counted for one in report.models)
+        if foreign and not given.inputs and given.input_factory is None:
             printer.note("Other inputs than one image of three channels: --input. Arguments of the factory: --set.")
         return FAILED
     for line in report.check_warnings if checks.check else ():
@@ -152,3 +156,23 @@ def flops(
     for failure in failures:
         printer.error(failure)
     return CHECK_FAILED if failures else None
+
+
+def _show_detectors(
+    model: AnyModelOptions, detection: DetectorOptions, sizes: str | None, output: Path | None, common: CommonOptions
+) -> None:
+    import convneur.cost
+
+    printer = common.printer()
+    costs = convneur.cost.detector_costs(
+        model.models,
+        detector=detection.detector or "cascade",
+        heads=detection.detector_heads,
+        sizes=sizes,
+        progress=printer,
+        **model.settings(),
+    )
+    if output is not None:
+        costs.save(output, force=common.force)
+        printer.note(f"written: {output}")
+    printer.show(costs)

@@ -82,5 +82,6 @@ def frontier(
         times=times or (),
         progress=printer,
     )
-    write_result(found, output, common, printer, convneur.figures.frontier_figure, convneur.figures.frontier_page)
+    figures = convneur.figures
+    write_result(found, output, common, printer, page=figures.frontier_page, figure=figures.frontier_figure)
     printer.show(found)

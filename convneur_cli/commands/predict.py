@@ -33,14 +33,15 @@ def predict(
             "--out",
             "-o",
             "--output",
-            help="Folder for the label maps, or for a classifier's predictions.csv.",
+            help="Folder for the label maps, or for a classifier's predictions.csv, or for a detector's results.json.",
             metavar="DIR",
         ),
     ] = None,
     scale: Annotated[
         float | None,
         typer.Option(
-            help="Segmentation: factor on an image's sides before the model.", show_default="as it was validated"
+            help="Segmentation, detection: factor on an image's sides before the model.",
+            show_default="as it was validated",
         ),
     ] = None,
     window: Annotated[
@@ -59,7 +60,18 @@ def predict(
     ] = None,
     overlays: Annotated[
         Path | None,
-        typer.Option(help="Segmentation: folder for pictures of the labels over the image.", metavar="DIR"),
+        typer.Option(help="Folder for pictures of the labels, or of the objects, over the image.", metavar="DIR"),
+    ] = None,
+    score: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Detection: least score of an object.", show_default="0.05")
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(
+            help="Detection: COCO file that says the images' ids, which otherwise are their names.",
+            metavar="FILE",
+            readable=False,
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classification: number of classes listed for each image.")] = 5,
     follow_links: FollowLinks = False,
@@ -75,7 +87,7 @@ def predict(
         int | None, typer.Option(min=1, help="Threads of one operator.", show_default="the runtime's own")
     ] = None,
 ) -> int | None:
-    """Label images with a trained model: a label map each, or the likeliest classes.
+    """Label images with a trained model: a label map each, the likeliest classes, or the objects in them.
 
     Label maps are PNG files of the image's own size with a palette, one class number per pixel, as `eval-boundary`
     reads them. The label map of FOLDER/a/b.jpg is DIR/a/b.png.
@@ -97,6 +109,8 @@ def predict(
         probabilities=probabilities,
         overlays=overlays,
         top=top,
+        score=score,
+        annotations=annotations,
         follow_links=follow_links,
         max_pixels=max_pixels,
         threads=threads,

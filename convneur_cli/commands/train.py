@@ -8,7 +8,7 @@ import typer
 from convneur_cli.options.common import CommonOptions
 from convneur_cli.options.data import DataSetOptions
 from convneur_cli.options.model import ModelOptions
-from convneur_cli.options.training import RUN, RecipeOptions, RunOptions
+from convneur_cli.options.training import RUN, DetectionOptions, RecipeOptions, RunOptions
 
 __all__ = ["train"]
 
@@ -18,14 +18,15 @@ def train(
     model: ModelOptions,
     hyperparameters: RecipeOptions,
     options: RunOptions,
+    detection: DetectionOptions,
     common: CommonOptions,
     data: Annotated[
         Path,
         typer.Argument(
             metavar="DATA",
             readable=False,
-            help="Folder of images: images/SPLIT and masks/SPLIT, or SPLIT/CLASS, or shards SPLIT-*.tar; splits train "
-            "and, if any, val.",
+            help="Folder of images: images/SPLIT and masks/SPLIT, or SPLIT/CLASS, or shards SPLIT-*.tar; of detection "
+            "images/SPLIT and annotations/SPLIT.json; splits train and, if any, val.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", "--output", help="Folder of the run.", metavar="RUN")],
@@ -50,7 +51,7 @@ def train(
         bool, typer.Option("--tensorboard", help="Write the records to RUN/tensorboard too.", rich_help_panel=RUN)
     ] = False,
 ) -> int | None:
-    """Train a model on a folder of images: segmentation or classification, on one device or several.
+    """Train a model on a folder of images: segmentation, classification or detection, on one device or several.
 
     RUN gets weights.safetensors (averaged weights of the best validation), metrics.jsonl, training.png, config.json
     and state.safetensors. A run stopped by Ctrl-C, a crash or kill -9 goes on with --resume; on one process its weights
@@ -75,6 +76,7 @@ def train(
         force=common.force,
         progress=printer,
         **vars(options),
+        **vars(detection),
         **vars(data_set),
         **hyperparameters.typed(),
         **model.settings(),

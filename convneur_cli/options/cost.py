@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,9 +12,42 @@ from convneur_cli.options.common import option_group
 if TYPE_CHECKING:
     from convneur.cost import CostReport
 
-__all__ = ["CheckOptions", "InputOptions"]
+__all__ = ["CheckOptions", "DetectorOptions", "InputOptions"]
 
-_INPUTS, _CHECKS = "Inputs of other models", "Checks: exit 3"
+_DETECTOR, _INPUTS, _CHECKS = "Detectors", "Inputs of other models", "Checks: exit 3"
+
+
+@option_group
+@dataclass(frozen=True)
+class DetectorOptions:
+    """A detector over the model, counted in its place."""
+
+    detector: Annotated[
+        Literal["cascade", "mask-rcnn"] | None,
+        typer.Option(
+            help="Count Cascade Mask R-CNN or Mask R-CNN over the model, part by part, at 800x1280.",
+            show_default=False,
+            rich_help_panel=_DETECTOR,
+        ),
+    ] = None
+    detector_heads: Annotated[
+        Literal["standard", "light"] | None,
+        typer.Option(
+            help="Width of pyramid and heads: 256 channels, or 64.", show_default="standard", rich_help_panel=_DETECTOR
+        ),
+    ] = None
+
+    def asked(self, **others: Any) -> bool:
+        """Whether a detector is. Raises: UsageError: with what is not of detectors, or heads without one."""
+        if self.detector is None:
+            if self.detector_heads is not None:
+                raise UsageError("--detector-heads: of no detector; add --detector")
+            return False
+        for name, value in others.items():
+            if value:
+                option = {"claims": "claim", "inputs": "input", "factory_arguments": "set"}.get(name, name)
+                raise UsageError(f"--{option.replace('_', '-')}: not with --detector; leave one of them out")
+        return True
 
 
 @option_group
@@ -51,7 +84,7 @@ class InputOptions:
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """As `analyze` takes them."""
+        """As `find_models` takes them."""
         return {
             "inputs": self.inputs,
             "input_factory": self.input_factory,

@@ -110,7 +110,7 @@ class MetricOptions:
         str,
         typer.Option(
             help="all: boundary_f1, trimap_miou, hausdorff, hd95, assd, masd, surface_dice, boundary_iou, miou, "
-            "pixel_accuracy; or some of them, dice, objects and cldice (centrelines), such as all,dice.",
+            "pixel_accuracy; or some of them, dice, objects, cldice (centrelines), component_dice, such as all,dice.",
             metavar="all|LIST",
         ),
     ] = "all"

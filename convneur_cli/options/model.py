@@ -19,7 +19,7 @@ from convneur.variants import (
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
 
-__all__ = ["AnyModelOptions", "ModelOptions", "ModelsOptions"]
+__all__ = ["AnyModelOptions", "LayersModelOptions", "ModelOptions", "ModelsOptions", "SettingOptions"]
 
 _PANEL = "Model"
 
@@ -188,6 +188,22 @@ class ModelOptions(_Settings, _OneName):
 
 @option_group
 @dataclass(frozen=True)
+class LayersModelOptions(ModelOptions):
+    """One ConvNeur, or any model where layers are looked at by name."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="m1 to m4, or a JSON file of settings. For layers by name any model: package.module:factory, "
+            "file.py:factory or timm/NAME.",
+            show_default="m1",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+
+
+@option_group
+@dataclass(frozen=True)
 class ModelsOptions(_Settings, _SomeNames):
     """Several ConvNeurs: all, where other commands take one."""
 
@@ -196,3 +212,9 @@ class ModelsOptions(_Settings, _SomeNames):
 @dataclass(frozen=True)
 class AnyModelOptions(_Settings, _AnyNames):
     """Several models, those of others too."""
+
+
+@option_group
+@dataclass(frozen=True)
+class SettingOptions(_Settings):
+    """Those of a ConvNeur that is named by an argument."""

@@ -10,9 +10,9 @@ from convneur.sizes import find_size
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import Layout, option_group
 
-__all__ = ["LAYOUTS", "RUN", "RecipeOptions", "RunOptions"]
+__all__ = ["LAYOUTS", "RUN", "DetectionOptions", "RecipeOptions", "RunOptions"]
 
-RUN, _VIEWS, _STEPS = "Run", "Augmentation", "Optimisation"
+RUN, _VIEWS, _STEPS, _DETECTION = "Run", "Augmentation", "Optimisation", "Detection"
 _PANELS = MappingProxyType({"data_set": "Data", "common": "Output"})
 LAYOUTS = {
     "train": Layout(
@@ -32,13 +32,13 @@ class RunOptions:
     """What a run, or every run of a study, is begun with beside model, recipe and data."""
 
     task: Annotated[
-        Literal["segmentation", "classification"] | None,
-        typer.Option(help="Label each pixel, or each image.", show_default="segmentation"),
+        Literal["segmentation", "classification", "detection"] | None,
+        typer.Option(help="Label each pixel, or each image, or find objects.", show_default="segmentation"),
     ] = None
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Training hyperparameters: small, imagenet, or a JSON file.",
+            help="Training hyperparameters: small, imagenet, coco-1x, or a JSON file.",
             metavar="NAME|FILE",
             show_default="small",
         ),
@@ -72,6 +72,46 @@ class RunOptions:
     ] = None
 
 
+@option_group
+@dataclass(frozen=True)
+class DetectionOptions:
+    """What `train` is told of a detector and its annotations."""
+
+    detector: Annotated[
+        Literal["cascade", "mask-rcnn"] | None,
+        typer.Option(
+            help="Cascade Mask R-CNN, of three stages, or Mask R-CNN, of one.",
+            show_default="cascade",
+            rich_help_panel=_DETECTION,
+        ),
+    ] = None
+    detector_heads: Annotated[
+        Literal["standard", "light"] | None,
+        typer.Option(
+            help="Width of pyramid and heads: 256 channels, or 64.",
+            show_default="light with the recipe small, else standard",
+            rich_help_panel=_DETECTION,
+        ),
+    ] = None
+    annotations: Annotated[
+        str | None,
+        typer.Option(
+            help="COCO files inside DATA; SPLIT stands for train and val.",
+            metavar="TEMPLATE",
+            show_default="annotations/SPLIT.json",
+            rich_help_panel=_DETECTION,
+        ),
+    ] = None
+    invalid: Annotated[
+        Literal["error", "skip"] | None,
+        typer.Option(
+            help="What becomes of an object that cannot be, such as a box without area.",
+            show_default="error",
+            rich_help_panel=_DETECTION,
+        ),
+    ] = None
+
+
 def _value(panel: str, help_: str, **more: Any) -> Any:
     """An option for a value of the recipe."""
     return typer.Option(help=help_, **{"show_default": "recipe", **more}, rich_help_panel=panel)
@@ -82,19 +122,24 @@ def _value(panel: str, help_: str, **more: Any) -> Any:
 class RecipeOptions:
     """What a recipe says; every option left out keeps the recipe's value."""
 
-    crop: Annotated[str | None, _value(_VIEWS, "Size of a training view, in pixels.", metavar="SIDE|HEIGHTxWIDTH")] = (
-        None
-    )
+    crop: Annotated[
+        str | None,
+        _value(
+            _VIEWS,
+            "Size of a training view, in pixels; detection: shorter and longer side of an image.",
+            metavar="SIDE|HEIGHTxWIDTH",
+        ),
+    ] = None
     scale: Annotated[
         str | None,
         _value(
             _VIEWS,
-            "Segmentation: range of random resizing of the image. Classification: range of a view's share of its area.",
+            "Segmentation, detection: range of random resizing. Classification: range of a view's share of the area.",
             metavar="LOW,HIGH",
         ),
     ] = None
     eval_scale: Annotated[
-        float | None, _value(_VIEWS, "Segmentation: resizing factor for validation and, later, prediction.")
+        float | None, _value(_VIEWS, "Segmentation, detection: resizing factor for validation and, later, prediction.")
     ] = None
     flip: Annotated[float | None, _value(_VIEWS, "Horizontal-flip probability.")] = None
     colour: Annotated[

@@ -600,3 +600,25 @@ def test_what_a_count_lacks_is_said(ceilings: Ceilings) -> None:
 def test_modules_that_cannot_be_timed(asked: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         run_bench("m1", sizes=32, **asked)
+
+
+class Spoken(nn.Module):
+    """An image and words."""
+
+    def __init__(self, width: int = 2) -> None:
+        super().__init__()
+        self.stem, self.words = nn.Conv2d(1, width, 1, bias=False), nn.Embedding(9, width)
+
+    def forward(self, image: Tensor, *, ids: Tensor) -> Tensor:
+        return self.stem(image).mean() + self.words(ids).mean()
+
+
+def test_a_model_of_other_inputs_is_timed_and_counted() -> None:
+    inputs = ["1x1xHxW", "ids=1x7:int64"]
+    result = run_bench({"spoken": Spoken}, sizes=8, inputs=inputs, factory_arguments=["width=3"], **QUICK)
+    (row,) = result.timed
+    assert row.macs == 3 * 8 * 8
+    with pytest.raises(ConfigError, match="batch: `inputs` have their own batch; leave it out"):
+        run_bench({"spoken": Spoken}, sizes=8, inputs=inputs, batch=2, **QUICK)
+    with pytest.raises(ConfigError, match="inputs: a ConvNeur takes one image"):
+        run_bench("m1", sizes=32, inputs="1x1xHxW", **QUICK)

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 collect_ignore = (
-    [] if importlib.util.find_spec("selenium") else ["test_gates_page.py", "test_report.py", "test_study_page.py"]
+    []
+    if importlib.util.find_spec("selenium")
+    else ["test_audit_page.py", "test_gates_page.py", "test_report.py", "test_study_page.py"]
 )
 
 FLAGS = (
@@ -68,7 +70,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
         for entry in browser.get_log("performance")
         if (message := json.loads(entry["message"])["message"])["method"] == "Network.requestWillBeSent"
     ]
-    assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
+    assert [url for url in asked if not url.startswith(("data:", "file:", "blob:"))] == []
     assert len([url for url in asked if url.startswith("file:")]) == 1
     assert browser.get_log("browser") == []
 

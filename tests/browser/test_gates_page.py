@@ -4,6 +4,7 @@ Run with `pytest -m browser`.
 """
 
 import json
+import xml.etree.ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.ui import WebDriverWait
 
+from convneur.checkpoints import save_checkpoint
 from convneur.data.images import normalise
 from convneur.gates.capture import capture_gates, untrained
 from convneur.variants import ConvNeurConfig
@@ -204,10 +207,69 @@ def test_the_keyboard_alone_does_everything(page: Any) -> None:
 
 def test_every_control_has_a_label_and_is_the_browsers_own(page: Any) -> None:
     controls = page.find_elements(By.CSS_SELECTOR, "#maps select, #maps input, #maps button")
-    assert [control.tag_name for control in controls] == ["select"] * 3 + ["input"] * 3
+    assert [control.tag_name for control in controls] == ["select"] * 3 + ["input"] * 3 + ["button"] * 10
     names = ["Stage", "Row", "Map", "Opacity", "Mask outline", "Chunk borders"]
+    names += [f"Save as {kind}" for kind in ("PNG", "SVG", "CSV", "NPY")]
+    names += ["Local only", "Before the gate", "Gate", "After the gate", "Output", "Surprise"]
     assert [control.accessible_name for control in controls] == names
     assert "stage 1" in page.find_element(By.ID, "view").accessible_name
+
+
+def test_a_map_and_its_values_are_saved(page: Any, arrays: dict[str, Any], tmp_path: Path) -> None:
+    page.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    stem = "-img src=x onerror=document.title='pwned'--stage-1-gate-rms"
+    for kind in ("PNG", "SVG", "CSV", "NPY"):
+        page.find_element(By.CSS_SELECTOR, f"button[aria-label='Save as {kind}']").click()
+    WebDriverWait(page, 20).until(lambda _: len([file for file in tmp_path.iterdir() if file.stem == stem]) == 4)
+    gate = arrays["stage1_gate"]
+    step = float(np.ptp(gate)) / 65535
+    np.testing.assert_allclose(np.load(tmp_path / f"{stem}.npy"), gate, atol=step)
+    np.testing.assert_allclose(np.loadtxt(tmp_path / f"{stem}.csv", delimiter=","), gate, atol=step)
+    with Image.open(tmp_path / f"{stem}.png") as picture:
+        assert picture.size == (1024, 768)
+    svg = xml.etree.ElementTree.parse(tmp_path / f"{stem}.svg").getroot()
+    assert [part.tag.rpartition("}")[2] for part in svg] == ["image", "text"]
+    assert svg[1].text.startswith("Gate, Stage 1, rms over channels: ")
+
+
+def test_rows_are_linked(page: Any) -> None:
+    buttons = page.find_elements(By.CSS_SELECTOR, ".rows button")
+    assert [one.get_attribute("aria-pressed") for one in buttons].index("true") == 2
+    press(page, Keys.ARROW_DOWN, Keys.ARROW_RIGHT)
+    marks = {(one.get_attribute("style")) for one in page.find_elements(By.CSS_SELECTOR, ".mark")}
+    assert len(marks) == 1
+    buttons[0].send_keys(Keys.ENTER)
+    assert chosen(page, "Row").first_selected_option.text.startswith("Local only")
+    chosen(page, "Stage").select_by_index(1)
+    assert page.execute_script("return document.querySelector('.rows canvas').width") == WIDTH // 8
+
+
+def test_two_models_and_layers_of_any_model(opened: Callable[..., Any], place: Path, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("import torch\n\ndef build():\n    return torch.nn.Sequential(\n"
+                                     "        torch.nn.Conv2d(3, 4, 3, 2, 1), torch.nn.Sigmoid())\n")  # fmt: skip
+    save_checkpoint(untrained(TINY, 1), tmp_path / "b.safetensors")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    pages = {
+        "two.html": ["--model", str(place / "tiny.json"), "--against", str(tmp_path / "b.safetensors")],
+        "net.html": ["--model", f"{tmp_path / 'net.py'}:build", "--gate", "1", "--features", "0"],
+    }
+    rows = {
+        "two.html": [f"Gate, {name}: A = σ(G)" for name in ("untrained", "b", "untrained − b")],
+        "net.html": ["Gate: A"],
+    }
+    for name, options in pages.items():
+        with pytest.raises(SystemExit) as raised:
+            main(["viz-gates", str(tmp_path / "a.png"), *options, "--size", "native", "-q", "-o", str(tmp_path / name)])
+        assert not raised.value.code
+    for name, expected in rows.items():
+        page = opened(tmp_path / name, 400)
+        assert [one.text for one in chosen(page, "Row").options if one.text.startswith("Gate")] == expected
+        assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        if name == "two.html":
+            press(page, Keys.ARROW_DOWN, Keys.ARROW_RIGHT)
+            shown = cells(page)
+            one, other, less = (shown[f"Gate, {which}"][0] for which in ("untrained", "b", "untrained − b"))
+            assert less == pytest.approx(one - other, abs=1e-4)
 
 
 def test_a_choice_that_a_row_lacks_comes_back(page: Any) -> None:

@@ -44,8 +44,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folders = [str(place / folder) for folder in ("a", "gt")]
     options = {"--against": "b", "--images": "photos", "--classes": "classes.txt", "--report": "report.html"}
     typed = [text for option, name in options.items() for text in (option, str(place / name))]
+    added = ["--metrics", "all,objects", "--tolerance-curve", "1:4"]
     with pytest.raises(SystemExit) as raised:
-        main(["eval-boundary", *folders, *typed, "--tolerance", "1px,3px", "-q", "--json"])
+        main(["eval-boundary", *folders, *typed, "--tolerance", "1px,3px", *added, "-q", "--json"])
     assert not raised.value.code
     return place / "report.html"
 
@@ -90,7 +91,8 @@ def test_the_page_names_no_address(report: Path) -> None:
 
 def test_every_section_is_there_with_the_figures_of_the_json(page: Any) -> None:
     assert texts(page, "h2") == [
-        "Overall", "By how much they differ", "How the images spread", "Pictures", "By class", "By image",
+        "Overall", "By how much they differ", "Boundary F1 by tolerance", "How the images spread", "Pictures",
+        "Objects", "By class", "By image",
     ]  # fmt: skip
     assert texts(page, "nav a") == texts(page, "h2")
     assert column(page, "overall", 1)[:2] == ["Boundary F1 @ 1px", "Boundary F1 @ 3px"]
@@ -98,10 +100,38 @@ def test_every_section_is_there_with_the_figures_of_the_json(page: Any) -> None:
     assert EVIL in column(page, "images", 1)
     assert EVIL_CLASS in column(page, "classes", 1)
     # Worst, median and best are three each, and the images that moved most are among them.
-    assert len(page.find_elements(By.CSS_SELECTOR, "article")) == 9
-    assert sum("moved" in heading for heading in texts(page, "article > p")) == 3
+    assert len(page.find_elements(By.CSS_SELECTOR, "#pictures article")) == 9
+    assert sum("moved" in heading for heading in texts(page, "#pictures article > p")) == 3
     broken = page.execute_script("return [...document.images].filter((image) => !image.naturalWidth).length")
     assert broken == 0
+
+
+def test_a_curve_for_each_model(page: Any) -> None:
+    """A line with a dot at each radius, a band, and the same numbers in a table whose last row is the area."""
+    assert len(page.find_elements(By.CSS_SELECTOR, "#curve polyline.curve")) == 2
+    dots = texts(page, "#curve circle title")
+    assert [dot.split(", ")[1].split(":")[0] for dot in dots] == [f"{radius} px" for radius in (1, 2, 3, 4)] * 2
+    radii, first, second = (column(page, "curve", number) for number in (1, 2, 3))
+    assert len(radii) == 5
+    assert radii[-1] == "area"
+    for values in (first, second):
+        curve = [float(text.split(" ")[0]) for text in values]
+        assert curve[:4] == sorted(curve[:4])
+        assert curve[0] <= curve[4] <= curve[3]
+
+
+def test_objects_are_shown_with_their_place(page: Any) -> None:
+    kinds = texts(page, "#objects h3")
+    assert kinds == ["Worst pairs", "Missed", "Spurious"]
+    cards = page.find_elements(By.CSS_SELECTOR, "#objects article")
+    assert len(cards) >= 3
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", cards[0])
+    for part in cards[0].find_elements(By.CSS_SELECTOR, ".part"):
+        image, frame = (part.find_element(By.CSS_SELECTOR, each) for each in ("img", ".frame"))
+        assert image.rect["width"] == pytest.approx(part.rect["width"], abs=2)
+        assert frame.rect["x"] >= image.rect["x"] - 2
+        assert frame.rect["x"] + frame.rect["width"] <= image.rect["x"] + image.rect["width"] + 2
+        assert frame.rect["height"] > 0
 
 
 def test_tables_sort_by_mouse_and_by_keyboard(page: Any) -> None:

@@ -42,13 +42,14 @@ def changed(tmp_path: Path) -> Callable[..., tuple[str, str]]:
 def test_a_table_and_json(run: Any) -> None:
     assert run(*PATHS) == 0
     assert run.out.startswith("8 images scored; 391 objects of 1 class, 298 detections.\n")
-    assert "│ AP        │ 0.3633 │   0.3591 │" in run.out
+    assert "│ AP        │ 0.3705 │ 0.3633 │   0.3591 │" in run.out
     assert run(*PATHS, "--json") == 0
     assert run.err == ""
     found = run.json
-    keys = ["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100"]
+    keys = ["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"]
+    keys += ["ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large"]
     assert found["schema"] == "convneur.detection/1"
-    assert list(found["mask"]) == list(found["boundary"]) == keys
+    assert list(found["box"]) == list(found["mask"]) == list(found["boundary"]) == keys
     assert found["mask"]["ap"] == pytest.approx(0.3633383, abs=1e-7)
     assert found["mask"]["ap_large"] is None
     (row,) = found["per_class"]
@@ -69,8 +70,8 @@ def test_files_in_four_formats(run: Any, tmp_path: Path) -> None:
         overall, nucleus = csv.DictReader(file)
     assert (overall["class"], nucleus["name"], nucleus["objects"]) == ("overall", "nucleus", "391")
     assert float(overall["boundary_ap50"]) == run.json["boundary"]["ap50"]
-    assert "| AP | 0.3633 | 0.3591 |" in (tmp_path / "scores.md").read_text()
-    assert r"AP & 0.3633 & 0.3591 \\" in (tmp_path / "scores.tex").read_text()
+    assert "| AP | 0.3705 | 0.3633 | 0.3591 |" in (tmp_path / "scores.md").read_text()
+    assert r"AP & 0.3705 & 0.3633 & 0.3591 \\" in (tmp_path / "scores.tex").read_text()
     assert run(*PATHS, "-o", str(tmp_path / "scores.md")) == 1
     assert "add --force" in run.line
     assert run(*PATHS, "-q", "--force", "-o", str(tmp_path / "scores.md")) == 0
@@ -80,8 +81,8 @@ def test_files_in_four_formats(run: Any, tmp_path: Path) -> None:
 def test_wrong_usage(run: Any, tmp_path: Path) -> None:
     assert run(PATHS[0], str(tmp_path / "none.json")) == 2
     assert run.line == f"error: GT.json {tmp_path / 'none.json'}: no such file or folder"
-    assert run(*PATHS, "--metrics", "box_ap") == 2
-    assert run.line == "error: --metrics box_ap: choose all, or some of mask_ap, boundary_ap"
+    assert run(*PATHS, "--metrics", "pixel_ap") == 2
+    assert run.line == "error: --metrics pixel_ap: choose all, or some of box_ap, mask_ap, boundary_ap"
     assert run(PATHS[1], PATHS[0]) == 1
     assert "give the results first, then the ground truth" in run.line
     assert run(str(tmp_path), PATHS[1]) == 1

@@ -27,7 +27,7 @@ def test_json_is_the_contracts(run: Any) -> None:
     assert run.json.keys() == {"schema", "convention", "models"}
     assert (run.json["schema"], run.json["convention"]) == ("convneur.flops/1", "all")
     (model,) = run.json["models"]
-    assert model.keys() == {"name", "config", "params", "ran_on_zeros", "sizes", "scaling"}
+    assert model.keys() == {"name", "config", "params", "ran_on_zeros", "built_for_real", "sizes", "scaling"}
     assert (model["name"], model["params"]) == ("m1", 4_317_092)
     assert ConvNeurConfig.from_dict(model["config"]) == VARIANTS["m1"]
     first, second, third = model["sizes"]

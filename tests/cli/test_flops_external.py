@@ -140,7 +140,7 @@ def test_json_is_the_contracts_without_what_only_ours_has(run: Any, zoo: str) ->
     assert run("--json", "--check", "--model", f"{zoo}:Plain", "--sizes", "32,64x32") == 0
     assert run.err.splitlines() == [f"importing {zoo}, which runs its code", "imported"]
     (model,) = run.json["models"]
-    assert model.keys() == {"name", "config", "params", "ran_on_zeros", "sizes", "scaling"}
+    assert model.keys() == {"name", "config", "params", "ran_on_zeros", "built_for_real", "sizes", "scaling"}
     assert model["config"] is None
     assert (model["name"], model["params"]) == (f"{zoo}:Plain", 16)
     first, second = model["sizes"]

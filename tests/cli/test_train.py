@@ -273,7 +273,7 @@ def test_too_little_memory_is_a_line(train: Any, place: Path, monkeypatch: pytes
     def refuse(*arguments: Any) -> Any:
         raise RuntimeError(words)
 
-    monkeypatch.setattr("convneur.training.task.loss_sum", refuse)
+    monkeypatch.setattr("convneur.training.labelling.loss_sum", refuse)
     assert train("cls", "--task", "classification", *QUICK, "--out", "run") == 1
     assert "error: not enough memory for a step of 4 views of 32x32; choose a smaller --batch" in train.err
 

@@ -168,6 +168,66 @@ def test_arrays_are_the_drawn_maps(viz: Any, place: Path) -> None:
         assert stage["maps"]["f_loc"]["limits"] == stage["maps"]["gated"]["limits"]
 
 
+def test_several_images_in_one_figure(viz: Any, place: Path) -> None:
+    ran = viz("cat.png", "dog.jpg", "--together", "--width", "single", "--bare", "-o", "both.svg", "--raw-arrays",
+              "--save-arrays", "--json")  # fmt: skip
+    (record,) = json.loads(ran.out)["images"]
+    assert record["formats"] == ["svg", "npz", "raw.npz"]
+    assert [one["image"]["name"] for one in record["images"]] == ["cat.png", "dog.jpg"]
+    assert record["images"][0]["recipe"]["stages"] == [2]  # bare, and yet it is in the record
+    drawn, raw = np.load("both.npz"), np.load("both.raw.npz")
+    assert drawn["image2_stage2_gate"].shape == (5, 8)
+    assert raw["image2_stage2_gate"].shape == (8, 5, 8)
+    rms = np.sqrt(np.square(raw["image2_stage2_f_loc"], dtype=np.float64).mean(axis=0))
+    np.testing.assert_allclose(drawn["image2_stage2_f_loc"], rms, rtol=1e-6)
+    assert names(place) >= {"both.svg", "both.json", "both.npz", "both.raw.npz"}
+    again = viz("cat.png", "dog.jpg", "--together", "-o", "both.pdf", "--raw-arrays")
+    assert again.code == 0
+
+
+def test_two_models_side_by_side(viz: Any, place: Path) -> None:
+    save_checkpoint(untrained(TINY.replace(memory="none"), 1), Path("local.safetensors"))
+    save_checkpoint(untrained(TINY, 2), Path("b.safetensors"))
+    ran = viz("cat.png", "--weights", "none", "--against", "b.safetensors", "--save-arrays", "--json", "-o", "two.png")
+    (record,) = json.loads(ran.out)["images"]
+    assert record["local_only"] is None
+    assert record["against"]["weights"]["file"] == "b.safetensors"
+    maps, other = record["stages"][0]["maps"], record["against"]["stages"][0]["maps"]
+    assert list(maps) == ["f_loc", "gate", "f_out"]
+    assert [maps[row]["limits"] for row in maps] == [other[row]["limits"] for row in maps]
+    found = np.load("two.npz")
+    for row in maps:
+        mine, theirs = found[f"stage2_{row}"], found[f"against_stage2_{row}"]
+        assert maps[row]["limits"] == [min(mine.min(), theirs.min()), max(mine.max(), theirs.max())]
+        np.testing.assert_array_equal(found[f"difference_stage2_{row}"], mine - theirs)
+    same = viz("cat.png", "--weights", "b.safetensors", "--against", "b.safetensors", "--json", "-o", "same.png")
+    differences = json.loads(same.out)["images"][0]["against"]["stages"][0]["differences"]
+    assert {(one["min"], one["max"]) for one in differences.values()} == {(0, 0)}
+    local = viz("cat.png", "--weights", "none", "--against", "local.safetensors", "--no-gate", "-o", "local.png")
+    assert local.code == 0, local.err
+    for arguments, says in (
+        (("--against", "local.safetensors"), "--against local.safetensors: has no gate to compare"),
+        (("--against", "gone"), "--against gone: no such file"),
+        (("--against", "none", "--reduce", "pca"), "--reduce pca: gives each model an axis of its own"),
+        (("--against", "none", "--local-weights", "same"), "--local-weights: is row 1"),
+    ):
+        ran = viz("cat.png", "--weights", "none", *arguments, "-o", "no.png")
+        assert (ran.code, says in ran.line) == (2, True), ran.err
+
+
+def test_figures_of_a_paper_that_cannot_be(viz: Any, place: Path) -> None:
+    for arguments, says in (
+        (("cat.png", "--width", "1in"), "--width 1in: too narrow for 2 panels side by side"),
+        (("cat.png", "--width", "wide"), "--width wide: give single, double, or a length"),
+        (("cat.png", "--bare", "-o", "a.html"), "--bare: is of a picture; name a .png"),
+        (("cat.png", "--batch", "--width", "single"), "--width: --batch draws no pictures"),
+        (("cat.png", "dog.jpg", "--together", "-o", "place"), "--output place: end it in .png"),
+    ):
+        ran = viz(*arguments)
+        assert (ran.code, says in ran.line) == (2, True), ran.err
+    assert names(place) == {"cat.png", "dog.jpg", "tiny.json"}
+
+
 def test_the_same_seed_gives_the_same_bytes(viz: Any, place: Path) -> None:
     for name in ("one", "two"):
         assert viz("cat.png", "-o", f"{name}.png", "--seed", 4, "--save-arrays").code == 0

@@ -18,11 +18,15 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
+from convneur.errors import ConfigError
 from convneur.figures import gates_figure, save_figure
-from convneur.figures.gates import about_lines
+from convneur.figures.gates_words import about_lines
+from convneur.figures.panels import find_width
+from convneur.figures.style import drawable
 from convneur.gates import (
     Contrast,
     GateResult,
+    GateSheet,
     ImageSource,
     MapOptions,
     MaskSource,
@@ -458,3 +462,84 @@ def test_no_pyplot_figure_and_nothing_kept(tmp_path: Path) -> None:
     gc.collect()
     assert len(figures) == 0
     assert len(images) == 0
+
+
+@pytest.mark.parametrize("width", ["single", "double", 5.0])
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize("images", [1, 3])
+def test_a_papers_figure_fits_its_width_in_type_of_7_points(width: Any, bare: bool, images: int) -> None:
+    stages = (2,) if images > 1 else (1, 3)
+    one = of(*made(stages=stages, measures=measured(stages)), weights=UNTRAINED)
+    tall = dataclasses.replace(one, pixels=photo(192, 100))
+    figure = gates_figure(one if images == 1 else GateSheet((one, tall, one)), width=width, bare=bare)
+    assert figure.get_figwidth() == pytest.approx(find_width(width))
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) == 7
+    assert [word for word in words(figure) if "UNTRAINED" in word]  # bare or not
+    assert any("sha256" in word or "random" in word for word in words(figure)) is not bare
+    assert any(axes.get_label() == "scale" for axes in figure.axes) is not bare
+    (first, *_) = [axes for axes in figure.axes if axes.get_label() == f"gate {stages[0]}"]
+    np.testing.assert_array_equal(first.get_images()[0].get_array(), one.stages[0].maps["gate"].values)
+    assert len([axes for axes in figure.axes if axes.get_label() == f"gate {stages[0]}"]) == images
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in figure.findobj(Text) if text.get_text()]
+    boxes += [(axes.get_label(), axes.get_window_extent(renderer)) for axes in figure.axes]
+    page = figure.bbox
+    for name, box in boxes:
+        assert box.x0 >= 0, name
+        assert box.y0 >= 0, name
+        assert box.x1 <= page.x1 + 1, name
+        assert box.y1 <= page.y1, name
+    for (name, a), (other, b) in itertools.combinations(boxes, 2):
+        assert a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1, f"{name} on {other}"
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_two_models_stand_over_their_difference(images: int) -> None:
+    first = of(*made(MapOptions(local_only=False), (1,)))
+    stages = tuple(
+        dataclasses.replace(one, rows=tuple((row, StageMap(panel.values / 2, panel.limits)) for row, panel in one.rows))
+        for one in first.stages
+    )
+    second = dataclasses.replace(first, stages=stages, weights=UNTRAINED)
+    result = dataclasses.replace(first, against=second)
+    figure = gates_figure(result if images == 1 else GateSheet((result, result)))
+    assert "B: UNTRAINED WEIGHTS, seed 7" in words(figure)  # the first one's name is too long to stand beside a row
+    gates = [axes.get_images()[0] for axes in figure.axes if axes.get_label().startswith("gate 1")][:3]
+    mine = first.stages[0].maps["gate"].values
+    np.testing.assert_array_equal([each.get_array() for each in gates], [mine, mine / 2, mine - mine / 2])
+    assert gates[0].get_clim() == gates[1].get_clim()
+    assert (gates[2].get_cmap().name, sum(gates[2].get_clim())) == ("RdBu_r", 0)
+    assert len([axes for axes in figure.axes if axes.get_label() == "input"]) == images
+
+
+def test_widths_and_figures_that_cannot_be() -> None:
+    assert find_width("8.25 cm") == pytest.approx(3.248, abs=0.001)
+    for width in ("wide", "6.875", "0in", 0.2, float("nan")):
+        with pytest.raises(ConfigError, match="width"):
+            find_width(width)
+    with pytest.raises(ConfigError, match=r"width 1in: too narrow for 5 panels side by side, which need \d\.\d\din"):
+        gates_figure(of(*made()), width="1in")
+    with pytest.raises(ConfigError, match="same rows and stages"):
+        GateSheet((of(*made(stages=(1,))), of(*made(stages=(2,)))))
+    with pytest.raises(ConfigError, match="is empty"):
+        GateSheet(())
+
+
+def test_text_stays_text_and_maps_are_images(tmp_path: Path) -> None:
+    figure = gates_figure(
+        of(*made(stages=(1,)), image=ImageSource("\u732b-\u306d\u3053.png", None, 9, 9)), width="double"
+    )
+    save_figure(figure, tmp_path / "a.svg", dpi=60)
+    save_figure(figure, tmp_path / "a.pdf", dpi=60)
+    svg = (tmp_path / "a.svg").read_text()
+    assert ">Before the<" in svg
+    assert "image U+732B-ne-ko.png" in svg
+    assert svg.count("<image") >= 5
+    pdf = (tmp_path / "a.pdf").read_bytes()
+    assert b"CIDFontType2" in pdf or b"/TrueType" in pdf
+    assert b"/Type3" not in pdf
+
+
+def test_signs_that_the_font_lacks_are_transliterated() -> None:
+    assert drawable("Кот $1 ねこ 고양이") == "Кот $1 ne-ko go-yang-i"
+    assert drawable("道.png") == "U+9053.png"

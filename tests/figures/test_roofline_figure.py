@@ -57,7 +57,7 @@ def test_dots_stand_at_intensity_and_rate_under_the_measured_ceilings(result: Be
     widths = [patch.get_width() for patch in bars.patches]
     assert widths == pytest.approx([20, 10, 0.25, 9.75, 2, 3])  # least, and the rest, in milliseconds
     labels = [label.get_text() for label in bars.get_yticklabels()]
-    assert labels == ["one: 40 ms", "body", "norm", r"\$two\_\$: 5 ms".replace(r"\_", "_"), "head"]
+    assert labels == ["one: 40.00 ms", "body", "norm", r"\$two\_\$: 5.000 ms".replace(r"\_", "_"), "head"]
 
 
 def test_without_modules_there_is_nothing_to_draw(result: BenchResult) -> None:

@@ -1,5 +1,6 @@
 """Average precision: the values of trusted tools, and the definition written anew."""
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from convneur.data.coco import read_ground_truth, read_results
 from convneur.errors import ConfigError
 from convneur.instances import evaluate_detection
+from convneur.instances.average_precision import AveragePrecision
+from convneur.instances.detection import _add, _objects_of
 
 NAMES = {
     "AP": "ap", "AP50": "ap50", "AP75": "ap75", "APs": "ap_small", "APm": "ap_medium", "APl": "ap_large",
@@ -37,6 +41,57 @@ def test_values_of_other_tools(tool: str, kind: str, cases: Path, oracles: dict[
     by_class = {str(row["class"]): row[kind]["ap"] for row in found.per_class}
     assert by_class == pytest.approx(theirs["per_category_AP"], abs=1e-12)
     assert (found.images, found.objects, found.detections) == (11, 49, 72)
+
+
+def test_boxes_have_the_values_of_pycocotools(cases: Path) -> None:
+    found = evaluate_detection(cases / "boxes" / "detections.json", cases / "boxes" / "gt.json")
+    assert (found.mask, found.boundary) == (None, None)
+    assert found.box is not None
+    theirs = json.loads((cases / "boxes" / "pycocotools.json").read_text())
+    assert dict(found.box) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_a_second_model_is_compared_on_the_same_draws(cases: Path, tmp_path: Path) -> None:
+    gt, results = cases / "boxes" / "gt.json", cases / "boxes" / "detections.json"
+    perfect = tmp_path / "perfect.json"
+    objects = json.loads(gt.read_text())["annotations"]
+    perfect.write_text(json.dumps([{**each, "score": 0.5} for each in objects if not each["iscrowd"]]))
+    found = evaluate_detection(perfect, gt, against=results, resamples=40)
+    assert found.box is not None
+    assert found.against is not None
+    assert found.box["ap"] == pytest.approx(1)
+    row = found.against["box"]["ap"]
+    assert row["difference"] == pytest.approx(1 - row["second"])
+    assert 0 < row["low"] < row["difference"] < row["high"] < 1
+    same = evaluate_detection(results, gt, against=results, resamples=5).against
+    assert same is not None
+    assert same["box"]["ap50"]["low"] == same["box"]["ap50"]["high"] == 0
+
+
+def test_a_draw_has_the_values_of_a_data_set_with_its_images(cases: Path, tmp_path: Path) -> None:
+    """The third image held twice, the others not at all or once."""
+    content = json.loads((cases / "boxes" / "gt.json").read_text())
+    found = json.loads((cases / "boxes" / "detections.json").read_text())
+    held = [0, 1, 2, 0, 1, 1, 1, 1, 1, 1, 1, 1]
+    totals = AveragePrecision([each["id"] for each in content["categories"]])
+    truth = read_ground_truth(cases / "boxes" / "gt.json")
+    results = read_results(cases / "boxes" / "detections.json", truth)
+    for image in truth.images.values():
+        _add({"box": totals}, _objects_of(image, truth, results.get(image.id, ()), Path("r"), ["box"]))
+    drawn = totals.resampled(np.array([held], np.uint8))[0]
+    images, annotations, detections = [], [], []
+    for number, times in enumerate(held):
+        for copy in range(times):
+            images.append({**content["images"][number], "id": 100 * copy + number})
+            for kind, source in ((annotations, content["annotations"]), (detections, found)):
+                kind += [{**each, "image_id": 100 * copy + number} for each in source if each["image_id"] == number]
+    for number, each in enumerate(annotations):
+        each["id"] = number
+    (tmp_path / "gt.json").write_text(json.dumps({**content, "images": images, "annotations": annotations}))
+    (tmp_path / "found.json").write_text(json.dumps(detections))
+    whole = evaluate_detection(tmp_path / "found.json", tmp_path / "gt.json").box
+    assert whole is not None
+    assert drawn.tolist() == pytest.approx([whole[key] for key in ("ap", "ap50", "ap75")], abs=0.02)
 
 
 # The definition, an image, a class and a threshold at a time.
@@ -201,6 +256,6 @@ def test_polygons_by_pycocotools(coco: Callable[..., tuple[Path, Path]]) -> None
 
 def test_metrics_that_there_are(coco: Callable[..., tuple[Path, Path]]) -> None:
     paths = coco({1: (40, 60)}, [{"mask": square(3)}], [])
-    for wrong in ("box_ap", (), "mask_ap,boundary_ap"):
-        with pytest.raises(ConfigError, match="choose all, or some of mask_ap, boundary_ap"):
+    for wrong in ("pixel_ap", (), "mask_ap,boundary_ap"):
+        with pytest.raises(ConfigError, match="choose all, or some of box_ap, mask_ap, boundary_ap"):
             evaluate_detection(*paths, metrics=wrong)

@@ -310,3 +310,35 @@ def test_pooled_centrelines_are_of_counts_summed_over_images() -> None:
     both = 2 * precision * sensitivity / (precision + sensitivity)
     assert summary.per_class[1]["cldice"]["cldice"] == pytest.approx(both)
     assert summary.settings["skeleton"] == "skimage zhang"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_component_dice_by_hand(seed: int) -> None:
+    """Every pixel is of the nearest component of its class, of equals the first one."""
+    random = np.random.default_rng(seed)
+    gt, pred = (ndimage.zoom(random.integers(0, 3, (8, 9)), 2, order=0).astype(np.uint8) for _ in range(2))
+    gt[random.random(gt.shape) < 0.2] = 2  # ignored
+    scores = score_pair(pred, gt, BoundarySettings(num_classes=2, ignore_index=2, metrics="component_dice"))
+    valid, (y, x) = gt != 2, np.indices(gt.shape)
+    for at, own in enumerate(scores.classes.tolist()):
+        g, p = (gt == own), (pred == own) & valid
+        parts, count = ndimage.label(g, np.ones((3, 3)))
+        squares = [
+            np.min([(y - v) ** 2 + (x - u) ** 2 for v, u in zip(*np.nonzero(parts == k), strict=True)], axis=0)
+            for k in range(1, count + 1)
+        ]
+        region = np.argmin(squares, axis=0) + 1  # the first of equals
+        dice = [
+            2 * (p & (parts == k)).sum() / ((parts == k).sum() + (p & (region == k)).sum()) for k in range(1, count + 1)
+        ]
+        assert scores.rows["component_dice_components"][at] == count
+        assert scores.rows["component_dice_sum"][at] == pytest.approx(math.fsum(dice), abs=1e-12)
+
+
+def test_component_dice_of_a_missed_and_a_spurious_class() -> None:
+    both, half = np.zeros((2, 6, 9), np.uint8)
+    both[0, 0] = both[4:, 4:] = 1
+    half[3:, :3] = 2
+    scores = score_pair(half, both, BoundarySettings(num_classes=3, metrics="component_dice"))
+    assert scores.rows["component_dice_sum"].tolist()[1:] == [0, 0]
+    assert scores.rows["component_dice_components"].tolist() == [1, 2, 1]

@@ -12,7 +12,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from convneur.data.augmentation import Augmentation, random_of
-from convneur.data.examples import Example, find_examples, read_example, survey
+from convneur.data.examples import Example, Task, find_examples, read_example, survey
 from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
@@ -136,10 +136,22 @@ def test_the_rate_rises_then_falls_as_a_cosine() -> None:
     assert plan.steps(33) == 104  # 100 epochs in batches of 32
 
 
+def test_milestones_take_the_place_of_the_cosine() -> None:
+    plan = settings(lr=1.0, warmup=0.1, milestones=(0.5, 0.75))
+    assert [round(plan.lr_at(step, 100), 6) for step in (4, 10, 49, 50, 75)] == [0.5, 1, 1, 0.1, 0.01]
+    assert "milestones" not in settings().to_dict()  # as files of earlier versions
+
+
 def test_every_recipe_gives_each_value_and_its_source() -> None:
-    for name in RECIPES:
-        TrainSettings(task="classification", **read_recipe(name, "classification"))
-    TrainSettings(task="segmentation", **read_recipe("small", "segmentation"))
+    of_task: dict[Task, set[str]] = {
+        "classification": {"small", "imagenet"},
+        "segmentation": {"small"},
+        "detection": {"small", "coco-1x"},
+    }
+    assert set().union(*of_task.values()) == set(RECIPES)
+    for task, names in of_task.items():
+        for name in names:
+            TrainSettings(task=task, **read_recipe(name, task))
     with pytest.raises(ConfigError, match="not for segmentation"):
         read_recipe("imagenet", "segmentation")
 

@@ -75,6 +75,7 @@ const mapPick = pick((value) => { state.map = value; });
 const opacity = element("input", { type: "range", min: 0, max: 100, step: 5, value: Math.round(100 * data.opacity),
   oninput: () => { canvas.style.opacity = opacity.value / 100; opacity.setAttribute("aria-valuetext", `${opacity.value} %`); } });
 const here = element("tbody");
+const strip = element("div", { class: "rows", role: "group", "aria-label": "All rows of this stage" });
 const tick = (checked, change) => element("input", { type: "checkbox", checked,
   onchange: (event) => change(event.target.checked) });
 const bordersPick = data.stages.some((stage) => stage.borders.length)
@@ -98,33 +99,21 @@ function show() {
   if (!rowOf()) state.row = stage.rows[0].row;
   const row = rowOf();
   const map = mapOf(), table = tables[map.colours];
-  options(stagePick, [[null, data.stages.map((one, index) => [index, `Stage ${one.stage}`])]], state.stage);
+  options(stagePick, [[null, data.stages.map((one, index) => [index, one.name])]], state.stage);
   options(rowPick, [[null, stage.rows.map((one) => [one.row, `${data.names[one.row][0]}: ${data.names[one.row][1]}`])]],
     state.row);
   const named = (over) => row.maps.filter(({ key }) => key.startsWith("channel ") !== over).map(({ key, name }) => [key, name]);
   options(mapPick, [["Over channels", named(true)], ["Single channels", named(false)]], map.key);
 
-  canvas.width = stage.width;
-  canvas.height = stage.height;
-  const pixels = new ImageData(stage.width, stage.height), found = codes(map);
-  const scaled = map.logarithmic ? (value) => Math.log(Math.max(value, map.limits[0])) : (value) => value;
-  const [low, high] = map.limits.map(scaled);
-  const colour = (value) => 3 * (high > low
-    ? Math.min(Math.max(Math.floor((scaled(value) - low) / (high - low) * 256), 0), 255) : 128);
-  const paint = (target, index, value) => {
-    const at = colour(value);
-    target.data.set([table[at], table[at + 1], table[at + 2], 255], 4 * index);
-  };
-  for (let index = 0; index < found.length; index++) paint(pixels, index, valueAt(map, index));
-  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  paintMap(canvas, map);
   borders.setAttribute("viewBox", `0 0 ${stage.width} ${stage.height}`);
   const lines = stage.borders.map((line) => `M${line.map(([x, y]) => `${x} ${y}`).join("L")}`).join("");
   for (const path of borders.children) path.setAttribute("d", lines);
   canvas.style.opacity = opacity.value / 100;
   const bar = new ImageData(256, 1);
-  for (let k = 0; k < 256; k++) {
-    const at = low + (high - low) * (k + 0.5) / 256;
-    paint(bar, k, map.logarithmic ? Math.exp(at) : at);
+  for (let k = 0; k < 256; k++) bar.data.set([...table.subarray(3 * k, 3 * k + 3), 255], 4 * k);
+  if (map.limits[0] === map.limits[1]) {
+    for (let k = 0; k < 256; k++) bar.data.set([...table.subarray(384, 387), 255], 4 * k);
   }
   ramp.getContext("2d").putImageData(bar, 0, 0);
   least.textContent = plain(map.limits[0]);
@@ -132,16 +121,59 @@ function show() {
   spread.textContent = `This map: least ${plain(map.range[0])}, largest ${plain(map.range[1])}.` +
     (map.logarithmic ? " Colours are by the logarithm." : "");
   stageWords.textContent = stage.words;
+  linkRows();
   point();
+}
+
+function paintMap(target, map) {
+  const stage = stageOf(), table = tables[map.colours];
+  target.width = stage.width;
+  target.height = stage.height;
+  const pixels = new ImageData(stage.width, stage.height), count = stage.width * stage.height;
+  const scaled = map.logarithmic ? (value) => Math.log(Math.max(value, map.limits[0])) : (value) => value;
+  const [low, high] = map.limits.map(scaled);
+  for (let index = 0; index < count; index++) {
+    const at = 3 * (high > low
+      ? Math.min(Math.max(Math.floor((scaled(valueAt(map, index)) - low) / (high - low) * 256), 0), 255) : 128);
+    pixels.data.set([table[at], table[at + 1], table[at + 2], 255], 4 * index);
+  }
+  target.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+// Every row of the stage in small, each with its mark at the same position; one that is chosen is shown in large.
+let linked = [];
+function linkRows() {
+  const shownAs = `${state.stage} ${state.map}`;
+  if (strip.dataset.of !== shownAs) {
+    strip.dataset.of = shownAs;
+    linked = stageOf().rows.map((row) => {
+      const small = element("canvas"), dot = element("div", { class: "mark" });
+      paintMap(small, mapIn(row) || row.maps[0]);
+      const frame = element("span", { class: "small" }, small, dot);
+      frame.style.aspectRatio = `${photoWidth} / ${photoHeight}`;
+      const button = element("button", { type: "button", onclick: () => { state.row = row.row; show(); } },
+        frame, element("span", {}, data.names[row.row][0]));
+      button.addEventListener("pointermove", (event) => followIn(frame, event));
+      return { row: row.row, button, dot };
+    });
+    const kept = document.activeElement && strip.contains(document.activeElement) ? [...strip.children].indexOf(document.activeElement) : -1;
+    strip.replaceChildren(...linked.map(({ button }) => button));
+    if (kept >= 0 && strip.children[kept]) strip.children[kept].focus();
+  }
+  for (const { row, button } of linked) button.setAttribute("aria-pressed", row === state.row ? "true" : "false");
+}
+
+function place(sign, stage) {
+  sign.style.left = `${100 * state.x / stage.width}%`;
+  sign.style.top = `${100 * state.y / stage.height}%`;
+  sign.style.width = `${100 / stage.width}%`;
+  sign.style.height = `${100 / stage.height}%`;
 }
 
 function point() {
   const stage = stageOf(), map = mapOf();
   const index = state.y * stage.width + state.x;
-  mark.style.left = `${100 * state.x / stage.width}%`;
-  mark.style.top = `${100 * state.y / stage.height}%`;
-  mark.style.width = `${100 / stage.width}%`;
-  mark.style.height = `${100 / stage.height}%`;
+  for (const sign of [mark, ...linked.map(({ dot }) => dot)]) place(sign, stage);
   reading.replaceChildren(element("strong", {}, shown(valueAt(map, index), map)),
     ` at row ${state.y}, column ${state.x}`);
   const covered = (k, count, size) =>
@@ -154,7 +186,7 @@ function point() {
     return element("tr", { "aria-current": row.row === state.row ? "true" : null },
       element("th", { scope: "row" }, data.names[row.row][0]), ...cells.map((text) => element("td", {}, text)));
   }));
-  view.setAttribute("aria-label", `${data.names[state.row][0]}, stage ${stage.stage}, ${map.name}`);
+  view.setAttribute("aria-label", `${data.names[state.row][0]}, ${stage.name.toLowerCase()}, ${map.name}`);
 }
 
 function go(y, x) {
@@ -165,11 +197,13 @@ function go(y, x) {
   point();
 }
 
-function follow(event) {
-  const box = view.getBoundingClientRect(), stage = stageOf();
-  go(Math.floor((event.clientY - box.top - view.clientTop) / view.clientHeight * stage.height),
-    Math.floor((event.clientX - box.left - view.clientLeft) / view.clientWidth * stage.width));
+function followIn(frame, event) {
+  const box = frame.getBoundingClientRect(), stage = stageOf();
+  go(Math.floor((event.clientY - box.top - frame.clientTop) / frame.clientHeight * stage.height),
+    Math.floor((event.clientX - box.left - frame.clientLeft) / frame.clientWidth * stage.width));
 }
+
+const follow = (event) => followIn(view, event);
 
 view.addEventListener("pointerdown", follow);
 view.addEventListener("pointermove", follow);
@@ -186,6 +220,86 @@ view.addEventListener("keydown", (event) => {
   act();
 });
 
+// --- saving ---
+
+const LARGE = 1024; // pixels on the long side of a saved picture, at least
+
+function fileName(suffix) {
+  const part = (text) => text.toLowerCase().replace(/[^a-z0-9.]+/g, "-").replace(/^-|-$/g, "");
+  return `${[data.stem.replace(/[\\/:*?"<>|]/g, "-"), part(stageOf().name), part(state.row), part(mapOf().key)].join("-")}.${suffix}`;
+}
+
+function save(suffix, parts, type) {
+  const url = URL.createObjectURL(new Blob(parts, { type }));
+  element("a", { href: url, download: fileName(suffix) }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+  saved.textContent = `Saved ${fileName(suffix)}.`;
+}
+
+// The map as it is seen: over the image by the opacity, with the lines that are shown.
+function picture() {
+  const factor = Math.max(1, Math.ceil(LARGE / Math.max(photoWidth, photoHeight)));
+  const whole = element("canvas", { width: factor * photoWidth, height: factor * photoHeight }), to = whole.getContext("2d");
+  const { width, height } = whole;
+  to.drawImage(photo, 0, 0, width, height);
+  to.imageSmoothingEnabled = false;
+  to.globalAlpha = opacity.value / 100;
+  to.drawImage(canvas, 0, 0, width, height);
+  to.globalAlpha = 1;
+  if (outline && outline.style.display !== "none") to.drawImage(outline, 0, 0, width, height);
+  if (borders.style.display !== "none") {
+    const stage = stageOf();
+    for (const [colour, thick] of [["#000", 3], ["#fff", 1]]) {
+      to.strokeStyle = colour;
+      to.lineWidth = factor * thick;
+      for (const line of stage.borders) {
+        to.beginPath();
+        line.forEach(([x, y], k) => to[k ? "lineTo" : "moveTo"](x * width / stage.width, y * height / stage.height));
+        to.stroke();
+      }
+    }
+  }
+  return whole;
+}
+
+function asSvg() {
+  const map = mapOf(), below = 22, wide = Math.max(photoWidth, 160), high = photoHeight * wide / photoWidth;
+  const escaped = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  const words = `${data.names[state.row][0]}, ${stageOf().name}, ${map.name}: ${plain(map.range[0])} to ${plain(map.range[1])}`;
+  return `<svg xmlns="${borders.namespaceURI}" viewBox="0 0 ${wide} ${high + below}" width="${wide}" height="${high + below}">` +
+    `<image href="${picture().toDataURL("image/png")}" width="${wide}" height="${high}" preserveAspectRatio="none"/>` +
+    `<text x="0" y="${high + 15}" font-family="DejaVu Sans, sans-serif" font-size="${Math.min(11, wide / words.length * 1.6)}">` +
+    `${escaped(words)}</text></svg>\n`;
+}
+
+function asCsv() {
+  const stage = stageOf(), map = mapOf();
+  return Array.from({ length: stage.height }, (_, y) =>
+    Array.from({ length: stage.width }, (_, x) => Number(valueAt(map, y * stage.width + x).toPrecision(8))).join(",")).join("\n") + "\n";
+}
+
+// NumPy's format 1.0: float32, rows first.
+function asNpy() {
+  const stage = stageOf(), map = mapOf(), count = stage.width * stage.height;
+  const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${stage.height}, ${stage.width}), }`;
+  const padded = head.padEnd(Math.ceil((head.length + 11) / 64) * 64 - 11) + "\n";
+  const start = new Uint8Array(10 + padded.length);
+  start.set([0x93, ...[..."NUMPY"].map((sign) => sign.charCodeAt(0)), 1, 0, padded.length & 255, padded.length >> 8]);
+  start.set([...padded].map((sign) => sign.charCodeAt(0)), 10);
+  const values = new DataView(new ArrayBuffer(4 * count));
+  for (let index = 0; index < count; index++) values.setFloat32(4 * index, valueAt(map, index), true);
+  return [start, values.buffer];
+}
+
+const saved = element("output", { class: "quiet", "aria-live": "polite" });
+const saving = element("div", { class: "controls", role: "group", "aria-label": "Save this map" },
+  ...[
+    ["PNG", () => picture().toBlob((blob) => save("png", [blob], "image/png"))],
+    ["SVG", () => save("svg", [asSvg()], "image/svg+xml")],
+    ["CSV", () => save("csv", [asCsv()], "text/csv")],
+    ["NPY", () => save("npy", asNpy(), "application/octet-stream")],
+  ].map(([name, act]) => element("button", { type: "button", onclick: act, "aria-label": `Save as ${name}` }, name)), saved);
+
 // --- the page ---
 
 const scrolled = (title, head, body) => scrollable(title,
@@ -194,7 +308,7 @@ const scrolled = (title, head, body) => scrollable(title,
 
 const kept = data.stages.map((stage) => {
   const found = Math.max(...stage.rows.map((row) => row.maps.filter(({ key }) => key.startsWith("channel ")).length));
-  return found === stage.channels ? `stage ${stage.stage}: all ${found}` : `stage ${stage.stage}: ${found} of ${stage.channels}`;
+  return found === stage.channels ? `${stage.name.toLowerCase()}: all ${found}` : `${stage.name.toLowerCase()}: ${found} of ${stage.channels}`;
 });
 
 page.append(element("header", {}, element("h1", {}, data.title),
@@ -206,10 +320,13 @@ section("maps", "Maps").append(element("div", { class: "explorer" },
     element("fieldset", {}, element("legend", {}, "What is shown"), label("Stage", stagePick), label("Row", rowPick),
       label("Map", mapPick), label("Opacity", opacity), outlinePick ? label("Mask outline", outlinePick) : null,
       bordersPick ? label("Chunk borders", bordersPick) : null),
+    element("fieldset", {}, element("legend", {}, "Save this map"), saving),
     stageWords,
     scrolled("At this position", ["row", "value", "least", "largest"], here))),
+  element("h3", {}, "All rows"), strip,
   element("p", { class: "note", id: "keys" }, "Point at the map, touch it, or move over it with the arrow keys (with Shift " +
-    `${FAR} positions at once, Home and End to the row's ends). The bar is the colour scale; the opacity lets the image through.`),
+    `${FAR} positions at once, Home and End to the row's ends). The bar is the colour scale; the opacity lets the image through. ` +
+    "Saved pictures show the map as it is seen; CSV and NPY hold its values, row by row."),
   element("p", { class: "note" }, "Maps over channels are kept in 65 536 steps between their least and largest value, single " +
     `channels in 256; no more digits are shown. Single channels: those that vary most over positions (${kept.join(", ")})` +
     `${data.separateModel ? "; a separate local-only model has its own, which correspond to none of the others" : ""}.`));
@@ -219,7 +336,7 @@ if (data.measures.length) {
     element("th", { scope: "row" }, name), ...values.map((text) => element("td", {}, text)))));
   const against = data.measuredBy === "mask" ? "a mask of the object" : "image gradients, flat areas being taken for background";
   section("numbers", "In numbers").append(
-    scrolled("What the gate does", ["", ...data.stages.map(({ stage }) => `stage ${stage}`)], body),
+    scrolled("What the gate does", ["", ...data.stages.map(({ name }) => name.toLowerCase())], body),
     element("p", { class: "note" }, `Measured against ${against}. Background suppression and edge contrast: the energy (rms over ` +
       "channels) of one region over another's, before the gate → after it, and by how much that changed; ×1 is a gate that " +
       "treats both alike. Each factor is a part of the channels (the same gate with its positions permuted) times a part " +

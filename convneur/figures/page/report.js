@@ -469,7 +469,8 @@ if (data.objects.length) {
   place.append(element("p", { class: "note" }, "Pairs of lowest IoU, and the largest objects without a partner: missed in the " +
     "ground truth, spurious in the prediction. The frame is the object's box."));
   for (const kind of [...new Set(data.objects.map((one) => one.kind))]) {
-    place.append(element("h3", {}, kind), element("div", { class: "objects" },
+    const heading = { "worst pair": "Worst pairs", missed: "Missed", spurious: "Spurious" }[kind] || kind;
+    place.append(element("h3", {}, heading), element("div", { class: "objects" },
       ...data.objects.filter((one) => one.kind === kind).map(objectCard)));
   }
 }

@@ -2,6 +2,7 @@
 
 from convneur.metrics.measure import Measure
 from convneur.metrics.measures.centrelines import CentrelineDice
+from convneur.metrics.measures.components import ComponentDice
 from convneur.metrics.measures.curve import BoundaryF1Curve
 from convneur.metrics.measures.object_counts import ObjectMeasure
 from convneur.metrics.measures.overlap import Dice
@@ -10,10 +11,15 @@ from convneur.metrics.settings import BoundarySettings
 
 __all__ = ["MEASURES", "measures_of"]
 
-MEASURES: dict[str, Measure] = {
-    measure.metric: measure
-    for measure in (Dice(), HausdorffPercentile(), BoundaryF1Curve(), ObjectMeasure(), CentrelineDice())
-}
+_ALL = (
+    Dice(),
+    HausdorffPercentile(),
+    BoundaryF1Curve(),
+    ObjectMeasure(),
+    CentrelineDice(),
+    ComponentDice(),
+)
+MEASURES: dict[str, Measure] = {measure.metric: measure for measure in _ALL}
 
 
 def measures_of(settings: BoundarySettings) -> list[Measure]:

@@ -1,0 +1,197 @@
+"""What Mask R-CNN and Cascade Mask R-CNN over a ConvNeur cost, by the rule that papers count detectors by."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from convneur.cost.counter import count
+from convneur.cost.lookup import Models, find_models
+from convneur.cost.model_counter import ModelCounter
+from convneur.detection import DetectorKind, DetectorSettings, Heads, detector_settings, new_detector
+from convneur.errors import ConfigError
+from convneur.formats import grouped
+from convneur.model.network import ConvNeur, stage_sizes
+from convneur.progress import Progress, silent
+from convneur.results import ReadOnly, Result, Table
+from convneur.sizes import Size, find_sizes
+from convneur.variants import PRESETS, ConvNeurConfig
+
+__all__ = ["DetectorCost", "DetectorCosts", "detector_costs"]
+
+PROPOSALS, MASKS, CLASSES = 1000, 100, 80
+_SIZE = "800x1280"
+_PARTS = {
+    "backbone": "backbone",
+    "pyramid": "pyramid",
+    "proposals": "proposals",
+    "boxes": "box heads",
+    "masks": "mask heads",
+}
+_OF_CHUNKS = frozenset({"chunk_length", "chunks", "min_chunks", "model_preset"})
+
+
+@dataclass(frozen=True)
+class DetectorCost:
+    """A detector's cost at an image size. params, macs: by part; their sums are the detector's."""
+
+    model: str
+    height: int
+    width: int
+    params: Mapping[str, int]
+    macs: Mapping[str, int]
+
+    @property
+    def total_params(self) -> int:
+        return sum(self.params.values())
+
+    @property
+    def total_macs(self) -> int:
+        return sum(self.macs.values())
+
+
+@dataclass(frozen=True)
+class DetectorCosts(Result):
+    """What detectors cost, part by part. title: the detector's name; rows: a model and a size each.
+
+    >>> costs = detector_costs("m1", detector="mask-rcnn", heads="light", sizes="256x320")
+    >>> list(costs.rows[0].macs)
+    ['backbone', 'pyramid', 'proposals', 'boxes', 'masks']
+    """
+
+    title: str
+    heads: Heads
+    chunk_length: Mapping[str, int | tuple[int, ...]]
+    rows: tuple[DetectorCost, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        models: dict[str, list[DetectorCost]] = {}
+        for row in self.rows:
+            models.setdefault(row.model, []).append(row)
+        return {
+            "schema": "convneur.flops/1",
+            "convention": "all",
+            "detector": {
+                "name": self.title, "heads": self.heads, "proposals": PROPOSALS, "masks": MASKS, "classes": CLASSES,
+            },
+            "models": [
+                {
+                    "name": name,
+                    "params": rows[0].total_params,
+                    "params_by_part": dict(rows[0].params),
+                    "sizes": [
+                        {
+                            "height": row.height,
+                            "width": row.width,
+                            "macs": row.total_macs,
+                            "flops": 2 * row.total_macs,
+                            "macs_per_pixel": row.total_macs / (row.height * row.width),
+                            "macs_by_part": dict(row.macs),
+                        }
+                        for row in rows
+                    ],
+                }
+                for name, rows in models.items()
+            ],
+        }  # fmt: skip
+
+    def tables(self) -> Sequence[Table]:
+        rows = []
+        for row in self.rows:
+            where = f"{row.model} {row.height}x{row.width}"
+            rows.append((where, f"{row.total_params / 1e6:.2f}", f"{row.total_macs / 1e9:.1f}",
+                         *(f"{row.macs[part] / 1e9:.1f}" for part in _PARTS)))  # fmt: skip
+        columns = ("model", "M params", "GMACs", *_PARTS.values())
+        return (Table(f"{self.title}, {self.heads} heads", columns, rows, dense=True),)
+
+    def sentences(self) -> Sequence[str]:
+        lengths = ", ".join(f"{name} {length}" for name, length in self.chunk_length.items())
+        return (
+            f"The papers' rule: {grouped(PROPOSALS)} proposals and {MASKS} masks go through each stage, {CLASSES} "
+            "classes. Everything executed counts but the sampling of boxes.",
+            f"Chunk length {lengths}; no classifier.",
+        )
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """A row for each model, size and part, and their sum."""
+        return [
+            {"model": row.model, "height": row.height, "width": row.width, "part": part,
+             "params": row.params.get(part, row.total_params),
+             "macs": row.macs.get(part, row.total_macs)}
+            for row in self.rows
+            for part in (*_PARTS, "all")
+        ]  # fmt: skip
+
+
+def detector_costs(
+    models: Models = "m1",
+    *,
+    detector: DetectorKind = "cascade",
+    heads: Heads | None = None,
+    sizes: Size | Iterable[Size] | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> DetectorCosts:
+    """Count detectors part by part on torch's meta device; nothing is computed.
+
+    Choice: as papers count them: 1000 proposals and 100 masks a stage, COCO's 80 classes, an image of 800x1280 pixels;
+        chunks of 4096 tokens, the paper's for detection, where no setting of chunks is given; updates of the memories
+        count.
+    Args:
+        models: ConvNeurs as `find_models` takes them; settings: as it takes them.
+        detector, heads: see `detector_settings`; standard heads by default.
+        sizes: of images; 800x1280 by default.
+    Raises: ConfigError: a model that is no ConvNeur, a setting that cannot be.
+
+    >>> costs = detector_costs("m1", detector="mask-rcnn")
+    >>> costs.rows[0].total_params, round(costs.rows[0].total_macs / 1e9, 1)
+    (24058416, 184.6)
+    """
+    heads = heads or "standard"
+    made = detector_settings(detector, num_classes=CLASSES, heads=heads)
+    rows, lengths = [], {}
+    found = find_models(models, **settings)
+    spans = find_sizes(_SIZE if sizes is None else sizes).values()
+    with progress.steps("counting", len(found) * len(spans)) as advance:
+        for name, config in found.items():
+            if not isinstance(config, ConvNeurConfig):
+                raise ConfigError("detector", f"takes ConvNeurs, and {name} is a model of others; leave it out")
+            if not _OF_CHUNKS & {key for key, value in settings.items() if value is not None}:
+                config = config.replace(**PRESETS["dense"])
+            lengths[name] = config.chunk_length
+            for height, width in spans:
+                rows.append(_counted(name, config, made, height, width))
+                advance()
+    return DetectorCosts(made.title, heads, ReadOnly(lengths), tuple(rows))
+
+
+def _counted(name: str, config: ConvNeurConfig, settings: DetectorSettings, height: int, width: int) -> DetectorCost:
+    backbone = ModelCounter(config.replace(head="none")).at(height, width)
+    with torch.device("meta"):
+        model = new_detector(config, settings).eval()
+        features = [torch.empty(1, info["num_chs"], *size) for info, size in _features(model.backbone, height, width)]
+        levels = model.pyramid(features)
+        boxes = torch.empty(PROPOSALS, settings.channels, settings.box_side, settings.box_side)
+        masks = torch.empty(MASKS, settings.channels, settings.mask_side, settings.mask_side)
+        heads: dict[str, list[tuple[nn.Module | None, Any]]] = {
+            "pyramid": [(model.pyramid, features)],
+            "proposals": [(model.rpn, levels)],
+            "boxes": [(stage.box, boxes) for stage in model.heads],
+            "masks": [(stage.mask, masks) for stage in model.heads],
+        }
+        macs = {"backbone": backbone.macs_full}
+        params = {"backbone": _size(model.backbone)}
+        for part, modules in heads.items():
+            macs[part] = sum(count(module, taken).macs for module, taken in modules if module is not None)
+            params[part] = sum(_size(module) for module, _ in modules if module is not None)
+    return DetectorCost(name, height, width, ReadOnly(params), ReadOnly(macs))
+
+
+def _features(backbone: ConvNeur, height: int, width: int) -> list[tuple[Mapping[str, Any], tuple[int, int]]]:
+    return list(zip(backbone.feature_info, stage_sizes(height, width), strict=True))
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
