@@ -125,7 +125,7 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
         with path.open("rb") as file:
             start = file.read(4)
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from None
+        raise InputError.unreadable(path, error) from None
     if start.startswith(_PICKLED):
         raise InputError(path, "a pickled checkpoint can run code and is never loaded; save it as safetensors")
     found = open_tensors(path)

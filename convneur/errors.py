@@ -28,6 +28,17 @@ class InputError(ValueError):
     def __str__(self) -> str:
         return self.problem if self.path is None else f"{self.path}: {self.problem}"
 
+    @classmethod
+    def unreadable(cls, path: object, error: OSError, mend: str = "") -> "InputError":
+        """Of a file that could not be opened or read. mend: what to do where it is damaged, which a folder is not.
+
+        >>> str(InputError.unreadable("labels", IsADirectoryError(21, "Is a directory")))
+        'labels: is a folder; name a file'
+        """
+        if isinstance(error, IsADirectoryError):
+            return cls(path, "is a folder; name a file")
+        return cls(path, f"cannot be read ({error.strerror})" + (f"; {mend}" if mend else ""))
+
 
 class OutputExistsError(InputError):
     """An output that exists already and was not to be replaced.

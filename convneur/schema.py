@@ -83,7 +83,7 @@ def read_bytes(path: Path, *, mend: str) -> bytes:
         with path.open("rb") as file:
             return file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror}); {mend}") from None
+        raise InputError.unreadable(path, error, mend) from None
 
 
 def read_text(path: Path, *, mend: str) -> str:
@@ -108,7 +108,7 @@ def read_text(path: Path, *, mend: str) -> str:
     except UnicodeDecodeError:
         raise InputError(path, f"is no UTF-8 text; {mend}") from None
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from None
+        raise InputError.unreadable(path, error) from None
 
 
 def parsed(text: str | bytes, *, finite: bool = True) -> Any:

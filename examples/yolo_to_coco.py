@@ -11,9 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from convneur.data.image_folder import images_under
+from convneur.data.images import read_photo
 
 
 def convert(images: Path, labels: Path, names: list[str]) -> dict[str, Any]:
@@ -24,8 +23,8 @@ def convert(images: Path, labels: Path, names: list[str]) -> dict[str, Any]:
     }
     for number, path in enumerate(images_under(images).files, start=1):
         name = path.relative_to(images)
-        with Image.open(path) as image:
-            width, height = image.size
+        photo = read_photo(path, long_side=None)
+        height, width = photo.height, photo.width
         found["images"].append({"id": number, "file_name": name.as_posix(), "height": height, "width": width})
         text = (labels / name).with_suffix(".txt")
         for line in text.read_text(encoding="utf-8").splitlines() if text.exists() else ():

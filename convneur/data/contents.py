@@ -69,4 +69,4 @@ def _read(file: Path | Member, most: int = -1) -> tuple[int, bytes]:
         with file.open("rb") as opened:
             return _size(file), opened.read(most)
     except OSError as error:
-        raise InputError(file if isinstance(file, Path) else file.shard, f"cannot be read ({error.strerror})") from None
+        raise InputError.unreadable(file if isinstance(file, Path) else file.shard, error) from None

@@ -204,4 +204,4 @@ def _by_suffix(paths: Sequence[Path]) -> str:
 
 
 def _unreadable(error: OSError) -> None:
-    raise InputError(error.filename, f"cannot be read ({error.strerror})") from None
+    raise InputError.unreadable(error.filename, error) from None

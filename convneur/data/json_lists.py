@@ -42,7 +42,7 @@ def listed_entries(path: Path, lists: Collection[str]) -> Iterator[tuple[str, in
         if text.next():
             raise SchemaError("", "is no JSON (something follows its end)")
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from None
+        raise InputError.unreadable(path, error) from None
     finally:
         text.close()
 
@@ -85,7 +85,7 @@ class _Text:
         try:
             self._file = path.open("rb")
         except OSError as error:
-            raise InputError(path, f"cannot be read ({error.strerror})") from None
+            raise InputError.unreadable(path, error) from None
         self._decoded = codecs.getincrementaldecoder("utf-8-sig")()
         self._text, self._at, self._ended = "", 0, False
 

@@ -13,10 +13,11 @@ from convneur.data.labels import read_values
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import InputError
 
-__all__ = ["MaskFolder", "as_mask", "is_soft", "read_mask", "soft_levels"]
+__all__ = ["MaskFolder", "as_mask", "is_soft", "looks_inverted", "read_mask", "read_mask_labels", "soft_levels"]
 
 _VOID = 255
 _UNKNOWN = (127, 128, 129)  # what matting's trimaps call the band between background, 0, and object, 255
+_COMPACT, _LEAST_SPOT = 0.3, 0.01  # of an inverted mask's object: its share of its box, and of the image
 _SMALL_STEP, _MANY_LEVELS, _NEAR_END = 2, 64, 16
 _DIMMEST, _FEWEST_LEVELS, _BESIDE, _DIM_STEPS = 32, 8, 4, 8  # of grey masks whose object is not white
 
@@ -29,15 +30,20 @@ def read_mask(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.f
     Returns: (H, W).
     Raises:  InputError: as `read_label_map`, but for floats of 0 to 1; colours.
     """
+    try:
+        return as_mask(read_mask_labels(path, max_pixels=max_pixels))
+    except InputError as error:
+        raise InputError(path, error.problem) from None
+
+
+def read_mask_labels(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """The values in a mask's file, (H, W), as `as_mask` takes them. Raises: InputError: as `read_mask`."""
     labels = read_values(path, max_pixels=max_pixels)
     if labels.ndim == 3:
         if (labels != labels[..., :1]).any():
             raise InputError(path, "holds colours, no mask; write one value per pixel, 0 for the background")
         labels = labels[..., 0]
-    try:
-        return as_mask(labels)
-    except InputError as error:
-        raise InputError(path, error.problem) from None
+    return labels
 
 
 def as_mask(labels: NDArray[Any]) -> NDArray[np.float32]:
@@ -84,6 +90,35 @@ def as_mask(labels: NDArray[Any]) -> NDArray[np.float32]:
 def is_soft(mask: NDArray[np.float32]) -> bool:
     """Whether a mask has shares between background and object."""
     return bool(((mask > 0) & (mask < 1)).any())
+
+
+def looks_inverted(labels: NDArray[Any]) -> bool:
+    """Whether a binary mask surely has 0 for its object and white for the background.
+
+    Choice: what is not 0 covers all four borders, and what is 0 is one compact spot inside. Maps of several classes say
+        nothing: there 0 may be a spot that nobody labelled.
+    Args:   labels: (H, W), as `as_mask` takes them.
+
+    >>> mask = np.full((9, 9), 255)
+    >>> mask[2:7, 3:6] = 0
+    >>> looks_inverted(mask), looks_inverted(255 - mask)
+    (True, False)
+    """
+    if labels.ndim != 2 or len(np.unique(labels[:2])) != 1:  # of most masks all that is looked at
+        return False
+    soft = labels.dtype.kind == "f" or soft_levels(labels) is not None
+    if not soft and len(np.unique(labels)) != 2:
+        return False
+    spot = as_mask(labels) < 0.5
+    if spot[[0, -1]].any() or spot[:, [0, -1]].any():
+        return False
+    rows, columns = (np.flatnonzero(spot.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return False
+    box = (rows[-1] + 1 - rows[0]) * (columns[-1] + 1 - columns[0])
+    whole = len(rows) == rows[-1] + 1 - rows[0] and len(columns) == columns[-1] + 1 - columns[0]
+    filled = np.count_nonzero(spot)
+    return bool(whole and filled >= _COMPACT * box and filled >= _LEAST_SPOT * spot.size)
 
 
 def soft_levels(labels: NDArray[Any]) -> int | None:

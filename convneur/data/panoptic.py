@@ -67,6 +67,10 @@ def read_panoptic(path: Path, *, categories: bool) -> PanopticFile:
     """
     maps: dict[ImageId, PanopticMap] = {}
     known: dict[int, PanopticCategory] = {}
+    if path.is_dir():
+        beside = path.with_name(f"{path.name}.json")
+        there = f", {beside}" if beside.is_file() else ""
+        raise InputError(path, f"is a folder; name the JSON file of its panoptic maps{there}")
     try:
         for key, number, entry in listed_entries(path, ("annotations", *(["categories"] if categories else []))):
             place = f"{key}[{number}]"

@@ -35,8 +35,8 @@ class Drawing:
     def check(self, settings: BoundarySettings, *, force: bool) -> None:
         """Refuse before any work. Raises: ConfigError; InputError: an output that exists."""
         if not self.asked:
-            for setting, given in (("images", self.images), ("figures_by", self.figures_by)):
-                if given is not None:
+            for setting in ("images", "figures_by", "figures_count"):
+                if getattr(self, setting) != getattr(Drawing, setting):
                     raise ConfigError(setting, "says what is drawn; give `figures` or `report` too")
             return
         if self.figures_count < 1:

@@ -238,6 +238,11 @@ def _pairing(asked: InputSettings, predictions: Maps | None, ground_truth: Maps 
         return listed_pairs(existing("listed", asked.listed), pred or Path(), gt or Path(), missing=asked.missing)
     if pred is None or gt is None:
         raise ConfigError("predictions", "give the predictions and the ground truth, or pairs of them with `listed`")
+    for name in ("pred_name", "gt_name"):
+        if getattr(asked, name) is not None and not pred.is_dir():
+            raise ConfigError(
+                name, "is for folders; two files are a pair whatever their names are", value=getattr(asked, name)
+            )
     preset = asked.known
     return find_pairs(
         pred,

@@ -1,5 +1,6 @@
 """Whether predictions were paired with the ground truth of other images, as by a list that is off by one line."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,15 +10,20 @@ import numpy.typing as npt
 from convneur.data.pairs import Pair
 from convneur.data.reading import Reading
 from convneur.errors import InputError
-from convneur.metrics.signs import label_grid
+from convneur.metrics.signs import frame_lag, label_grid, object_agreement
 
-__all__ = ["GOOD_ACCURACY", "wrong_partners"]
+__all__ = ["GOOD_ACCURACY", "NEARLY_ALL", "paired_one_off", "wrong_partners"]
 
 GOOD_ACCURACY = 0.7
-"""Accuracy of the objects' pixels from which on pairs need not be doubted."""
+"""Accuracy of the objects' pixels from which on pairs need not be doubted, unless they are frames of a sequence."""
+
+NEARLY_ALL = 0.98
+"""The same from which on no other pairing could fit better."""
+
+_FRAMES = 12  # of a sequence, looked at
+_NUMBERED = re.compile(r"(.*?)(\d+)\D*", re.DOTALL)
 
 _LOOKED_AT = 32  # pairs, of names that follow one another
-_FEWEST_CELLS = 30  # of a grid, that show objects
 _FITS = 0.5  # share of the objects' cells that agree, from which on a partner may be the right one
 _BETTER, _FAR_BETTER, _FEW = 0.9, 0.6, 6  # its own agreement as a share of the other's, at most; of fewer pairs
 _MOST = 0.75  # of the pairs looked at that have a better partner
@@ -40,7 +46,7 @@ def wrong_partners(pairs: Sequence[Pair], reading: Reading) -> str | None:
     grids = [found for pair in pairs[:_LOOKED_AT] if (found := _grids(pair, reading)) is not None]
     if len(grids) < 2:
         return None
-    agreement = np.array([[_agreement(a.pred, b.gt, reading.ignore_index) for b in grids] for a in grids])
+    agreement = np.array([[object_agreement(a.pred, b.gt, reading.ignore_index) for b in grids] for a in grids])
     own, best = agreement.diagonal(), agreement.argmax(axis=1)
     others = agreement[np.arange(len(grids)), best]
     moved = np.flatnonzero((others >= _FITS) & (own <= (_FAR_BETTER if len(grids) < _FEW else _BETTER) * others))
@@ -54,23 +60,28 @@ def wrong_partners(pairs: Sequence[Pair], reading: Reading) -> str | None:
     )
 
 
+def paired_one_off(pairs: Sequence[Pair], reading: Reading) -> str | None:
+    """What is wrong with the pairs if they are frames, numbered, and paired one off, in words; None if it is not sure.
+
+    Choice: frames in the middle of the longest sequence are looked at, since one may begin and end where nothing moves.
+    """
+    sequences: dict[str, dict[int, Pair]] = {}
+    for pair in pairs:
+        numbered = _NUMBERED.fullmatch(pair.name)
+        if numbered is not None:
+            sequences.setdefault(numbered[1], {})[int(numbered[2])] = pair
+    if not sequences:
+        return None
+    frames = [pair for _, pair in sorted(max(sequences.values(), key=len).items())]
+    first = max(0, (len(frames) - _FRAMES) // 2)
+    grids = [found for pair in frames[first : first + _FRAMES] if (found := _grids(pair, reading)) is not None]
+    lag = frame_lag([each.pred for each in grids], [each.gt for each in grids], reading.ignore_index)
+    return None if lag is None else str(lag)
+
+
 def _grids(pair: Pair, reading: Reading) -> _Grids | None:
     try:
         pred, gt, _ = reading.pair(pair)
     except (InputError, MemoryError):
         return None  # said where it was to be scored
     return _Grids(pair, label_grid(pred), label_grid(gt)) if pred.shape == gt.shape else None
-
-
-def _agreement(pred: npt.NDArray[Any], gt: npt.NDArray[Any], ignored: int | None) -> float:
-    """Share of a grid's cells that agree, of those that show an object in either map; 0 of too few."""
-    if pred.shape != gt.shape:
-        return 0.0
-    valid = np.ones(gt.shape, bool) if ignored is None else gt != ignored
-    labels, counts = np.unique(gt[valid], return_counts=True)
-    if not labels.size:
-        return 0.0
-    common = labels[counts.argmax()]
-    either = valid & ((gt != common) | (pred != common))
-    cells = np.count_nonzero(either)
-    return float(np.count_nonzero(either & (pred == gt)) / cells) if cells >= _FEWEST_CELLS else 0.0

@@ -24,7 +24,7 @@ from convneur.evaluation.inputs import (
 )
 from convneur.evaluation.jobs import Failure, Job, Scored
 from convneur.evaluation.object_picks import ObjectPicks
-from convneur.evaluation.pairing_check import GOOD_ACCURACY, wrong_partners
+from convneur.evaluation.pairing_check import GOOD_ACCURACY, NEARLY_ALL, paired_one_off, wrong_partners
 from convneur.evaluation.partial import finished_pairs, outputs_begun, partial_path, refuse_unfinished
 from convneur.evaluation.prepared import setup_lines
 from convneur.evaluation.result import Evaluation, Source, evaluation_of
@@ -43,6 +43,8 @@ from convneur.progress import Progress, silent
 from convneur.results import SUFFIXES
 
 __all__ = ["evaluate"]
+
+_RESAMPLES = 1000
 
 
 def evaluate(
@@ -85,7 +87,7 @@ def evaluate(
     object_connectivity: int = 8,
     object_iou: float = 0.5,
     against: Maps | None = None,
-    resamples: int = 1000,
+    resamples: int = _RESAMPLES,
     seed: int = 0,
     figures: str | Path | None = None,
     report: str | Path | None = None,
@@ -179,7 +181,7 @@ def evaluate(
     outputs = _Outputs(_path(output), _path(per_image), _path(per_object))
     force = force or (resume and outputs.begun)
     outputs.check(resume=resume, force=force)
-    _check_bootstrap(resamples, seed)
+    _check_bootstrap(resamples, seed, compared=against is not None)
     if digits is not None and not 0 <= digits <= 15:
         raise ConfigError("digits", "must be 0 to 15", value=digits)
     drawing = Drawing(_path(figures), _path(report), _path(images), figures_by, figures_count, follow_links)
@@ -196,7 +198,7 @@ def evaluate(
         others = found_inputs(asked, against, ground_truth, setting="against")
         models.append(_Model(_title(against), others, second=True))
         same_images(inputs.pairing, models[1].inputs.pairing, models[1].title)
-    warnings = unpaired(inputs.pairing)
+    warnings = [*settings.unused(), *unpaired(inputs.pairing)]
     for line in warnings:
         progress.warn(line)
 
@@ -335,11 +337,14 @@ class _Model:
     def suspicious(self, asked: InputSettings) -> list[str]:
         """What looks wrong in how the label maps were prepared."""
         lines = setup_lines(self.total.setup_warnings(), self.inputs, asked, self.title if self.second else None)
-        if lines or self.total.object_accuracy() > GOOD_ACCURACY:
+        accuracy = self.total.object_accuracy()
+        if lines or accuracy > NEARLY_ALL:
             return lines
         scored = set(self.scores.images)
         pairs = [pair for pair in self.inputs.pairing.pairs if pair.name in scored]
-        problem = wrong_partners(pairs, self.inputs.reading)
+        problem = paired_one_off(pairs, self.inputs.reading)
+        if problem is None and accuracy <= GOOD_ACCURACY:
+            problem = wrong_partners(pairs, self.inputs.reading)
         if problem is None:
             return lines
         mend = "correct the lines of `listed`" if asked.listed else "name both alike, or list the pairs (`listed`)"
@@ -395,10 +400,12 @@ def _no_classes(highest: int, asked: InputSettings) -> str:
     )
 
 
-def _check_bootstrap(resamples: int, seed: int) -> None:
-    for setting, value, least in (("resamples", resamples, 1), ("seed", seed, 0)):
+def _check_bootstrap(resamples: int, seed: int, *, compared: bool) -> None:
+    for setting, value, least, default in (("resamples", resamples, 1, _RESAMPLES), ("seed", seed, 0, 0)):
         if value < least:
             raise ConfigError(setting, f"must be at least {least}", value=value)
+        if value != default and not compared:
+            raise ConfigError(setting, "is for the intervals of a comparison; give `against` too", value=value)
 
 
 def _several(given: Any) -> tuple[Any, ...]:

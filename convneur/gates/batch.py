@@ -195,7 +195,7 @@ def inspect_batch(
     """
     # Here, so that a result alone loads no torch.
     from convneur.gates.capture import branch_of, capture_gates, check_block, reduced_maps
-    from convneur.gates.inputs import images_of, masks_of, read_image, size_of, stages_of
+    from convneur.gates.inputs import INVERTED, images_of, masks_of, read_image, size_of, stages_of
     from convneur.gates.models import find_model
     from convneur.gates.state_share import StateShares
 
@@ -220,7 +220,10 @@ def inspect_batch(
     def measured(image: "NamedImage", own: "Masks | None", *, shares_state: bool) -> tuple[StageMeasures, ...]:
         _, photo = read_image(image, seen_at, max_pixels)
         noted.append((image.name, photo.notes))
-        labels = None if own is None else own.of(image, photo)[1]
+        labels = None
+        if own is not None:
+            asked, labels = own.of(image, photo)
+            inverted.extend([asked.file_name] * asked.inverted)
         try:
             shown = source.normalisation.applied(photo.pixels)
             with reduced_maps(branches if shares_state else {}) as reduced:
@@ -233,6 +236,7 @@ def inspect_batch(
         return taken
 
     noted: list[tuple[str, tuple[str, ...]]] = []
+    inverted: list[str] = []
     table = MeasureTable(stages)
     names, failed = [], []
     with progress.steps("measuring", len(found)) as advance:
@@ -248,6 +252,8 @@ def inspect_batch(
             advance(image.name)
     for line in summed_notes(noted):
         progress.warn(line)
+    if inverted:
+        progress.warn(f"{len(inverted)} of {plural(len(found), 'mask')} ({inverted[0]}) {INVERTED}")
     return GateBatch(
         weights=source,
         size=seen_at,

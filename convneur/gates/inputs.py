@@ -12,13 +12,14 @@ from convneur.data.folders import name_of
 from convneur.data.image_folder import images_under, label_maps_among
 from convneur.data.images import ImageInput, Photo, read_photo
 from convneur.data.labels import resized
-from convneur.data.masks import MaskFolder, as_mask, is_soft, read_mask
+from convneur.data.masks import MaskFolder, as_mask, is_soft, looks_inverted, read_mask_labels
 from convneur.errors import ConfigError, InputError
 from convneur.formats import as_text
 from convneur.gates.sources import ImageSource, MaskSource, ValidatedView, sha256_of
 from convneur.model.network import MIN_SIDE
 
 __all__ = [
+    "INVERTED",
     "AskedSize",
     "MaskLike",
     "Masks",
@@ -33,6 +34,9 @@ __all__ = [
 
 MaskLike = str | Path | NDArray[Any]
 AskedSize = int | Literal["native", "validation"] | None
+
+INVERTED = "looks inverted: its object covers all borders, its background is one spot inside; give 0 for the background"
+"""Of a mask, in words."""
 
 _STAGES = (1, 2, 3, 4)
 _LONGEST = 8192  # what a long side takes of memory grows with its square
@@ -138,11 +142,15 @@ class Masks:
         Raises: InputError: there is none, it cannot be read, or it has not the image's own size.
         """
         if isinstance(self._mask, np.ndarray):
-            name, sha256, values = "mask", None, as_mask(self._mask)
+            path, name, sha256, labels = None, "mask", None, self._mask
         else:
             path = self._mask if isinstance(self._mask, Path) else self._found(self._mask, image)
-            values = read_mask(path, max_pixels=self._max_pixels)
+            labels = read_mask_labels(path, max_pixels=self._max_pixels)
             name, sha256 = as_text(path), sha256_of(path)
+        try:
+            values = as_mask(labels)
+        except InputError as error:
+            raise InputError(path, error.problem) from None
         if values.shape != (photo.height, photo.width):
             raise InputError(
                 name,
@@ -152,7 +160,8 @@ class Masks:
         known = values[values >= 0]
         share = float(known.mean(dtype=np.float64)) if known.size else None
         height, width = photo.pixels.shape[:2]
-        return MaskSource(name, sha256, share, is_soft(values)), resized(values, (height, width))
+        found = MaskSource(name, sha256, share, is_soft(values), looks_inverted(labels))
+        return found, resized(values, (height, width))
 
     @staticmethod
     def _found(folder: MaskFolder, image: NamedImage) -> Path:

@@ -9,7 +9,17 @@ from convneur.data.images import ImageInput, Photo
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.gates.capture import capture_gates, check_block
-from convneur.gates.inputs import AskedSize, MaskLike, Masks, NamedImage, image_of, read_image, size_of, stages_of
+from convneur.gates.inputs import (
+    INVERTED,
+    AskedSize,
+    MaskLike,
+    Masks,
+    NamedImage,
+    image_of,
+    read_image,
+    size_of,
+    stages_of,
+)
 from convneur.gates.maps import GateScale, MapOptions, Row3, Scale, compared_maps
 from convneur.gates.measures import measure_gates
 from convneur.gates.models import Weights, find_against, find_local_only, find_model
@@ -283,6 +293,8 @@ def _warnings(result: GateResult) -> list[str]:
     if result.mask is not None and result.measures and result.measures[0].foreground_share in (0, 1):
         shows = "nothing but object" if result.measures[0].foreground_share else "no object"
         found.append(f"{result.image.name}: its mask shows {shows}, so its numbers are undefined")
+    if result.mask is not None and result.mask.inverted:
+        found.append(f"{result.image.name}: its mask {INVERTED}")
     for stage in result.stages:
         if stage.saturated:
             share = f"{stage.saturation:.1%} of its values are at 0 or 1"

@@ -96,6 +96,8 @@ class MapOptions:
                 raise ConfigError(name, f"choose {', '.join(allowed)}", value=getattr(self, name))
         for name, words in (("scale", ("paired", "column", "map")), ("gate_scale", ("own", "shared"))):
             object.__setattr__(self, name, _checked_scale(name, words, getattr(self, name)))
+        if self.gate_scale is not None and not self.gate:
+            raise ConfigError("gate_scale", "is for the gate's row, which `gate=False` leaves out; give one of them")
 
     @property
     def gate_limits(self) -> GateScale:

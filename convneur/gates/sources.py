@@ -56,7 +56,8 @@ class MaskSource:
     """A mask: its file as named, and the file's SHA-256; "mask" and None for an array.
 
     object_share: of the image's pixels that are not void, None where all are. soft: whether pixels have shares between
-    background and object, as the grey levels of an antialiased mask say.
+    background and object, as the grey levels of an antialiased mask say. inverted: whether it surely calls the object
+    background.
 
     >>> MaskSource("masks/cat.png", None).file_name
     'cat.png'
@@ -66,6 +67,7 @@ class MaskSource:
     sha256: str | None
     object_share: float | None = None
     soft: bool = False
+    inverted: bool = False
 
     @property
     def file_name(self) -> str:

@@ -109,7 +109,7 @@ def _opened_by_onnxruntime(path: Path, threads: int | None) -> tuple[_Compute, s
     try:
         session = runtime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from None
+        raise InputError.unreadable(path, error) from None
     except Exception as error:  # of the runtime's many kinds
         raise InputError(path, f"not a readable ONNX model ({_first_line(error)}); {_AGAIN}") from None
     (given, *_) = session.get_inputs()

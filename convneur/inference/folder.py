@@ -29,8 +29,8 @@ from convneur.inference.prediction import (
     share_table,
     top_dicts,
 )
-from convneur.inference.predictor import NamedImage, Predictor, check_image, check_settings, load, predict_together
-from convneur.inference.windows import WINDOW
+from convneur.inference.predictor import TOP, NamedImage, Predictor, check_image, check_settings, load, predict_together
+from convneur.inference.windows import WINDOW, window_size
 from convneur.packaged import find_weights
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table
@@ -251,7 +251,7 @@ def predict_folder(
     batch: int = 1,
     probabilities: str | Path | None = None,
     overlays: str | Path | None = None,
-    top: int = 5,
+    top: int = TOP,
     score: float | None = None,
     annotations: str | Path | None = None,
     follow_links: bool = False,
@@ -298,8 +298,15 @@ def predict_folder(
         if probabilities is not None:
             problem = f"is for segmentation, and {of_objects.name} is a detector; leave it out"
             raise ConfigError("probabilities", problem)
-        if context != "own":
-            raise ConfigError("context", f"is not for {of_objects.name}, a detector; leave it out")
+        for setting, changed in (
+            ("context", context != "own"),
+            ("window", window_size(window) != WINDOW),
+            ("top", top != TOP),
+            ("batch", batch != 1),
+            ("threads", threads is not None),
+        ):
+            if changed:
+                raise ConfigError(setting, f"is not for {of_objects.name}, a detector; leave it out")
         if out is None:
             raise ConfigError("out", "name the folder for the results")
         for line in unread:

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from convneur.inference.runner import Runner
     from convneur.model.network import ConvNeur
 
-__all__ = ["NamedImage", "Predictor", "load", "predict_together"]
+__all__ = ["TOP", "NamedImage", "Predictor", "load", "predict_together"]
 
 _Channels = tuple[float, float, float]
 
 # Choice: the view of a classifier whose file says nothing of its own.
 _VIEW = (224, 224)
+TOP = 5
+"""Classes that a classifier ranks by default."""
 # Choice: as far as `TrainSettings` goes; a file of a few bytes must not fill the memory with views.
 _LARGEST_VIEW, _LARGEST_SCALE = 4096, 16.0
 _CHANNELS = 3  # of RGB
@@ -103,7 +105,7 @@ class Predictor(WeightsFacts):
         scale: float | None = None,
         window: int | tuple[int, int] | None = WINDOW,
         probabilities: bool = False,
-        top: int = 5,
+        top: int = TOP,
         max_pixels: int = MAX_PIXELS,
     ) -> Prediction:
         """Label an image's pixels, or rank its classes.
@@ -270,14 +272,17 @@ def check_settings(
     if predictor.model.config.in_channels != _CHANNELS:
         channels = predictor.model.config.in_channels
         raise ConfigError("weights", f"the model takes {channels} channels, not RGB images", value=predictor.name)
-    if scale is not None:
-        if predictor.task == "classification":
-            raise ConfigError("scale", f"is for segmentation, and {predictor.name} is a classifier; leave it out")
-        if not 0 < scale <= _LARGEST_SCALE:
-            raise ConfigError("scale", f"must be above 0 and at most {_LARGEST_SCALE:g}", value=scale)
+    if scale is not None and not 0 < scale <= _LARGEST_SCALE:
+        raise ConfigError("scale", f"must be above 0 and at most {_LARGEST_SCALE:g}", value=scale)
     if top < 1:
         raise ConfigError("top", "must be at least 1", value=top)
     cut, shape = window_size(window), predictor.runner.shape
+    if predictor.task == "classification":
+        for setting, changed in (("scale", scale is not None), ("window", cut != WINDOW)):
+            if changed:
+                raise ConfigError(setting, f"is for segmentation, and {predictor.name} is a classifier; leave it out")
+    elif top != TOP:
+        raise ConfigError("top", f"is for classifiers, and {predictor.name} labels pixels; leave it out", value=top)
     if predictor.task == "segmentation" and shape.size is not None:
         if cut not in (WINDOW, shape.size):
             height, width = shape.size

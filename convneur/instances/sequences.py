@@ -22,6 +22,7 @@ from convneur.metrics.boundaries import Points
 from convneur.metrics.kernels import kernels_for
 from convneur.metrics.label_pair import rank_type
 from convneur.metrics.settings import tolerance_square
+from convneur.metrics.signs import Lag, frame_lag, label_grid
 from convneur.progress import Progress, silent
 from convneur.results import Result, Table, plain, read_only
 
@@ -188,9 +189,12 @@ def evaluate_sequences(
                 failed.append(Failure(job.name, outcome))
                 progress.error(f"{job.name}: {outcome}")
             else:
-                rows = [_object_row(each) for each in outcome]
+                rows = [_object_row(each) for each in outcome.objects]
                 objects |= {f"{job.name}_{number}": row for number, row in enumerate(rows, start=1)}
-                sequences[job.name] = {"objects": len(rows), "frames": len(outcome[0].j), **_means(rows)}
+                sequences[job.name] = {"objects": len(rows), "frames": len(outcome.objects[0].j), **_means(rows)}
+                if outcome.lag is not None:
+                    warnings.append(f"{job.name}: {outcome.lag}; number the frames alike")
+                    progress.warn(warnings[-1])
             advance()
     return SequenceScores(
         settings=read_only({"davis": davis, "missing": missing, "definitions": _DEFINITIONS}),
@@ -232,10 +236,39 @@ def _sequences(folder: Path, *, follow_links: bool) -> dict[str, dict[str, Path]
     return found
 
 
-def _outcome(job: _Job, *, davis: Davis, max_pixels: int) -> list[_Object] | str:
+class _Scored(NamedTuple):
+    """A sequence's objects, and whether its frames are paired one off."""
+
+    objects: list[_Object]
+    lag: Lag | None
+
+
+class _Frames:
+    """Reads the frames of a sequence and keeps how each looks from afar."""
+
+    def __init__(self, job: _Job, max_pixels: int) -> None:
+        self._job, self._max_pixels = job, max_pixels
+        self._pred: list[npt.NDArray[Any]] = []
+        self._gt: list[npt.NDArray[Any]] = []
+
+    def read(self, name: str) -> tuple[LabelArray, LabelArray]:
+        """Prediction and ground truth of a frame."""
+        pred, gt = _frame(self._job, name, self._max_pixels)
+        for kept, labels in ((self._pred, pred), (self._gt, gt)):
+            grid = label_grid(labels)
+            kept.append((grid > 0) & (grid != _VOID))
+        return pred, gt
+
+    def lag(self) -> Lag | None:
+        return frame_lag(self._pred, self._gt)
+
+
+def _outcome(job: _Job, *, davis: Davis, max_pixels: int) -> _Scored | str:
     """J and F of the objects of one sequence, or why there are none."""
+    frames = _Frames(job, max_pixels)
     try:
-        return _semi(job, max_pixels) if davis == "semi" else _unsupervised(job, max_pixels)
+        objects = (_semi if davis == "semi" else _unsupervised)(job, frames, max_pixels)
+        return _Scored(objects, frames.lag())
     except InputError as error:
         return str(error)
     except MemoryError:
@@ -265,14 +298,14 @@ def _frame(job: _Job, name: str, max_pixels: int) -> tuple[LabelArray, LabelArra
     return pred, gt
 
 
-def _semi(job: _Job, max_pixels: int) -> list[_Object]:
+def _semi(job: _Job, frames: _Frames, max_pixels: int) -> list[_Object]:
     count = _count_objects(job.gt, max_pixels)
     names = list(job.gt)[1:-1]
     if not names:
         raise InputError(None, f"{plural(len(job.gt), 'frame')}, of which the first and the last are not scored")
     values = []
     for name in names:
-        pred, gt = _frame(job, name, max_pixels)
+        pred, gt = frames.read(name)
         low, high = int(pred.min()), int(pred.max())
         if low < 0 or high > count:
             wrong = low if low < 0 else high
@@ -282,24 +315,24 @@ def _semi(job: _Job, max_pixels: int) -> list[_Object]:
     return [_Object(number + 1, number + 1, j[number], f[number]) for number in range(count)]
 
 
-def _unsupervised(job: _Job, max_pixels: int) -> list[_Object]:
+def _unsupervised(job: _Job, frames: _Frames, max_pixels: int) -> list[_Object]:
     from scipy.optimize import linear_sum_assignment
 
     count = _count_objects(job.gt, max_pixels)
-    frames = []
+    by_frame = []
     for name in job.gt:
-        pred, gt = _frame(job, name, max_pixels)
+        pred, gt = frames.read(name)
         void = gt == _VOID
         pred = np.where(void, 0, pred)
         highest = int(pred.max())
         if highest > MOST_PREDICTED or int(pred.min()) < 0:
             raise InputError(job.pred[name], f"object {highest}, but at most {MOST_PREDICTED} may be predicted")
-        frames.append(_all_pairs(_ranks(pred, highest), _ranks(np.where(void, 0, gt), count), count, highest))
+        by_frame.append(_all_pairs(_ranks(pred, highest), _ranks(np.where(void, 0, gt), count), count, highest))
     # Ids that a frame has not, and those up to as many as the ground truth has, are empty masks.
-    most = max(count, *(values.shape[2] - 1 for values in frames))
+    most = max(count, *(values.shape[2] - 1 for values in by_frame))
     filled = [
         np.concatenate([values[..., 1:], values[..., :1].repeat(most + 1 - values.shape[2], axis=2)], axis=2)
-        for values in frames
+        for values in by_frame
     ]
     j, f = np.moveaxis(np.stack(filled), 0, -1)
     chosen = linear_sum_assignment((j.mean(axis=-1) + f.mean(axis=-1)).T / 2, maximize=True)

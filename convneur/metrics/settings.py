@@ -47,6 +47,23 @@ DEFAULT_METRICS = (
 METRICS = (*DEFAULT_METRICS, "dice", "hd_percentile", "boundary_f1_curve", "objects", "cldice", "component_dice")
 """Every metric, by its key in results, in the order in which results show them."""
 
+_DISTANCES = ("hausdorff", "hd95", "assd", "masd", "hd_percentile", "surface_dice", "objects")
+_READ_BY: Mapping[str, tuple[str, ...]] = {
+    "tolerance": ("boundary_f1",),
+    "count_absent": ("boundary_f1", "boundary_f1_curve"),
+    "trimap_width": ("trimap_miou",),
+    "trimap_seed": ("trimap_miou",),
+    "trimap_shape": ("trimap_miou",),
+    "hd95": ("hd95", "hd_percentile", "objects"),
+    "connectivity": _DISTANCES,
+    "surface_dice_tau": ("surface_dice", "objects"),
+    "spacing": _DISTANCES,
+    "boundary_iou_ratio": ("boundary_iou",),
+    "aggregate": ("boundary_f1", "boundary_f1_curve", "surface_dice", "dice", "cldice"),
+    "object_connectivity": ("objects",),
+    "object_iou": ("objects",),
+}
+
 MAX_CLASSES = 65536
 # Exponents of three digits reach beyond every float already.
 _TOLERANCE = re.compile(r"(?P<number>(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?)(?P<unit>px|%diag)?", re.ASCII)
@@ -229,6 +246,22 @@ class BoundarySettings:
         """Of the boundary F1 curve, pixels; none without one."""
         return () if self.tolerance_curve is None else curve_radii(self.tolerance_curve)
 
+    def unused(self) -> list[str]:
+        """The settings that were changed though no metric that was asked for reads them, a line each.
+
+        >>> BoundarySettings(metrics="miou", tolerance="1px", trimap_width=10).unused()[0]
+        '`tolerance` changes nothing: it is for boundary_f1, which `metrics` does not name'
+        """
+        changed = {each.name for each in fields(self) if getattr(self, each.name) != each.default}
+        lines = [
+            f"`{name}` changes nothing: it is for {_either(metrics)}, which `metrics` does not name"
+            for name, metrics in _READ_BY.items()
+            if name in changed and not set(metrics) & set(self.metrics)
+        ]
+        if "background" in changed and "foreground" not in (self.mean_over, *(classes for _, classes in self.groups)):
+            lines.append("`background` changes nothing: it is what foreground leaves out (`mean_over foreground`)")
+        return lines
+
     def _turn_on(self) -> None:
         """Add the metrics that other settings ask for. Raises: ConfigError: a metric without the setting it needs."""
         for metric, setting, example in (
@@ -288,6 +321,11 @@ class BoundarySettings:
         }
         for name, value in plain.items():
             object.__setattr__(self, name, value)
+
+
+def _either(names: Sequence[str]) -> str:
+    """a; a or b; a, b or c."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def smallest_tau(settings: BoundarySettings) -> str | float:

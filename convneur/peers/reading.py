@@ -84,7 +84,8 @@ def read_peers(peers: str | Path = "timm") -> Peers:
         return _packaged()
     path = Path(peers)
     if not path.is_file():
-        raise ConfigError("peers", "no such file; give timm, or a .json or .csv file", value=peers)
+        problem = "is a folder" if path.is_dir() else "no such file"
+        raise ConfigError("peers", f"{problem}; give timm, or a .json or .csv file", value=peers)
     text = read_bytes(path, mend=_FORM)
     try:
         return _from_csv(path.name, text) if path.suffix.lower() == ".csv" else _from_json(path.name, text)

@@ -240,4 +240,4 @@ def _records(path: Path) -> Iterator[tuple[bytes, _Record]]:
                 except SchemaError:
                     continue
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from None
+        raise InputError.unreadable(path, error) from None

@@ -70,6 +70,9 @@ def eval_boundary(
             printer.note(f"written: {work.output}")
         return printer.finish(found)
 
+    if work.digits is not None and (work.output is None or work.output.suffix.lower() not in (".md", ".tex")):
+        raise UsageError("--digits: is for .md and .tex; name such a file with --output")
+
     from convneur.evaluation import evaluate, evaluate_thresholds
 
     asked = vars(inputs) | metrics.settings() | {"force": common.force, "progress": printer}

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from convneur.data.masks import MaskFolder, as_mask, is_soft, read_mask, soft_levels
+from convneur.data.masks import MaskFolder, as_mask, is_soft, looks_inverted, read_mask, soft_levels
 from convneur.errors import InputError
 
 
@@ -176,3 +176,16 @@ def test_masks_are_found_by_path_then_by_file_name(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no label map in it"):
         MaskFolder(tmp_path / "empty")
+
+
+def test_only_an_inverted_mask_of_one_object_looks_so() -> None:
+    y, x = np.mgrid[:60, :80]
+    disk = np.hypot(y - 30, x - 35) < 15
+    mask = np.where(disk, 255, 0).astype(np.uint8)
+    soft = np.clip((np.hypot(y - 30, x - 35) - 15) * 100, 0, 255).astype(np.uint8)
+    classes = np.where(disk, 0, 1 + (x > 40)).astype(np.uint8)  # 0: a spot that nobody labelled
+    at_the_border = np.where(np.roll(disk, 30, axis=0), 0, 255).astype(np.uint8)
+    two = np.where(np.hypot(y - 30, np.abs(x - 40) - 25) < 8, 0, 255).astype(np.uint8)
+    assert [looks_inverted(each) for each in (255 - mask, soft, disk == 0)] == [True] * 3
+    for each in (mask, 255 - soft, classes, at_the_border, two, np.full((9, 9), 255, np.uint8)):
+        assert not looks_inverted(each)

@@ -173,6 +173,7 @@ def test_a_clean_set_is_not_warned_of(tmp_path: Path, name: str) -> None:
 
 # name -> predictions, ground truth, options, what is said, and the set whose values the advice leads to
 # ruff: noqa: E501  # a row per set is read at a glance
+MOVING = [np.roll(CITY[1][0], 2 * number, axis=1) for number in range(10)]
 WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None]] = {
     "predictions of 1 to 150": (each(lambda m: m + 1, ADE[0]), each(lambda m: m + 1, ADE[1]), {"preset": "ade20k"}, "by -1", ADE),
     "ground truth of 0 to 149": (*ADE, {"preset": "ade20k"}, "holds classes already", ADE),
@@ -212,6 +213,7 @@ WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None
     "trimaps, predictions": (each(trimap, DISCS[0]), DISCS[1], {}, "trimaps", (each(lambda m: trimap(m) > 0, DISCS[0]), DISCS[1])),
     "one of four mirrored": ([np.fliplr(CITY[0][0]), *CITY[0][1:]], CITY[1], {}, "1 of 4 images look mirrored", None),
     "each paired with the next": ([*CITY[0][1:], CITY[0][0]], CITY[1], {}, r"another image: \S*pred/0.png that of \S*gt/1.png, \S*pred/1.png that of \S*gt/2.png", None),
+    "frames one off": (MOVING[1:], MOVING[:-1], {}, "paired one off", None),
     "two exchanged": (CITY[0][1::-1], CITY[1][:2], {}, r"another image: \S*pred/0.png that of \S*gt/1.png, \S*pred/1.png that of \S*gt/0.png, with", None),
     "probabilities of 16 bits": ([probabilities(m).astype(np.uint16) * 257 for m in DISCS[0]], DISCS[1], {}, "noise", (each(lambda m: probabilities(m) > 127, DISCS[0]), DISCS[1])),
     "spread to 255": (each(spread, SPREAD[0]), each(spread, SPREAD[1]), {}, "spread", SPREAD),

@@ -73,7 +73,8 @@ def test_a_file_an_array_and_a_pillow_image_are_one(tiny: dict[str, Any], tmp_pa
     assert found[2].to_dict()["image"]["name"] == "image"
     against = found[2].to_dict()["measured_against"]
     share = pytest.approx(MASK.mean())
-    assert against == {"source": "mask", "name": "mask", "sha256": None, "object_share": share, "soft": False}
+    said = {"object_share": share, "soft": False, "inverted": False}
+    assert against == {"source": "mask", "name": "mask", "sha256": None, **said}
 
 
 def test_a_module_is_looked_at_and_left_as_it_is(config: ConvNeurConfig) -> None:
@@ -173,6 +174,10 @@ def test_what_should_not_be_missed_is_a_warning(config: ConvNeurConfig) -> None:
         inspect(PIXELS, weights=model, stage=2, size="native")
     with pytest.warns(UserWarning, match="image: its mask shows no object"):
         inspect(PIXELS, weights=untrained(config, 0), mask=np.zeros_like(MASK), stage=2, size="native")
+    inverted = np.ones_like(MASK)
+    inverted[20:40, 20:50] = 0
+    with pytest.warns(UserWarning, match="image: its mask looks inverted"):
+        inspect(PIXELS, weights=untrained(config, 0), mask=inverted, stage=2, size="native")
 
 
 @pytest.mark.parametrize(

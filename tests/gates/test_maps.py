@@ -160,6 +160,7 @@ def test_chunk_borders_part_the_chunks(capture: GateCapture) -> None:
         ({"gate_scale": "row"}, "gate_scale row: choose own, shared"),
         ({"scale": (1, 2, 3)}, "needs two numbers"),
         ({"scale": ("a", "b")}, "needs two numbers"),
+        ({"gate_scale": "shared", "gate": False}, "gate_scale: is for the gate's row"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], says: str) -> None:

@@ -159,6 +159,7 @@ def test_a_model_in_memory(tiny: ConvNeurConfig, picture: Pixels) -> None:
         ("window", "wide", "give a side in pixels"),
         ("window", (32, 32, 32), "give a side in pixels"),
         ("top", 0, "at least 1"),
+        ("top", 3, "is for classifiers"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(
@@ -172,8 +173,9 @@ def test_a_setting_that_cannot_be_is_named(
 def test_what_a_model_cannot_do_is_named(
     tiny: ConvNeurConfig, classifier_file: Path, picture: Pixels, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="is a classifier; leave it out"):
-        load(classifier_file).predict(picture, scale=1.0)
+    for setting, value in {"scale": 1.0, "window": None}.items():
+        with pytest.raises(ConfigError, match=f"{setting}.* is a classifier; leave it out"):
+            load(classifier_file).predict(picture, **{setting: value})  # type: ignore[arg-type]
     headless = tmp_path / "headless.safetensors"
     convneur.save_checkpoint(convneur.create(tiny, head="none"), headless)
     with pytest.raises(ConfigError, match="no head"):

@@ -215,5 +215,7 @@ def test_files_that_are_none(panoptic: Callable[[Maps, Maps], tuple[Path, Path]]
         gt.write_text(text)
         with pytest.raises(InputError, match=why):
             evaluate_panoptic(pred, gt)
+    with pytest.raises(InputError, match=r"pred: is a folder; name the JSON file .*, .*pred\.json$"):
+        evaluate_panoptic(tmp_path / "pred", gt)
     with pytest.raises(InputError, match=r"no folder .* beside it"):
         evaluate_panoptic(pred.rename(tmp_path / "moved.json"), gt)

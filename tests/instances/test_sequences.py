@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,19 @@ def test_folders_that_are_no_sequences(tmp_path: Path) -> None:
         evaluate_sequences(pred / "a" / "00000.npy", gt)
     with pytest.raises(ConfigError, match="davis both: must be semi or unsupervised"):
         evaluate_sequences(pred, gt, davis="both")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("off", "moves", "where"), [(0, 3, None), (1, 3, "after"), (-1, 3, "before"), (1, 0, None)])
+def test_frames_paired_one_off_are_said(tmp_path: Path, off: int, moves: int, where: str | None) -> None:
+    frames = np.zeros((14, 64, 96), np.uint8)
+    for number, frame in enumerate(frames):
+        frame[20:44, 4 + moves * number : 40 + moves * number] = 1
+    wrong = frames[1 + off : 13 + off].copy()
+    wrong[:, 30:34] = 0  # as a model errs, in every frame
+    pred = write(tmp_path / "pred", {"walk": wrong})
+    gt = write(tmp_path / "gt", {"walk": frames[1:13]})
+    for davis in ("semi", "unsupervised"):
+        said = f"of the frame {where} better than their own"
+        with pytest.warns(UserWarning, match=said) if where else nullcontext():
+            found = evaluate_sequences(pred, gt, davis=davis)  # type: ignore[arg-type]
+        assert [said in line for line in found.warnings] == [True] * bool(where)

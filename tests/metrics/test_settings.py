@@ -200,3 +200,21 @@ def test_names_of_classes_become_ids_once_they_are_known() -> None:
 def test_the_room_loads_neither_torch_nor_the_filters() -> None:
     code = "import convneur.metrics, sys; assert not {'torch', 'skimage', 'scipy.ndimage', 'PIL'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "unused"),
+    [
+        ({"metrics": "hd95", "hd95": "pooled", "connectivity": 8, "spacing": 2}, []),
+        ({"metrics": "objects", "object_iou": 0.7, "spacing": 2, "surface_dice_tau": 4}, []),
+        ({"metrics": "dice", "aggregate": "pooled", "count_absent": True}, ["count_absent"]),
+        ({"metrics": "miou", "tolerance": "1px", "trimap_seed": "void"}, ["tolerance", "trimap_seed"]),
+        ({"mean_over": "foreground", "background": 1}, []),
+        ({"groups": {"things": "foreground"}, "background": 1}, []),
+        ({"mean_over": [0, 2], "background": 1}, ["background"]),
+        ({}, []),
+    ],
+)
+def test_a_setting_that_no_metric_reads_is_said(settings: dict[str, Any], unused: list[str]) -> None:
+    said = BoundarySettings(num_classes=3, **settings).unused()
+    assert [line.split("`")[1] for line in said] == unused

@@ -424,6 +424,9 @@ def test_missing_predictions_fail_before_any_work(evaluate: Any, place: Path, mo
         (["--per-image", "out.json"], "--per-image out.json: must end in .csv"),
         (["-o", "x.csv", "--per-image", "./x.csv"], "is --output too"),
         (["--classes", "none.txt"], "none.txt: no such file or folder"),
+        (["--digits", "2", "-o", "out.json"], "--digits: is for .md and .tex"),
+        (["--resamples", "10"], "--resamples 10: is for the intervals of a comparison; give --against too"),
+        (["--figures-count", "2"], "--figures-count: says what is drawn; give --figures or --report too"),
     ],
 )
 def test_wrong_usage_is_exit_2_and_one_line(
