@@ -429,8 +429,10 @@ def _objects_of(weights: str | Path | Predictor | ObjectPredictor) -> ObjectPred
     path = find_weights(weights)
     if path.suffix.lower() != ".safetensors" or not path.is_file():
         return None
-    from convneur.detection import is_detector
-
+    try:
+        from convneur.detection import is_detector
+    except ImportError:  # no torch, which loading says
+        return None
     return load_objects(weights) if is_detector(path) else None
 
 

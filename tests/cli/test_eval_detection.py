@@ -86,7 +86,7 @@ def test_wrong_usage(run: Any, tmp_path: Path) -> None:
     assert run(PATHS[1], PATHS[0]) == 1
     assert "give the results first, then the ground truth" in run.line
     assert run(str(tmp_path), PATHS[1]) == 1
-    assert "cannot be read (Is a directory)" in run.line
+    assert "is a folder; name a file" in run.line
 
 
 def set_at(*place: Any) -> Callable[[Any], None]:

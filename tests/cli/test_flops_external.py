@@ -402,7 +402,7 @@ def test_one_clear_line(
 
 
 @pytest.mark.parametrize(
-    ("name", "offers"), [("flops", True), ("bench", True), ("models", False), ("viz-gates", False), ("train", False)]
+    ("name", "offers"), [("flops", True), ("bench", True), ("models", False), ("viz-gates", True), ("train", False)]
 )
 def test_other_models_are_offered_where_they_are_taken(command: Any, name: str, offers: bool) -> None:
     run = command(name)
@@ -410,15 +410,10 @@ def test_other_models_are_offered_where_they_are_taken(command: Any, name: str, 
     assert ("timm/NAME" in run.out) == offers
 
 
-@pytest.mark.parametrize("name", ["models", "viz-gates"])
-def test_commands_for_our_models_alone_refuse_others(command: Any, name: str, tmp_path: Path) -> None:
-    image = tmp_path / "a.png"
-    image.touch()
-    run = command(name)
-    images = [str(image)] if name == "viz-gates" else []
-    assert run(*images, "--model", "torch.nn:Flatten") == 2
-    says = {"models": "only a ConvNeur will do", "viz-gates": "this command takes ConvNeur alone"}[name]
-    assert f"error: --model torch.nn:Flatten: {says}" in run.err
+def test_a_command_for_our_models_alone_refuses_others(command: Any) -> None:
+    run = command("models")
+    assert run("--model", "torch.nn:Flatten") == 2
+    assert "error: --model torch.nn:Flatten: only a ConvNeur will do" in run.err
 
 
 # Inputs and arguments of one's own

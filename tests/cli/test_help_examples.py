@@ -17,7 +17,7 @@ from convneur_cli.app import app, main
 # What is appended to an example that would run for minutes; tiny.json is written beside the samples.
 _SMALL_RUN = ("--minutes", "0.01", "--crop", "32", "--batch", "4")
 BUDGETS: dict[str, tuple[str, ...]] = {
-    "audit": ("--sizes", "64", "--no-measure"),
+    "audit": ("--sizes", "64", "--repeats", "1"),
     "bench": ("--sizes", "32,64", "--batch", "1", "--warmup", "1", "--repeats", "1"),
     "export": ("--batch", "1", "--no-check"),
     "train": _SMALL_RUN,

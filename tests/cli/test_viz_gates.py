@@ -622,6 +622,7 @@ def test_a_batch_keeps_nothing_of_a_photo(viz: Any, place: Path, monkeypatch: py
         add(table, measures)
 
     monkeypatch.setattr(MeasureTable, "add", counting)
+    monkeypatch.setattr("convneur.gates.state_share.MOST_IMAGES", 1)  # of which it keeps queries and states
     assert viz("photos", "--batch", "-o", "numbers.csv").code == 0
     assert len(live) == 6
     assert len(set(live[1:])) == 1

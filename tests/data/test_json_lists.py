@@ -73,7 +73,7 @@ def test_bytes_that_are_no_text_and_a_file_that_is_not_there(tmp_path: Path) -> 
     path.write_bytes(b'["\xff\xfe"]')
     with pytest.raises(SchemaError, match="is no UTF-8 text"):
         list(listed_entries(path, [""]))
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a folder; name a file"):
         list(listed_entries(tmp_path, [""]))
 
 

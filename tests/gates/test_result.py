@@ -108,6 +108,7 @@ def test_values_are_kept_with_what_they_were_measured_against(capture: GateCaptu
     mask = np.zeros((64, 96), np.int8)
     mask[10:30, 20:60] = 1
     known = {"source": "mask", "name": "masks/cat.png", "sha256": "ef" * 32, "object_share": None, "soft": False}
+    known["inverted"] = False
     for given, against in ((mask, known), (None, None)):
         found = made(capture, mask=given).to_dict()
         assert found["measured_against"] == (against or {"source": "gradients"})

@@ -169,7 +169,7 @@ def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
         ({"drop_path_rate": 0.3}, "drop_path_rate: give `drop_path`"),
         ({"lr": 0.0}, "lr 0.0: must be above 0"),
         ({"memory": "some"}, "memory 'some': choose one of"),
-        ({"task": "detection"}, "task detection: choose segmentation, classification"),
+        ({"task": "poses"}, "task poses: choose segmentation, classification"),
         ({"precision": "fp16"}, "precision fp16: choose auto, fp32, bf16"),
         ({"device": "tpu"}, "device tpu: choose auto, cpu"),
         ({"minutes": 0}, "minutes 0: must be above 0"),
