@@ -142,7 +142,7 @@ def label_images(
         if task == "segmentation" and path.exists():
             continue
         seen()
-        prediction = predictor.predict(example.image, top=1)
+        prediction = predictor.predict(example.image)
         if prediction.top is not None:
             classes[example.name] = (predictor.classes or ()).index(prediction.top[0].label)
             continue
