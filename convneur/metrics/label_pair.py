@@ -258,7 +258,7 @@ def _foreign_labels(
     share = f"{counts.sum() / pixels:.2%} of the pixels"
     found = f"label {listed} ({share}) is no class" if len(values) == 1 else f"labels {listed} ({share}) are no classes"
     ignore = "no label is ignored" if ignore_index is None else f"{ignore_index} is ignored"
-    mend = "correct `num_classes` or `ignore_index`"
+    mend = "correct `num_classes`, `classes` or `ignore_index`"
     if values.min() >= 1000:
         mend = "instance ids, 1000 * class + number, are no classes: give maps of classes"
     elif num_classes == 2 and len(values) == 1 and values[0] >= 100:

@@ -429,7 +429,7 @@ def test_fewer_classes_than_the_data_hold(evaluate: Any, place: Path) -> None:
     for failed in ran.json["failed"]:
         assert "ground-truth label 2 (" in failed["why"]
         assert "is no class: classes are 0..1, 255 is ignored" in failed["why"]
-        assert failed["why"].endswith("; correct `num_classes` or `ignore_index`")
+        assert failed["why"].endswith("; correct `num_classes`, `classes` or `ignore_index`")
     assert [row["name"] for row in ran.json["per_image"]] == ["e"]
 
 
