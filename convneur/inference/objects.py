@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +129,10 @@ class ObjectPredictor:
     scale: float = 1.0
     normalisation: Normalisation = field(default_factory=Normalisation)
     provenance: Mapping[str, Any] = field(default_factory=lambda: ReadOnly({}))
+
+    @property
+    def task(self) -> Literal["detection"]:
+        return "detection"
 
     def __repr__(self) -> str:
         return f"<ObjectPredictor {self.name}: {self.model.settings.title}, {len(self.classes)} classes>"
