@@ -280,8 +280,8 @@ def predict_folder(
         weights, threads: as `load` takes them, or what it gave.
         out: folder of label maps, `<name>.png` each, which a segmentation model needs; or of a classifier's
             predictions.csv; or of a detector's results.json, COCO results.
-        score: of a detector, the least of an object's; annotations: a COCO file that says the ids of the images, which
-            otherwise are their names.
+        score: of a detector, the least of an object's, by default .05, and .5 in pictures.
+        annotations: of a detector, a COCO file that says the ids of the images, which otherwise are their names.
         scale, window, top, max_pixels: as `Predictor.predict`.
         batch: images of one size at once.
         probabilities: folder for `<name>.npz`: probabilities, (classes, H, W) float16. Segmentation only.
