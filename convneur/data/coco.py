@@ -3,6 +3,7 @@
 Both are read an entry at a time and kept small; masks are decoded when their image is scored.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -207,6 +208,11 @@ def _detection(entry: Any, number: int) -> Detection:
     place = f"[{number}]"
     if not isinstance(entry, Mapping):
         raise SchemaError(place, "must be an object")
+    if isinstance(entry.get(_IMAGE), str):
+        problem = (
+            f"must be a whole number, not {json.dumps(entry[_IMAGE][:40])}; `convneur predict` writes numbers if its"
+        )
+        raise SchemaError(f"{place}: {_IMAGE}", f"{problem} option annotations names this ground truth")
     image = _whole(entry, _IMAGE, place)
     score = _number(entry, "score", place)
     return Detection(number, image, _whole(entry, _CATEGORY, place), score, _mask(entry, place), _box(entry, place))

@@ -316,6 +316,14 @@ def test_what_is_of_other_tasks_is_refused(tmp_path: Path) -> None:
         assert caught.value.setting == setting
 
 
+def test_two_categories_of_one_name_are_refused(tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["categories"][0]["name"] = "dark"
+
+    with pytest.raises(InputError, match="categories 0 and 7 have one name, 'dark'"):
+        prepare_annotated(data_set(tmp_path, change=change))
+
+
 def test_gaps_and_duplicates_are_errors_of_the_file(tmp_path: Path) -> None:
     def change(content: dict[str, Any]) -> None:
         content["annotations"][1]["category_id"] = 3
