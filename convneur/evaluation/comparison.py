@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from convneur.evaluation.model_table import model_table, settings_words
-from convneur.evaluation.words import short_names, shown
-from convneur.formats import plural
+from convneur.evaluation.words import shown
+from convneur.formats import plural, short_names
 from convneur.metrics.comparison import Comparison as Differences
 from convneur.metrics.summary_tables import column_name
 from convneur.metrics.tables import Path, is_count, is_presence, leaves, less_is_better, value_at

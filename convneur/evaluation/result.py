@@ -16,10 +16,10 @@ from convneur.evaluation.model_table import model_table, settings_words
 from convneur.evaluation.object_picks import ObjectPicks
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
 from convneur.evaluation.tables import labels_line, presence_line, tables_of
-from convneur.evaluation.words import occurs, short_names
+from convneur.evaluation.words import occurs
 from convneur.figures import Scene
 from convneur.files import new_text
-from convneur.formats import grouped, markdown_table, plural
+from convneur.formats import grouped, markdown_table, plural, short_names
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
 from convneur.metrics.settings import check_alike

@@ -218,7 +218,7 @@ class BoundaryReport:
             "classKey": [{"colour": colour, "words": name} for colour, name in self.class_key],
         }
         return html_page(
-            "report",
+            ("tables", "viewer", "report"),
             data,
             title=self.title,
             generator=f"convneur {self.version}",
