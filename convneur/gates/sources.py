@@ -88,6 +88,8 @@ class ValidatedView:
     98
     >>> ValidatedView((64, 64), scale=0.5).long_side(96, 128)
     64
+    >>> ValidatedView((64, 96), scale=None, fitted=2.0).long_side(96, 128)
+    171
     """
 
     crop: tuple[int, int]

@@ -149,7 +149,8 @@ class ObjectPredictor:
         return "detection"
 
     def __repr__(self) -> str:
-        return f"<ObjectPredictor {self.name}: {self.model.settings.title}, {len(self.classes)} classes>"
+        classes = f"{len(self.classes)} classes" if len(self.classes) > 1 else self.classes[0]
+        return f"<ObjectPredictor {self.name}: {self.model.settings.title}, {classes}>"
 
     def predict(
         self,

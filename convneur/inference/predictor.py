@@ -228,7 +228,8 @@ def load_predictor(weights: str | Path, *, threads: int | None = None) -> Predic
     from convneur.checkpoints import check_finite, load_checkpoint
 
     if holds_detector(path):
-        raise InputError(path, "holds a detector, which `predict` and `load_objects` take; name a model without boxes")
+        problem = "holds a detector, which `convneur predict` alone takes; name a classifier, or what labels pixels"
+        raise InputError(path, problem)
     model, about = load_checkpoint(path)
     check_finite(model, str(path))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
