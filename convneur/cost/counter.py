@@ -247,11 +247,9 @@ def _counted(
     except CountingError:
         if compiler_was_loaded or not _compiler_is_loaded():
             raise
-    else:
-        if compiler_was_loaded or not _compiler_is_loaded():
-            return counting, given
-    # It loads the compiler for a part of itself, such as flex_attention, which from now on runs as it was.
-    return _counted(model, inputs, run)
+        # It loaded the compiler for a part of itself, such as flex_attention, which from now on runs as it was.
+        return _counted(model, inputs, run)
+    return counting, given
 
 
 @contextmanager
@@ -445,12 +443,12 @@ class _Counting(TorchDispatchMode):
             once = known[form]
             if once is None:
                 return call(*args)
-            with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
-                results = once.make_results()
             self._tally.add(once.tally)
             self._peak = max(self._peak, self._bytes + once.peak)
-            for tensor in results:
-                self._track(tensor)
+            with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+                results = once.make_results()
+                for tensor in results:
+                    self._track(tensor)
             return results
 
         return called
