@@ -474,9 +474,7 @@ class ExternalCounter:
             started = time.thread_time()
             if self._runs:
                 real = self._real(*size)
-                given, named = self._inputs(*size, _like(real))
-                if named:
-                    raise CountingError(None, "fvcore takes no named inputs")
+                given = _in_order(real, *self._inputs(*size, _like(real)))
                 self._counts[size] = count_with_fvcore(_ready(real, given, {}), *given)
             else:
                 self._counts[size] = self._count(count, *size)
@@ -565,6 +563,19 @@ def _ready(model: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> n
         except Exception as error:
             raise counting_error(error, (*given, named)) from error
     return model
+
+
+def _in_order(model: nn.Module, given: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Inputs without their names. Raises: CountingError: some can only be given by name."""
+    if not named:
+        return given
+    try:
+        bound = inspect.signature(model.forward).bind(*given, **named)
+    except TypeError as error:
+        raise CountingError(None, str(error)) from error
+    if bound.kwargs:
+        raise CountingError(None, f"fvcore takes no inputs by name, such as {next(iter(bound.kwargs))}")
+    return bound.args
 
 
 def _like(model: nn.Module) -> Tensor:

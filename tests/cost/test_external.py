@@ -461,6 +461,19 @@ def test_a_model_that_is_slow_to_count_is_not_probed_for_minutes(monkeypatch: py
         counter.at_if_soon(32, 32)
 
 
+class ByName(nn.Module):
+    def forward(self, x: Tensor, scale: float = 1, *, flow: Tensor | None = None) -> Tensor:
+        return x @ x if flow is None else x @ flow
+
+
+def test_fvcore_takes_named_inputs_in_their_order() -> None:
+    (model,) = analyze(ByName, inputs="x=HxW", sizes=8, counter="both", verdict=False).models
+    assert model.counters is not None
+    assert model.counters.fvcore["8"]["matmul"] == 8**3
+    report = analyze(ByName, inputs=["x=HxW", "flow=HxW"], sizes=8, counter="both", verdict=False)
+    assert report.problems == ("ByName by fvcore at 8: fvcore takes no inputs by name, such as flow",)
+
+
 # The verdict's sizes
 
 
