@@ -54,6 +54,7 @@ def objects_of(mask: np.ndarray, connectivity: int) -> list[np.ndarray]:
     return [found == number for number in range(1, count + 1)]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     pairs(),
