@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from convneur.data.json_lists import listed_entries
 from convneur.data.limits import MAX_PIXELS, check_pixels
+from convneur.data.packed import PackedEntries
 from convneur.data.run_lengths import RunMask, mask_of_counts, mask_of_text, masks_of_texts
 from convneur.errors import InputError
 from convneur.schema import SchemaError, typed
@@ -131,7 +133,7 @@ def read_ground_truth(
     """
     images: dict[int, CocoImage] = {}
     categories: dict[int, str] = {}
-    objects: dict[int, list[GtObject]] = {}
+    entries = PackedEntries[GtObject]()
     seen: set[int] = set()
     places = {"images": 0, "annotations": 0, "categories": 0}
     try:
@@ -156,16 +158,16 @@ def read_ground_truth(
                         of_image = f"{place} ({images.get(each.image, f'image {each.image}')})"
                         raise SchemaError(of_image, f"annotation id {each.id} stands twice")
                     seen.add(each.id)
-                    objects.setdefault(each.image, []).append(each)
+                    entries.add(each.image, each)
         for key in ("images", "categories"):
             if not places[key]:
                 raise SchemaError(key, "is missing or empty; ground truth of COCO has images, annotations, categories")
-        for image_id, some in objects.items():
-            objects[image_id] = kept = []
-            for each in some:
-                with _left_out(path, skipped):
-                    _check_known(each, images, categories)
-                    kept.append(each)
+        objects = entries if skipped is None else PackedEntries[GtObject]()
+        for each in (each for some in entries.values() for each in some):
+            with _left_out(path, skipped):
+                _check_known(each, images, categories)
+                if objects is not entries:
+                    objects.add(each.image, each)
     except SchemaError as error:
         raise InputError(path, f"{error}{_kind_hint(error, results=False)}") from None
     return GroundTruth(path, dict(sorted(images.items())), dict(sorted(categories.items())), objects)
@@ -186,19 +188,14 @@ def read_results(
         skipped, read: as for `read_ground_truth`.
     Raises: InputError: no such file, or an image or category that the ground truth lacks: with the entry.
     """
-    found: dict[int, list[Detection]] = {}
-    kept: dict[int, int] = {}  # how many an image had when it was last cut
+    found = PackedEntries[Detection](list if most is None else partial(best_detections, most=most))
     entries = 0
     try:
         for _, number, entry in listed_entries(path, ("",), read=read):
             entries += 1
             with _left_out(path, skipped):
                 each = _detection(entry, number, gt)
-                own = found.setdefault(each.image, [])
-                own.append(each)
-                if most is not None and len(own) > 2 * max(kept.get(each.image, 0), most):
-                    own[:] = best_detections(own, most)
-                    kept[each.image] = len(own)
+                found.add(each.image, each)
     except SchemaError as error:
         raise InputError(path, f"{error}{_kind_hint(error, results=True)}") from None
     if entries and not found:

@@ -288,7 +288,7 @@ class Evaluation(Result):
 
     def _page(self, scenes: Scenes, made: Iterator[Scene], figures_by: str | None) -> str:
         from convneur.evaluation.report import ReportColumns, curves_of
-        from convneur.figures import BoundaryReport
+        from convneur.figures import BoundaryReport, ReportRow
 
         columns = ReportColumns.of(
             self.overall, self.settings, ranking_by("figures_by", figures_by, self.source.settings)
@@ -316,6 +316,7 @@ class Evaluation(Result):
                 for curve in curves_of(drawn_model.title, model.source.scores)
             ],
             objects=scenes.objects(self.source.objects),
+            groups=[ReportRow(name, columns.of_row(row)) for name, row in self.groups.items()],
         )
         return report.page(made)
 

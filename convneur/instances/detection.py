@@ -17,11 +17,11 @@ from convneur.data.coco import (
     Detection,
     GroundTruth,
     GtObject,
-    best_detections,
     read_ground_truth,
     read_results,
 )
 from convneur.data.limits import MAX_PIXELS
+from convneur.data.packed import PackedEntries
 from convneur.errors import ConfigError, InputError
 from convneur.evaluation import worker_map
 from convneur.formats import short_names
@@ -124,7 +124,7 @@ def evaluate_detection(
     failed: list[Failure] = []
     jobs = (
         ImageEntries(image, truth.objects.get(image.id, ()),
-                     [best_detections(each.get(image.id, ()), MOST_DETECTIONS) for each in found])
+                     [each.get(image.id, ()) for each in found])
         for image in truth.images.values()
     )  # fmt: skip
     count = len(truth.images)
@@ -194,20 +194,19 @@ def _bytes_of(path: Path, progress: Progress) -> Iterator[Callable[[int], None]]
 
 def _with_sound_boxes(truth: GroundTruth, skip: Callable[[str], object] | None) -> GroundTruth:
     """Without the objects whose box has no area in its image. Raises: InputError: the first one, unless `skip`."""
-    objects: dict[int, list[GtObject]] = {}
+    kept = PackedEntries[GtObject]()
     for number, some in truth.objects.items():
-        objects[number] = kept = []
         for each in some:
             try:
                 if each.box is not None and not each.crowd:
                     box_inside(each.box, truth.images[number])
-                kept.append(each)
+                kept.add(number, each)
             except InputError as error:
                 line = f"annotation {each.id} ({truth.images[number]}): {error}"
                 if skip is None:
                     raise InputError(truth.path, line + LEAVE_OUT) from None
                 skip(f"{truth.path}: {line}")
-    return replace(truth, objects=objects)
+    return replace(truth, objects=kept)
 
 
 def _tell(skipped: Sequence[str], progress: Progress) -> None:
@@ -263,11 +262,12 @@ class _Totals:
 
 def _possible(truth: GroundTruth, read: Sequence[Mapping[int, Sequence[Detection]]]) -> tuple[str, ...]:
     """The metrics that the files allow: those of masks where every side has masks, of boxes where it has either."""
-    detections = [each for found in read for some in found.values() for each in some]
-    objects = [each for some in truth.objects.values() for each in some]
-    sides: tuple[Sequence[Detection | GtObject], ...] = (detections or objects, objects)
-    masks = all(any(each.mask is not None for each in side) for side in sides)
-    return METRICS if masks or not objects else METRICS[:1]
+
+    def masked(entries: Mapping[int, Sequence[Detection | GtObject]]) -> bool:
+        return any(each.mask is not None for some in entries.values() for each in some)
+
+    detected = any(map(masked, read)) if any(read) else True
+    return METRICS if not truth.objects or (detected and masked(truth.objects)) else METRICS[:1]
 
 
 def _compared(

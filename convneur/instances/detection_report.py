@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.data.coco import CocoImage, Detection, GroundTruth, best_detections
+from convneur.data.coco import CocoImage, Detection, GroundTruth
 from convneur.data.image_folder import ImageFolder
 from convneur.data.images import read_photo
 from convneur.data.run_lengths import RunMask
 from convneur.errors import ConfigError, InputError
 from convneur.files import refuse_existing
 from convneur.formats import plural, significant
-from convneur.instances.average_precision import MOST_DETECTIONS, NAMES, OF_CLASS, THRESHOLDS, Matches
+from convneur.instances.average_precision import NAMES, OF_CLASS, THRESHOLDS, Matches
 from convneur.instances.image_scores import ImageEntries, ObjectReading, matches_of
 from convneur.instances.inputs import Failure, existing_file, shown
 from convneur.instances.overlaps import ImageObjects
@@ -204,7 +204,7 @@ class _Drawing:
         from convneur.figures import ObjectScene
 
         source = self._source
-        found = [best_detections(each.get(image.id, ()), MOST_DETECTIONS) for each in source.found]
+        found = [each.get(image.id, ()) for each in source.found]
         entries = ImageEntries(image, source.truth.objects.get(image.id, ()), found)
         objects = source.reading.objects(entries, [])
         matches = [matches_of(each, source.reading.kinds)[self._kind] for each in objects]

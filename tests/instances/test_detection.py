@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from convneur.data import packed
 from convneur.data.coco import best_detections, read_ground_truth, read_results
 from convneur.errors import ConfigError
 from convneur.instances import evaluate_detection
@@ -264,3 +265,10 @@ def test_metrics_that_there_are(coco: Callable[..., tuple[Path, Path]]) -> None:
     for wrong in ("pixel_ap", (), "mask_ap,boundary_ap"):
         with pytest.raises(ConfigError, match="choose all, or some of box_ap, mask_ap, boundary_ap"):
             evaluate_detection(*paths, metrics=wrong)
+
+
+def test_long_files_are_packed_in_parts(cases: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = cases / "coco" / "detections.json", cases / "coco" / "gt.json"
+    whole = evaluate_detection(*paths).to_dict()
+    monkeypatch.setattr(packed, "_MOST_OPEN", 3)
+    assert evaluate_detection(*paths).to_dict() == whole

@@ -341,6 +341,12 @@ const classTable = sortableTable(`${data.classes.length} classes that occur`, [
 ], data.classes);
 section("classes", "By class").append(...classTable.nodes);
 
+if (data.groups.length) {
+  section("groups", "Groups of classes").append(...sortableTable("Means over the classes of each group", [
+    { title: "group", text: true, value: (row) => row.name, cell: (row) => row.name }, ...figureColumns(),
+  ], data.groups).nodes);
+}
+
 const imageTable = sortableTable(`${data.images.length} images`, [
   { title: "image", text: true, value: (row) => row.name, cell: (row) => linked(row.name) },
   ...figureColumns(),
