@@ -87,7 +87,9 @@ def _by_number(path: Path, numbered: _Numbers) -> list[str]:
         if as_text(name) != name:
             raise InputError(path, f"{where} holds half a character; write the name again")
         if number > _HIGHEST:
-            raise InputError(path, f"{where}: {name} has the number {number}, above {_HIGHEST}; number the classes from 0 on")
+            raise InputError(
+                path, f"{where}: {name} has the number {number}, above {_HIGHEST}; number the classes from 0 on"
+            )
         if number in kept:
             raise InputError(
                 path, f"{where}: {name} has the number {number}, as {kept[number]} has; number each class once"
@@ -264,7 +266,9 @@ def _number(path: Path, line: int, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InputError(path, f"line {line}: a number of {len(text)} digits, above {_HIGHEST}; number the classes from 0 on") from None
+        raise InputError(
+            path, f"line {line}: a number of {len(text)} digits, above {_HIGHEST}; number the classes from 0 on"
+        ) from None
 
 
 def _whole(value: Any) -> int | None:
