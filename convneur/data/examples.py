@@ -187,9 +187,10 @@ def _read(
         return pixels, example.target, photo.notes
     labels = reading.ground_truth(example.target)
     if labels.shape != pixels.shape[:2]:
+        turned = " (images are turned as their EXIF tag says)" if labels.shape == pixels.shape[1::-1] else ""
         raise InputError(
             example.target,
-            f"{_size(labels.shape)} pixels, its image {example.image} {_size(pixels.shape)}; make them equal",
+            f"{_size(labels.shape)} pixels, its image {example.image} {_size(pixels.shape)}{turned}; make them equal",
         )
     seen = np.unique(labels)
     classes = seen[seen != reading.ignore_index] if reading.ignore_index is not None else seen
