@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "markdown_table",
     "plural",
     "printable",
+    "short_names",
     "significant",
     "text_table",
     "to_json",
@@ -103,6 +105,19 @@ def grouped(number: float) -> str:
     '4 317 092'
     """
     return f"{number:,.0f}".replace(",", " ")
+
+
+def short_names(*paths: str) -> list[str]:
+    """As much of each path's end as tells them apart.
+
+    >>> short_names("runs/a/labels", "runs/b/labels")
+    ['a/labels', 'b/labels']
+    """
+    for most in range(1, max(len(Path(path).parts) for path in paths)):
+        names = [str(Path(*Path(path).parts[-most:])) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return list(paths)
 
 
 def significant(number: float) -> str:

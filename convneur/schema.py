@@ -19,6 +19,7 @@ from convneur.errors import ConfigError, InputError
 
 __all__ = [
     "DECODER",
+    "LENIENT_DECODER",
     "MOST_BYTES",
     "SchemaError",
     "parsed",
@@ -334,6 +335,9 @@ def _no_number(name: str) -> NoReturn:
 
 DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
 """As strict as `parsed`, for files that are read a value at a time."""
+
+LENIENT_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+"""The same, but for NaN and infinities."""
 
 
 def _refuse(value: Any, kind: Any, place: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ import torch
 from PIL import Image
 
 from convneur.variants import ConvNeurConfig
+
+# Processes that tests start find the functions that test modules hand them. Last: what is tested is what is installed.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 RECIPE = {
     "epochs": 4, "batch": 4, "accumulate": 1, "crop": [32, 32], "scale": [0.5, 1.0], "eval_scale": 1.0, "flip": 0.5,

@@ -77,8 +77,9 @@ ALLOWED = {
         "convneur.detection", "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged",
         "convneur.progress", "convneur.results", "convneur.schema", "convneur.variants"},
     "convneur.instances": {
-        "numpy", "scipy", "convneur.data", "convneur.errors", "convneur.evaluation", "convneur.formats",
-        "convneur.metrics", "convneur.progress", "convneur.resampling", "convneur.results"},
+        "numpy", "scipy", "convneur.data", "convneur.errors", "convneur.evaluation", "convneur.figures",
+        "convneur.files", "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.resampling",
+        "convneur.results"},
     "convneur.evaluation": {
         "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
         "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results", "convneur.schema"},

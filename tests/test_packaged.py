@@ -40,6 +40,7 @@ def test_a_card_is_of_its_file(name: str) -> None:
     assert "**Made by**" in card
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", packaged_weights())
 @torch.no_grad()
 def test_a_packaged_net_is_finite_at_four_times_its_training_side(name: str) -> None:

@@ -47,6 +47,19 @@ def needed(requirement: Requirement, seen: set[tuple[str, str]]) -> Iterator[str
                 yield from needed(other, seen)
 
 
+def test_every_file_of_the_package_is_installed() -> None:
+    kinds = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for package, patterns in kinds.items():
+        place = ROOT / package
+        taken = {path for pattern in patterns for path in place.glob(pattern)}
+        left_out = [
+            str(path.relative_to(ROOT))
+            for path in place.rglob("*")
+            if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__" and path not in taken
+        ]
+        assert not left_out
+
+
 def test_the_constraints_pin_all_that_is_installed_with_the_package() -> None:
     of_the_environment = {"setuptools"}  # comes with it
     asked = set(needed(Requirement("convneur[test]"), set()))

@@ -50,6 +50,7 @@ def test_a_recipe_stands_in_its_example(start: str, example: str) -> None:
     assert block in (ROOT / "examples" / f"{example}.py").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_fine_tuning_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,7 @@ def test_the_readme_shows_python() -> None:
     assert len(BLOCKS) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_a_block_of_the_readme_runs(block: str, demo_folder: Path) -> None:
     (demo_folder / "program.py").write_text(fitted(block), encoding="utf-8")

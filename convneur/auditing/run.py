@@ -34,6 +34,7 @@ def audit(
     peers: str | Path = "timm",
     depth: int = _DEPTH,
     measure: bool = True,
+    device: str = "cpu",
     threads: int | None = None,
     repeats: int = 10,
     progress: Progress = silent,
@@ -55,7 +56,7 @@ def audit(
         accuracy: its top-1 accuracy in percent, at 224 pixels.
         peers: published models, as `convneur.peers.read_peers` takes them.
         depth: of the modules that are told apart, in parts of their paths.
-        measure: time it. threads, repeats: as `convneur.bench.run_bench` takes them.
+        measure: time it. device, threads, repeats: as `convneur.bench.run_bench` takes them.
         progress: what long work reports to.
         settings: as `convneur.variants.find_config` takes them, for a ConvNeur; factory_arguments of another model.
     Returns: the report; a claim that could not be looked into does not hold, and says why.
@@ -67,7 +68,7 @@ def audit(
     [True, True]
     """
     asserted = find_claims(claims)
-    BenchSettings(threads=threads, repeats=repeats)  # what is wrong is to be told before any work
+    BenchSettings(device=device, threads=threads, repeats=repeats)  # what is wrong is to be told before any work
     for claim in asserted:
         if claim.quantity == "time" and not measure:
             raise ConfigError("claims", "a time is measured; leave `measure` on", value=claim.text)
@@ -89,7 +90,7 @@ def audit(
     times: BenchResult | None = None
     others: tuple[BenchResult, ...] = ()
     if measure:
-        timing = {"threads": threads, "repeats": repeats, "progress": progress}
+        timing = {"device": device, "threads": threads, "repeats": repeats, "progress": progress}
         times = _timed(cost.models[0], found, list(wanted.values()), depth, notes, timing)
         others = tuple(_timed_for(asserted, times, found, timing))
     beside = None if place is None else _placed(place, cost.models[0], peers)

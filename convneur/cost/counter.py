@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,8 @@ __all__ = [
     "in_eval_mode",
     "is_dense",
 ]
+
+_Given = TypeVar("_Given")
 
 
 class CountingError(InputError):
@@ -185,9 +187,12 @@ def count(model: nn.Module, *inputs: Any, **named: Any) -> CostCount:
     >>> count(torch.nn.Linear(3, 8, device="meta"), torch.empty(5, 10, 3, device="meta")).macs
     1200
     """
-    with _counting(model, (*inputs, named)) as counting, torch.no_grad():
-        model(*inputs, **named)
-    return counting.result(model)
+
+    def forward(_: _Counting) -> None:
+        with torch.no_grad():
+            model(*inputs, **named)
+
+    return _counted(model, (*inputs, named), forward)[0].result(model)
 
 
 def count_training(model: nn.Module, *inputs: Any, **named: Any) -> TrainingCount:
@@ -204,16 +209,20 @@ def count_training(model: nn.Module, *inputs: Any, **named: Any) -> TrainingCoun
     2400
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    with _counting(model, (*inputs, named)) as counting, torch.enable_grad():
-        outputs = model(*inputs, **named)
-        saved = counting.held_bytes
-        differentiable = [tensor for tensor in _tensors_of(outputs) if tensor.requires_grad]
-        if not parameters or not differentiable:
-            raise CountingError(
-                None, "no output depends on a parameter that takes a gradient: there is no backward pass"
-            )
-        gradients = torch.autograd.grad([tensor.sum() for tensor in differentiable], parameters, allow_unused=True)
-        del gradients
+
+    def forward_and_backward(counting: _Counting) -> int:
+        with torch.enable_grad():
+            outputs = model(*inputs, **named)
+            saved = counting.held_bytes
+            differentiable = [tensor for tensor in _tensors_of(outputs) if tensor.requires_grad]
+            if not parameters or not differentiable:
+                raise CountingError(
+                    None, "no output depends on a parameter that takes a gradient: there is no backward pass"
+                )
+            torch.autograd.grad([tensor.sum() for tensor in differentiable], parameters, allow_unused=True)
+        return saved
+
+    counting, saved = _counted(model, (*inputs, named), forward_and_backward)
     both = counting.result(model)
     assert both.elementwise is not None  # these counts see all
     assert both.peak_activation_bytes is not None
@@ -225,6 +234,22 @@ def count_training(model: nn.Module, *inputs: Any, **named: Any) -> TrainingCoun
         peak_bytes=both.peak_activation_bytes,
         parameter_bytes=sum(parameter.nbytes for parameter in model.parameters()),
     )
+
+
+def _counted(
+    model: nn.Module, inputs: tuple[Any, ...], run: "Callable[[_Counting], _Given]"
+) -> "tuple[_Counting, _Given]":
+    """A pass counted, and what it gives."""
+    compiler_was_loaded = _compiler_is_loaded()
+    try:
+        with _counting(model, inputs) as counting:
+            given = run(counting)
+    except CountingError:
+        if compiler_was_loaded or not _compiler_is_loaded():
+            raise
+        # It loaded the compiler for a part of itself, such as flex_attention, which from now on runs as it was.
+        return _counted(model, inputs, run)
+    return counting, given
 
 
 @contextmanager
@@ -251,7 +276,11 @@ def _counting(model: nn.Module, inputs: tuple[Any, ...]) -> "Iterator[_Counting]
 
 def _uncompiled() -> AbstractContextManager[Any]:
     """Have compiled functions run as they were; whoever has compiled one has loaded the compiler."""
-    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    return torch.compiler.set_stance("force_eager") if _compiler_is_loaded() else nullcontext()
+
+
+def _compiler_is_loaded() -> bool:
+    return "torch._dynamo" in sys.modules
 
 
 def _calls_by_operator(uncounted: Iterable[Uncounted]) -> dict[str, int]:
@@ -414,12 +443,12 @@ class _Counting(TorchDispatchMode):
             once = known[form]
             if once is None:
                 return call(*args)
-            with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
-                results = once.make_results()
             self._tally.add(once.tally)
             self._peak = max(self._peak, self._bytes + once.peak)
-            for tensor in results:
-                self._track(tensor)
+            with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+                results = once.make_results()
+                for tensor in results:
+                    self._track(tensor)
             return results
 
         return called

@@ -7,6 +7,7 @@ import inspect
 import math
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ _LARGEST_RUN = 1024 * 1024  # pixels
 # What a verdict may cost: some ten seconds.
 _MOST_LAUNCHES = 100_000
 _MOST_RUN_MACS = 3e11
+_MOST_SECONDS = 12  # of one thread's time, so that what else the machine does changes no verdict
 _STRIDE = 32  # most models take multiples of it
 
 _SIZE_ARGUMENTS = ("img_size", "image_size", "input_size")
@@ -444,6 +446,8 @@ class ExternalCounter:
         self._ran = False
         self._built: str | None = None
         self._counts: dict[tuple[int, int], CostCount] = {}
+        self._seconds: dict[tuple[int, int], float] = {}
+        self._spent = 0.0  # on the verdict
 
     @property
     def ran_on_zeros(self) -> bool:
@@ -467,14 +471,14 @@ class ExternalCounter:
         """
         size = (height, width)
         if size not in self._counts:
+            started = time.thread_time()
             if self._runs:
                 real = self._real(*size)
-                given, named = self._inputs(*size, _like(real))
-                if named:
-                    raise CountingError(None, "fvcore takes no named inputs")
+                given = _in_order(real, *self._inputs(*size, _like(real)))
                 self._counts[size] = count_with_fvcore(_ready(real, given, {}), *given)
             else:
                 self._counts[size] = self._count(count, *size)
+            self._seconds[size] = time.thread_time() - started
         return ImageCost(height, width, self._counts[size].work, self._counts[size])
 
     def at_if_soon(self, height: int, width: int) -> ImageCost:
@@ -482,24 +486,31 @@ class ExternalCounter:
 
         Raises: CountingError: it would take longer; else as `at`.
         """
-        if (height, width) not in self._counts:
-            pixels = height * width
-            launches = self._foreseen(pixels, lambda count: count.launches or 0)
-            if launches > _MOST_LAUNCHES:
-                raise CountingError(None, f"about {launches:.1g} operators would run, which takes minutes to count")
-            macs = self._foreseen(pixels, lambda count: count.macs) if self._ran else 0
-            if macs > _MOST_RUN_MACS:
-                raise CountingError(None, f"about {macs:.1g} multiply-adds would run, which takes minutes")
-        return self.at(height, width)
+        size = (height, width)
+        if size in self._counts:
+            return self.at(*size)
+        launches = self._foreseen(size, {each: count.launches or 0 for each, count in self._counts.items()})
+        if launches > _MOST_LAUNCHES:
+            raise CountingError(None, f"about {launches:.1g} operators would run, which takes minutes to count")
+        macs = self._foreseen(size, {each: count.macs for each, count in self._counts.items()}) if self._ran else 0
+        if macs > _MOST_RUN_MACS:
+            raise CountingError(None, f"about {macs:.1g} multiply-adds would run, which takes minutes")
+        seconds = self._foreseen(size, self._seconds)
+        if self._spent + seconds > _MOST_SECONDS:
+            what = "building and counting it" if self.model.takes_size else "counting it"
+            raise CountingError(None, f"{what} would take about {seconds:.0f} s more")
+        cost = self.at(*size)
+        self._spent += self._seconds[size]
+        return cost
 
-    def _foreseen(self, pixels: int, of: Callable[[CostCount], int]) -> float:
-        """A count at this many pixels, by the power of them with which it grew between the two largest sizes."""
-        known = {height * width: of(count) for (height, width), count in self._counts.items() if of(count)}
-        *smaller, largest = sorted(known) or [0]
+    def _foreseen(self, size: tuple[int, int], known: Mapping[tuple[int, int], float]) -> float:
+        """What grows with the pixels at this size, by the power with which it did between the two largest sizes."""
+        of_pixels = {math.prod(each): value for each, value in known.items() if value}
+        *smaller, largest = sorted(of_pixels) or [0]
         if not smaller:
-            return known.get(largest, 0)
-        power = math.log(known[largest] / known[smaller[-1]]) / math.log(largest / smaller[-1])
-        return known[largest] * (pixels / largest) ** max(power, 0)
+            return of_pixels.get(largest, 0)
+        power = math.log(of_pixels[largest] / of_pixels[smaller[-1]]) / math.log(largest / smaller[-1])
+        return of_pixels[largest] * (math.prod(size) / largest) ** max(power, 0)
 
     def training_at(self, height: int, width: int) -> TrainingCount:
         """The cost of one forward and one backward pass on one image, by the dispatch counter.
@@ -552,6 +563,19 @@ def _ready(model: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> n
         except Exception as error:
             raise counting_error(error, (*given, named)) from error
     return model
+
+
+def _in_order(model: nn.Module, given: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Inputs without their names. Raises: CountingError: some can only be given by name."""
+    if not named:
+        return given
+    try:
+        bound = inspect.signature(model.forward).bind(*given, **named)
+    except TypeError as error:
+        raise CountingError(None, str(error)) from error
+    if bound.kwargs:
+        raise CountingError(None, f"fvcore takes no inputs by name, such as {next(iter(bound.kwargs))}")
+    return bound.args
 
 
 def _like(model: nn.Module) -> Tensor:

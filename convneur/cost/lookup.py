@@ -28,6 +28,15 @@ _VARIANTS = f"{', '.join(VARIANTS)}, all"
 _OWN = f"{_VARIANTS}, or a .json file of settings"
 _ANY = f"{_VARIANTS}, a .json file of settings, package.module:factory, file.py:factory or timm/NAME"
 
+_GRAPH = "is a graph for another runtime; `convneur bench` times it. To count, name the code that it was exported from"
+_WEIGHTS = "holds weights, not the model; name the code that makes the model"
+_PICKLE = "may run code when it is loaded; load it at the top of a file of yours and name a function that gives it"
+_FILES = {
+    ".onnx": _GRAPH, ".xml": _GRAPH, ".safetensors": _WEIGHTS,
+    ".pt2": _PICKLE, ".pt": _PICKLE, ".pth": _PICKLE, ".ckpt": _PICKLE, ".bin": _PICKLE,
+}  # fmt: skip
+"""Files that are no model to be counted, and the way on."""
+
 
 def find_models(
     models: Models = "m1",
@@ -200,7 +209,10 @@ def _own(name: str, model: Any, setting: str, choices: str, settings: Mapping[st
     try:
         base = find_config(model)
     except ConfigError as error:
-        problem = error.problem if str(model).endswith(".json") else f"choose {choices}"
+        suffix = Path(str(model)).suffix.casefold()
+        problem = error.problem if suffix == ".json" else f"choose {choices}"
+        if suffix in _FILES and choices is _ANY:
+            problem = f"{_FILES[suffix]}, such as file.py:factory"
         raise ConfigError(setting, problem, value=name or repr(name)) from None
     with blaming(name, setting, settings):
         return find_config(base, **settings)

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.data.coco import CocoImage, GroundTruth, GtObject, StoredMask
+from convneur.data.coco import LEAVE_OUT, Box, CocoImage, GroundTruth, GtObject, StoredMask
 from convneur.errors import InputError
 
-__all__ = ["AnnotatedImage", "AnnotatedObject", "Invalid", "annotated_images"]
+__all__ = ["AnnotatedImage", "AnnotatedObject", "Invalid", "annotated_images", "box_inside"]
 
 Invalid = Literal["error", "skip"]
 
@@ -89,7 +89,7 @@ def annotated_images(
             except InputError as error:
                 line = f"annotation {each.id} of {image}: {error}"
                 if invalid == "error":
-                    raise InputError(truth.path, f"{line}; mend it, or leave such out with `invalid skip`") from None
+                    raise InputError(truth.path, line + LEAVE_OUT) from None
                 skipped(f"{truth.path}: {line}")
         found.append(AnnotatedImage(image, tuple(objects)))
         seen()
@@ -109,6 +109,16 @@ def _object(each: GtObject, image: CocoImage, labels: dict[int, int], *, masks: 
         if each.crowd:
             return AnnotatedObject(each.id, labels[each.category], (0, 0, 1, 1), each.area, True, mask)
         raise InputError(None, "has no bbox")
+    inside = box_inside(box, image)
+    return AnnotatedObject(each.id, labels[each.category], inside, each.area, each.crowd, mask if masks else None)
+
+
+def box_inside(box: Box, image: CocoImage) -> Box:
+    """x1, y1, x2, y2 of a box cut to its image. Raises: InputError: it has no area there.
+
+    >>> box_inside((-2, 3, 10, 5), CocoImage(1, height=6, width=9))
+    (0.0, 3, 8, 6.0)
+    """
     x, y, width, height = box
     if not width > 0 or not height > 0:
         raise InputError(None, f"its box of {width:g}x{height:g} pixels (width x height) has no area")
@@ -116,7 +126,7 @@ def _object(each: GtObject, image: CocoImage, labels: dict[int, int], *, masks: 
     if inside[2] <= inside[0] or inside[3] <= inside[1]:
         size = f"{image.width}x{image.height}"
         raise InputError(None, f"its box at {x:g},{y:g} lies outside its image of {size} pixels (width x height)")
-    return AnnotatedObject(each.id, labels[each.category], inside, each.area, each.crowd, mask if masks else None)
+    return inside
 
 
 def _box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:

@@ -4,8 +4,10 @@ Both are read an entry at a time and kept small; masks are decoded when their im
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +16,29 @@ from numpy.typing import NDArray
 
 from convneur.data.json_lists import listed_entries
 from convneur.data.limits import MAX_PIXELS, check_pixels
-from convneur.data.run_lengths import RunMask, mask_of_counts, mask_of_text
+from convneur.data.packed import PackedEntries
+from convneur.data.run_lengths import RunMask, mask_of_counts, mask_of_text, masks_of_texts
 from convneur.errors import InputError
 from convneur.schema import SchemaError, typed
 
 __all__ = [
+    "LEAVE_OUT",
     "Box",
     "CocoImage",
     "Detection",
     "GroundTruth",
     "GtObject",
     "StoredMask",
+    "best_detections",
     "read_ground_truth",
     "read_results",
+    "runs_of",
 ]
 
 _FEWEST_IN_POLYGON = 6  # numbers: three corners
 _ID, _IMAGE, _CATEGORY = "id", "image_id", "category_id"
 _LARGEST = 2**63
+LEAVE_OUT = "; mend it, or leave such out with `invalid skip`"
 
 Box = tuple[float, float, float, float]
 
@@ -105,19 +112,31 @@ class GroundTruth:
     objects: Mapping[int, Sequence[GtObject]]
 
 
-def read_ground_truth(path: Path, *, max_pixels: int = MAX_PIXELS) -> GroundTruth:
+def _aside(count: int) -> None:
+    """Where nobody counts what is read."""
+
+
+def read_ground_truth(
+    path: Path,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    skipped: Callable[[str], object] | None = None,
+    read: Callable[[int], object] = _aside,
+) -> GroundTruth:
     """A file of COCO's instances.
 
     Choice: an annotation's `area` is needed, `iscrowd` is 0 where it is missing, keys of other uses are left aside.
+    Args:   skipped: called with each annotation that cannot be, which is then left out; None: the first one raises.
+        read: called with the number of bytes after each part of the file.
     Raises: InputError: no such file, with the annotation and the image in it.
     """
     images: dict[int, CocoImage] = {}
     categories: dict[int, str] = {}
-    objects: dict[int, list[GtObject]] = {}
+    entries = PackedEntries[GtObject]()
     seen: set[int] = set()
     places = {"images": 0, "annotations": 0, "categories": 0}
     try:
-        for key, number, entry in listed_entries(path, places):
+        for key, number, entry in listed_entries(path, places, read=read):
             places[key] = number + 1
             place = f"{key}[{number}]"
             if key == "images":
@@ -132,51 +151,96 @@ def read_ground_truth(path: Path, *, max_pixels: int = MAX_PIXELS) -> GroundTrut
                 _check_new(category.id, categories, place)
                 categories[category.id] = category.name or str(category.id)
             else:
-                each = _object(entry, place)
-                if each.id in seen:
-                    raise SchemaError(place, f"annotation id {each.id} stands twice")
-                seen.add(each.id)
-                objects.setdefault(each.image, []).append(each)
+                with _left_out(path, skipped):
+                    each = _object(entry, place, images)
+                    if each.id in seen:
+                        of_image = f"{place} ({images.get(each.image, f'image {each.image}')})"
+                        raise SchemaError(of_image, f"annotation id {each.id} stands twice")
+                    seen.add(each.id)
+                    entries.add(each.image, each)
         for key in ("images", "categories"):
             if not places[key]:
                 raise SchemaError(key, "is missing or empty; ground truth of COCO has images, annotations, categories")
+        objects = entries if skipped is None else PackedEntries[GtObject]()
+        for each in (each for some in entries.values() for each in some):
+            with _left_out(path, skipped):
+                _check_known(each, images, categories)
+                if objects is not entries:
+                    objects.add(each.image, each)
     except SchemaError as error:
         raise InputError(path, f"{error}{_kind_hint(error, results=False)}") from None
-    for each in (each for some in objects.values() for each in some):
-        if each.image not in images:
-            raise InputError(path, f"annotation {each.id} is of image {each.image}, which images lacks")
-        if each.category not in categories:
-            raise InputError(
-                path,
-                f"annotation {each.id} ({images[each.image]}) is of category {each.category}, which categories lacks",
-            )
     return GroundTruth(path, dict(sorted(images.items())), dict(sorted(categories.items())), objects)
 
 
-def read_results(path: Path, gt: GroundTruth) -> Mapping[int, Sequence[Detection]]:
+def read_results(
+    path: Path,
+    gt: GroundTruth,
+    *,
+    most: int | None = None,
+    skipped: Callable[[str], object] | None = None,
+    read: Callable[[int], object] = _aside,
+) -> Mapping[int, Sequence[Detection]]:
     """A file of COCO results by image: a list of objects with image_id, category_id, score, and segmentation.
 
+    Args:
+        most: of one category in one image the detections with the highest scores are kept, the first of equals.
+        skipped, read: as for `read_ground_truth`.
     Raises: InputError: no such file, or an image or category that the ground truth lacks: with the entry.
     """
-    found: dict[int, list[Detection]] = {}
+    found = PackedEntries[Detection](list if most is None else partial(best_detections, most=most))
+    entries = 0
     try:
-        for _, number, entry in listed_entries(path, ("",)):
-            each = _detection(entry, number)
-            if each.image not in gt.images:
-                raise SchemaError(
-                    f"[{number}]", f"is of image {each.image}, which {gt.path} lacks; give results of the same images"
-                )
-            if each.category not in gt.categories:
-                known = ", ".join(map(str, list(gt.categories)[:5])) + (", ..." if len(gt.categories) > 5 else "")
-                raise SchemaError(
-                    f"[{number}]",
-                    f"({gt.images[each.image]}) is of category {each.category}, and {gt.path} has {known}; write the "
-                    "category ids of the ground truth, not class numbers",
-                )
-            found.setdefault(each.image, []).append(each)
+        for _, number, entry in listed_entries(path, ("",), read=read):
+            entries += 1
+            with _left_out(path, skipped):
+                each = _detection(entry, number, gt)
+                found.add(each.image, each)
     except SchemaError as error:
         raise InputError(path, f"{error}{_kind_hint(error, results=True)}") from None
+    if entries and not found:
+        raise InputError(path, f"holds no detection of an image of {gt.path}; give results of the same images")
     return found
+
+
+def best_detections(found: Sequence[Detection], most: int) -> list[Detection]:
+    """Sorted by score, the highest first, with so many of each category at most."""
+    kept, seen = [], dict[int, int]()
+    for each in sorted(found, key=lambda each: -each.score):
+        seen[each.category] = seen.get(each.category, 0) + 1
+        if seen[each.category] <= most:
+            kept.append(each)
+    return kept
+
+
+def runs_of(masks: Sequence[StoredMask], image: CocoImage) -> list[RunMask]:
+    """Each mask in its image, as `StoredMask.runs` has it; compressed ones are decoded together.
+
+    Raises: InputError: one of them is no mask of such an image; alone it says which.
+    """
+    size = image.height, image.width
+    texts = [mask.held for mask in masks if isinstance(mask.held, bytes) and mask.shape in (None, size)]
+    if len(texts) == len(masks):
+        return masks_of_texts(texts, size)
+    return [mask.runs(image) for mask in masks]
+
+
+@contextmanager
+def _left_out(path: Path, skipped: Callable[[str], object] | None) -> Iterator[None]:
+    """Leave out an entry that cannot be, or say how to."""
+    try:
+        yield
+    except SchemaError as error:
+        if skipped is None:
+            raise SchemaError(error.place, error.problem + LEAVE_OUT) from None
+        skipped(f"{path}: {error}")
+
+
+def _check_known(each: GtObject, images: Mapping[int, CocoImage], categories: Mapping[int, str]) -> None:
+    if each.image not in images:
+        raise SchemaError("", f"annotation {each.id} is of image {each.image}, which images lacks")
+    if each.category not in categories:
+        place = f"annotation {each.id} ({images[each.image]})"
+        raise SchemaError("", f"{place} is of category {each.category}, which categories lacks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +249,13 @@ class _Category:
     name: str = ""
 
 
-def _object(entry: Any, place: str) -> GtObject:
+def _object(entry: Any, place: str, images: Mapping[int, CocoImage]) -> GtObject:
     if not isinstance(entry, Mapping):
         raise SchemaError(place, "must be an object")
     number = _whole(entry, _ID, place)
     place = f"annotation {number}"
     image = _whole(entry, _IMAGE, place)
-    place += f" (image {image})"
+    place += f" ({images.get(image, f'image {image}')})"
     if "area" not in entry:
         raise SchemaError(place, "has no area; write the number of pixels of its mask")
     crowd = entry.get("iscrowd", 0)
@@ -203,13 +267,21 @@ def _object(entry: Any, place: str) -> GtObject:
     )
 
 
-def _detection(entry: Any, number: int) -> Detection:
+def _detection(entry: Any, number: int, gt: GroundTruth) -> Detection:
     place = f"[{number}]"
     if not isinstance(entry, Mapping):
         raise SchemaError(place, "must be an object")
     image = _whole(entry, _IMAGE, place)
-    score = _number(entry, "score", place)
-    return Detection(number, image, _whole(entry, _CATEGORY, place), score, _mask(entry, place), _box(entry, place))
+    if image not in gt.images:
+        raise SchemaError(place, f"is of image {image}, which {gt.path} lacks; give results of the same images")
+    of_image = f"{place} ({gt.images[image]})"
+    category = _whole(entry, _CATEGORY, of_image)
+    if category not in gt.categories:
+        known = ", ".join(map(str, list(gt.categories)[:5])) + (", ..." if len(gt.categories) > 5 else "")
+        problem = f"is of category {category}, and {gt.path} has {known}; write the category ids of the ground truth, "
+        raise SchemaError(of_image, f"{problem}not class numbers")
+    score = _number(entry, "score", of_image)
+    return Detection(number, image, category, score, _mask(entry, of_image), _box(entry, of_image))
 
 
 def _whole(entry: Mapping[str, Any], key: str, place: str) -> int:
@@ -221,7 +293,9 @@ def _whole(entry: Mapping[str, Any], key: str, place: str) -> int:
 
 def _number(entry: Mapping[str, Any], key: str, place: str) -> float:
     value = entry.get(key)
-    if type(value) is float and math.isfinite(value):
+    if type(value) is float:
+        if not math.isfinite(value):
+            raise SchemaError(f"{place}: {key}", f"is {value}, which is no number to compare")
         return value
     return float(typed(_present(entry, key, place), float, f"{place}: {key}"))
 

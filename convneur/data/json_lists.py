@@ -2,12 +2,12 @@
 
 import codecs
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from convneur.errors import InputError
-from convneur.schema import DECODER, SchemaError
+from convneur.schema import DECODER, LENIENT_DECODER, SchemaError
 
 __all__ = ["MOST_CHARACTERS", "listed_entries"]
 
@@ -18,10 +18,14 @@ _CHUNK = 1 << 20
 _AFTER_A_VALUE = tuple(":,]} \t\r\n")
 
 
-def listed_entries(path: Path, lists: Collection[str]) -> Iterator[tuple[str, int, Any]]:
+def listed_entries(
+    path: Path, lists: Collection[str], *, read: Callable[[int], object] = lambda count: None
+) -> Iterator[tuple[str, int, Any]]:
     """Each entry of the lists under some keys of an object, in the order of the file: key, number from 0, entry.
 
+    Choice: NaN and infinities in an entry come through, for its reader to refuse with its place.
     Args:   lists: keys of the object in the file; "" where the file holds a list itself. Other keys are left aside.
+        read: called with the number of bytes after each part of the file.
     Raises: InputError: a file that cannot be read; SchemaError: no JSON, or another value where a list should be.
 
     >>> import tempfile
@@ -31,7 +35,7 @@ def listed_entries(path: Path, lists: Collection[str]) -> Iterator[tuple[str, in
     ...     list(listed_entries(path, ["images"]))
     [('images', 0, {'id': 1}), ('images', 1, {'id': 2})]
     """
-    text = _Text(path)
+    text = _Text(path, read)
     try:
         if text.next() == "":
             raise SchemaError("", "is empty")
@@ -73,7 +77,7 @@ def _entries(text: "_Text", key: str) -> Iterator[tuple[str, int, Any]]:
     while text.next() != "]":
         if number:
             text.take(",", f"is no JSON (a comma is missing after {key}[{number - 1}])")
-        yield key, number, text.value(f"{key}[{number}]")
+        yield key, number, text.value(f"{key}[{number}]", LENIENT_DECODER)
         number += 1
     text.take("]", "")
 
@@ -81,7 +85,8 @@ def _entries(text: "_Text", key: str) -> Iterator[tuple[str, int, Any]]:
 class _Text:
     """A file's text, read as far as the next value needs."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read: Callable[[int], object]) -> None:
+        self._read = read
         try:
             self._file = path.open("rb")
         except OSError as error:
@@ -108,12 +113,12 @@ class _Text:
             raise SchemaError("", problem if self.next() else "is cut short")
         self._at += 1
 
-    def value(self, place: str) -> Any:
+    def value(self, place: str, decoder: json.JSONDecoder = DECODER) -> Any:
         """Go on behind a value, and give it. place: of it, for messages."""
         self.next()
         while True:
             try:
-                found, end = DECODER.raw_decode(self._text, self._at)
+                found, end = decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 if self._more():
                     continue
@@ -140,6 +145,7 @@ class _Text:
             raise SchemaError("", f"holds an entry of more than {MOST_CHARACTERS >> 20} MiB")
         chunk = self._file.read(_CHUNK)
         self._ended = not chunk
+        self._read(len(chunk))
         try:
             self._text = self._text[self._at :] + self._decoded.decode(chunk, final=self._ended)
         except UnicodeDecodeError:

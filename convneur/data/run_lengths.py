@@ -4,6 +4,7 @@ A mask stays runs all the way: an object of some hundred runs in an image of a m
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ __all__ = [
     "mask_of_counts",
     "mask_of_pixels",
     "mask_of_text",
+    "masks_of_texts",
+    "pixel_counts",
 ]
 
 IntArray = NDArray[np.int64]
@@ -90,8 +93,23 @@ def mask_of_text(text: str | bytes, shape: tuple[int, int]) -> RunMask:
     """
     if isinstance(text, str):
         text = text.encode("ascii", "replace")
-    codes = np.frombuffer(text, np.uint8).astype(np.int64) - 48
-    if codes.size == 0 or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+    return masks_of_texts([text], shape)[0]
+
+
+def masks_of_texts(texts: Sequence[bytes], shape: tuple[int, int]) -> list[RunMask]:
+    """The masks of several `counts` of one image as `mask_of_text` has them, decoded together.
+
+    Raises: InputError: one of them is none; alone it says which.
+
+    >>> [mask.area for mask in masks_of_texts([b"13", b"04"], (2, 2))]
+    [3, 4]
+    """
+    lengths = np.array([len(text) for text in texts])
+    if len(lengths) == 0:
+        return []
+    codes = np.frombuffer(b"".join(texts), np.uint8).astype(np.int64) - 48
+    stops = lengths.cumsum() - 1
+    if lengths.min() == 0 or codes.min() < 0 or codes.max() > 63 or (codes[stops] & 32).any():
         raise InputError(None, "its counts are no run lengths as COCO compresses them")
     last = np.flatnonzero(codes & 32 == 0)
     first = np.append(0, last[:-1] + 1)
@@ -101,14 +119,31 @@ def mask_of_text(text: str | bytes, shape: tuple[int, int]) -> RunMask:
     place = np.arange(codes.size) - first.repeat(groups)
     numbers = np.add.reduceat((codes & 31) << 5 * place, first)
     numbers -= (codes[last] >> 4 & 1) << 5 * groups
-    numbers[1::2] = numbers[1::2].cumsum()
-    numbers[2::2] = numbers[2::2].cumsum()
-    return _mask_of(numbers, shape)
+    # A row is a background run and the object run behind it; a mask without the last one has a 0 there.
+    counts = np.diff(np.append(0, np.searchsorted(last, stops, side="right")))
+    rows = (counts + 1) // 2
+    begin = rows.cumsum() - rows
+    table = np.zeros((int(rows.sum()), 2), np.int64)
+    odd = counts % 2 == 1
+    held = np.ones(table.shape, bool)
+    held[(begin + rows - 1)[odd], 1] = False
+    table[held] = numbers
+    background = table[begin, 0]
+    table[begin, 0] = 0  # the first number is added to none
+    before = np.concatenate([np.zeros((1, 2), np.int64), table.cumsum(axis=0)])
+    table = before[1:] - before[begin].repeat(rows, axis=0)
+    table[begin, 0] = background
+    table[~held] = 0
+    return _masks_of(table, rows, shape)
 
 
 def mask_of_counts(counts: Sequence[int] | IntArray, shape: tuple[int, int]) -> RunMask:
     """The mask of run lengths as numbers, the first of background. Raises: InputError: as `mask_of_text`."""
-    return _mask_of(np.asarray(counts, np.int64), shape)
+    numbers = np.asarray(counts, np.int64)
+    rows = max((len(numbers) + 1) // 2, 1)
+    table = np.zeros(2 * rows, np.int64)
+    table[: len(numbers)] = numbers
+    return _masks_of(table.reshape(rows, 2), np.array([rows]), shape)[0]
 
 
 def mask_of_pixels(mask: NDArray[np.bool_]) -> RunMask:
@@ -119,22 +154,35 @@ def mask_of_pixels(mask: NDArray[np.bool_]) -> RunMask:
     return RunMask((mask.shape[0], mask.shape[1]), changes[::2], changes[1::2])
 
 
-def _mask_of(counts: IntArray, shape: tuple[int, int]) -> RunMask:
+def _masks_of(table: IntArray, rows: IntArray, shape: tuple[int, int]) -> list[RunMask]:
+    """The masks of runs in turn, (R, 2) of background and object; rows: how many each mask has."""
     height, width = shape
     pixels = height * width
-    if counts.size and (counts.min() < 0 or counts.max() > pixels):
-        raise InputError(None, f"a run of {counts.min() if counts.min() < 0 else counts.max()} pixels")
-    ends = counts.cumsum()
-    total = int(ends[-1]) if counts.size else 0
-    if total != pixels:
+    if table.min() < 0 or table.max() > pixels:
+        raise InputError(None, f"a run of {table.min() if table.min() < 0 else table.max()} pixels")
+    ends = table.ravel().cumsum().reshape(table.shape)
+    totals = np.diff(np.append(0, ends[rows.cumsum() - 1, 1]))
+    if (totals != pixels).any():
+        total = int(totals[totals != pixels][0])
         raise InputError(None, f"its runs have {total} pixels, its image {pixels} ({height}x{width})")
-    starts, ends = ends[:-1:2], ends[1::2]
-    if not counts[1:].all():
-        kept = ends > starts
-        starts, ends = starts[kept], ends[kept]
-        apart = starts[1:] > ends[:-1]
-        starts, ends = starts[np.append(True, apart)[: len(starts)]], ends[np.append(apart, True)[: len(ends)]]
-    return RunMask(shape, starts, ends)
+    mask = np.arange(len(rows)).repeat(rows)
+    starts, ends = (ends - (mask * pixels)[:, None]).T
+    kept = ends > starts
+    starts, ends, mask = starts[kept], ends[kept], mask[kept]
+    apart = (starts[1:] > ends[:-1]) | (mask[1:] != mask[:-1])  # runs with none between them are one
+    first, last = np.append(True, apart)[: len(mask)], np.append(apart, True)[: len(mask)]
+    starts, ends, mask = starts[first], ends[last], mask[first]
+    bounds = np.searchsorted(mask, np.arange(len(rows) + 1)).tolist()
+    return [RunMask(shape, starts[a:b], ends[a:b]) for a, b in pairwise(bounds)]
+
+
+def pixel_counts(masks: Sequence[RunMask]) -> IntArray:
+    """The areas of masks, (N,)."""
+    if not masks:
+        return np.zeros(0, np.int64)
+    starts, ends, counts = _joined(masks, 0)
+    before = np.append(0, (ends - starts).cumsum())
+    return np.diff(before[np.append(0, counts.cumsum())])
 
 
 def bounding_boxes(masks: Sequence[RunMask]) -> IntArray:

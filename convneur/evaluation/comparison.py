@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from convneur.evaluation.model_table import model_table, settings_words
-from convneur.evaluation.words import short_names, shown
-from convneur.formats import plural
+from convneur.evaluation.words import shown
+from convneur.formats import plural, short_names
 from convneur.metrics.comparison import Comparison as Differences
 from convneur.metrics.summary_tables import column_name
-from convneur.metrics.tables import Path, is_count, is_presence, leaves, less_is_better, value_at
+from convneur.metrics.tables import Path, compares, is_count, leaves, less_is_better, value_at
 from convneur.metrics.words import metric_name
 from convneur.results import Result, Table, plain, read_only
 
@@ -179,7 +179,7 @@ class Comparison(Result):
 
     def _main_values(self) -> list[tuple[Path, Any]]:
         """Without counts of classes that were missed, whose differences say little."""
-        return [(path, value) for path, value in leaves(self.overall, self.metrics) if not is_presence(path)]
+        return [(path, value) for path, value in leaves(self.overall, self.metrics) if compares(path)]
 
 
 def comparison_of(
@@ -218,8 +218,13 @@ def signed(value: float) -> str:
 
 
 def _cells(path: Path, value: Mapping[str, float]) -> list[str]:
-    own = [shown(value[part]) for part in ("value", "against")]
-    return [*own, *(signed(value[part]) for part in ("difference", "low", "high")), _verdict(path, value)]
+    own, parts = ("value", "against"), ("difference", "low", "high")
+    if is_count(path):
+        cells = [f"{value[part]:.0f}" for part in own]
+        cells += ["-" if math.isnan(value[part]) else f"{value[part]:+.0f}" for part in parts]
+    else:
+        cells = [*(shown(value[part]) for part in own), *(signed(value[part]) for part in parts)]
+    return [*cells, _verdict(path, value)]
 
 
 def _verdict(path: Path, value: Mapping[str, float]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convneur.formats import plural, significant
-from convneur.metrics.tables import Path, is_count, is_presence, leaves, less_is_better
+from convneur.metrics.tables import Path, compares, is_count, leaves, less_is_better
 from convneur.metrics.words import metric_name
 from convneur.results import Table
 
@@ -30,7 +30,7 @@ def model_table(
     """
     values = {title: dict(leaves(row, settings["metrics"])) for title, row in models.items()}
     first = next(iter(values.values()))
-    paths = [path for path in first if not is_presence(path) and path[:2] != ("boundary_f1_curve", "f1")]
+    paths = [path for path in first if compares(path) and path[:2] != ("boundary_f1_curve", "f1")]
     columns = [f"{metric_name(*path)}{_unit(path, settings)} {'↓' if less_is_better(path) else '↑'}" for path in paths]
     rows = [[title, *(_shown(row[path], path, digits) for path in paths)] for title, row in values.items()]
     rows += [[title, *(row.get(path, "") for path in paths)] for title, row in more]

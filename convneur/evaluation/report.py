@@ -10,7 +10,7 @@ from convneur.evaluation.words import occurs
 from convneur.figures import ReportColumn, ReportComparison, ReportCurve, ReportRow
 from convneur.metrics.comparison import ScoreTable, intervals
 from convneur.metrics.measures import MEASURES
-from convneur.metrics.tables import Path, is_presence, leaves, less_is_better
+from convneur.metrics.tables import Path, compares, leaves, less_is_better
 from convneur.metrics.words import SHORT_NAMES, metric_name
 
 __all__ = ["ReportColumns", "curves_of"]
@@ -27,7 +27,7 @@ class ReportColumns:
     def of(cls, overall: Mapping[str, Any], settings: Mapping[str, Any], ranking: Ranking) -> "ReportColumns":
         """All values but those with a place of their own; plots show the one that images are ranked by first."""
         metrics = settings["metrics"]
-        paths = [path for path, _ in leaves(overall, metrics) if not is_presence(path) and not _on_curve(path)]
+        paths = [path for path, _ in leaves(overall, metrics) if compares(path) and not _on_curve(path)]
         return cls(paths, [_column(path, settings, chosen=path == ranking.path) for path in paths])
 
     def of_row(self, row: Mapping[str, Any]) -> list[Any]:
@@ -83,7 +83,7 @@ def _column(path: Path, settings: Mapping[str, Any], *, chosen: bool) -> ReportC
         definition += f"; a missed or spurious class {'counts as the image diagonal' if penalised else 'is left out'}"
     elif keys:
         short = MEASURES[metric].short_value_name(path[1:]) if metric in MEASURES else f"{short}@{keys[0]}"
-    decimals = 0 if path[-1] in ("tp", "fp", "fn") else 2 if lower else 4
+    decimals = 0 if path[-1] in ("tp", "fp", "fn", "components") else 2 if lower else 4
     return ReportColumn(metric_name(*path), short, definition, lower, decimals, chosen)
 
 

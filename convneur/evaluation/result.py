@@ -16,10 +16,10 @@ from convneur.evaluation.model_table import model_table, settings_words
 from convneur.evaluation.object_picks import ObjectPicks
 from convneur.evaluation.scenes import ImagePick, SceneModel, Scenes, image_folder, picked, ranking_by
 from convneur.evaluation.tables import labels_line, presence_line, tables_of
-from convneur.evaluation.words import occurs, short_names
+from convneur.evaluation.words import occurs
 from convneur.figures import Scene
 from convneur.files import new_text
-from convneur.formats import grouped, markdown_table, plural
+from convneur.formats import grouped, markdown_table, plural, short_names
 from convneur.metrics import BoundarySettings, BoundarySummary
 from convneur.metrics.comparison import ScoreTable, compare
 from convneur.metrics.settings import check_alike
@@ -288,7 +288,7 @@ class Evaluation(Result):
 
     def _page(self, scenes: Scenes, made: Iterator[Scene], figures_by: str | None) -> str:
         from convneur.evaluation.report import ReportColumns, curves_of
-        from convneur.figures import BoundaryReport
+        from convneur.figures import BoundaryReport, ReportRow
 
         columns = ReportColumns.of(
             self.overall, self.settings, ranking_by("figures_by", figures_by, self.source.settings)
@@ -316,6 +316,7 @@ class Evaluation(Result):
                 for curve in curves_of(drawn_model.title, model.source.scores)
             ],
             objects=scenes.objects(self.source.objects),
+            groups=[ReportRow(name, columns.of_row(row)) for name, row in self.groups.items()],
         )
         return report.page(made)
 

@@ -12,10 +12,9 @@ from convneur.evaluation.inputs import Labels, Missing, existing
 from convneur.evaluation.result import Evaluation
 from convneur.evaluation.run import evaluate
 from convneur.evaluation.scenes import ImagePick, Ranking, SceneModel, Scenes, image_folder, picked, ranking_by
-from convneur.evaluation.words import short_names
 from convneur.figures import Scene
 from convneur.files import new_file, refuse_existing
-from convneur.formats import significant
+from convneur.formats import short_names, significant
 from convneur.metrics import METRICS, BoundarySettings
 from convneur.metrics.tables import value_at
 from convneur.progress import Progress, silent

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what type checkers are to know of names that load late
     from convneur.figures.boundaries import boundary_figure as boundary_figure
     from convneur.figures.boundaries import paper_figure as paper_figure
+    from convneur.figures.detection_html import DetectionReport as DetectionReport
+    from convneur.figures.detection_html import ObjectScene as ObjectScene
+    from convneur.figures.detection_html import ReportTable as ReportTable
+    from convneur.figures.detection_html import SceneObject as SceneObject
     from convneur.figures.report import BoundaryReport as BoundaryReport
     from convneur.figures.report import ReportColumn as ReportColumn
     from convneur.figures.report import ReportComparison as ReportComparison
@@ -22,12 +26,16 @@ if TYPE_CHECKING:  # what type checkers are to know of names that load late
 # Where each figure is drawn: one line for a new one.
 _HOME = {
     "BoundaryReport": "convneur.figures.report",
+    "DetectionReport": "convneur.figures.detection_html",
+    "ObjectScene": "convneur.figures.detection_html",
     "ReportColumn": "convneur.figures.report",
     "ReportComparison": "convneur.figures.report",
     "ReportCurve": "convneur.figures.report",
     "ReportObject": "convneur.figures.report",
     "ReportRow": "convneur.figures.report",
+    "ReportTable": "convneur.figures.detection_html",
     "Scene": "convneur.figures.scene",
+    "SceneObject": "convneur.figures.detection_html",
     "ScenePrediction": "convneur.figures.scene",
     "accuracy_figure": "convneur.figures.accuracy",
     "architecture_figure": "convneur.figures.architecture",

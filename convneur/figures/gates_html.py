@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convneur.errors import InputError
-from convneur.figures.gates_words import about_lines, map_colours, measure_lines, measured_lines
+from convneur.figures.gates_words import about_lines, map_colours, measured_lines
 from convneur.figures.html_page import data_uri, html_page
 from convneur.figures.layers_grid import layer_colours, layer_facts, layer_names
-from convneur.gates import GateResult, LayerResult, Row, StageGates, StageLayers, StageMap
+from convneur.gates import GateResult, LayerResult, Row, StageGates, StageLayers, StageMap, StageReads
 
 __all__ = ["LONGEST_SIDE", "gates_page"]
 
 # What bounds the file: pixels on the image's long side, as drawn.
 LONGEST_SIDE = 2048
 _MOST_LAYERS = 12
+_MOST_READ_VALUES = 12_000_000  # two bytes each: queries, keys and values of all positions
 
 # Choice: maps over channels are kept in 16 bits, single channels in 8, of which there are many; a surprise, which is
 # drawn by its logarithm, as it is.
@@ -42,7 +43,8 @@ def gates_page(result: GateResult | LayerResult) -> str:
     place. Any map can be saved, as PNG, SVG, CSV or NPY.
 
     Choice: maps over channels are kept in 65536 steps from their least to their largest value, single channels in 256;
-        the page shows no more digits than that, and both ends as they are.
+        the page shows no more digits than that, and both ends as they are. What reads are made of is kept in half
+        precision: shares of other positions are off by a thousandth or less.
     Raises: InputError: more than 2048 pixels on a side, more than 12 layers, or a row that is not drawn holds NaN or
         infinite values.
 
@@ -99,9 +101,50 @@ def _of_gates(result: GateResult) -> dict[str, Any]:
         "opens": {"row": "gate" if "gate" in rows else "f_loc", "map": result.options.reduce},
         "names": {row: list(_name(row, result)) for row in rows},
         "stages": [_stage(of, layer, result) for of, layer in zip(result.stages, layers, strict=True)],
-        "measures": [[name, values] for name, values in measure_lines(result)],
+        "measures": [[name, values] for name, values in (measured_lines(result.measures) if result.measures else [])],
         "separateModel": not result.same_weights,
+        "reads": _reads(models),
     }
+
+
+def _reads(models: list[GateResult]) -> dict[str, Any] | None:
+    """Where reads come from: at the position asked for, and what those of all others are made of."""
+    at = models[0].options.reads
+    if at is None:
+        return None
+    found = [[stage.reads for stage in one.stages if stage.reads is not None] for one in models]
+    made_of = [reads.parts_of_all for of_model in found for reads in of_model]
+    whole = [parts for parts in made_of if parts is not None]
+    anywhere = len(whole) == len(made_of) and sum(3 * parts.keys.size for parts in whole) <= _MOST_READ_VALUES
+    image = models[0].image
+    return {
+        "at": list(at),
+        "of": [image.height, image.width],
+        "anywhere": anywhere,
+        "attention": not whole,
+        "models": [[_packed_reads(reads, anywhere) for reads in of_model] for of_model in found],
+    }
+
+
+def _packed_reads(reads: StageReads, anywhere: bool) -> dict[str, Any]:
+    packed: dict[str, Any] = {"position": list(reads.position), "sums": [reads.initial, reads.own, reads.others]}
+    parts = reads.parts_of_all
+    if not anywhere or parts is None:
+        return packed
+    halves = {"queries": parts.queries, "keys": parts.keys, "values": parts.values}
+    singles = {"initial": parts.initial, "gram": parts.gram}
+    coefficients = {"step": parts.step, "eta": parts.eta, "keep": parts.keep, "seen": parts.seen}
+    return {
+        **packed,
+        **{name: _as_text(array.astype("<f2")) for name, array in halves.items()},
+        **{name: _as_text(array.astype("<f4")) for name, array in singles.items()},
+        **{name: array.tolist() for name, array in coefficients.items()},
+        "chunk": _as_text(parts.chunk.astype("<u4")),
+    }
+
+
+def _as_text(array: NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
 def _of_layers(result: LayerResult) -> dict[str, Any]:
@@ -140,6 +183,7 @@ def _of_layers(result: LayerResult) -> dict[str, Any]:
         "stages": stages,
         "measures": [[name, values] for name, values in (measured_lines(result.measures) if result.measures else [])],
         "separateModel": False,
+        "reads": None,
     }
 
 
@@ -154,6 +198,7 @@ def _stage(of: StageGates, layer: StageLayers, result: GateResult) -> dict[str, 
         "height": of.height,
         "width": of.width,
         "channels": of.channels,
+        "stride": of.stride,
         "words": f"{of.height} × {of.width} positions, stride {of.stride}, {of.channels} channels, {memory}",
         "rows": [
             {

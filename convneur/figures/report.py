@@ -114,7 +114,7 @@ class BoundaryReport:
 
     about, notes: lines of text. models: what they are called. classes: those that occur. failed: (name, why) of pairs
     without scores. class_key: (colour, name) of the classes in the pictures. curves: one for each model. objects: the
-    worst of them. version: of convneur.
+    worst of them. groups: of classes, values over each. version: of convneur.
 
     >>> BoundaryReport(title="Boundaries", version="0.1.0", about=[], notes=[], models=["mine"], columns=[], overall=[],
     ...                classes=[], images=[]).comparison is None
@@ -135,6 +135,7 @@ class BoundaryReport:
     class_key: Sequence[tuple[str, str]] = ()
     curves: Sequence[ReportCurve] = ()
     objects: Sequence[ReportObject] = ()
+    groups: Sequence[ReportRow] = ()
 
     def page(self, scenes: Iterable[Scene] = ()) -> str:
         """The page as HTML, with pictures of the first 12 scenes; they may come one at a time, more are not asked for.
@@ -187,6 +188,7 @@ class BoundaryReport:
                 }
                 for row in self.images
             ],
+            "groups": [{"name": row.name, "values": _numbers(row.values)} for row in self.groups],
             "failed": [{"name": name, "why": why} for name, why in self.failed],
             "comparison": None if self.comparison is None else _compared(self.comparison),
             "curves": [
@@ -218,7 +220,7 @@ class BoundaryReport:
             "classKey": [{"colour": colour, "words": name} for colour, name in self.class_key],
         }
         return html_page(
-            "report",
+            ("tables", "viewer", "report"),
             data,
             title=self.title,
             generator=f"convneur {self.version}",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from convneur.gates.layers import StageLayers
     from convneur.gates.maps import MapOptions, Row, StageGates, StageMap
     from convneur.gates.measures import Contrast, StageMeasures
+    from convneur.gates.reads import StageReads
     from convneur.gates.result import GateResult
     from convneur.gates.sheet import GateSheet
     from convneur.gates.sources import ImageSource, MaskSource, WeightsSource
@@ -40,6 +41,7 @@ _HOME = {
     "StageLayers": "convneur.gates.layers",
     "StageMap": "convneur.gates.maps",
     "StageMeasures": "convneur.gates.measures",
+    "StageReads": "convneur.gates.reads",
     "WeightsSource": "convneur.gates.sources",
     "inspect": "convneur.gates.inspection",
     "inspect_batch": "convneur.gates.batch",
@@ -62,6 +64,7 @@ __all__ = [
     "StageLayers",
     "StageMap",
     "StageMeasures",
+    "StageReads",
     "WeightsSource",
     "inspect",
     "inspect_batch",

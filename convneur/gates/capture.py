@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convneur.errors import ConfigError, InputError
-from convneur.gates.reads import StageReads, check_reads
+from convneur.gates.reads import ReadParts, StageReads, check_reads
 from convneur.model.global_branches import GlobalBranch
 from convneur.model.memory import plan_chunks
 from convneur.model.network import ConvNeur, ConvNeurBlock
-from convneur.model.reads import branch_read
+from convneur.model.reads import BranchParts, branch_parts, branch_read
 from convneur.variants import ConvNeurConfig
 
 __all__ = [
@@ -228,14 +228,37 @@ def _reads(model: ConvNeur, stage: int, branch: GlobalBranch, x: Tensor, pixel: 
     height, width = x.shape[2:]
     stride = model.feature_info[stage - 1]["reduction"]
     row, column = min(pixel[0] // stride, height - 1), min(pixel[1] // stride, width - 1)
-    found = branch_read(branch, x[0], row * width + column)
-    kind: Literal["memory", "attention"] = "memory" if model.config.global_branch == "neural-memory" else "attention"
-    if found.tokens is None or found.initial is None or found.own_chunk is None:
-        return StageReads((row, column), np.zeros((height, width)), None, None, None, kind)
+    position = row * width + column
+    if model.config.global_branch != "neural-memory":
+        attended = branch_read(branch, x[0], position)
+        assert attended.tokens is not None
+        assert attended.own_chunk is not None
+        weights = attended.tokens.cpu().numpy().reshape(height, width)
+        others = float(weights.sum()) - attended.own_chunk
+        return StageReads((row, column), weights, None, attended.own_chunk, others, "attention")
+    parts = branch_parts(branch, x[0])
+    found, of_all = parts.read(position), _parts_of_all(parts)
+    if found.tokens is None or found.own_chunk is None:
+        return StageReads((row, column), np.zeros((height, width)), None, None, None, parts_of_all=of_all)
     tokens = found.tokens.cpu().numpy().reshape(height, width)
     others = float(tokens.sum()) - found.own_chunk
-    initial = found.initial if kind == "memory" else None
-    return StageReads((row, column), tokens, initial, found.own_chunk, others, kind)
+    return StageReads((row, column), tokens, found.initial, found.own_chunk, others, parts_of_all=of_all)
+
+
+def _parts_of_all(parts: BranchParts) -> ReadParts:
+    memory = parts.memory
+    return ReadParts(
+        queries=memory.queries.cpu().numpy(),
+        keys=memory.keys.cpu().numpy(),
+        values=memory.values.cpu().numpy(),
+        chunk=memory.chunk.cpu().numpy(),
+        step=memory.step.cpu().numpy(),
+        eta=memory.eta.cpu().numpy(),
+        keep=memory.keep.cpu().numpy(),
+        seen=np.array(memory.seen),
+        initial=memory.initial.cpu().numpy(),
+        gram=(parts.expand.T @ parts.expand).cpu().numpy(),
+    )
 
 
 def _as_input(image: Array, model: ConvNeur) -> Tensor:

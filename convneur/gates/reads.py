@@ -9,7 +9,29 @@ from numpy.typing import NDArray
 from convneur.errors import ConfigError
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["StageReads", "check_reads"]
+__all__ = ["ReadParts", "StageReads", "check_reads"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ReadParts:
+    """What the reads of all positions of a stage are made of; see `convneur.model.reads.MemoryParts`.
+
+    queries, keys, values: (N, m). chunk: (N,). step, eta, keep, seen: (T,). initial: (m, m), M_0. gram: (m, m),
+    W_e^T W_e.
+    """
+
+    queries: Array
+    keys: Array
+    values: Array
+    chunk: NDArray[np.int64]
+    step: Array
+    eta: Array
+    keep: Array
+    seen: NDArray[np.int64]
+    initial: Array
+    gram: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +47,7 @@ class StageReads:
         initial: of M_0; None of attention, which has none.
         own: of the position's own chunk, or of attention of its own token.
         others: of all other tokens.
+        parts_of_all: what any other position's read is made of; None of attention.
 
     All three are None, and the values 0, where Y is 0, which has no parts.
 
@@ -39,6 +62,7 @@ class StageReads:
     own: float | None
     others: float | None
     kind: Literal["memory", "attention"] = "memory"
+    parts_of_all: ReadParts | None = None
 
     @property
     def parts(self) -> tuple[tuple[str, float | None], ...]:

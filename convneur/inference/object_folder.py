@@ -159,7 +159,8 @@ def _ids(asked: Mapping[str, Path], annotations: str | Path | None, max_pixels: 
     path = Path(annotations)
     if not path.exists():
         raise ConfigError("annotations", "no such file", value=annotations)
-    images = read_ground_truth(path, max_pixels=max_pixels).images.values()
+    # Of what it has beside the images nothing is needed here.
+    images = read_ground_truth(path, max_pixels=max_pixels, skipped=lambda line: None).images.values()
     by_name = {nfc(PurePosixPath(each.file_name).with_suffix("").as_posix()): each.id for each in images}
     for name in asked:
         if nfc(name) not in by_name:

@@ -16,7 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from convneur.instances.detection import DetectionScores, evaluate_detection
+    from convneur.instances.detection import evaluate_detection
+    from convneur.instances.detection_scores import DetectionScores
     from convneur.instances.inputs import Failure
     from convneur.instances.overlaps import ImageObjects
     from convneur.instances.panoptic import PanopticScores, evaluate_panoptic
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from convneur.instances.totals import ObjectTotals
 
 _HOME = {
-    "DetectionScores": "convneur.instances.detection",
+    "DetectionScores": "convneur.instances.detection_scores",
     "Failure": "convneur.instances.inputs",
     "ImageObjects": "convneur.instances.overlaps",
     "ObjectTotals": "convneur.instances.totals",

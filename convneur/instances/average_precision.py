@@ -4,14 +4,26 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from convneur.instances.overlaps import ImageObjects, Pairs
 
-__all__ = ["AREAS", "FEWER", "LEAST_OVERLAP", "MOST_DETECTIONS", "THRESHOLDS", "AveragePrecision", "PrecisionTable"]
+__all__ = [
+    "AREAS",
+    "FEWER",
+    "LEAST_OVERLAP",
+    "MOST_DETECTIONS",
+    "NAMES",
+    "OF_CLASS",
+    "THRESHOLDS",
+    "AveragePrecision",
+    "Matches",
+    "PrecisionTable",
+    "matched",
+]
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -29,10 +41,50 @@ MOST_DETECTIONS = 100
 FEWER = (1, 10)
 """Of the same, by which average recall is told apart too."""
 
+NAMES = {
+    "ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_small": "AP small", "ap_medium": "AP medium",
+    "ap_large": "AP large", "ar1": "AR 1", "ar10": "AR 10", "ar100": "AR 100", "ar_small": "AR small",
+    "ar_medium": "AR medium", "ar_large": "AR large",
+}  # fmt: skip
+"""Of the summary's values."""
+
+OF_CLASS = ("ap", "ap50", "ap75")
+"""What is told of each category."""
+
 _REACHED = np.minimum(THRESHOLDS, 1 - 1e-10)
 LEAST_OVERLAP = float(_REACHED[0])
 _LIMITS = np.array(list(AREAS.values()))
 _WRONG, _LEFT_OUT, _RIGHT = -1, 0, 1
+
+
+class Matches(NamedTuple):
+    """What the D detections of an image are, and which of its G objects count.
+
+    scores, categories: (D,). states: (A, T, D) by area and threshold: right, wrong or left out. partner: (D,) the
+    object that each takes at the lowest threshold, of whatever area, -1 for none. gt_categories: (G,). ignored: (A, G).
+    """
+
+    scores: FloatArray
+    categories: IntArray
+    states: StateArray
+    partner: IntArray
+    gt_categories: IntArray
+    ignored: BoolArray
+
+    @property
+    def right(self) -> BoolArray:
+        """(D,) at the lowest threshold."""
+        return np.asarray(self.states[0, 0] == _RIGHT)
+
+    @property
+    def wrong(self) -> BoolArray:
+        """(D,) at the lowest threshold."""
+        return np.asarray(self.states[0, 0] == _WRONG)
+
+    @property
+    def objects(self) -> int:
+        """How many count."""
+        return int(np.count_nonzero(~self.ignored[0]))
 
 
 @dataclass(frozen=True)
@@ -49,6 +101,10 @@ class PrecisionTable:
         """One category alone."""
         chosen = slice(number, number + 1)
         return PrecisionTable(self.precision[..., chosen], self.recall[..., chosen], self.recall_of[..., chosen])
+
+    def by_threshold(self) -> list[float]:
+        """Mean over categories at each of `THRESHOLDS`."""
+        return [_mean(row) for row in self.precision[0]]
 
     def values(self) -> dict[str, float]:
         """COCO's summary: means over thresholds and over the categories that have a value."""
@@ -73,8 +129,8 @@ def _mean(values: FloatArray) -> float:
 class AveragePrecision:
     """Adds up images, in the order of their ids.
 
-    Choice: matching, ignored objects, ties and interpolation are those of COCO's evaluation (source: cocoeval.py), but
-        precision is exact where that adds 2e-16 to its denominator.
+    Choice: ties and interpolation are those of COCO's evaluation (source: cocoeval.py), but precision is exact where
+        that adds 2e-16 to its denominator.
     Args: categories: ids, in the order of the results.
     """
 
@@ -86,19 +142,16 @@ class AveragePrecision:
     _by_image: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     _images: int = 0
 
-    def add(self, image: ImageObjects, pairs: Pairs) -> None:
-        """Match an image's detections with its objects by the overlaps."""
-        out_of_range = _out_of_range(image.gt_areas)
-        ignored = out_of_range | image.crowd
-        states = _matched(pairs, ignored, image.crowd, np.where(_out_of_range(image.areas), _LEFT_OUT, _WRONG))
+    def add(self, image: Matches) -> None:
+        """Add an image."""
         for category in np.unique(image.gt_categories).tolist():
-            counted = np.count_nonzero(~ignored[:, image.gt_categories == category], axis=1)
+            counted = np.count_nonzero(~image.ignored[:, image.gt_categories == category], axis=1)
             self._objects[category] = self._objects.get(category, 0) + counted
             self._by_image.setdefault(category, []).append((self._images, int(counted[0])))
         for category in np.unique(image.categories).tolist():
             own = image.categories == category
             self._scores.setdefault(category, []).append(image.scores[own])
-            self._states.setdefault(category, []).append(states[..., own])
+            self._states.setdefault(category, []).append(image.states[..., own])
             self._places.setdefault(category, []).append(np.full(np.count_nonzero(own), self._images))
         self._images += 1
 
@@ -118,9 +171,7 @@ class AveragePrecision:
                     precision[area, :, number] = recall[area, :, number] = 0
                     continue
                 found = np.concatenate([each[area] for each in states], axis=1)[:, order]
-                for threshold, row in enumerate(found):
-                    at = area, threshold, number
-                    precision[at], recall[at] = _average(row, int(objects[area]))
+                precision[area, :, number], recall[area, :, number] = _average(found, int(objects[area]))
             if objects[0]:
                 for few, most in enumerate(FEWER):
                     hits = [np.count_nonzero(each[0, :, :most] == _RIGHT, axis=1) for each in states or ()]
@@ -173,8 +224,21 @@ def _out_of_range(areas: FloatArray) -> BoolArray:
     return np.asarray((areas < _LIMITS[:, :1]) | (areas > _LIMITS[:, 1:]))
 
 
-def _matched(pairs: Pairs, ignored: BoolArray, crowd: BoolArray, unmatched: npt.NDArray[np.int64]) -> StateArray:
-    """What each detection is, (A, T, D): right, wrong, or left out.
+def matched(image: ImageObjects, pairs: Pairs) -> Matches:
+    """Match an image's detections with its objects by their overlaps.
+
+    Choice: matching and ignored objects are those of COCO's evaluation (source: cocoeval.py).
+    """
+    ignored = np.asarray(_out_of_range(image.gt_areas) | image.crowd)
+    unmatched = np.where(_out_of_range(image.areas), _LEFT_OUT, _WRONG)
+    states, partner = _taken(pairs, ignored, image.crowd, unmatched)
+    return Matches(image.scores, image.categories, states, partner, image.gt_categories, ignored)
+
+
+def _taken(
+    pairs: Pairs, ignored: BoolArray, crowd: BoolArray, unmatched: npt.NDArray[np.int64]
+) -> tuple[StateArray, IntArray]:
+    """What each detection is, (A, T, D): right, wrong, or left out; and the object that it takes first of all.
 
     Each takes the free object that it overlaps most, the later one of equals, one that is ignored if no other fits; a
     crowd stays free.
@@ -183,6 +247,7 @@ def _matched(pairs: Pairs, ignored: BoolArray, crowd: BoolArray, unmatched: npt.
     """
     areas, count = unmatched.shape
     states = np.repeat(unmatched[:, None].astype(np.int8), len(THRESHOLDS), axis=1)
+    partner = np.full(count, -1)
     free = np.ones((areas, len(THRESHOLDS), ignored.shape[1]), bool)
     rank = np.arange(areas)[:, None], np.arange(len(THRESHOLDS))[None]
     ends = np.searchsorted(pairs.detection, np.arange(count), side="right")
@@ -193,22 +258,26 @@ def _matched(pairs: Pairs, ignored: BoolArray, crowd: BoolArray, unmatched: npt.
         counted = fits & ~ignored[:, None, truth]
         fits = np.where(counted.any(axis=-1, keepdims=True), counted, fits)
         best = len(truth) - 1 - np.where(fits, overlap, -1)[..., ::-1].argmax(axis=-1)
-        found, taken = fits.any(axis=-1), truth[best]
+        found, taken = np.asarray(fits.any(axis=-1)), truth[best]
         state = np.where(ignored[rank[0], taken], _LEFT_OUT, _RIGHT)
         states[..., detection] = np.where(found, state, states[..., detection])
         free[*rank, taken] &= ~found | crowd[taken]
-    return states
+        if found[0, 0]:
+            partner[detection] = taken[0, 0]
+    return states, partner
 
 
-def _average(states: StateArray, objects: int) -> tuple[float, float]:
-    """Average precision, and the highest recall, of states by falling score."""
-    right = (states == _RIGHT).cumsum()
-    wrong = (states == _WRONG).cumsum()
-    if len(right) == 0:
-        return 0.0, 0.0
-    precision = np.divide(right, right + wrong, out=np.zeros(len(right)), where=right > 0)
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
+def _average(states: StateArray, objects: int) -> tuple[FloatArray, FloatArray]:
+    """Average precision, and the highest recall, by threshold, of states by falling score, (T, D)."""
+    precision, highest = np.zeros(len(states)), np.zeros(len(states))
+    if states.shape[1] == 0:
+        return precision, highest
+    right = (states == _RIGHT).cumsum(axis=1)
+    wrong = (states == _WRONG).cumsum(axis=1)
+    running = np.divide(right, right + wrong, out=np.zeros(right.shape), where=right > 0)
+    running = np.maximum.accumulate(running[:, ::-1], axis=1)[:, ::-1]
     recall = right / objects
-    first = np.searchsorted(recall, RECALLS, side="left")
-    reached = first < len(recall)
-    return math.fsum(precision[first[reached]]) / len(RECALLS), float(recall[-1])
+    for threshold, (row, reached) in enumerate(zip(running, recall, strict=True)):
+        first = np.searchsorted(reached, RECALLS, side="left")
+        precision[threshold] = math.fsum(row[first[first < len(reached)]]) / len(RECALLS)
+    return precision, recall[:, -1]

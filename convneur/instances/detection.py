@@ -1,39 +1,49 @@
 """`evaluate_detection`: COCO results and ground truth to `DetectionScores`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convneur.data.coco import CocoImage, Detection, GroundTruth, GtObject, read_ground_truth, read_results
+from convneur.data.annotated import Invalid, box_inside
+from convneur.data.coco import (
+    LEAVE_OUT,
+    CocoImage,
+    Detection,
+    GroundTruth,
+    GtObject,
+    read_ground_truth,
+    read_results,
+)
 from convneur.data.limits import MAX_PIXELS
-from convneur.data.run_lengths import RunMask, bounding_boxes
+from convneur.data.packed import PackedEntries
 from convneur.errors import ConfigError, InputError
-from convneur.formats import plural
-from convneur.instances.average_precision import LEAST_OVERLAP, MOST_DETECTIONS, AveragePrecision, PrecisionTable
-from convneur.instances.inputs import Failure, existing_file, shown
-from convneur.instances.overlaps import ImageObjects, box_pairs, mask_pairs
+from convneur.evaluation import worker_map
+from convneur.formats import short_names
+from convneur.instances.average_precision import MOST_DETECTIONS, AveragePrecision, Matches
+from convneur.instances.detection_report import DetectionSource, ReportPlan, ResultsScores
+from convneur.instances.detection_scores import DetectionScores
+from convneur.instances.image_scores import ImageEntries, ImageScores, ObjectReading, image_scores
+from convneur.instances.inputs import Failure, check_choice, existing_file
+from convneur.instances.working_point import ImageCounts, Outcome, best_score
 from convneur.progress import Progress, silent
 from convneur.resampling import percentile_interval, resample_counts
-from convneur.results import Result, Table, plain, read_only
+from convneur.results import read_only
 
-__all__ = ["DetectionScores", "evaluate_detection"]
+__all__ = ["evaluate_detection"]
 
 METRICS = ("box_ap", "mask_ap", "boundary_ap")
 _KINDS = {"box_ap": "box", "mask_ap": "mask", "boundary_ap": "boundary"}
-_NAMES = {
-    "ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_small": "AP small", "ap_medium": "AP medium",
-    "ap_large": "AP large", "ar1": "AR 1", "ar10": "AR 10", "ar100": "AR 100", "ar_small": "AR small",
-    "ar_medium": "AR medium", "ar_large": "AR large",
-}  # fmt: skip
 _COMPARED = ("ap", "ap50", "ap75")
 _LEVEL = 0.95
 _SEED = 0
-_OF_CLASS = ("ap", "ap50", "ap75")
+_FEW = 3  # lines on what was left out, of many
+_MEGABYTE = 1e6
 _DEFINITIONS = {
     "box": "COCO's box AP: as mask AP, by the overlap of boxes; a detection without a box has that of its mask, and "
     "its area is the box's",
@@ -44,111 +54,6 @@ _DEFINITIONS = {
 }
 
 
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class DetectionScores(Result):
-    """Average precision of COCO results; made by `evaluate_detection`.
-
-    box, mask, boundary: ap, ap50, ap75, ap_small, ap_medium, ap_large, and ar1, ar10, ar100, ar_small, ar_medium,
-    ar_large (the highest recall of so many detections of a class in an image), each 0 to 1, NaN without an object of
-    the kind; None where it was not asked for. per_class: such values by category. images: scored, with how many objects
-    and detections. against: by kind, ap, ap50 and ap75 of the second results, the difference and its interval. failed:
-    images that could not be scored and are in no value.
-
-    >>> from importlib.resources import files
-    >>> from convneur.instances import evaluate_detection
-    >>> samples = files("convneur") / "data" / "samples"
-    >>> found = evaluate_detection(samples / "detections.json", samples / "instances.json")
-    >>> found, round(found.per_class[0]["boundary"]["ap50"], 4)
-    (<DetectionScores of 8 images>, 0.6124)
-    """
-
-    settings: Mapping[str, Any]
-    images: int
-    objects: int
-    detections: int
-    box: Mapping[str, float] | None
-    mask: Mapping[str, float] | None
-    boundary: Mapping[str, float] | None
-    per_class: tuple[Mapping[str, Any], ...]
-    against: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None
-    failed: tuple[Failure, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"<DetectionScores of {plural(self.images, 'image')}>"
-
-    def failed_line(self) -> str:
-        """How many could not be scored."""
-        return f"{len(self.failed)} of {self.images + len(self.failed)} images"
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema": "convneur.detection/1",
-            "convneur": version("convneur"),
-            "settings": plain(self.settings),
-            "images": self.images,
-            "objects": self.objects,
-            "detections": self.detections,
-            "box": plain(self.box),
-            "mask": plain(self.mask),
-            "boundary": plain(self.boundary),
-            "per_class": plain(self.per_class),
-            **({} if self.against is None else {"against": plain(self.against)}),
-            "failed": [{"name": each.name, "why": each.why} for each in self.failed],
-        }
-
-    def headlines(self) -> Sequence[str]:
-        failed = f", {len(self.failed)} failed" if self.failed else ""
-        return (
-            f"{plural(self.images, 'image')} scored{failed}; {plural(self.objects, 'object')} of "
-            f"{plural(len(self.per_class), 'class', 'classes')}, {plural(self.detections, 'detection')}.",
-        )
-
-    def tables(self) -> Sequence[Table]:
-        """Overall, and by class."""
-        kinds = self._kinds()
-        overall = [[name, *(shown(values[key]) for values in kinds.values())] for key, name in _NAMES.items()]
-        columns = [f"{kind}\n{_NAMES[key]}" for kind in kinds for key in _OF_CLASS]
-        classes = [
-            [row["name"], *(str(row[count]) for count in ("objects", "detections")),
-             *(shown(row[kind][key]) for kind in kinds for key in _OF_CLASS)]
-            for row in self.per_class
-        ]  # fmt: skip
-        compared = [
-            [f"{kind} {_NAMES[key]}", *(shown(each[name]) for name in ("first", "second")),
-             f"{each['difference']:+.4f}", f"{each['low']:+.4f} to {each['high']:+.4f}"]
-            for kind, values in (self.against or {}).items()
-            for key, each in values.items()
-        ]  # fmt: skip
-        second = Table("Against the second results", ["", "first", "second", "difference", "95 % interval"], compared)
-        return (
-            Table("Average precision", ["", *kinds], overall),
-            *([second] if compared else []),
-            Table("By class", ["class", "objects", "detections", *columns], classes, dense=True),
-        )
-
-    def sentences(self) -> Sequence[str]:
-        said = [f"{kind}: {words}." for kind, words in self.settings["definitions"].items()]
-        if self.against is not None:
-            resamples = self.settings["against"]["resamples"]
-            said.append(f"difference: first less second; interval: a paired bootstrap over images, {resamples} draws.")
-        return said
-
-    def records(self) -> Sequence[Mapping[str, Any]]:
-        """A row overall, and one per class."""
-        counts = {"objects": self.objects, "detections": self.detections}
-        overall = {"class": "overall", "name": "", **counts, **self._kinds()}
-        columns = [(kind, key) for kind in self._kinds() for key in _NAMES]
-        return [
-            {key: row[key] for key in ("class", "name", "objects", "detections")}
-            | {f"{kind}_{key}": row[kind][key] for kind, key in columns}
-            for row in (overall, *self.per_class)
-        ]
-
-    def _kinds(self) -> dict[str, Mapping[str, float]]:
-        all_ = {"box": self.box, "mask": self.mask, "boundary": self.boundary}
-        return {kind: values for kind, values in all_.items() if values is not None}
-
-
 def evaluate_detection(
     results: str | Path,
     ground_truth: str | Path,
@@ -156,7 +61,13 @@ def evaluate_detection(
     metrics: str | Sequence[str] = "all",
     against: str | Path | None = None,
     resamples: int = 1000,
+    invalid: Invalid = "error",
+    workers: int = 1,
     max_pixels: int = MAX_PIXELS,
+    report: str | Path | None = None,
+    images: str | Path | None = None,
+    figures_count: int = 6,
+    force: bool = False,
     progress: Progress = silent,
 ) -> DetectionScores:
     """Score COCO results: box AP, mask AP and Boundary AP, overall and by class.
@@ -170,7 +81,11 @@ def evaluate_detection(
         metrics: some of box_ap, mask_ap, boundary_ap, or "all": those of masks where the results have masks.
         against: second results on the same ground truth, compared by a paired bootstrap over images; resamples: its
             draws.
+        invalid: what becomes of an entry that cannot be, such as an object's box without area or a score of NaN:
+            error, or skip it alone. A mask that cannot be decoded leaves its image out, or is skipped.
+        workers: processes, 0 for one per core. The result is the same.
         max_pixels: larger images are refused by what the ground truth says of them.
+        report, images, figures_count, force: see `DetectionScores.save_report`.
     Returns: the scores, 0 to 1, more is better; NaN where there is no object. Empty results score 0.
     Raises:  ConfigError: metrics, a path that is not there. InputError: a file that is no COCO results or ground truth,
         with the annotation and the image.
@@ -181,78 +96,178 @@ def evaluate_detection(
     >>> round(found.mask["ap"], 4), found.boundary is None
     (0.3633, True)
     """
-    asked: tuple[str, ...] = () if metrics == "all" else (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    if metrics != "all" and (not asked or not set(asked) <= set(METRICS)):
-        raise ConfigError("metrics", f"choose all, or some of {', '.join(METRICS)}", value=",".join(map(str, asked)))
-    truth = read_ground_truth(existing_file("ground_truth", ground_truth), max_pixels=max_pixels)
+    asked = _asked(metrics)
+    check_choice("invalid", invalid, get_args(Invalid))
     if resamples < 1:
         raise ConfigError("resamples", "must be at least 1", value=resamples)
+    truth_path = existing_file("ground_truth", ground_truth)
     paths = [existing_file("results", results), *([] if against is None else [existing_file("against", against)])]
-    read = [read_results(path, truth) for path in paths]
-    asked = asked or _possible(truth, read)
+    plan = None
+    if report is not None:
+        plan = ReportPlan.of(report, images, figures_count, force=force)
+    elif images is not None:
+        raise ConfigError("images", "says what is drawn; give `report` too")
+    skipped: list[str] = []
+    skip = skipped.append if invalid == "skip" else None
+    with _bytes_of(truth_path, progress) as read:
+        truth = read_ground_truth(truth_path, max_pixels=max_pixels, skipped=skip, read=read)
+    found = []
+    for path in paths:
+        with _bytes_of(path, progress) as read:
+            found.append(read_results(path, truth, most=MOST_DETECTIONS, skipped=skip, read=read))
+    asked = asked or _possible(truth, found)
     kinds = [_KINDS[metric] for metric in METRICS if metric in asked]
-    every = [{kind: AveragePrecision(list(truth.categories)) for kind in kinds} for _ in paths]
+    if "box" in kinds:
+        truth = _with_sound_boxes(truth, skip)
+    reading = ObjectReading(truth_path, paths, kinds, invalid)
+    totals = [_Totals(truth, kinds) for _ in paths]
     failed: list[Failure] = []
-    counts = {category: [0, 0] for category in truth.categories}
-    with progress.steps("scoring", len(truth.images)) as advance:
-        for image in truth.images.values():
-            try:
-                objects = [
-                    _objects_of(image, truth, found.get(image.id, ()), path, kinds)
-                    for found, path in zip(read, paths, strict=True)
-                ]
-            except InputError as error:
-                failed.append(Failure(str(image), str(error)))
-                progress.error(f"{image}: {error}")
+    jobs = (
+        ImageEntries(image, truth.objects.get(image.id, ()),
+                     [each.get(image.id, ()) for each in found])
+        for image in truth.images.values()
+    )  # fmt: skip
+    count = len(truth.images)
+    with worker_map(workers, None, count) as mapped, progress.steps("scoring", count) as advance:
+        scored = mapped(partial(image_scores, reading=reading), jobs)
+        for image, outcome in zip(truth.images.values(), scored, strict=True):
+            if isinstance(outcome, ImageScores):
+                skipped += outcome.skipped
+                for each, matches in zip(totals, outcome.of_results, strict=True):
+                    each.add(image, matches)
             else:
-                for totals, each in zip(every, objects, strict=True):
-                    _add(totals, each)
-                for place, categories in enumerate((objects[0].gt_categories, objects[0].categories)):
-                    for category, count in zip(*np.unique(categories, return_counts=True), strict=True):
-                        counts[int(category)][place] += int(count)
+                failed.append(Failure(str(image), outcome))
+                progress.error(f"{image}: {outcome}")
             advance()
-    totals = every[0]
-    tables = {kind: total.table() for kind, total in totals.items()}
-    values = {kind: table.values() for kind, table in tables.items()}
+    _tell(skipped, progress)
+    sides = [each.scores(title) for each, title in zip(totals, short_names(*map(str, paths)), strict=True)]
+    first = sides[0]
     settings: dict[str, Any] = {
         "metrics": [metric for metric in METRICS if metric in asked],
-        "definitions": {kind: _DEFINITIONS[kind] for kind in totals},
+        "invalid": invalid,
+        "definitions": {kind: _DEFINITIONS[kind] for kind in kinds},
     }
     compared = None
     if against is not None:
         settings["against"] = {"results": str(against), "resamples": resamples, "seed": _SEED, "level": _LEVEL}
-        compared = _compared(every[0], every[1], len(truth.images) - len(failed), resamples)
-    return DetectionScores(
+        compared = _compared(totals[0].precision, totals[1].precision, count - len(failed), resamples)
+    scores = DetectionScores(
         settings=read_only(settings),
-        images=len(truth.images) - len(failed),
-        objects=sum(gt for gt, _ in counts.values()),
-        detections=sum(detected for _, detected in counts.values()),
-        box=read_only(values.get("box")),
-        mask=read_only(values.get("mask")),
-        boundary=read_only(values.get("boundary")),
-        per_class=read_only(_rows(truth, tables, counts)),
+        images=count - len(failed),
+        objects=sum(row["objects"] for row in first.per_class),
+        detections=sum(row["detections"] for row in first.per_class),
+        box=read_only(first.values.get("box")),
+        mask=read_only(first.values.get("mask")),
+        boundary=read_only(first.values.get("boundary")),
+        by_iou=read_only(first.by_iou),
+        per_class=read_only(first.per_class),
+        working_point=read_only(first.working_point),
+        per_image=read_only(first.per_image),
         against=read_only(compared),
         failed=tuple(failed),
-    )  # fmt: skip
+        skipped=tuple(skipped),
+        source=DetectionSource(reading, truth, found, sides),
+    )
+    if plan is not None:
+        scores.write_report(plan, force=force, progress=progress)
+        progress.note(f"written: {plan.path}")
+    return scores
 
 
-def _rows(
-    truth: GroundTruth, tables: Mapping[str, PrecisionTable], counts: Mapping[int, Sequence[int]]
-) -> list[dict[str, Any]]:
-    return [
-        {"class": category, "name": name, "objects": counts[category][0], "detections": counts[category][1]}
-        | {kind: table.of_category(number).values() for kind, table in tables.items()}
-        for number, (category, name) in enumerate(truth.categories.items())
-    ]
+def _asked(metrics: str | Sequence[str]) -> tuple[str, ...]:
+    """The metrics by name, none for all that the files allow."""
+    if metrics == "all":
+        return ()
+    asked = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    if not asked or not set(asked) <= set(METRICS):
+        raise ConfigError("metrics", f"choose all, or some of {', '.join(METRICS)}", value=",".join(map(str, asked)))
+    return asked
+
+
+@contextmanager
+def _bytes_of(path: Path, progress: Progress) -> Iterator[Callable[[int], None]]:
+    """How much of a file is read."""
+    size = path.stat().st_size / _MEGABYTE
+    with progress.steps(f"reading {path.name}", size or 1) as advance:
+        yield lambda count: advance(steps=count / _MEGABYTE)
+
+
+def _with_sound_boxes(truth: GroundTruth, skip: Callable[[str], object] | None) -> GroundTruth:
+    """Without the objects whose box has no area in its image. Raises: InputError: the first one, unless `skip`."""
+    kept = PackedEntries[GtObject]()
+    for number, some in truth.objects.items():
+        for each in some:
+            try:
+                if each.box is not None and not each.crowd:
+                    box_inside(each.box, truth.images[number])
+                kept.add(number, each)
+            except InputError as error:
+                line = f"annotation {each.id} ({truth.images[number]}): {error}"
+                if skip is None:
+                    raise InputError(truth.path, line + LEAVE_OUT) from None
+                skip(f"{truth.path}: {line}")
+    return replace(truth, objects=kept)
+
+
+def _tell(skipped: Sequence[str], progress: Progress) -> None:
+    for line in skipped[:_FEW]:
+        progress.warn(line)
+    if len(skipped) > _FEW:
+        progress.warn(f"{len(skipped) - _FEW} more entries left out; the result has them under skipped")
+
+
+class _Totals:
+    """What the images of one of the results come to."""
+
+    def __init__(self, truth: GroundTruth, kinds: Sequence[str]) -> None:
+        self._truth = truth
+        self._kind = next(kind for kind in ("mask", "boundary", "box") if kind in kinds)
+        self.precision = {kind: AveragePrecision(list(truth.categories)) for kind in kinds}
+        self._images: list[tuple[CocoImage, ImageCounts]] = []
+        self._counts = {category: [0, 0] for category in truth.categories}
+
+    def add(self, image: CocoImage, matches: Mapping[str, Matches]) -> None:
+        for kind, total in self.precision.items():
+            total.add(matches[kind])
+        one = matches[self._kind]
+        self._images.append((image, ImageCounts.of(one)))
+        for place, categories in enumerate((one.gt_categories, one.categories)):
+            for category, count in zip(*np.unique(categories, return_counts=True), strict=True):
+                self._counts[int(category)][place] += int(count)
+
+    def scores(self, title: str) -> ResultsScores:
+        tables = {kind: total.table() for kind, total in self.precision.items()}
+        score = best_score([each for _, each in self._images])
+        outcomes = [(image, counts.at(score)) for image, counts in self._images]
+        whole = Outcome(*(sum(each[place] for _, each in outcomes) for place in range(3)))
+        return ResultsScores(
+            title=title,
+            values={kind: table.values() for kind, table in tables.items()},
+            by_iou={kind: table.by_threshold() for kind, table in tables.items()},
+            per_class=[
+                {"class": category, "name": name, "objects": self._counts[category][0],
+                 "detections": self._counts[category][1]}
+                | {kind: table.of_category(number).values() for kind, table in tables.items()}
+                for number, (category, name) in enumerate(self._truth.categories.items())
+            ],
+            working_point={"kind": self._kind, "iou": 0.5, "score": score if math.isfinite(score) else None,
+                           **whole._asdict(), "f1": whole.f1},
+            per_image=[
+                {"image": image.id, "name": image.file_name or str(image.id), "objects": found.tp + found.fn,
+                 **found._asdict(), "f1": found.f1}
+                for image, found in outcomes
+            ],
+        )  # fmt: skip
 
 
 def _possible(truth: GroundTruth, read: Sequence[Mapping[int, Sequence[Detection]]]) -> tuple[str, ...]:
     """The metrics that the files allow: those of masks where every side has masks, of boxes where it has either."""
-    detections = [each for found in read for some in found.values() for each in some]
-    objects = [each for some in truth.objects.values() for each in some]
-    sides: tuple[Sequence[Detection | GtObject], ...] = (detections or objects, objects)
-    masks = all(any(each.mask is not None for each in side) for side in sides)
-    return METRICS if masks or not objects else METRICS[:1]
+
+    def masked(entries: Mapping[int, Sequence[Detection | GtObject]]) -> bool:
+        return any(each.mask is not None for some in entries.values() for each in some)
+
+    detected = any(map(masked, read)) if any(read) else True
+    return METRICS if not truth.objects or (detected and masked(truth.objects)) else METRICS[:1]
 
 
 def _compared(
@@ -270,79 +285,3 @@ def _compared(
             for number, key in enumerate(_COMPARED)
         }  # fmt: skip
     return found
-
-
-def _add(totals: Mapping[str, AveragePrecision], objects: ImageObjects) -> None:
-    if "box" in totals and objects.boxes is not None:
-        of_boxes = objects._replace(areas=objects.boxes[:, 2:].prod(axis=1))
-        totals["box"].add(of_boxes, box_pairs(objects, LEAST_OVERLAP))
-    if totals.keys() <= {"box"}:
-        return
-    of_mask, of_boundary = mask_pairs(objects, LEAST_OVERLAP, boundary="boundary" in totals)
-    for kind, pairs in (("mask", of_mask), ("boundary", of_boundary)):
-        if kind in totals and pairs is not None:
-            totals[kind].add(objects, pairs)
-
-
-def _objects_of(
-    image: CocoImage, truth: GroundTruth, found: Sequence[Detection], results: Path, kinds: Sequence[str]
-) -> ImageObjects:
-    """An image with its boxes and masks, as the kinds need them. Raises: InputError: one of them cannot be, with the
-    file and the entry."""
-    objects = truth.objects.get(image.id, ())
-    found = _best(found)
-    masked = any(kind != "box" for kind in kinds)
-    at_truth = [f"{truth.path}: annotation {each.id}" for each in objects]
-    at_found = [f"{results}: [{each.number}]" for each in found]
-    truths = [_mask(each, image, where) for each, where in zip(objects, at_truth, strict=True)] if masked else []
-    masks = [_mask(each, image, where) for each, where in zip(found, at_found, strict=True)] if masked else []
-    gt_boxes = _boxes(objects, truths, image, at_truth) if "box" in kinds else None
-    boxes = _boxes(found, masks, image, at_found) if "box" in kinds else None
-    return ImageObjects(
-        detections=masks,
-        truths=truths,
-        scores=np.array([each.score for each in found], float),
-        categories=np.array([each.category for each in found], np.int64),
-        areas=np.array([mask.area for mask in masks], float),
-        gt_categories=np.array([each.category for each in objects], np.int64),
-        gt_areas=np.array([each.area for each in objects], float),
-        crowd=np.array([each.crowd for each in objects], bool),
-        boxes=boxes,
-        gt_boxes=gt_boxes,
-    )
-
-
-def _boxes(
-    objects: Sequence[Detection | GtObject], masks: Sequence[RunMask], image: CocoImage, places: Sequence[str]
-) -> NDArray[np.float64]:
-    """(N, 4) x, y, width, height: as the file says, or of the mask."""
-    found = np.zeros((len(objects), 4))
-    for number, each in enumerate(objects):
-        if each.box is not None:
-            found[number] = each.box
-        elif each.mask is not None:
-            mask = masks[number] if masks else _mask(each, image, places[number])
-            top, bottom, left, right = bounding_boxes([mask])[0].tolist()
-            found[number] = left, top, right - left, bottom - top
-        else:
-            raise InputError(None, f"{places[number]}: has neither bbox nor segmentation")
-    return found
-
-
-def _best(found: Sequence[Detection]) -> list[Detection]:
-    """Sorted by score, highest first, with a limit for each category."""
-    kept, seen = [], dict[int, int]()
-    for each in sorted(found, key=lambda each: -each.score):
-        seen[each.category] = seen.get(each.category, 0) + 1
-        if seen[each.category] <= MOST_DETECTIONS:
-            kept.append(each)
-    return kept
-
-
-def _mask(each: Detection | GtObject, image: CocoImage, where: str) -> RunMask:
-    if each.mask is None:
-        raise InputError(None, f"{where}: has no segmentation, and mask AP is of masks")
-    try:
-        return each.mask.runs(image)
-    except InputError as error:
-        raise InputError(None, f"{where}: {error}") from None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convneur.data.run_lengths import RunMask, bounding_boxes, inner_band, intersections
+from convneur.data.run_lengths import RunMask, bounding_boxes, inner_band, intersections, pixel_counts
 
 __all__ = ["ImageObjects", "Pairs", "band_depth", "box_pairs", "mask_pairs"]
 
@@ -74,7 +74,7 @@ def mask_pairs(image: ImageObjects, least: float, *, boundary: bool) -> tuple[Pa
     ours, theirs = (list(each.values()) for each in bands)
     rows = [np.searchsorted(list(each), which[plain]) for each, which in zip(bands, (at_d, at_g), strict=True)]
     common = intersections(ours, theirs, *rows)
-    sizes = [np.array([mask.area for mask in each], np.int64) for each in (ours, theirs)]
+    sizes = [pixel_counts(each) for each in (ours, theirs)]
     overlap = overlap.copy()
     if len(common):
         band_iou = common / (sizes[0][rows[0]] + sizes[1][rows[1]] - common)
@@ -114,7 +114,7 @@ def _mask_overlaps(image: ImageObjects, least: float) -> Pairs:
         near &= ours[:, None, low] < theirs[None, :, low + 1]
         near &= theirs[None, :, low] < ours[:, None, low + 1]
     at_d, at_g = np.nonzero(near)
-    areas, gt_areas = (np.array([mask.area for mask in masks], np.int64) for masks in (image.detections, image.truths))
+    areas, gt_areas = pixel_counts(image.detections), pixel_counts(image.truths)
     common = intersections(image.detections, image.truths, at_d, at_g)
     whole = np.where(image.crowd[at_g], areas[at_d], areas[at_d] + gt_areas[at_g] - common)
     overlap = np.divide(common, whole, out=np.zeros(len(common)), where=whole > 0)

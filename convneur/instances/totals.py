@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from convneur.instances.average_precision import LEAST_OVERLAP, AveragePrecision
+from convneur.instances.average_precision import LEAST_OVERLAP, AveragePrecision, matched
 from convneur.instances.overlaps import ImageObjects, box_pairs, mask_pairs
 
 __all__ = ["ObjectTotals"]
@@ -30,9 +30,9 @@ class ObjectTotals:
         if image.boxes is None:
             raise ValueError("the image's boxes are missing")
         of_boxes = image._replace(areas=image.boxes[:, 2:].prod(axis=1))
-        self._boxes.add(of_boxes, box_pairs(image, LEAST_OVERLAP))
+        self._boxes.add(matched(of_boxes, box_pairs(image, LEAST_OVERLAP)))
         if self._masks is not None:
-            self._masks.add(image, mask_pairs(image, LEAST_OVERLAP, boundary=False)[0])
+            self._masks.add(matched(image, mask_pairs(image, LEAST_OVERLAP, boundary=False)[0]))
 
     def values(self) -> dict[str, dict[str, float]]:
         """By box and mask, the values of `DetectionScores`."""

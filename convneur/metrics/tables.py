@@ -16,6 +16,7 @@ from convneur.metrics.settings import METRICS, BoundarySettings
 __all__ = [
     "ClassValues",
     "Path",
+    "compares",
     "headline",
     "image_values",
     "is_count",
@@ -87,6 +88,11 @@ def is_count(path: Path) -> bool:
 def is_presence(path: Path) -> bool:
     """Whether it counts a class that was missed or spurious, which is said of each class anyway."""
     return path[-1] in ("missed", "spurious")
+
+
+def compares(path: Path) -> bool:
+    """Whether models are set side by side by it: not by how many components the ground truth has."""
+    return not is_presence(path) and path[-1] != "components"
 
 
 def less_is_better(path: Path) -> bool:

@@ -10,6 +10,7 @@ also erase, and the coefficients count as given: this says where a read comes fr
 """
 
 import copy
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,9 +18,19 @@ from torch import Tensor
 
 from convneur.model.attention import NonLocal, SelfAttention
 from convneur.model.global_branches import GlobalBranch
-from convneur.model.memory import MLPMemoryWrite, NeuralMemory, strided_places, unit_length
+from convneur.model.memory import MLPMemoryWrite, NeuralMemory, unit_length
 
-__all__ = ["BranchRead", "MemoryRead", "attention_weights", "branch_read", "memory_read"]
+__all__ = [
+    "BranchParts",
+    "BranchRead",
+    "MemoryParts",
+    "MemoryRead",
+    "attention_weights",
+    "branch_parts",
+    "branch_read",
+    "memory_parts",
+    "memory_read",
+]
 
 
 class MemoryRead(NamedTuple):
@@ -48,12 +59,67 @@ class BranchRead(NamedTuple):
     own_chunk: float | None
 
 
+@dataclass(frozen=True, eq=False)
+class MemoryParts:
+    """All that the reads of one image's tokens are made of.
+
+    queries, keys, values: (N, m), in the image's order, queries and keys of length 1. chunk: (N,), the chunk of each
+    token. step, eta, keep: (T,), of each chunk's write theta_t / n_t, eta_t and 1 - alpha_t. initial: (m, m), M_0.
+    seen: (T,), how many writes the positions of each chunk read after.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    values: Tensor
+    chunk: Tensor
+    step: Tensor
+    eta: Tensor
+    keep: Tensor
+    initial: Tensor
+    seen: tuple[int, ...]
+
+    def read(self, position: int) -> MemoryRead:
+        """One position's read, taken apart."""
+        weights = self.values.new_zeros(len(self.values))
+        a, s = self.queries[position], torch.zeros_like(self.queries[position])
+        for t in reversed(range(self.seen[int(self.chunk[position])])):
+            b = a + s
+            inside = self.chunk == t
+            keys = self.keys[inside]
+            written = keys @ b * self.step[t]
+            weights[inside] = written
+            a = self.keep[t] * a - written @ keys
+            s = self.eta[t] * b
+        start = a @ self.initial
+        return MemoryRead(start + weights @ self.values, start, weights, self.values, self.chunk)
+
+
 @torch.no_grad()
+def memory_parts(memory: NeuralMemory, x: Tensor) -> MemoryParts:
+    """What the reads of one image's tokens are made of.
+
+    Args: memory: of one layer, without `max_state_norm`, or neither state nor read is linear in the values.
+        x: (N, m), of the type that the memory's tensors have.
+    """
+    if isinstance(memory.write, MLPMemoryWrite) or memory.write.max_state_norm is not None:
+        raise ValueError("the reads of two layers, or under a cap, are not linear in the values")
+    tokens, m = x.shape
+    chunk = memory.chunk_of_tokens(tokens).to(x.device)
+    count = memory.plan(tokens).chunks
+    q, k, v = memory.qkv(x).split([m, m, memory.qkv.out_features - 2 * m], dim=-1)
+    means = torch.stack([x[chunk == t].mean(0) for t in range(count)])
+    theta, eta, keep = (one[0, :, 0, 0] for one in memory.write.generator(means[None]))
+    lengths = chunk.bincount(minlength=count).to(x)
+    seen = {"before": range(count), "after": range(1, count + 1), "final": [count] * count}[memory.read]
+    return MemoryParts(
+        unit_length(q), unit_length(k), v, chunk, theta / lengths, eta, keep, memory.initial.detach(), tuple(seen)
+    )
+
+
 def memory_read(memory: NeuralMemory, x: Tensor, position: int) -> MemoryRead:
     """Take one position's read apart.
 
-    Args:   memory: of one layer, without `max_state_norm`, or neither state nor read is linear in the values.
-        x: (N, m), one image's tokens, of the type that the memory's tensors have; position: 0 to N - 1.
+    Args: memory, x: as of `memory_parts`; position: 0 to N - 1.
 
     >>> memory = NeuralMemory(8, chunk_length=4, read="final").double()
     >>> x = torch.randn(20, 8, dtype=torch.float64)
@@ -61,35 +127,7 @@ def memory_read(memory: NeuralMemory, x: Tensor, position: int) -> MemoryRead:
     >>> bool(torch.allclose(read.initial + read.weights @ read.values, memory(x[None])[0, 3], atol=1e-12))
     True
     """
-    if isinstance(memory.write, MLPMemoryWrite) or memory.write.max_state_norm is not None:
-        raise ValueError("the reads of two layers, or under a cap, are not linear in the values")
-    tokens, m = x.shape
-    plan = memory.plan(tokens)
-    place = torch.arange(tokens, device=x.device)
-    if memory.order == "strided" and plan.chunks > 1:
-        place = strided_places(tokens, plan.chunks, x.device)
-    laid = x[place.argsort()]  # chunk after chunk
-    q, k, v = memory.qkv(laid).split([m, m, memory.qkv.out_features - 2 * m], dim=-1)
-    q, k = unit_length(q), unit_length(k)
-    lengths = [n for chunks, n in plan.groups for _ in range(chunks)]
-    chunk = memory.chunk_of_tokens(tokens).to(x.device)
-    reader, own = int(place[position]), int(chunk[position])
-    seen = {"before": own, "after": own + 1, "final": plan.chunks}[memory.read]
-
-    keys, pieces = k.split(lengths), laid.split(lengths)
-    weights = [x.new_zeros(n) for n in lengths]
-    a, s = q[reader], torch.zeros_like(q[reader])
-    if seen:
-        theta, eta, keep = memory.write.generator(torch.stack([piece.mean(0) for piece in pieces[:seen]])[None])
-        for t in reversed(range(seen)):
-            b = a + s
-            weights[t] = keys[t] @ b * (theta[0, t, 0, 0] / lengths[t])
-            a = keep[0, t, 0, 0] * a - weights[t] @ keys[t]
-            s = eta[0, t, 0, 0] * b
-    initial = a @ memory.initial
-    laid_weights = torch.cat(weights)
-    y = initial + laid_weights @ v
-    return MemoryRead(y, initial, laid_weights[place], v[place], chunk)
+    return memory_parts(memory, x).read(position)
 
 
 @torch.no_grad()
@@ -100,6 +138,34 @@ def attention_weights(mixer: SelfAttention | NonLocal, x: Tensor, position: int)
         return (phi @ theta[position]).softmax(0)
     q, k, _ = mixer.qkv(x).unflatten(-1, (3, mixer.num_heads, -1)).unbind(1)  # each N heads m/heads
     return (torch.einsum("hd,nhd->hn", q[position], k) * q.shape[-1] ** -0.5).softmax(1).mean(0)
+
+
+@dataclass(frozen=True, eq=False)
+class BranchParts:
+    """All that a branch's reads of one image are made of: its memory's parts and W_e, (C, m)."""
+
+    memory: MemoryParts
+    expand: Tensor
+
+    def read(self, position: int) -> BranchRead:
+        """What of one position's read comes from where."""
+        read = self.memory.read(position)
+        whole = self.expand @ read.y
+        size = whole @ whole
+        if not size > 0:
+            return BranchRead(None, None, None)
+        along = self.expand.T @ whole / size
+        parts = read.weights * (read.values @ along)
+        own = parts[read.chunk == read.chunk[position]].sum()
+        return BranchRead(parts, float(read.initial @ along), float(own))
+
+
+@torch.no_grad()
+def branch_parts(branch: GlobalBranch, x: Tensor) -> BranchParts:
+    """What the reads of a branch with a memory are made of, in float64. x: (m, h, w), as of `branch_read`."""
+    assert isinstance(branch.mixer, NeuralMemory)
+    memory = memory_parts(copy.deepcopy(branch.mixer).double(), x.flatten(1).T.double())
+    return BranchParts(memory, branch.expand.weight.flatten(1).double())
 
 
 @torch.no_grad()
@@ -116,18 +182,8 @@ def branch_read(branch: GlobalBranch, x: Tensor, position: int) -> BranchRead:
     (1.0, 0.0)
     """
     mixer = branch.mixer
-    tokens = x.flatten(1).T.double()
-    if isinstance(mixer, (SelfAttention, NonLocal)):
-        weights = attention_weights(copy.deepcopy(mixer).double(), tokens, position)
-        return BranchRead(weights, 0.0, float(weights[position]))
-    assert isinstance(mixer, NeuralMemory)
-    read = memory_read(copy.deepcopy(mixer).double(), tokens, position)
-    expand = branch.expand.weight.flatten(1).double()
-    whole = expand @ read.y
-    size = whole @ whole
-    if not size > 0:
-        return BranchRead(None, None, None)
-    along = expand.T @ whole / size
-    parts = read.weights * (read.values @ along)
-    own = parts[read.chunk == read.chunk[position]].sum()
-    return BranchRead(parts, float(read.initial @ along), float(own))
+    if isinstance(mixer, NeuralMemory):
+        return branch_parts(branch, x).read(position)
+    assert isinstance(mixer, (SelfAttention, NonLocal))
+    weights = attention_weights(copy.deepcopy(mixer).double(), x.flatten(1).T.double(), position)
+    return BranchRead(weights, 0.0, float(weights[position]))

@@ -182,12 +182,13 @@ class _Reading:
         """The annotations of a split and its examples. Args: known: train's, whose categories it must have; masks:
         whether objects need them, None: where one of them has one."""
         path, progress = self.root / self.template.replace(SPLIT, split), self.progress
-        truth = read_ground_truth(path, max_pixels=self.max_pixels)
+        lines: list[str] = []
+        skipped = lines.append if self.invalid == "skip" else None
+        truth = read_ground_truth(path, max_pixels=self.max_pixels, skipped=skipped)
         if known is not None and truth.categories != known.categories:
             raise InputError(path, f"its categories are not those of {known.path}; give both files the same list")
         if masks is None:
             masks = any(each.mask is not None and not each.crowd for own in truth.objects.values() for each in own)
-        lines: list[str] = []
         with progress.steps(f"reading {path.name}", len(truth.images)) as advance:
             images = annotated_images(truth, masks=masks, invalid=self.invalid, skipped=lines.append, seen=advance)
         for line in lines[:_FEW]:

@@ -56,6 +56,7 @@ def audit(
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Time it on this machine.", show_default=False)
     ] = True,
+    device: Annotated[str, typer.Option(help="Where it is timed: cpu, cuda or cuda:1.")] = "cpu",
     threads: Annotated[
         int | None, typer.Option(help="Threads of one operator on the CPU.", show_default="torch's own")
     ] = None,
@@ -89,6 +90,7 @@ def audit(
             peers=peers,
             depth=depth,
             measure=measure,
+            device=device,
             threads=threads,
             repeats=repeats,
             progress=printer,

@@ -1,7 +1,7 @@
 """`convneur eval-detection`: COCO results."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,6 +37,24 @@ def eval_detection(
         ),
     ] = None,
     resamples: Annotated[int, typer.Option(min=1, help="Draws of the bootstrap.")] = 1000,
+    invalid: Annotated[
+        Literal["error", "skip"],
+        typer.Option(help="What becomes of an entry that cannot be, such as a box without area or a score of NaN."),
+    ] = "error",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that score; 0: one per core. The result is the same.")
+    ] = 1,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write tables and figures as one HTML page that needs no network.", metavar="FILE.html"),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the images, to be drawn in the report.", metavar="DIR", readable=False),
+    ] = None,
+    figures_count: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many images to draw in the report, the worst first.")
+    ] = 6,
     max_pixels: MaxPixels = MAX_PIXELS,
     output: Annotated[
         Path | None,
@@ -49,8 +67,10 @@ def eval_detection(
     which need `pip install pycocotools`. An image with a mask that cannot be decoded is reported and left out.
 
     Example: `convneur eval-detection detections.json instances.json -o scores.json`
+
+    Example: `convneur eval-detection detections.json instances.json --report detections.html`
     """
-    check_outputs(("--output", output, SUFFIXES), force=common.force)
+    check_outputs(("--output", output, SUFFIXES), ("--report", report, (".html", ".htm")), force=common.force)
 
     from convneur.instances import evaluate_detection
 
@@ -61,7 +81,13 @@ def eval_detection(
         metrics="all" if metrics == "all" else parts(metrics),
         against=against,
         resamples=resamples,
+        invalid=invalid,
+        workers=workers,
         max_pixels=max_pixels,
+        report=report,
+        images=images,
+        figures_count=figures_count,
+        force=common.force,
         progress=printer,
     )
     if output is not None:

@@ -24,7 +24,7 @@ _PICTURE = re.compile(r"!\[[^]]*\]\(images/gallery/([\w-]+)\.webp\)\n\n {4}\$ (c
 
 
 class Drawn(NamedTuple):
-    """A picture of the page: its name, the command that draws it, the file it lies in."""
+    """A picture of the page: its name, the command that draws it, the file it lies in, of a page behind # where."""
 
     name: str
     command: str
@@ -42,8 +42,11 @@ def drawn(page: str) -> list[Drawn]:
     return found
 
 
-def photographed(page: Path) -> Path:
-    """A page as a browser shows it."""
+def photographed(page: Path, part: str) -> Path:
+    """A page as a browser shows it. part: the section that is shown, "" for all."""
+    if part:
+        alone = f"<style>section:not(#{part}) {{ display: none; }}</style></head>"
+        page.write_text(page.read_text(encoding="utf-8").replace("</head>", alone, 1), encoding="utf-8")
     picture = page.with_suffix(".page.png")
     options = [
         "--headless",
@@ -66,8 +69,9 @@ def main() -> None:
             subprocess.run(
                 [sys.executable, "-m", "convneur", *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL
             )
-            file = folder / each.file
-            pixels = read_photo(photographed(file) if file.suffix == ".html" else file, long_side=None).pixels
+            name, _, part = each.file.partition("#")
+            file = folder / name
+            pixels = read_photo(photographed(file, part) if file.suffix == ".html" else file, long_side=None).pixels
             picture = Image.fromarray(pixels)
             picture.thumbnail((WIDEST, 4 * WIDEST), Image.Resampling.LANCZOS)
             out = DOCS / "images" / "gallery" / f"{each.name}.webp"

@@ -16,7 +16,7 @@ import pytest
 collect_ignore = (
     []
     if importlib.util.find_spec("selenium")
-    else ["test_audit_page.py", "test_gates_page.py", "test_report.py", "test_study_page.py"]
+    else ["test_audit_page.py", "test_detection_page.py", "test_gates_page.py", "test_report.py", "test_study_page.py"]
 )
 
 FLAGS = (

@@ -19,6 +19,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.ui import WebDriverWait
 
+import convneur
 from convneur.checkpoints import save_checkpoint
 from convneur.data.images import normalise
 from convneur.gates.capture import capture_gates, untrained
@@ -270,6 +271,45 @@ def test_two_models_and_layers_of_any_model(opened: Callable[..., Any], place: P
             shown = cells(page)
             one, other, less = (shown[f"Gate, {which}"][0] for which in ("untrained", "b", "untrained − b"))
             assert less == pytest.approx(one - other, abs=1e-4)
+
+
+def test_a_clicked_position_reads_what_the_command_says(opened: Callable[..., Any], tmp_path: Path) -> None:
+    first, second = untrained(TINY.replace(read="after"), 0), untrained(TINY.replace(read="final", chunks=3), 1)
+    pixels = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    for name, model in (("a", first), ("b", second)):
+        save_checkpoint(model, tmp_path / f"{name}.safetensors")
+    options = ["--weights", str(tmp_path / "a.safetensors"), "--against", str(tmp_path / "b.safetensors")]
+    with pytest.raises(SystemExit) as raised:
+        main(["viz-gates", str(tmp_path / "a.png"), *options, "--size", "128", "--reads", "10,20", "-q",
+              "-o", str(tmp_path / "a.html")])  # fmt: skip
+    assert not raised.value.code
+    page = opened(tmp_path / "a.html", 1200)
+    chosen(page, "Stage").select_by_visible_text("Stage 2")
+    page.find_element(By.ID, "view").send_keys(*[Keys.ARROW_DOWN] * 9, *[Keys.ARROW_RIGHT] * 5, Keys.ENTER)
+    caption = page.find_element(By.XPATH, "//caption[contains(text(), 'Read at row')]")
+    words = caption.text.removeprefix("Read at row ").split(" of ")[0].split(", column ")
+    row, column = (int(word) for word in words)
+    assert (row * 96 // 150 // 8, column * 128 // 200 // 8) == (9, 5)
+    gates = {"weights": first, "against": second, "reads": (row, column), "size": 128}
+    result = convneur.gates.inspect(pixels, **gates)  # type: ignore[arg-type]
+    assert result.against is not None
+    for number, one in enumerate(("reads", "reads second")):
+        own = result if number == 0 else result.against
+        chosen(page, "Row").select_by_value(one)
+        for index, stage in enumerate(own.stages):
+            assert stage.reads is not None
+            chosen(page, "Stage").select_by_index(index)
+            values = page.execute_script("return [...mapOf().unpacked]")
+            np.testing.assert_allclose(values, stage.reads.values.ravel(), atol=2e-3)
+            sums = page.execute_script(f"return data.reads.models[{number}][{index}].sums")
+            expected = [stage.reads.initial, stage.reads.own, stage.reads.others]
+            np.testing.assert_allclose(sums, expected, atol=2e-3)
+    at = page.execute_script("return data.reads.at.join()")
+    chosen(page, "Row").select_by_value("reads difference")
+    page.find_element(By.ID, "view").click()
+    assert page.execute_script("return data.reads.at.join()") != at
+    assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_choice_that_a_row_lacks_comes_back(page: Any) -> None:

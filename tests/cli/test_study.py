@@ -46,6 +46,7 @@ def same_weights(one: Path, other: Path) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("drawn")
 def test_a_study_is_runs_of_train_by_turns_scored_as_eval_boundary_does(
     study: Any, place: Path, command: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
@@ -107,6 +108,7 @@ def test_a_study_is_runs_of_train_by_turns_scored_as_eval_boundary_does(
             assert found == (next(iter(value.values())) if isinstance(value, dict) else value)
 
 
+@pytest.mark.slow
 def test_a_net_against_itself_differs_by_exactly_nothing(study: Any, place: Path) -> None:
     twins = "per-stage,neural-memory:min_chunks=1"
     assert study("cls", "--task", "classification", *QUICK, "--twins", twins, "--seeds", "0,7", "--out", "out",
@@ -287,6 +289,7 @@ def test_folds_are_disjoint_and_each_is_tested_by_nets_that_never_saw_it(study: 
     )
 
 
+@pytest.mark.slow
 def test_a_net_that_diverges_does_not_stop_the_others(study: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from convneur.errors import InputError
 

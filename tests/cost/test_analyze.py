@@ -274,3 +274,16 @@ def test_lists_and_architectures_refuse_other_models() -> None:
         describe_architecture("m1", size="big")
     with pytest.raises(InputError, match="image of 16x16"):
         describe_architecture(convneur.create(SMALL), size=16)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("net.onnx", "is a graph for another runtime; .* name the code that it was exported from"),
+        ("net.pt2", "may run code when it is loaded; load it at the top of a file of yours"),
+        ("net.safetensors", "holds weights, not the model; name the code that makes the model"),
+    ],
+)
+def test_a_file_that_is_no_model_says_the_way_on(name: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=f"^models {name}: {says}.*, such as file.py:factory$"):
+        analyze(name)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from convneur import ConfigError, InputError
-from convneur.cost import CountingError, ExternalCounter, external
+from convneur.cost import CountingError, ExternalCounter, analyze, external
 from convneur.cost.external import external_probe_sizes, load_external, smaller_probe_sizes, wrap_external
 from convneur.cost.scaling import judge_scaling
 
@@ -461,7 +461,38 @@ def test_a_model_that_is_slow_to_count_is_not_probed_for_minutes(monkeypatch: py
         counter.at_if_soon(32, 32)
 
 
+class ByName(nn.Module):
+    def forward(self, x: Tensor, scale: float = 1, *, flow: Tensor | None = None) -> Tensor:
+        return x @ x if flow is None else x @ flow
+
+
+def test_fvcore_takes_named_inputs_in_their_order() -> None:
+    (model,) = analyze(ByName, inputs="x=HxW", sizes=8, counter="both", verdict=False).models
+    assert model.counters is not None
+    assert model.counters.fvcore["8"]["matmul"] == 8**3
+    report = analyze(ByName, inputs=["x=HxW", "flow=HxW"], sizes=8, counter="both", verdict=False)
+    assert report.problems == ("ByName by fvcore at 8: fvcore takes no inputs by name, such as flow",)
+
+
 # The verdict's sizes
+
+
+def test_a_model_that_is_slow_to_build_is_probed_at_smaller_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(external.time, "thread_time", lambda: clock[0])
+
+    def build(img_size: int = 224) -> nn.Module:
+        clock[0] += 4 * (img_size / 1024) ** 2  # a second at 512
+        return nn.Conv2d(3, 8, 3)
+
+    report = analyze(build, sizes=512)
+    assert list(report.models[0].probes) == ["256", "512", "1024"]
+    assert report.models[0].scaling.verdict.growth_class == "linear"
+    counter = ExternalCounter(wrap_external(build))
+    counter.at(512, 512)
+    assert counter.at_if_soon(1024, 1024).macs > 0
+    with pytest.raises(CountingError, match=r"^building and counting it would take about 16 s more$"):
+        counter.at_if_soon(2048, 2048)
 
 
 @pytest.mark.parametrize(

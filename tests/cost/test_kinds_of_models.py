@@ -1,10 +1,12 @@
 """Models of every kind are counted, or run with what is not counted named: quantized, exported, sparse and so on."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+import torch._dynamo as compiler
 from torch import Tensor, nn
 
 from convneur.cost import CostReport, analyze, count
@@ -126,3 +128,20 @@ def test_a_constructor_that_leaves_the_meta_device_is_said(make: type[nn.Module]
     assert ("Its weights were made for real, in memory, before it was counted: " in str(report)) == (why is not None)
     assert report.to_dict()["models"][0]["built_for_real"] == told
     assert report.models[0].counted["64"].macs == CONVOLUTIONS
+
+
+class LoadsCompiler(Two):
+    """As flex_attention, which torch.compile takes apart when it is first called."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if "torch._dynamo" not in sys.modules:
+            sys.modules["torch._dynamo"] = compiler
+            raise RuntimeError("the compiler does not know what counts here")
+        out: Tensor = super().forward(x)
+        return out
+
+
+def test_a_model_that_loads_the_compiler_is_counted_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch._dynamo")
+    x = torch.zeros(1, 3, 64, 64, device="meta")
+    assert count(LoadsCompiler().to("meta"), x).macs == CONVOLUTIONS

@@ -54,7 +54,7 @@ def test_the_same_as_all_at_once(chunk: int, tmp_path: Path, monkeypatch: pytest
         ('{"a" []}', ["a"], "a colon is missing"),
         ("{1: []}", ["a"], "a key that is no text"),
         ('[{"a": 1, "a": 2}]', [""], '[0]: holds the key "a" twice'),
-        ("[NaN]", [""], "[0]: holds NaN"),
+        ('{"info": NaN, "a": []}', ["a"], "info: holds NaN"),
         ("[" * 100_000, [""], "nested too deep"),
         ("[" + "9" * 10_000 + "]", [""], "thousands of digits"),
         ("[nul]", [""], "is no JSON ([0]: Expecting value)"),

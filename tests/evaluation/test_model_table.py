@@ -25,6 +25,13 @@ def table(digits: int | None, **models: dict[str, Any]) -> Any:
     return model_table(models, SETTINGS, digits=digits, notes=settings_words(8, SETTINGS))
 
 
+def test_the_number_of_components_sets_no_model_above_another() -> None:
+    settings = {**SETTINGS, "metrics": ("component_dice",), "definitions": {"component_dice": "mean"}}
+    row = {"component_dice": {"dice": 0.5, "components": 7}}
+    found = model_table({"a": row}, settings, digits=2, notes=settings_words(8, settings))
+    assert found.columns == ["model", "Component Dice ↑"]
+
+
 def test_a_row_per_model_and_a_column_per_value_with_unit_and_arrow() -> None:
     found = table(2, a=values(0.51, 3.0, 2), b=values(0.5, 2.0, 2))
     assert found.columns == [

@@ -212,6 +212,7 @@ def smooth(random: np.random.Generator, channels: int) -> np.ndarray:
     return (1 / (1 + np.exp(-waves))).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_smooth_gates_that_know_nothing_lie_in_the_interval_as_often_as_it_says() -> None:
     """Shuffled one by one, the positions of such gates would average out, and half of them would seem to know it."""
     random = np.random.default_rng(2)

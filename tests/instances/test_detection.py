@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from convneur.data.coco import read_ground_truth, read_results
+from convneur.data import packed
+from convneur.data.coco import best_detections, read_ground_truth, read_results
 from convneur.errors import ConfigError
 from convneur.instances import evaluate_detection
 from convneur.instances.average_precision import AveragePrecision
-from convneur.instances.detection import _add, _objects_of
+from convneur.instances.image_scores import ImageEntries, ObjectReading, image_scores
 
 NAMES = {
     "AP": "ap", "AP50": "ap50", "AP75": "ap75", "APs": "ap_small", "APm": "ap_medium", "APl": "ap_large",
@@ -77,7 +78,12 @@ def test_a_draw_has_the_values_of_a_data_set_with_its_images(cases: Path, tmp_pa
     truth = read_ground_truth(cases / "boxes" / "gt.json")
     results = read_results(cases / "boxes" / "detections.json", truth)
     for image in truth.images.values():
-        _add({"box": totals}, _objects_of(image, truth, results.get(image.id, ()), Path("r"), ["box"]))
+        entries = ImageEntries(
+            image, truth.objects.get(image.id, ()), [best_detections(results.get(image.id, ()), 100)]
+        )
+        scored = image_scores(entries, reading=ObjectReading(truth.path, [Path("r")], ["box"]))
+        assert not isinstance(scored, str)
+        totals.add(scored.of_results[0]["box"])
     drawn = totals.resampled(np.array([held], np.uint8))[0]
     images, annotations, detections = [], [], []
     for number, times in enumerate(held):
@@ -259,3 +265,10 @@ def test_metrics_that_there_are(coco: Callable[..., tuple[Path, Path]]) -> None:
     for wrong in ("pixel_ap", (), "mask_ap,boundary_ap"):
         with pytest.raises(ConfigError, match="choose all, or some of box_ap, mask_ap, boundary_ap"):
             evaluate_detection(*paths, metrics=wrong)
+
+
+def test_long_files_are_packed_in_parts(cases: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = cases / "coco" / "detections.json", cases / "coco" / "gt.json"
+    whole = evaluate_detection(*paths).to_dict()
+    monkeypatch.setattr(packed, "_MOST_OPEN", 3)
+    assert evaluate_detection(*paths).to_dict() == whole

@@ -45,6 +45,7 @@ def test_surface_dice_is_that_of_whole_numbers(spacing: tuple[str, str]) -> None
             assert surface_dice(pred, gt, tau, spacing=tuple(map(float, spacing))) == expected
 
 
+@pytest.mark.slow
 def test_both_kernels_take_the_same_limit() -> None:
     compiled = compiled_kernels()
     if compiled is None:

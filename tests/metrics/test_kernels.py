@@ -58,6 +58,7 @@ def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return pred, gt
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     pairs(),

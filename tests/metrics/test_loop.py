@@ -5,6 +5,7 @@ import multiprocessing
 import pickle
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,8 @@ def test_resetting_counts_from_nothing(pairs: Pairs) -> None:
 
 
 def test_metrics_come_back_from_worker_processes(pairs: Pairs) -> None:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        parts = pool.map(counted, [pairs[:3], pairs[3:]])
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        parts = list(pool.map(counted, [pairs[:3], pairs[3:]]))
     parts[0].merge_state(parts[1])
     assert parts[0].compute() == counted(pairs).compute()
 

@@ -54,6 +54,7 @@ def objects_of(mask: np.ndarray, connectivity: int) -> list[np.ndarray]:
     return [found == number for number in range(1, count + 1)]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     pairs(),
@@ -239,6 +240,17 @@ def test_quality_of_a_set_is_of_its_counts_and_no_mean_of_images() -> None:
     assert (of_class["tp"], of_class["fn"]) == (3, 1)
     assert of_class["pq"] == pytest.approx(3 / 3.5)  # the images' are 1 and 0
     assert summary.overall["objects"]["tp"] == sum(row["objects"]["tp"] for row in summary.per_class)
+
+
+def test_equal_maps_have_a_quality_of_exactly_1() -> None:
+    """MONAI adds 1e-6 to the denominator and finds 0.999999."""
+    gt = np.zeros((12, 12), int)
+    gt[1:4, 1:4] = gt[6:9, 2:8] = 1
+    chosen = BoundarySettings(num_classes=2, metrics="objects")
+    total = BoundaryAccumulator(chosen)
+    total.add("a", score_pair(gt, gt, chosen))
+    found = total.summary().per_class[1]["objects"]
+    assert [found[key] for key in ("tp", "rq", "sq", "pq")] == [2, 1, 1, 1]
 
 
 def test_a_row_per_object() -> None:

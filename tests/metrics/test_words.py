@@ -8,7 +8,7 @@ import pytest
 
 from convneur.metrics import METRICS, BoundarySettings, score_pair
 from convneur.metrics.tables import image_values, mean_paths
-from convneur.metrics.words import METRIC_NAMES, SHORT_NAMES, definitions
+from convneur.metrics.words import METRIC_NAMES, SHORT_NAMES, definitions, metric_name
 from convneur_cli.options.evaluation import MetricOptions
 
 
@@ -16,6 +16,7 @@ def test_every_metric_has_its_words() -> None:
     asked = BoundarySettings(metrics=METRICS, hd_percentile=90, tolerance_curve="1:3")
     settings = asdict(asked) | {"trimap_seed_asked": "auto"}
     assert set(METRIC_NAMES) == set(SHORT_NAMES) == set(definitions(settings)) == set(METRICS)
+    assert all(metric_name(metric) for metric in METRICS)
 
 
 def test_the_help_names_every_metric() -> None:

@@ -47,13 +47,13 @@ const tables = Object.fromEntries(Object.entries(data.colours).map(([name, text]
 
 const [photoHeight, photoWidth] = data.size;
 const photo = element("img", { src: data.photo, alt: "", draggable: "false" });
-const canvas = element("canvas"), mark = element("div", { class: "mark" });
+const canvas = element("canvas"), mark = element("div", { class: "mark" }), ring = element("div", { class: "ring" });
 const outline = data.outline ? element("img", { src: data.outline, alt: "", draggable: "false" }) : null;
 const drawn = element("template");
 drawn.innerHTML = '<svg preserveAspectRatio="none" aria-hidden="true"><path class="under"/><path class="over"/></svg>';
 const borders = drawn.content.firstChild;
 const view = element("div", { class: "view", id: "view", tabindex: "0", role: "application", "aria-describedby": "keys" },
-  photo, canvas, outline, borders, mark);
+  photo, canvas, outline, borders, ring, mark);
 view.style.aspectRatio = `${photoWidth} / ${photoHeight}`;
 view.style.maxWidth = `max(12rem, ${75 * photoWidth / photoHeight}vh)`;
 const reading = element("output", { class: "reading", id: "reading", "aria-live": "polite" });
@@ -121,6 +121,8 @@ function show() {
   spread.textContent = `This map: least ${plain(map.range[0])}, largest ${plain(map.range[1])}.` +
     (map.logarithmic ? " Colours are by the logarithm." : "");
   stageWords.textContent = stage.words;
+  ring.style.display = isReads(state.row) ? "" : "none";
+  if (isReads(state.row)) place(ring, stage, data.reads.models[state.row.endsWith("second") ? 1 : 0][state.stage].position);
   linkRows();
   point();
 }
@@ -143,7 +145,7 @@ function paintMap(target, map) {
 // Every row of the stage in small, each with its mark at the same position; one that is chosen is shown in large.
 let linked = [];
 function linkRows() {
-  const shownAs = `${state.stage} ${state.map}`;
+  const shownAs = `${state.stage} ${state.map} ${data.reads ? data.reads.at : ""}`;
   if (strip.dataset.of !== shownAs) {
     strip.dataset.of = shownAs;
     linked = stageOf().rows.map((row) => {
@@ -163,9 +165,9 @@ function linkRows() {
   for (const { row, button } of linked) button.setAttribute("aria-pressed", row === state.row ? "true" : "false");
 }
 
-function place(sign, stage) {
-  sign.style.left = `${100 * state.x / stage.width}%`;
-  sign.style.top = `${100 * state.y / stage.height}%`;
+function place(sign, stage, [y, x] = [state.y, state.x]) {
+  sign.style.left = `${100 * x / stage.width}%`;
+  sign.style.top = `${100 * y / stage.height}%`;
   sign.style.width = `${100 / stage.width}%`;
   sign.style.height = `${100 / stage.height}%`;
 }
@@ -207,18 +209,151 @@ const follow = (event) => followIn(view, event);
 
 view.addEventListener("pointerdown", follow);
 view.addEventListener("pointermove", follow);
+view.addEventListener("click", () => { if (isReads(state.row)) readHere(); });
 view.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const far = event.shiftKey ? FAR : 1;
   const act = {
     ArrowUp: () => go(state.y - far, state.x), ArrowDown: () => go(state.y + far, state.x),
     ArrowLeft: () => go(state.y, state.x - far), ArrowRight: () => go(state.y, state.x + far),
-    Home: () => go(state.y, 0), End: () => go(state.y, stageOf().width - 1),
+    Home: () => go(state.y, 0), End: () => go(state.y, stageOf().width - 1), Enter: readHere,
   }[event.key];
   if (!act) return;
   event.preventDefault();
   act();
 });
+
+// --- where a read comes from ---
+
+const isReads = (row) => row.startsWith("reads");
+const readAnywhere = Boolean(data.reads && data.reads.anywhere);
+
+function halves(text) {
+  const view = new DataView(bytes(text).buffer);
+  return Float64Array.from({ length: view.byteLength / 2 }, (_, k) => {
+    const word = view.getUint16(2 * k, true), sign = word & 0x8000 ? -1 : 1, power = word >> 10 & 31, part = word & 1023;
+    return power ? sign * 2 ** (power - 15) * (1 + part / 1024) : sign * 2 ** -24 * part;
+  });
+}
+
+function singles(text) {
+  const view = new DataView(bytes(text).buffer);
+  return Float64Array.from({ length: view.byteLength / 4 }, (_, k) => view.getFloat32(4 * k, true));
+}
+
+// What a stage's reads are made of is unpacked when a position is first chosen.
+function partsOf(reads) {
+  if (!reads.parts) {
+    const chunkView = new DataView(bytes(reads.chunk).buffer), initial = singles(reads.initial);
+    const chunk = Uint32Array.from({ length: chunkView.byteLength / 4 }, (_, k) => chunkView.getUint32(4 * k, true));
+    const members = reads.step.map(() => []);
+    chunk.forEach((t, token) => members[t].push(token));
+    reads.parts = { queries: halves(reads.queries), keys: halves(reads.keys), values: halves(reads.values), chunk, members,
+      initial, gram: singles(reads.gram), m: Math.round(Math.sqrt(initial.length)) };
+  }
+  return reads.parts;
+}
+
+// Shares of W_e y by token, along W_e y, with the sums of M_0, the position's own chunk and the others. From the last write
+// that the position sees backwards: b = a + s; a <- keep a - b P; s <- eta b, where P = step k^T k. See docs/reach.md.
+function readOf(reads, position) {
+  const { queries, keys, values, chunk, members, initial, gram, m } = partsOf(reads);
+  const weights = new Float64Array(chunk.length), own = chunk[position];
+  let a = queries.slice(position * m, (position + 1) * m), s = new Float64Array(m);
+  for (let t = reads.seen[own] - 1; t >= 0; t--) {
+    const b = a.map((value, k) => value + s[k]), next = a.map((value) => reads.keep[t] * value);
+    for (const token of members[t]) {
+      let weight = 0;
+      for (let k = 0; k < m; k++) weight += keys[token * m + k] * b[k];
+      weight *= reads.step[t];
+      weights[token] = weight;
+      for (let k = 0; k < m; k++) next[k] -= weight * keys[token * m + k];
+    }
+    a = next;
+    s = b.map((value) => reads.eta[t] * value);
+  }
+  const start = new Float64Array(m), whole = new Float64Array(m);
+  for (let k = 0; k < m; k++) for (let l = 0; l < m; l++) start[l] += a[k] * initial[k * m + l];
+  whole.set(start);
+  for (let token = 0; token < weights.length; token++) {
+    if (weights[token]) for (let k = 0; k < m; k++) whole[k] += weights[token] * values[token * m + k];
+  }
+  const along = new Float64Array(m);
+  for (let k = 0; k < m; k++) for (let l = 0; l < m; l++) along[l] += whole[k] * gram[k * m + l];
+  const inner = (vector, at = 0, array = vector) => { let sum = 0; for (let k = 0; k < m; k++) sum += array[at + k] * along[k]; return sum; };
+  const size = inner(whole);
+  const shares = new Float32Array(weights.length);
+  if (!(size > 0)) return { shares, sums: [null, null, null] };
+  let [inside, outside] = [0, 0];
+  for (let token = 0; token < weights.length; token++) {
+    if (!weights[token]) continue;
+    const share = weights[token] * inner(null, token * m, values) / size;
+    shares[token] = share;
+    if (chunk[token] === own) inside += share; else outside += share;
+  }
+  return { shares, sums: [inner(start) / size, inside, outside] };
+}
+
+const largestOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+// A map of other values, as if it had been stored so; 0 in the middle of its colours.
+function replaceMap(map, values, largest) {
+  const ends = values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+  Object.assign(map, { unpacked: values, bits: 32, range: ends, limits: [-largest, largest] });
+}
+
+// Reads at a pixel of the image as given, as `--reads ROW,COL` would.
+function readAt(row, column) {
+  data.reads.at = [row, column];
+  data.stages.forEach((stage, index) => {
+    const along = (at, of, size, count) => Math.min(Math.floor(Math.floor(at * size / of) / stage.stride), count - 1);
+    const [y, x] = [along(row, data.reads.of[0], photoHeight, stage.height), along(column, data.reads.of[1], photoWidth, stage.width)];
+    const found = data.reads.models.map((stages) => {
+      const made = readOf(stages[index], y * stage.width + x);
+      Object.assign(stages[index], { position: [y, x], sums: made.sums });
+      return made.shares;
+    });
+    const shared = Math.max(...found.map(largestOf)) || 1;
+    for (const { row: name, maps } of stage.rows.filter((one) => isReads(one.row))) {
+      if (name.endsWith("difference")) {
+        const difference = found[0].map((value, token) => value - found[1][token]);
+        replaceMap(maps[0], difference, largestOf(difference));
+      } else replaceMap(maps[0], found[name.endsWith("second") ? 1 : 0], shared);
+    }
+  });
+  for (const [name, words] of Object.entries(data.names)) {
+    if (isReads(name)) words[0] = words[0].replace(/^Read at \d+, \d+/, `Read at ${row}, ${column}`);
+  }
+  sayReads();
+  show();
+}
+
+// The token that the mark is on, by the pixel of the given image in its middle.
+function readHere() {
+  if (!readAnywhere) return;
+  const stage = stageOf();
+  const middle = (at, size, of) => Math.floor((Math.min(stage.stride * (at + 0.5), size - 0.5)) * of / size);
+  if (!isReads(state.row)) state.row = "reads";
+  readAt(middle(state.y, photoHeight, data.reads.of[0]), middle(state.x, photoWidth, data.reads.of[1]));
+}
+
+const readSums = element("tbody");
+const readTitle = element("caption", { "aria-live": "polite" });
+function sayReads() {
+  readTitle.textContent = `Read at row ${data.reads.at[0]}, column ${data.reads.at[1]} of the image as given`;
+  const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(1)}%`.replace("-", "−"));
+  readSums.replaceChildren(...data.reads.models.flatMap((stages, which) => stages.map(({ sums }, index) => element("tr", {},
+    element("th", { scope: "row" }, `${which ? "second model, " : ""}${data.stages[index].name.toLowerCase()}`),
+    ...sums.slice(data.reads.attention ? 1 : 0).map((share) => element("td", {}, percent(share)))))));
+}
+
+function readsTable() {
+  sayReads();
+  const head = ["", ...(data.reads.attention ? [] : ["M_0"]), data.reads.attention ? "own token" : "own chunk", "others"];
+  const how = readAnywhere ? element("button", { type: "button", onclick: readHere }, "Read at the marked position") : null;
+  return element("div", { class: "reads" }, scrollable("Where the read comes from", element("table", {}, readTitle, element("thead", {},
+    element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))), readSums)), how);
+}
 
 // --- saving ---
 
@@ -322,11 +457,18 @@ section("maps", "Maps").append(element("div", { class: "explorer" },
       bordersPick ? label("Chunk borders", bordersPick) : null),
     element("fieldset", {}, element("legend", {}, "Save this map"), saving),
     stageWords,
+    data.reads ? readsTable() : null,
     scrolled("At this position", ["row", "value", "least", "largest"], here))),
   element("h3", {}, "All rows"), strip,
   element("p", { class: "note", id: "keys" }, "Point at the map, touch it, or move over it with the arrow keys (with Shift " +
     `${FAR} positions at once, Home and End to the row's ends). The bar is the colour scale; the opacity lets the image through. ` +
     "Saved pictures show the map as it is seen; CSV and NPY hold its values, row by row."),
+  data.reads ? element("p", { class: "note" }, readAnywhere
+    ? "Click on the row of reads, or press Enter, to see where the read of the marked position comes from, in every stage. " +
+      "Shares of positions chosen here are computed from half-precision values and may be off by a thousandth."
+    : data.reads.attention ? "The row of reads shows attention at the ringed position."
+    : "The row of reads shows the ringed position alone: what all others are made of is too much for a page of this size; " +
+      "draw the image smaller to choose positions here.") : null,
   element("p", { class: "note" }, "Maps over channels are kept in 65 536 steps between their least and largest value, single " +
     `channels in 256; no more digits are shown. Single channels: those that vary most over positions (${kept.join(", ")})` +
     `${data.separateModel ? "; a separate local-only model has its own, which correspond to none of the others" : ""}.`));

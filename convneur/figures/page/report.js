@@ -1,44 +1,4 @@
-const ROWS = 100; // of a long table, until all are asked for
-const MOST_ZOOM = 32;
-
 // --- tables ---
-
-// columns: {title, text, value(row), cell(row)}; the first names the row. Cells are text or nodes.
-function sortableTable(caption, columns, rows) {
-  const body = element("tbody");
-  const heads = columns.map((column, index) =>
-    element("th", { scope: "col", class: column.text ? "text" : null, "aria-sort": "none" },
-      element("button", { type: "button", onclick: () => sortBy(index) }, column.title)));
-  const more = element("button", { type: "button", onclick: () => { limit = Infinity; fill(); } });
-  const table = element("table", { class: "sortable" }, element("caption", {}, caption),
-    element("thead", {}, element("tr", {}, ...heads)), body);
-  let limit = ROWS, order = rows.slice(), kept = () => true;
-
-  function sortBy(index) {
-    const falling = heads[index].getAttribute("aria-sort") === (columns[index].text ? "ascending" : "none");
-    heads.forEach((head, i) => head.setAttribute("aria-sort", i !== index ? "none" : falling ? "descending" : "ascending"));
-    const value = columns[index].value, sign = falling ? -1 : 1;
-    order = rows.slice().sort((a, b) => {
-      const [x, y] = [value(a), value(b)];
-      if (x === null || y === null) return (x === null) - (y === null); // undefined figures last, either way
-      return sign * (typeof x === "string" ? x.localeCompare(y) : x - y);
-    });
-    fill();
-  }
-
-  function fill() {
-    const all = order.filter(kept);
-    body.replaceChildren(...all.slice(0, limit).map((row) => element("tr", {}, ...columns.map((column, index) =>
-      index === 0 ? element("th", { scope: "row" }, column.cell(row))
-        : element("td", { class: column.text ? "text" : null }, column.cell(row))))));
-    more.textContent = `Show all ${all.length}`;
-    more.hidden = all.length <= limit;
-  }
-
-  fill();
-  const nodes = [scrollable(caption, table), element("div", { class: "controls" }, more)];
-  return { nodes, keep(test) { kept = test; fill(); } };
-}
 
 function figureColumns() {
   return data.figures.map((figure, index) => ({
@@ -77,11 +37,6 @@ function interval(found, figure) {
 }
 
 // --- plots ---
-
-// As wide as there is room for, so that type in a plot is as large as elsewhere.
-function plotWidth() {
-  return Math.max(280, Math.min(860, page.clientWidth - 32));
-}
 
 function figurePicker(label, change) {
   const options = data.figures.map((figure, index) => element("option", { value: index }, figure.name));
@@ -256,111 +211,22 @@ function curveTable(curves) {
 // --- pictures ---
 
 function pictureCard(picture, number) {
-  const [height, width] = picture.size;
-  const views = [];
-  const state = { scale: 1, x: 0, y: 0, spot: -1 }; // x, y: the corner of what is seen, as shares of the picture
-  const said = element("span", { class: "quiet", role: "status" });
+  const width = picture.size[1];
+  const views = linkedViews(picture.size, picture.spots);
 
   function panel(title, layers, values, paled) {
     const images = layers.map((source, index) => element("img", { src: source, alt: index ? "" : `${title} of ${picture.name}`,
       draggable: "false" }));
-    const stack = element("div", { class: paled ? "stack paled" : "stack" }, ...images);
-    const view = element("div", { class: "view", tabindex: "0", role: "application",
-      "aria-label": `${title}: plus and minus zoom, arrows move, 0 shows the whole, n the next error` }, stack);
-    view.style.aspectRatio = `${width} / ${height}`;
-    views.push({ view, stack, images });
-    listen(view);
-    return element("figure", {}, view, element("figcaption", {}, title, element("br"),
+    const shown = (wide) => {
+      if (images.length !== 3) return; // errors twice: as thick lines for the whole, pixel by pixel for a part
+      const fine = wide > 1.5 * width;
+      images[1].classList.toggle("hidden", fine);
+      images[2].classList.toggle("hidden", !fine);
+    };
+    return element("figure", {}, views.view(title, images, { paled, shown }), element("figcaption", {}, title, element("br"),
       ...values.map(([name, value]) => element("strong", {}, `${name} ${value}`))));
   }
 
-  function show() {
-    const room = 1 - 1 / state.scale;
-    state.x = Math.min(Math.max(state.x, 0), room);
-    state.y = Math.min(Math.max(state.y, 0), room);
-    for (const { view, stack, images } of views) {
-      stack.style.transform =
-        `scale(${state.scale}) translate(${-100 * state.x}%, ${-100 * state.y}%)`;
-      view.classList.toggle("zoomed", state.scale > 1);
-      if (images.length === 3) { // errors twice: as thick lines for the whole, pixel by pixel for a part
-        const fine = view.clientWidth * state.scale > 1.5 * width;
-        images[1].classList.toggle("hidden", fine);
-        images[2].classList.toggle("hidden", !fine);
-      }
-    }
-    out.disabled = whole.disabled = state.scale === 1;
-    into.disabled = state.scale >= MOST_ZOOM;
-    said.textContent = state.scale === 1 ? "" : `${Number(state.scale.toFixed(1))}×`;
-  }
-
-  function zoom(factor, atX = 0.5, atY = 0.5) { // around a point of the view, given as shares of it
-    const scale = Math.min(Math.max(state.scale * factor, 1), MOST_ZOOM);
-    state.x += atX / state.scale - atX / scale;
-    state.y += atY / state.scale - atY / scale;
-    state.scale = scale;
-    show();
-  }
-
-  function move(x, y) { state.x += x / state.scale; state.y += y / state.scale; show(); }
-
-  function reset() { Object.assign(state, { scale: 1, x: 0, y: 0, spot: -1 }); show(); }
-
-  function nextError() {
-    if (!picture.spots.length) return;
-    state.spot = (state.spot + 1) % picture.spots.length;
-    const [y, x, tall, wide] = picture.spots[state.spot];
-    state.scale = Math.min(height / tall, width / wide, MOST_ZOOM);
-    state.x = (x + wide / 2) / width - 0.5 / state.scale;
-    state.y = (y + tall / 2) / height - 0.5 / state.scale;
-    show();
-    said.textContent += `, error place ${state.spot + 1} of ${picture.spots.length}`;
-  }
-
-  function listen(view) {
-    let held = null;
-    view.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      held = { x: event.clientX, y: event.clientY, moved: false };
-      if (state.scale > 1) view.setPointerCapture(event.pointerId);
-    });
-    view.addEventListener("pointermove", (event) => {
-      if (!held || state.scale === 1) return;
-      const box = view.getBoundingClientRect();
-      if (!held.moved && Math.hypot(event.clientX - held.x, event.clientY - held.y) < 4) return;
-      move((held.x - event.clientX) / box.width, (held.y - event.clientY) / box.height);
-      held = { x: event.clientX, y: event.clientY, moved: true };
-    });
-    view.addEventListener("pointercancel", () => { held = null; });
-    view.addEventListener("pointerup", (event) => {
-      if (held && !held.moved) {
-        const box = view.getBoundingClientRect();
-        const [atX, atY] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-        // What was clicked comes to the middle, unless that is beyond the edge.
-        state.x += (atX - 0.5) / state.scale;
-        state.y += (atY - 0.5) / state.scale;
-        zoom(event.shiftKey ? 1 / 2 : state.scale === 1 ? 4 : 2);
-      }
-      held = null;
-    });
-    const keys = {
-      "+": () => zoom(2), "=": () => zoom(2), "-": () => zoom(1 / 2), "0": reset, "Escape": reset, "n": nextError,
-      "Enter": () => zoom(2),
-      "ArrowLeft": () => move(-0.25, 0), "ArrowRight": () => move(0.25, 0),
-      "ArrowUp": () => move(0, -0.25), "ArrowDown": () => move(0, 0.25),
-    };
-    view.addEventListener("keydown", (event) => {
-      const act = keys[event.key];
-      const scrolls = event.key.startsWith("Arrow") && state.scale === 1; // nothing to move: the page scrolls
-      if (!act || scrolls || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      act();
-    });
-  }
-
-  const button = (title, act) => element("button", { type: "button", onclick: act }, title);
-  const into = button("Zoom in", () => zoom(2)), out = button("Zoom out", () => zoom(1 / 2));
-  const whole = button("Whole", reset), next = button("Next error", nextError);
-  next.disabled = !picture.spots.length;
   const columns = [[panel("ground truth", [picture.truth], [], false)]];
   if (picture.photo) columns[0].unshift(panel("image", [picture.photo], [], false));
   for (const one of picture.predictions) {
@@ -372,10 +238,8 @@ function pictureCard(picture, number) {
   const card = element("article", { id: `picture-${number}`, "aria-labelledby": `picture-${number}-title` },
     element("h3", { id: `picture-${number}-title`, tabindex: "-1" }, picture.name),
     element("p", { class: "quiet" }, picture.heading),
-    element("div", { class: "controls" }, into, out, whole, next, said), element("div", { class: "panels" }, ...panels));
-  show();
-  addEventListener("resize", show);
-  requestAnimationFrame(show); // widths are known once it is in the page
+    views.controls, element("div", { class: "panels" }, ...panels));
+  views.start();
   return card;
 }
 
@@ -390,12 +254,6 @@ function objectCard(one) {
   });
   return element("article", {}, element("h4", {}, linked(one.name)), element("p", { class: "quiet" }, one.words),
     element("div", { class: "parts" }, ...panels));
-}
-
-function swatch(colour) {
-  const made = element("span", { class: "swatch" });
-  made.style.background = colour;
-  return made;
 }
 
 // --- the page ---
@@ -482,6 +340,12 @@ const classTable = sortableTable(`${data.classes.length} classes that occur`, [
   ...["missed", "spurious"].map((key) => ({ title: key, value: (row) => row[key], cell: (row) => String(row[key]) })),
 ], data.classes);
 section("classes", "By class").append(...classTable.nodes);
+
+if (data.groups.length) {
+  section("groups", "Groups of classes").append(...sortableTable("Means over the classes of each group", [
+    { title: "group", text: true, value: (row) => row.name, cell: (row) => row.name }, ...figureColumns(),
+  ], data.groups).nodes);
+}
 
 const imageTable = sortableTable(`${data.images.length} images`, [
   { title: "image", text: true, value: (row) => row.name, cell: (row) => linked(row.name) },

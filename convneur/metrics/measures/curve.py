@@ -67,7 +67,7 @@ class BoundaryF1Curve(Measure):
         return [(self.metric, "area")]
 
     def value_name(self, keys: Path) -> str:
-        return {2: f"Boundary F1 @ {keys[-1]} px", 1: "Boundary F1 area", 0: self.name}[len(keys)]
+        return f"Boundary F1 @ {keys[1]} px" if len(keys) == 2 else "Boundary F1 area" if keys else self.name
 
     def short_value_name(self, keys: Path) -> str:
         return f"F1@{keys[-1]}px" if len(keys) == 2 else self.short
