@@ -111,7 +111,13 @@ def measure_reach(
     found = []
     for setting, each, wanted, of in asked:
         one = find_reach_model(each, sides, setting=setting, factory_arguments=factory_arguments, progress=progress)
-        layers = find_layers(one.module, _input(one, views[:1]), wanted, setting=of)
+        try:
+            layers = find_layers(one.module, _input(one, views[:1]), wanted, setting=of)
+        except ConfigError as error:
+            if setting == "model" or of != "layer" or not wanted:
+                raise
+            problem = f"of {one.name}: {error.problem}; name those of the second model by `against_layer`"
+            raise ConfigError("layer", problem, value=error.value) from None
         found.append((one, layers))
     with progress.steps("measuring", sum(len(layers) for _, layers in found) * (len(views) + 1)) as advance:
         models = tuple(

@@ -401,7 +401,7 @@ def parts(typed: str) -> list[str]:
 
 
 def _chosen(typed: str) -> str | list[str]:
-    return typed if typed in ("all", "foreground") else parts(typed)
+    return typed if typed in ("all", "foreground") else parts(typed) if typed.strip() else []
 
 
 def _groups(typed: Sequence[str]) -> dict[str, str | list[str]]:

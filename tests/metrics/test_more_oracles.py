@@ -170,6 +170,17 @@ def test_skeletons(name: str, ours_of: Callable[[str], Ours]) -> None:
         assert [scores.rows["skeleton_gt"][at], scores.rows["skeleton_pred"][at]] == values["skimage.skeleton_pixels"]
 
 
+def test_a_mirrored_image_has_other_centrelines(case_maps: Callable[[str], Any]) -> None:
+    """As the page on metrics says."""
+    pred, gt = case_maps("o01_split_merge")
+    asked = BoundarySettings(num_classes=CASES["o01_split_merge"]["num_classes"], metrics="cldice")
+    found = [
+        image_values(score_pair(*maps, asked), asked)["cldice", "cldice"][1]
+        for maps in ((pred, gt), (pred[:, ::-1], gt[:, ::-1]))
+    ]
+    assert found == pytest.approx([0.8489, 0.834], abs=1e-4)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_means_over_chosen_classes_of_one_image(name: str, case_maps: Callable[[str], Any]) -> None:
     case, maps = CASES[name], case_maps(name)

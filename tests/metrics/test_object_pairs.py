@@ -242,6 +242,17 @@ def test_quality_of_a_set_is_of_its_counts_and_no_mean_of_images() -> None:
     assert summary.overall["objects"]["tp"] == sum(row["objects"]["tp"] for row in summary.per_class)
 
 
+def test_equal_maps_have_a_quality_of_exactly_1() -> None:
+    """MONAI adds 1e-6 to the denominator and finds 0.999999."""
+    gt = np.zeros((12, 12), int)
+    gt[1:4, 1:4] = gt[6:9, 2:8] = 1
+    chosen = BoundarySettings(num_classes=2, metrics="objects")
+    total = BoundaryAccumulator(chosen)
+    total.add("a", score_pair(gt, gt, chosen))
+    found = total.summary().per_class[1]["objects"]
+    assert [found[key] for key in ("tp", "rq", "sq", "pq")] == [2, 1, 1, 1]
+
+
 def test_a_row_per_object() -> None:
     chosen = BoundarySettings(num_classes=2, per_object=True, metrics="miou", surface_dice_tau="1")
     assert chosen.metrics == ("miou", "objects")

@@ -123,6 +123,7 @@ def test_the_report_has_the_curve_and_the_objects(evaluate: Any, place: Path) ->
         (("--group", "a="), "--group: a: "),
         (("--group", "a=1", "--group", "a=2"), "each group a name of its own"),
         (("--group", "a=9"), "--group: a: no class 9"),
+        (("--group", "a="), "--group: a: names no class"),
         (("--background", "3", "--num-classes", "3"), "--background 3"),
         (("--hd-percentile", "0"), "--hd-percentile 0: must be above 0"),
         (("--hd-percentile", "90,101"), "--hd-percentile 101"),
