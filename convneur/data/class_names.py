@@ -18,6 +18,7 @@ from convneur.schema import read_text
 __all__ = ["read_class_names"]
 
 _PLAIN = "write a class name per line, that of label 0 first"
+_VALUES = 'write names by number, such as {"0": "road", "1": "sky"}'  # in JSON, which is YAML too
 _HIGHEST = 65_535  # of class numbers: label maps have 16 bits
 _LONGEST_LINE = 100_000  # characters: all names of ImageNet in one line are fewer
 
@@ -84,9 +85,11 @@ def _by_number(path: Path, numbered: _Numbers) -> list[str]:
         if not name:
             raise InputError(path, f"{where} is empty; name the class, or remove it")
         if as_text(name) != name:
-            raise InputError(path, f"{where} holds half a character; {_PLAIN}")
+            raise InputError(path, f"{where} holds half a character; write the name again")
         if number > _HIGHEST:
-            raise InputError(path, f"{where}: {name} has the number {number}, above {_HIGHEST}; {_PLAIN}")
+            raise InputError(
+                path, f"{where}: {name} has the number {number}, above {_HIGHEST}; number the classes from 0 on"
+            )
         if number in kept:
             raise InputError(
                 path, f"{where}: {name} has the number {number}, as {kept[number]} has; number each class once"
@@ -221,7 +224,7 @@ def _of_values(path: Path, content: Any) -> _Numbers:
     numbered = _without_colours(list(entries))
     found = [_entry(at, each, named=isinstance(content, dict)) for at, each in numbered]
     if not found or None in found:
-        raise InputError(path, f'is no list of classes; {_PLAIN}, or names by number as JSON: {{"0": "road"}}')
+        raise InputError(path, f"is no list of classes; {_VALUES}")
     return [each for each in found if each is not None]
 
 
@@ -263,7 +266,9 @@ def _number(path: Path, line: int, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InputError(path, f"line {line}: a number of {len(text)} digits, above {_HIGHEST}; {_PLAIN}") from None
+        raise InputError(
+            path, f"line {line}: a number of {len(text)} digits, above {_HIGHEST}; number the classes from 0 on"
+        ) from None
 
 
 def _whole(value: Any) -> int | None:
@@ -277,9 +282,9 @@ def _json(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(path, f"is no JSON ({error}); {_PLAIN}") from None
+        raise InputError(path, f"is no JSON ({error}); {_VALUES}") from None
     except ValueError:  # of int(), with advice for programmers
-        raise InputError(path, f"holds a number of thousands of digits; {_PLAIN}") from None
+        raise InputError(path, f"holds a number of thousands of digits; {_VALUES}") from None
 
 
 def _yaml(path: Path, text: str) -> Any:
@@ -287,7 +292,7 @@ def _yaml(path: Path, text: str) -> Any:
         return yaml.load(text, Loader=yaml.BaseLoader)  # builds nothing but text: `no` stays a name
     except (yaml.YAMLError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise InputError(path, f"is no YAML ({problem}); {_PLAIN}") from None
+        raise InputError(path, f"is no YAML ({problem}); {_VALUES}") from None
 
 
 def _cells(line: str, mark: str | None) -> list[str]:

@@ -24,6 +24,7 @@ from convneur.data.reading import Reading
 from convneur.data.shards import Member, check_links, class_number, samples, shards_of
 from convneur.data.templates import Template
 from convneur.errors import InputError
+from convneur.formats import plural
 
 __all__ = [
     "MOST_FAILED",
@@ -72,7 +73,7 @@ class Split:
         """What is left aside, in words."""
         if not self.unpaired:
             return list(self.unread)
-        lone = f"{len(self.unpaired)} images without a label map are left out: {some(self.unpaired)}"
+        lone = f"{plural(len(self.unpaired), 'image')} without a label map, left out: {some(self.unpaired)}"
         return [lone, *self.unread]
 
 
@@ -186,9 +187,10 @@ def _read(
         return pixels, example.target, photo.notes
     labels = reading.ground_truth(example.target)
     if labels.shape != pixels.shape[:2]:
+        turned = " (images are turned as their EXIF tag says)" if labels.shape == pixels.shape[1::-1] else ""
         raise InputError(
             example.target,
-            f"{_size(labels.shape)} pixels, its image {example.image} {_size(pixels.shape)}; make them equal",
+            f"{_size(labels.shape)} pixels, its image {example.image} {_size(pixels.shape)}{turned}; make them equal",
         )
     seen = np.unique(labels)
     classes = seen[seen != reading.ignore_index] if reading.ignore_index is not None else seen
@@ -307,7 +309,11 @@ def _segmentation(root: Path, split: str, reading: Reading, follow_links: bool) 
             raise InputError(target, "; ".join([f"{problem} for the suffix", *images.listing.warnings()]))
         examples.append(Example(name, image, target))
     used = {example.image for example in examples}
-    return Split(tuple(examples), tuple(str(path) for path in images.listing.files if path not in used), unread)
+    stems = {path.with_suffix("") for path in used if isinstance(path, Path)}
+    spare = [path for path in images.listing.files if path not in used]
+    if twins := [path for path in spare if path.with_suffix("") in stems]:
+        unread += (f"{plural(len(twins), 'image')} named as another one but for the suffix, left out: {some(twins)}",)
+    return Split(tuple(examples), tuple(str(path) for path in spare if path not in twins), unread)
 
 
 def _classification(root: Path, split: str, names: Sequence[str], follow_links: bool) -> Split:
@@ -330,7 +336,7 @@ def _classification(root: Path, split: str, names: Sequence[str], follow_links: 
         raise InputError(place, "; ".join(["no image in its class folders", *found.warnings()]))
     unread = found.warnings()
     if classless:
-        unread.append(f"{place}: {len(classless)} images lie in no class folder and are left out: {some(classless)}")
+        unread.append(f"{place}: {plural(len(classless), 'image')} in no class folder, left out: {some(classless)}")
     return Split(tuple(sorted(examples, key=lambda example: example.name)), unread=tuple(unread))
 
 

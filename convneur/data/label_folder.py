@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convneur.data.folders import Kind, list_files, name_of, nearest
-from convneur.data.labels import LABEL_SUFFIXES
+from convneur.data.labels import JPEG_ADVICE, LABEL_SUFFIXES
 from convneur.data.templates import Template
 from convneur.errors import InputError
 
@@ -14,7 +14,7 @@ _LABELS = Kind(
     "label map",
     LABEL_SUFFIXES,
     "write label maps as PNG, TIFF or NPY",
-    "JPEG changes class numbers: export PNG anew, or threshold a binary mask and save that as PNG",
+    JPEG_ADVICE,
 )
 
 

@@ -17,6 +17,7 @@ from convneur.data.tiff import read_integers
 from convneur.errors import InputError
 
 __all__ = [
+    "JPEG_ADVICE",
     "LABEL_SUFFIXES",
     "LabelFile",
     "LabelMap",
@@ -32,6 +33,7 @@ LabelFile = StoredFile
 _Value = TypeVar("_Value", bound=np.generic)
 
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
+JPEG_ADVICE = "JPEG changes class numbers: export PNG anew, or threshold a binary mask and save that as PNG"
 
 # Pillow stretches grey images of 2 and 4 bits to 0..255; labels are wanted as stored.
 _STRETCH = {"1": 1, "L": 1, "L;2": 85, "L;4": 17}
@@ -120,8 +122,15 @@ def _read_image(path: LabelFile, kinds: str, max_pixels: int) -> NDArray[Any]:
     except UnidentifiedImageError:
         labels = read_integers(path, max_pixels)
         if labels is None:
-            raise InputError(path, "not a PNG or TIFF image") from None
+            raise InputError(path, _neither(path)) from None
         return labels
+
+
+def _neither(path: LabelFile) -> str:
+    """What to do about a file that is no PNG or TIFF, whatever its name ends in."""
+    with path.open("rb") as file:
+        jpeg = file.read(3) == b"\xff\xd8\xff"
+    return f"is a JPEG; {JPEG_ADVICE}" if jpeg else "not a PNG or TIFF image; write it as PNG"
 
 
 def _labels(path: LabelFile, image: ImageFile.ImageFile, kinds: str) -> NDArray[Any]:

@@ -139,7 +139,7 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
             if path.is_dir():
                 raise InputError(file, f"line {number}: {path} is a folder; list the files in it")
         if not true.is_file():
-            raise InputError(file, f"line {number}: {true}: no such file")
+            raise InputError(file, f"line {number}: {true}: no such file{_unlike_a_path(number, parts)}")
         if made.is_file():
             pairs[name] = Pair(name, made, true)
         elif missing == "error":
@@ -149,6 +149,14 @@ def listed_pairs(file: Path, pred: Path, gt: Path, *, missing: Missing = "error"
     if not pairs:
         raise InputError(file, "lists no pair of files that exist; write two paths per line")
     return Pairing(tuple(pairs.values()), tuple(without_pred))
+
+
+def _unlike_a_path(number: int, parts: Sequence[str]) -> str:
+    """What else a line of a list may be that names no files, and the mend."""
+    if "\\" in "".join(parts):
+        return "; write / between folders"
+    heading = number == 1 and not any(Path(part).suffix for part in parts)
+    return "; remove the line if it is a heading" if heading else ""
 
 
 def paired_files(preds: Sequence[Path], gts: Sequence[Path]) -> Pairing:

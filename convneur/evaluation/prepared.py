@@ -9,7 +9,7 @@ from convneur.data.palettes import palette_of
 from convneur.data.presets import Preset
 from convneur.data.relabelling import relabelling
 from convneur.evaluation.inputs import Inputs, InputSettings
-from convneur.metrics.setup_checks import SetupWarning, as_ranges
+from convneur.metrics.setup_checks import LAST_LABEL, SetupWarning, as_ranges
 
 __all__ = ["setup_lines"]
 
@@ -27,7 +27,7 @@ def setup_lines(
             continue  # said of the files
         if warning.kind == "void" and asked.known:
             continue  # the data set says what counts
-        if warning.kind == "numbered" and inputs.class_source != "labels":
+        if warning.kind in ("numbered", LAST_LABEL) and inputs.class_source != "labels":
             continue  # the labels are classes, of which the model finds one
         told = _by_preset(warning, asked.known, inputs) or _by_palette(warning, palettes) or warning
         lines.append(f"{told.problem}; {_mend(told, asked, alone=second is None)}")

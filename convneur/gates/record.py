@@ -57,7 +57,7 @@ def joined_record(
             if not force:
                 raise InputError(
                     path,
-                    "exists already, the record of another figure; choose another stem than "
+                    "exists already and is no record of this figure; choose another stem than "
                     f"{path.stem}, or add `force`",
                 )
             known = []

@@ -13,7 +13,9 @@ import numpy.typing as npt
 from convneur.metrics.signs import ORIENTATIONS
 from convneur.metrics.totals import Totals
 
-__all__ = ["SetupWarning", "as_ranges", "setup_warnings"]
+__all__ = ["LAST_LABEL", "SetupWarning", "as_ranges", "setup_warnings"]
+
+LAST_LABEL = "last label"  # kind of warning: of a label that is one of the classes wherever their number is given
 
 IntArray = npt.NDArray[np.int64]
 
@@ -499,15 +501,18 @@ def _never_found(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
     if highest in _VOIDS and others and highest > 2 * others[-1] and not _predicted(totals, highest):
         label, words = highest, f"the ground truth holds {highest}, which is never predicted and far above"
         words += f" the other labels, 0 to {others[-1]}: it looks like pixels that do not count"
-    elif met.gt[0] == 0 and len(met.pred) >= 4 and not _predicted(totals, 0) and _unlabelled(met):
+    elif met.gt[0] == 0 and len(met.pred) >= 4 and not _predicted(totals, 0) and _unlabelled(met, 0):
         label, words = 0, "label 0 of the ground truth is never predicted, by predictions that find the others: it "
         words += "looks like pixels without a label"
+    elif highest == met.pred[-1] + 1 > 3 and _unlabelled(met, highest):
+        label, words = highest, f"label {highest} of the ground truth is never predicted, by predictions that find "
+        words += "the others and end below it: it looks like pixels that do not count"
     else:
         return
     ignored = totals.settings.ignore_index
     free = ignored is None or not totals.void_pixels
     yield SetupWarning(
-        "void",
+        LAST_LABEL if 0 < label not in _VOIDS else "void",
         words,
         f"ignore {label}",
         gt_labels=None if free else f"{label}:ignore",
@@ -519,10 +524,10 @@ def _predicted(totals: Totals, label: int) -> bool:
     return any(pred == label for _, pred in totals.joint)
 
 
-def _unlabelled(met: _Met) -> bool:
-    """Whether label 0 lies under many others, and the others under themselves."""
-    zero, rest = met.pixels[0], met.pixels[1:]
-    agreeing = sum(int(rest[row, met.pred.index(gt)]) for row, gt in enumerate(met.gt[1:]) if gt in met.pred)
-    return bool(
-        zero.sum() >= 0.02 * met.total and zero.max() < _MUTUAL * zero.sum() and agreeing >= 0.75 * rest.sum() > 0
-    )
+def _unlabelled(met: _Met, label: int) -> bool:
+    """Whether a label of the ground truth lies under many others, and the others under themselves."""
+    rows = dict(zip(met.gt, met.pixels, strict=True))
+    here = rows.pop(label)
+    agreeing = sum(int(row[met.pred.index(gt)]) for gt, row in rows.items() if gt in met.pred)
+    others = met.total - here.sum()
+    return bool(here.sum() >= 0.02 * met.total and here.max() < _MUTUAL * here.sum() and agreeing >= 0.75 * others > 0)

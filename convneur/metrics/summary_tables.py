@@ -196,7 +196,7 @@ def thin_sentences(summary: _Summary) -> Iterator[str]:
 
 
 def _across(thin: int, objects: int, names: Sequence[str]) -> str:
-    return f"reaches across {thin} of {plural(objects, 'ground-truth object')} of {_listed(names, 3)}"
+    return f"reaches across {grouped(thin)} of {plural(objects, 'ground-truth object')} of {_listed(names, 3)}"
 
 
 def class_records(summary: _Summary) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from convneur.data.pairs import Pair
 from convneur.errors import ConfigError, InputError
 from convneur.evaluation import score_pairs
 from convneur.files import new_file, new_folder, output_path
+from convneur.formats import plural
 from convneur.inference import load_predictor
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
 from convneur.progress import Progress, silent
@@ -93,7 +94,7 @@ def find_test_images(
     for line in found.failed:
         progress.error(line)
     if found.failed:
-        progress.warn(f"{len(found.failed)} test images cannot be read and are left out")
+        progress.warn(f"{plural(len(found.failed), 'test image')} that cannot be read, left out")
     return TestImages(name, (found.examples,))
 
 

@@ -173,7 +173,7 @@ def prepare_data(
     for line in (*train.failed, *val.failed):
         progress.error(line)
     if train.failed or val.failed:
-        progress.warn(f"{len(train.failed) + len(val.failed)} images cannot be read and are left out")
+        progress.warn(f"{plural(len(train.failed) + len(val.failed), 'image')} that cannot be read, left out")
     for line in (*train.notes, *val.notes):
         progress.warn(line)
     if (

@@ -461,7 +461,7 @@ def test_one_damaged_photo_of_many_is_left_out(train: Any, place: Path) -> None:
     (place / "cls" / "train" / "dark" / "10.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     assert train("cls", "--task", "classification", *QUICK, "--epochs", "0.1", "--out", "run") == 0, train.err
     assert "error: cls/train/dark/10.png: " in train.err
-    assert "1 images cannot be read and are left out" in train.err
+    assert "1 image that cannot be read, left out" in train.err
     assert "110 images to train on" in train.err
     assert train("cls", "--out", "run", "--resume") == 0, train.err  # without a second look
     assert "images  110 to train, " in train.err

@@ -854,7 +854,7 @@ def test_two_figures_of_one_stem_would_share_a_record(viz: Any, place: Path) -> 
         ran = viz(*other, "-o", "one.pdf")
         assert ran.code == 1
         assert ran.line == (
-            "error: one.json: exists already, the record of another figure; choose another stem than one, or add "
+            "error: one.json: exists already and is no record of this figure; choose another stem than one, or add "
             "--force"
         )
         assert not (place / "one.pdf").exists()

@@ -96,6 +96,14 @@ def test_what_could_be_read_in_two_ways_is_refused(tmp_path: Path, name: str, te
         read(tmp_path, name, text)
 
 
+@pytest.mark.parametrize(("name", "text"), [("a.json", "["), ("a.yaml", "road"), ("a.yml", "a: ["), ("a.txt", "{}")])
+def test_the_form_that_is_advised_is_read(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, name, text)
+    advised = refused.value.problem.partition("such as ")[2]
+    assert read(tmp_path, name, advised) == ["road", "sky"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -111,5 +119,5 @@ def test_what_could_be_read_in_two_ways_is_refused(tmp_path: Path, name: str, te
 def test_absurd_numbers_lines_and_halves_of_characters_are_refused_by_line(
     name: str, text: str, said: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=f"{name}: {said}.*; write a class name per line"):
+    with pytest.raises(InputError, match=f"{name}: {said}.*; (write|number) "):
         read(tmp_path, name, text)

@@ -162,7 +162,7 @@ def promise(path: Path) -> None:
         (written(lambda p: p.write_bytes(b"")), r"is empty \(0 bytes\)"),
         (written(lambda p: p.write_bytes(b""), "map.npy"), r"is empty \(0 bytes\)"),
         (written(lambda p: p.write_text("no image at all")), "not a PNG or TIFF image"),
-        (written(lambda p: Image.fromarray(LABELS).save(p, format="JPEG")), "not a PNG or TIFF image"),
+        (written(lambda p: Image.fromarray(LABELS).save(p, format="JPEG")), "is a JPEG; JPEG changes class numbers"),
         (written(lambda p: p.write_text("no array"), "map.npy"), "damaged or cut short"),
         (written(lambda p: p.write_text("no archive"), "map.npz"), "damaged or cut short"),
         (written(lambda p: Image.fromarray(LABELS).save(p), "map.jpg"), r"not a label map; give a file that ends in"),

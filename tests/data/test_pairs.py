@@ -182,6 +182,8 @@ def test_a_list_of_pairs(folders: tuple[Path, Path], tmp_path: Path) -> None:
         ("one.png,\n", "line 1: give"),
         ("one.png\ta.png\none.png\ta.png\n", "line 2: a is listed before"),
         ("one.png,none.png\n", "line 1: .*none.png: no such file"),
+        ("prediction,truth\none.png,a.png\n", "line 1: .*truth: no such file; remove the line if it is a heading"),
+        ("one.png,folder\\a.png\n", "line 1: .*no such file; write / between folders"),
         ("one.png,.\n", "line 1: .* is a folder; list the files in it"),
         (".,a.png\n", "line 1: .* is a folder; list the files in it"),
         ("one.png,/\n", "line 1: / is a folder; list the files in it"),

@@ -65,7 +65,7 @@ def test_shards_are_a_data_set_like_folders(tmp_path: Path) -> None:
     assert [example.name for example in found.train] == ["train-0/0000", "train-1/0000"]
     assert [example.name for example in found.val] == ["val/a/0000"]
     lone = f"{tmp_path}/train-0.tar: 0001.jpg, {tmp_path}/train-1.tar: 0001.jpg"
-    assert found.warnings == (f"2 images without a label map are left out: {lone}",)
+    assert found.warnings == (f"2 images without a label map, left out: {lone}",)
     pixels, labels = read_example(found.train[1], Reading())
     assert np.array_equal(labels, MASK)
     assert np.array_equal(pixels, np.asarray(Image.open(io.BytesIO(JPG))))

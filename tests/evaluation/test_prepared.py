@@ -173,6 +173,7 @@ def test_a_clean_set_is_not_warned_of(tmp_path: Path, name: str) -> None:
 
 # name -> predictions, ground truth, options, what is said, and the set whose values the advice leads to
 # ruff: noqa: E501  # a row per set is read at a glance
+LAST = max(int(m.max()) for m in CITY[0])
 MOVING = [np.roll(CITY[1][0], 2 * number, axis=1) for number in range(10)]
 WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None]] = {
     "predictions of 1 to 150": (each(lambda m: m + 1, ADE[0]), each(lambda m: m + 1, ADE[1]), {"preset": "ade20k"}, "by -1", ADE),
@@ -202,6 +203,7 @@ WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None
     "rotated": (each(np.rot90, SQUARE[0]), SQUARE[1], {}, r"rot90\(pred, -1\)", None),
     "one label": (each(lambda m: m * 0, CITY[0]), CITY[1], {}, "every predicted pixel", None),
     "void of 254": (CITY[0], each(lambda m: np.pad(m[2:-2, 2:-2], 2, constant_values=254), CITY[1]), {}, "do not count", (CITY[0], with_void(CITY[1]))),
+    "void after the classes": (CITY[0], each(lambda m: np.where(m == 255, LAST + 1, m), with_void(CITY[1])), {}, "do not count", (CITY[0], with_void(CITY[1]))),
     "unlabelled 0": (FROM_ONE, UNLABELLED, {}, "without a label", (FROM_ONE, each(lambda m: np.where(m == 0, 255, m), UNLABELLED))),
     "instances, truth": (DISCS[0], each(numbered, DISCS[1]), {}, "numbers .* objects", DISCS),
     "instances, predictions": (each(numbered, DISCS[0]), DISCS[1], {}, "number .* objects", DISCS),

@@ -194,5 +194,12 @@ def test_class_folders_pair_in_either_unicode_form(tmp_path: Path) -> None:
     assert [example.target for example in (*found.train, *found.val)] == [0, 1, 0, 1]
     assert [line.partition(": ")[2] for line in found.warnings] == [
         "1 file is not read (1 .heic); convert them to PNG or JPEG",
-        f"1 images lie in no class folder and are left out: {tmp_path}/train/loose.png",
+        f"1 image in no class folder, left out: {tmp_path}/train/loose.png",
     ]
+
+
+def test_an_image_of_the_same_name_is_said_to_be_left_out(tmp_path: Path) -> None:
+    write(masks(tmp_path, 0, 1) / "images" / "train" / "a.webp", np.zeros((4, 8, 3)))
+    found = find_examples(tmp_path, "segmentation", Reading())
+    twin = tmp_path / "images" / "train" / "a.webp"
+    assert found.warnings == (f"1 image named as another one but for the suffix, left out: {twin}",)
