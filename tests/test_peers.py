@@ -99,6 +99,10 @@ def test_latencies_are_those_that_were_timed(tmp_path: Path, peers: str) -> None
     (tmp_path / "other.json").write_text(json.dumps(other))
     both = frontier("m1", peers=peers, x="latency", times=[path, tmp_path / "other.json"])
     assert any("different machines" in note for note in both.notes)
+    (tmp_path / "other.json").write_text(json.dumps(timing(large={224: 30}) | {"versions": {"torch": "2.14.1"}}))
+    both = frontier("m1", peers=peers, x="latency", times=[path, tmp_path / "other.json"])
+    assert "Latency: the median of a call on one image, in torch 2.14.1; a processor, float32, 1 thread." in both.notes
+    assert any("different versions of a runtime" in note for note in both.notes)
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,18 @@ class _Model:
 
 @dataclass(frozen=True)
 class _Times:
-    """A file, or a result. machine: in words."""
+    """A file, or a result. machine: in words. versions: of packages, by name."""
 
     source: str
     machine: str
+    versions: Mapping[str, object]
     models: tuple[_Model, ...]
+
+    @property
+    def runtimes(self) -> list[str]:
+        """What ran the models, with its version."""
+        names = dict.fromkeys(model.runtime for model in self.models)
+        return [f"{name} {self.versions.get(name, '')}".rstrip() for name in names]
 
 
 @dataclass(frozen=True)
@@ -79,12 +86,16 @@ class MeasuredTimes:
 
     @property
     def sentences(self) -> Iterator[str]:
-        for each in self.times:
-            runtimes = dict.fromkeys(model.runtime for model in each.models)
-            yield f"Latency: the median of a call on one image, in {' and '.join(runtimes)}; {each.machine}."
+        yield from dict.fromkeys(
+            f"Latency: the median of a call on one image, in {' and '.join(each.runtimes)}; {each.machine}."
+            for each in self.times
+        )
+        names = {model.runtime for model in self.models}
         if len({each.machine for each in self.times}) > 1:
             yield "These times are of different machines or settings: what is nearer may be the machine, not the model."
-        if len(dict.fromkeys(model.runtime for model in self.models)) > 1:
+        elif len({runtime for each in self.times for runtime in each.runtimes}) > len(names):
+            yield "These times are of different versions of a runtime: what is nearer may be that, not the model."
+        if len(names) > 1:
             yield "Not all models ran in the same runtime: compare those that did."
 
 
@@ -119,7 +130,8 @@ def _checked(found: Mapping[str, Any], source: str) -> _Times:
     words += (
         [f"{settings['threads']} thread{'s' if settings['threads'] != 1 else ''}"] if settings.get("threads") else []
     )
-    return _Times(source, ", ".join(filter(None, words)), tuple(models))
+    versions = typed(found.get("versions", {}), dict[str, object], "versions")
+    return _Times(source, ", ".join(filter(None, words)), versions, tuple(models))
 
 
 def _ms(row: _Row) -> float | None:

@@ -96,11 +96,11 @@ function frontierTable(found) {
   const rows = found.models.map((model) => element("tr", {}, element("th", { scope: "row" }, model.name),
     element("td", {}, String(model.accuracy)), element("td", {}, costWords(model.cost, "")),
     element("td", {}, fixed(model.points_below, 2)),
-    element("td", { class: "text" }, model.frontier_model === null ? "–"
+    element("td", { class: "text long" }, model.frontier_model === null ? "–"
       : `${peerName(model.frontier_model, model.frontier_size)} (${model.frontier_accuracy} at `
         + `${costWords(model.frontier_cost, found.unit)})`),
     element("td", {}, model.cost_ratio === null ? "–" : fixed(model.cost_ratio, 2)),
-    element("td", { class: "text" }, model.cheapest_model === null ? "–"
+    element("td", { class: "text long" }, model.cheapest_model === null ? "–"
       : `${peerName(model.cheapest_model, model.cheapest_size)} (${costWords(model.cheapest_cost, found.unit)})`)));
   return scrollable("Beside the frontier", element("table", {},
     element("thead", {}, element("tr", {}, ...heads.map((head, index) =>
