@@ -14,11 +14,18 @@ _METRICS = {"image-segmentation": ["mean_iou", "accuracy"], "image-classificatio
 
 
 def card_head(
-    config: ConvNeurConfig, *, licence: str | None = None, licence_name: str | None = None, datasets: Sequence[str] = ()
+    config: ConvNeurConfig,
+    *,
+    task: str | None = None,
+    licence: str | None = None,
+    licence_name: str | None = None,
+    datasets: Sequence[str] = (),
 ) -> str:
     """The YAML at a card's top: library, task, tags, metrics, and what the caller knows.
 
-    Args:   licence: of the weights, by the Hub's name for it; licence_name: where that is other; datasets: trained on.
+    Args:
+        task: by the Hub's name for it; None: by the head.
+        licence: of the weights, by the Hub's name for it; licence_name: where that is other; datasets: trained on.
 
     >>> print(card_head(ConvNeurConfig(dims=(8, 8, 8, 8)), licence="apache-2.0", datasets=["camvid"]), end="")
     ---
@@ -35,7 +42,7 @@ def card_head(
     - accuracy
     ---
     """
-    task = "image-segmentation" if config.head in DENSE_HEADS else _PIPELINES[config.head]
+    task = task or ("image-segmentation" if config.head in DENSE_HEADS else _PIPELINES[config.head])
     said = {
         "license": licence,
         "license_name": licence_name,

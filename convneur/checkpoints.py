@@ -17,9 +17,19 @@ from convneur.schema import SchemaError, parsed, read_bytes, typed
 from convneur.tensor_files import TensorFile, open_tensors, write_tensors
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["FORMAT", "Checkpoint", "check_finite", "load_checkpoint", "save_checkpoint", "save_folder"]
+__all__ = [
+    "DETECTOR_FORMAT",
+    "FORMAT",
+    "Checkpoint",
+    "check_finite",
+    "load_checkpoint",
+    "save_checkpoint",
+    "save_folder",
+]
 
 FORMAT = "convneur.weights/1"
+DETECTOR_FORMAT = "convneur.detector/1"  # of which a backbone is a part
+_BACKBONE = "backbone."
 MODEL_TYPE = "convneur"  # of a folder's config.json, by which other libraries tell theirs
 CARD = "README.md"
 
@@ -107,7 +117,8 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
     """Build the model that a file describes and give it the file's weights, in eval mode on the CPU, in fp32.
 
     Args:
-        path: a file, a folder as `save_folder` writes it, or packaged weights by name, such as photos.
+        path: a file, a folder as `save_folder` writes it, or packaged weights by name, such as photos. Of a detector's
+            file its backbone is read; `convneur.detection.load_detector` reads all of it.
         expect: settings of `ConvNeurConfig` that the file's model must have.
     Choice: the header, its description of the model and the tensors' sizes are judged before any tensor is read.
     Raises: InputError: not a safetensors file (a pickle is never read), no ConvNeur's, tensors that do not fit its
@@ -135,14 +146,15 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
             raise InputError(path, f"holds a model with {name} {getattr(config, name)}, not {value}")
 
     model = _meta(config)
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    part = _BACKBONE if found.metadata.get("format") == DETECTOR_FORMAT else ""
+    wanted = {f"{part}{name}": tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     misfit = found.misfit(wanted)
     if misfit is not None:
         raise InputError(path, f"{misfit}; the file is not of the model it describes")
-    surplus = found.shapes.keys() - wanted.keys()
+    surplus = {name for name in found.shapes if name.startswith(part)} - wanted.keys()
     if surplus:
         raise InputError(path, f"holds {len(surplus)} tensors that its model lacks, {min(surplus)[:60]} among them")
-    tensors = {name: tensor.float() for name, tensor in found.read(wanted).items()}
+    tensors = {name.removeprefix(part): tensor.float() for name, tensor in found.read(wanted).items()}
     model.load_state_dict(tensors, assign=True)
     return Checkpoint(model.eval(), provenance)
 
@@ -169,7 +181,7 @@ class _FolderConfig:
 def _described(found: TensorFile) -> tuple[ConvNeurConfig, Mapping[str, Any]]:
     """The model that a file is of, and its weights' origin: said by the file or by the config.json of its folder."""
     folder = _folder_config(found.path)
-    if found.metadata.get("format") == FORMAT:
+    if found.metadata.get("format") in (FORMAT, DETECTOR_FORMAT):
         config = _stated(found, "config", ConvNeurConfig)
         if folder is not None and folder[0] != config:
             other = ", ".join(key for key, value in config.to_dict().items() if folder[0].to_dict()[key] != value)

@@ -53,12 +53,21 @@ class SegmenterRow:
 
 
 @dataclass(frozen=True)
+class DetectorRow:
+    """COCO, Cascade Mask R-CNN, the 1x schedule. ap_box, ap_mask: percent, None: not printed here."""
+
+    model: str
+    ap_box: float
+    ap_mask: float | None
+
+
+@dataclass(frozen=True)
 class Published:
     """The paper's tables. imagenet: m1 to m4, others: nets of other authors; the ablations vary m3.
 
     placement, branch, fusion and mem_dim: where the memory stands, what does its work, how its map meets the local
-    features, how wide it is. segmentation holds other authors' nets too. images_per_s: of the authors' implementation
-    at 224x224, by model, as others measured them (throughput_note), who measured other nets beside it.
+    features, how wide it is. segmentation and detection hold other authors' nets too. images_per_s: of the authors'
+    implementation at 224x224, by model, as others measured them (throughput_note), who measured other nets beside it.
     """
 
     paper: str
@@ -69,6 +78,7 @@ class Published:
     fusion: tuple[AblationRow, ...]
     mem_dim: tuple[AblationRow, ...]
     segmentation: tuple[SegmenterRow, ...]
+    detection: tuple[DetectorRow, ...]
     images_per_s: Mapping[str, float]
     throughput_note: str
 
@@ -113,6 +123,7 @@ def published() -> Published:
         fusion=tuple(map(_ablation, ablations["fusion"])),
         mem_dim=tuple(map(_ablation, ablations["memory_dim"])),
         segmentation=tuple(map(_segmenter, values["ade20k"])),
+        detection=tuple(map(_detector, values["coco_cascade_mask_rcnn_1x"])),
         images_per_s=MappingProxyType({row["model"]: float(row["images_per_s"]) for row in throughput["rows"]}),
         throughput_note=throughput["note"],
     )
@@ -130,6 +141,10 @@ def _ablation(row: Mapping[str, Any]) -> AblationRow:
         row.get("default", False),
         row.get("extra_params_m"),
     )
+
+
+def _detector(row: Mapping[str, Any]) -> DetectorRow:
+    return DetectorRow(row["model"], float(row["ap_box"]), float(row["ap_mask"]) if "ap_mask" in row else None)
 
 
 def _segmenter(row: Mapping[str, Any]) -> SegmenterRow:

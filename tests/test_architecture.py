@@ -48,8 +48,8 @@ ALLOWED = {
     "convneur.timm": {
         "timm", "torch", "convneur.errors", "convneur.model", "convneur.packaged", "convneur.variants"},
     "convneur.detection": {
-        "PIL", "numpy", "torch", "torchvision", "convneur.data", "convneur.errors", "convneur.model",
-        "convneur.packaged", "convneur.schema", "convneur.tensor_files", "convneur.variants"},
+        "PIL", "numpy", "torch", "torchvision", "convneur.checkpoints", "convneur.data", "convneur.errors",
+        "convneur.model", "convneur.packaged", "convneur.schema", "convneur.tensor_files", "convneur.variants"},
     "convneur.cost": {
         "fvcore", "torch", "convneur.claims", "convneur.detection", "convneur.errors", "convneur.formats",
         "convneur.model", "convneur.module_tree", "convneur.progress", "convneur.published", "convneur.results",

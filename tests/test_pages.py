@@ -42,8 +42,8 @@ def tool(name: str) -> Any:
 
 @pytest.mark.parametrize(
     ("start", "example"),
-    [("import convneur", "finetune"), ("class ConvNeurEncoder", "smp_decoder"), ("class Pyramid", "mask_rcnn"),
-     ("class Segmenter", "lightning_module")],
+    [("import convneur", "finetune"), ("class ConvNeurEncoder", "smp_decoder"),
+     ("class Pyramid", "torchvision_detection"), ("class Segmenter", "lightning_module")],
 )  # fmt: skip
 def test_a_recipe_stands_in_its_example(start: str, example: str) -> None:
     (block,) = [block for block in blocks("recipes.md") if block.startswith(start)]

@@ -15,7 +15,7 @@ from convneur.cost import ExternalModel
 from convneur.data.normalisation import Normalisation
 from convneur.errors import ConfigError, InputError
 from convneur.graphs import GRAPH_SUFFIXES
-from convneur.inference import Agreement, ExportedModel, Predictor, load, measure_agreement
+from convneur.inference import Agreement, ExportedModel, Predictor, load_predictor, measure_agreement
 from convneur.packaged import packaged_weights
 from convneur.sizes import size_name
 from convneur.variants import ConvNeurConfig
@@ -91,7 +91,7 @@ def with_trained(models: Any, settings: BenchSettings, *, setting: str = "models
             predictor = model
         elif isinstance(model, (str, Path)) and _is_trained(str(model)):
             try:
-                predictor = load(model, threads=settings.threads or torch.get_num_threads())
+                predictor = load_predictor(model, threads=settings.threads or torch.get_num_threads())
             except ConfigError as error:
                 raise ConfigError(setting, error.problem, value=name) from None
         else:

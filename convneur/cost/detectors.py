@@ -1,5 +1,6 @@
 """What Mask R-CNN and Cascade Mask R-CNN over a ConvNeur cost, by the rule that papers count detectors by."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -168,7 +169,6 @@ def detector_costs(
 
 
 def _counted(name: str, config: ConvNeurConfig, settings: DetectorSettings, height: int, width: int) -> DetectorCost:
-    backbone = ModelCounter(config.replace(head="none")).at(height, width)
     with torch.device("meta"):
         model = new_detector(config, settings).eval()
         features = [torch.empty(1, info["num_chs"], *size) for info, size in _features(model.backbone, height, width)]
@@ -181,12 +181,19 @@ def _counted(name: str, config: ConvNeurConfig, settings: DetectorSettings, heig
             "boxes": [(stage.box, boxes) for stage in model.heads],
             "masks": [(stage.mask, masks) for stage in model.heads],
         }
-        macs = {"backbone": backbone.macs_full}
+        macs = {"backbone": _backbone_macs(config.replace(head="none"), height, width)}
         params = {"backbone": _size(model.backbone)}
         for part, modules in heads.items():
-            macs[part] = sum(count(module, taken).macs for module, taken in modules if module is not None)
+            first, taken = modules[0]  # each stage has the same layers: one is counted
+            macs[part] = 0 if first is None else len(modules) * count(first, taken).macs
             params[part] = sum(_size(module) for module, _ in modules if module is not None)
     return DetectorCost(name, height, width, ReadOnly(params), ReadOnly(macs))
+
+
+@functools.lru_cache(maxsize=8)
+def _backbone_macs(config: ConvNeurConfig, height: int, width: int) -> int:
+    """Kept, since several detectors are counted over one backbone."""
+    return ModelCounter(config).at(height, width).macs_full
 
 
 def _features(backbone: ConvNeur, height: int, width: int) -> list[tuple[Mapping[str, Any], tuple[int, int]]]:

@@ -3,6 +3,7 @@
 Both are read an entry at a time and kept small; masks are decoded when their image is scored.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -271,6 +272,11 @@ def _detection(entry: Any, number: int, gt: GroundTruth) -> Detection:
     place = f"[{number}]"
     if not isinstance(entry, Mapping):
         raise SchemaError(place, "must be an object")
+    if isinstance(entry.get(_IMAGE), str):
+        problem = (
+            f"must be a whole number, not {json.dumps(entry[_IMAGE][:40])}; `convneur predict` writes numbers if its"
+        )
+        raise SchemaError(f"{place}: {_IMAGE}", f"{problem} option annotations names this ground truth")
     image = _whole(entry, _IMAGE, place)
     if image not in gt.images:
         raise SchemaError(place, f"is of image {image}, which {gt.path} lacks; give results of the same images")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from convneur.checkpoints import DETECTOR_FORMAT
 from convneur.detection.detector import Detector, new_detector
 from convneur.detection.settings import DetectorSettings
 from convneur.errors import InputError
@@ -15,9 +16,7 @@ from convneur.schema import SchemaError, parsed, typed
 from convneur.tensor_files import open_tensors, write_tensors
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["FORMAT", "DetectorCheckpoint", "is_detector", "load_detector", "save_detector"]
-
-FORMAT = "convneur.detector/1"
+__all__ = ["DetectorCheckpoint", "is_detector", "load_detector", "save_detector"]
 
 
 class DetectorCheckpoint(NamedTuple):
@@ -44,7 +43,7 @@ def save_detector(
     2
     """
     metadata = {
-        "format": FORMAT,
+        "format": DETECTOR_FORMAT,
         "config": json.dumps(model.config.to_dict()),
         "detector": json.dumps(model.settings.to_dict()),
         "provenance": json.dumps(dict(provenance or {})),
@@ -58,7 +57,7 @@ def is_detector(path: Path) -> bool:
     >>> is_detector(weights_path("photos"))
     False
     """
-    return open_tensors(path).metadata.get("format") == FORMAT
+    return open_tensors(path).metadata.get("format") == DETECTOR_FORMAT
 
 
 def load_detector(path: str | Path) -> DetectorCheckpoint:
@@ -73,9 +72,9 @@ def load_detector(path: str | Path) -> DetectorCheckpoint:
     """
     path = weights_path(path)
     found = open_tensors(path)
-    if found.metadata.get("format") != FORMAT:
+    if found.metadata.get("format") != DETECTOR_FORMAT:
         other = repr(found.metadata.get("format"))[:40]
-        raise InputError(path, f"not weights of a detector (its format is {other}, not {FORMAT!r})")
+        raise InputError(path, f"not weights of a detector (its format is {other}, not {DETECTOR_FORMAT!r})")
     said: dict[str, Any] = {}
     kinds: dict[str, Any] = {"config": ConvNeurConfig, "detector": DetectorSettings, "provenance": dict[str, Any]}
     for key, kind in kinds.items():

@@ -16,7 +16,7 @@ from convneur.exporting.tracing import check_open, least_side
 from convneur.files import new_file, refuse_existing
 from convneur.formats import as_text
 from convneur.graphs import GraphDescription, InputShape, Precision
-from convneur.inference import Predictor, load
+from convneur.inference import Predictor, load_predictor
 from convneur.model.folding import fold as folded
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
@@ -147,7 +147,7 @@ def export(
         raise ConfigError("precision", "int8 is for .onnx files; choose fp32", value=precision)
     refuse_existing(*written_with(output), force=force)
     check_installed(format)
-    predictor = weights if isinstance(weights, Predictor) else load(weights)
+    predictor = weights if isinstance(weights, Predictor) else load_predictor(weights)
     if not isinstance(predictor.model, ConvNeur):
         raise ConfigError("weights", "is an exported graph already; name the weights", value=predictor.name)
     model = copy.deepcopy(predictor.model).cpu().float().eval()

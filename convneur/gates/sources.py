@@ -81,23 +81,31 @@ class ValidatedView:
 
     crop: height and width of the training's views. scale: of a model that labels pixels, what the sides of the whole
     image were multiplied by; None for a classifier, which saw the middle of an image, 7/8 of what fits, at `crop`.
+    fitted: of a detector, for which the shorter side of `crop` is the least and the longer the most that a whole image
+    is brought to, what its sides were multiplied by on top.
 
     >>> ValidatedView((64, 64), scale=None).long_side(96, 128)
     98
     >>> ValidatedView((64, 64), scale=0.5).long_side(96, 128)
     64
+    >>> ValidatedView((64, 96), scale=None, fitted=2.0).long_side(96, 128)
+    171
     """
 
     crop: tuple[int, int]
     scale: float | None
+    fitted: float | None = None
 
     def long_side(self, height: int, width: int) -> int:
         """The long side, in pixels, at which the whole of an image has its things as large as they were then.
 
         Choice: at most 2048, and at least what leaves 32 on the short side.
         """
-        scale = self.scale or 1 / (_CENTRE * min(height / self.crop[0], width / self.crop[1]))
         longest, shortest = max(height, width), min(height, width)
+        if self.fitted is not None:
+            scale = self.fitted * min(min(self.crop) / shortest, max(self.crop) / longest)
+        else:
+            scale = self.scale or 1 / (_CENTRE * min(height / self.crop[0], width / self.crop[1]))
         return max(min(round(longest * scale), _LONGEST), -(-32 * longest // shortest))
 
 
@@ -140,12 +148,13 @@ class WeightsSource:
         settings = self.provenance.get("settings")
         try:
             height, width = map(int, settings["crop"])  # type: ignore[index]
-            dense = self.config.head in DENSE_HEADS
-            scale = float(settings["eval_scale"]) if dense else None  # type: ignore[index]
+            dense, detects = self.config.head in DENSE_HEADS, self.provenance.get("task") == "detection"
+            scale = float(settings["eval_scale"]) if dense or detects else None  # type: ignore[index]
         except (KeyError, TypeError, ValueError):
             return None
-        known = min(height, width) >= 1 and (scale is None or 0 < scale < float("inf"))
-        return ValidatedView((height, width), scale) if known else None
+        if min(height, width) < 1 or not (scale is None or 0 < scale < float("inf")):
+            return None
+        return ValidatedView((height, width), None, scale) if detects else ValidatedView((height, width), scale)
 
     def untrained_parts(self, stages: Sequence[int]) -> str | None:
         """What a reader of these stages must know of parts that the training did not reach; None where it did."""

@@ -25,14 +25,13 @@ if TYPE_CHECKING:
     from convneur.inference.modules import class_logits, pixel_logits
     from convneur.inference.object_folder import ObjectReport
     from convneur.inference.objects import ObjectPrediction, ObjectPredictor, load_objects
-    from convneur.inference.prediction import ClassProbability, ClassShare, Prediction
-    from convneur.inference.predictor import Predictor, load
+    from convneur.inference.prediction import ClassProbability, Prediction
+    from convneur.inference.predictor import Predictor, load, load_predictor
 
 _HOME = {
     "Agreement": "convneur.inference.agreement",
     "ExportedModel": "convneur.inference.exported",
     "ClassProbability": "convneur.inference.prediction",
-    "ClassShare": "convneur.inference.prediction",
     "ClassifiedImage": "convneur.inference.folder",
     "FailedImage": "convneur.inference.folder",
     "LabelledImage": "convneur.inference.folder",
@@ -45,6 +44,7 @@ _HOME = {
     "class_logits": "convneur.inference.modules",
     "load": "convneur.inference.predictor",
     "load_objects": "convneur.inference.objects",
+    "load_predictor": "convneur.inference.predictor",
     "measure_agreement": "convneur.inference.agreement",
     "pixel_logits": "convneur.inference.modules",
     "predict_folder": "convneur.inference.folder",
@@ -54,7 +54,6 @@ _HOME = {
 __all__ = [
     "Agreement",
     "ClassProbability",
-    "ClassShare",
     "ClassifiedImage",
     "ExportedModel",
     "FailedImage",
@@ -68,6 +67,7 @@ __all__ = [
     "class_logits",
     "load",
     "load_objects",
+    "load_predictor",
     "measure_agreement",
     "pixel_logits",
     "predict_folder",

@@ -29,7 +29,16 @@ from convneur.inference.prediction import (
     share_table,
     top_dicts,
 )
-from convneur.inference.predictor import TOP, NamedImage, Predictor, check_image, check_settings, load, predict_together
+from convneur.inference.predictor import (
+    TOP,
+    NamedImage,
+    Predictor,
+    check_image,
+    check_settings,
+    holds_detector,
+    load_predictor,
+    predict_together,
+)
 from convneur.inference.windows import WINDOW, window_size
 from convneur.packaged import find_weights
 from convneur.progress import Progress, silent
@@ -271,8 +280,8 @@ def predict_folder(
         weights, threads: as `load` takes them, or what it gave.
         out: folder of label maps, `<name>.png` each, which a segmentation model needs; or of a classifier's
             predictions.csv; or of a detector's results.json, COCO results.
-        score: of a detector, the least of an object's; annotations: a COCO file that says the ids of the images, which
-            otherwise are their names.
+        score: of a detector, the least of an object's, by default .05, and .5 in pictures.
+        annotations: of a detector, a COCO file that says the ids of the images, which otherwise are their names.
         scale, window, top, max_pixels: as `Predictor.predict`.
         batch: images of one size at once.
         probabilities: folder for `<name>.npz`: probabilities, (classes, H, W) float16. Segmentation only.
@@ -319,7 +328,7 @@ def predict_folder(
     for setting, given in (("score", score), ("annotations", annotations)):
         if given is not None:
             raise ConfigError(setting, "is for a detector; leave it out")
-    predictor = load(weights, threads=threads) if isinstance(weights, (str, Path)) else weights
+    predictor = load_predictor(weights, threads=threads) if isinstance(weights, (str, Path)) else weights
     assert isinstance(predictor, Predictor)
     dense = predictor.task == "segmentation"
     for setting, given in (("probabilities", probabilities), ("overlays", overlays)):
@@ -426,14 +435,7 @@ def _objects_of(weights: str | Path | Predictor | ObjectPredictor) -> ObjectPred
     """A detector, where a file is one's; None of anything else."""
     if not isinstance(weights, (str, Path)):
         return weights if isinstance(weights, ObjectPredictor) else None
-    path = find_weights(weights)
-    if path.suffix.lower() != ".safetensors" or not path.is_file():
-        return None
-    try:
-        from convneur.detection import is_detector
-    except ImportError:  # no torch, which loading says
-        return None
-    return load_objects(weights) if is_detector(path) else None
+    return load_objects(weights) if holds_detector(find_weights(weights)) else None
 
 
 def _asked(images: Sequence[str | Path], follow_links: bool) -> tuple[list[_Asked], list[str]]:

@@ -26,9 +26,14 @@ class DrawnObject(NamedTuple):
 
 
 def drawn(
-    image: NDArray[np.uint8], objects: Sequence[DrawnObject], legend: Sequence[tuple[str, tuple[int, ...]]]
+    image: NDArray[np.uint8],
+    objects: Sequence[DrawnObject],
+    legend: Sequence[tuple[str, tuple[int, ...]]],
+    note: str = "",
 ) -> NDArray[np.uint8]:
     """The picture, (H', W', 3). The objects with the highest scores come first and are drawn on top.
+
+    note: the legend's last words.
 
     Choice: a label is drawn where no other one stands already.
     """
@@ -59,17 +64,23 @@ def drawn(
         taken.append(area)
         draw.rectangle(area, fill=each.colour)
         draw.text((x + 2 + across, y - _TEXT - 4 + down), each.label, fill=ink_on(each.colour), font=font)
-    return np.asarray(_with_legend(picture, legend, font))
+    entries: list[tuple[str, tuple[int, ...] | None]] = [*legend]
+    if not legend:
+        entries.append(("no object", None))
+    if note:
+        entries.append((note, None))
+    return np.asarray(_with_legend(picture, entries, font))
 
 
 def _with_legend(
     picture: Image.Image,
-    legend: Sequence[tuple[str, tuple[int, ...]]],
+    legend: Sequence[tuple[str, tuple[int, ...] | None]],
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
 ) -> Image.Image:
-    rows: list[list[tuple[float, str, tuple[int, ...]]]] = [[]]
+    """legend: text, and its colour if it has one."""
+    rows: list[list[tuple[float, str, tuple[int, ...] | None]]] = [[]]
     x = 8.0
-    for label, colour in legend or [("no object", (255, 255, 255))]:
+    for label, colour in legend:
         need = 24 + font.getlength(label) + 16
         if x + need > picture.width and rows[-1]:
             rows.append([])
@@ -83,8 +94,9 @@ def _with_legend(
     for number, row in enumerate(rows):
         y = picture.height + 6 + number * line
         for x, label, colour in row:
-            draw.rectangle((x, y, x + 14, y + 14), fill=colour, outline="black")
-            draw.text((x + 20, y), label, fill="black", font=font)
+            if colour is not None:
+                draw.rectangle((x, y, x + 14, y + 14), fill=colour, outline="black")
+            draw.text((x if colour is None else x + 20, y), label, fill="black", font=font)
     return whole
 
 

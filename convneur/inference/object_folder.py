@@ -142,7 +142,8 @@ def predict_objects(
                 done.append(_detected(name, ids[name], found))
                 if name in drawings:
                     with new_file(drawings[name], force=force) as temporary:
-                        Image.fromarray(found.drawing()).save(temporary, format="png")
+                        drawing = found.drawing() if score is None else found.drawing(score=score)
+                        Image.fromarray(drawing).save(temporary, format="png")
             advance()
     new_text(results, "[" + ",\n".join(entries) + "]\n", force=force)
     return ObjectReport(tuple(done), tuple(failed), results, tuple(warnings))

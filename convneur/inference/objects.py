@@ -1,9 +1,10 @@
 """A trained detector with what its file says of it, and what it finds in an image."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,18 +79,26 @@ class ObjectPrediction(Result):
 
     def counts(self) -> dict[str, int]:
         """Objects by class."""
-        return {label: sum(each.label == label for each in self.objects) for label in self.classes}
+        return _counts(self.objects, self.classes)
 
-    def drawing(self) -> NDArray[np.uint8]:
-        """The image with boxes, masks, classes and scores, and a legend below; enlarged where it is small."""
+    def drawing(self, *, score: float = 0.5) -> NDArray[np.uint8]:
+        """The image with boxes, masks, classes and scores, and a legend below; enlarged where it is small.
+
+        Choice: of a model of one class the scores stand alone.
+        Args: score: the least of what is drawn; hundreds of uncertain objects would cover the image.
+        """
         colours = class_colours(len(self.classes))
         colour = {label: tuple(colours[k].tolist()) for k, label in enumerate(self.classes)}
-        legend = [(f"{label} ({count})", colour[label]) for label, count in self.counts().items() if count]
+        shown = [each for each in self.objects if each.score >= score]
+        counts = _counts(shown, self.classes)
+        legend = [(f"{label} ({count})", colour[label]) for label, count in counts.items() if count]
         objects = []
-        for each in self.objects:
+        for each in shown:
             mask = None if each.mask is None else each.mask.pixels()
-            objects.append(DrawnObject(each.box, mask, f"{each.label} {each.score:.2f}", colour[each.label]))
-        return drawn(self.image, objects, legend)
+            words = f"{each.score:.2f}" if len(self.classes) == 1 else f"{each.label} {each.score:.2f}"
+            objects.append(DrawnObject(each.box, mask, words, colour[each.label]))
+        less = len(self.objects) - len(shown)
+        return drawn(self.image, objects, legend, f"{less} more with scores below {score:g}" if less else "")
 
     def to_dict(self) -> dict[str, Any]:
         height, width = self.image.shape[:2]
@@ -102,6 +111,11 @@ class ObjectPrediction(Result):
             best.setdefault(each.label, each.score)
         rows = [(label, str(count), f"{best[label]:.2f}" if count else "-") for label, count in self.counts().items()]
         return (Table("Objects", ("class", "objects", "highest score"), rows),)
+
+
+def _counts(objects: Sequence[FoundObject], classes: Sequence[str]) -> dict[str, int]:
+    found = Counter(each.label for each in objects)
+    return {label: found[label] for label in classes}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -130,8 +144,13 @@ class ObjectPredictor:
     normalisation: Normalisation = field(default_factory=Normalisation)
     provenance: Mapping[str, Any] = field(default_factory=lambda: ReadOnly({}))
 
+    @property
+    def task(self) -> Literal["detection"]:
+        return "detection"
+
     def __repr__(self) -> str:
-        return f"<ObjectPredictor {self.name}: {self.model.settings.title}, {len(self.classes)} classes>"
+        classes = f"{len(self.classes)} classes" if len(self.classes) > 1 else self.classes[0]
+        return f"<ObjectPredictor {self.name}: {self.model.settings.title}, {classes}>"
 
     def predict(
         self,

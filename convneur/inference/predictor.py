@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,11 @@ from convneur.variants import DENSE_HEADS
 
 if TYPE_CHECKING:
     from convneur.inference.exported import ExportedModel
+    from convneur.inference.objects import ObjectPredictor
     from convneur.inference.runner import Runner
     from convneur.model.network import ConvNeur
 
-__all__ = ["TOP", "NamedImage", "Predictor", "load", "predict_together"]
+__all__ = ["TOP", "NamedImage", "Predictor", "holds_detector", "load", "load_predictor", "predict_together"]
 
 _Channels = tuple[float, float, float]
 
@@ -157,18 +158,53 @@ class Predictor(WeightsFacts):
         return [(key, value or "not stated") for key, value in facts.items()]
 
 
-def load(weights: str | Path, *, threads: int | None = None) -> Predictor:
-    """A trained model with what its file says of it.
+@overload
+def load(weights: Literal["nuclei"], *, threads: None = None) -> "ObjectPredictor": ...  # type: ignore[overload-overlap]
+@overload
+def load(weights: str | Path, *, threads: int | None = None) -> Predictor: ...
+def load(weights: str | Path, *, threads: int | None = None) -> "Predictor | ObjectPredictor":
+    """A trained model with what its file says of it: a `Predictor`, or an `ObjectPredictor` of a detector's file.
+
+    For a type checker `load_objects` is what says that a file is a detector's.
+    Args: weights, threads: as of `load_predictor`.
+    Raises: ConfigError: `threads` of a detector; else as `load_predictor`.
+
+    >>> import convneur
+    >>> convneur.load("camvid").task, convneur.load("nuclei").task
+    ('segmentation', 'detection')
+    """
+    if not holds_detector(find_weights(weights)):
+        return load_predictor(weights, threads=threads)
+    if threads is not None:
+        raise ConfigError("threads", f"is not for {weights}, a detector; leave it out")
+    from convneur.inference.objects import load_objects
+
+    return load_objects(weights)
+
+
+def holds_detector(path: Path) -> bool:
+    """Whether a file is a detector's. What is no file of weights is none; what is wrong with it, loading says."""
+    if path.suffix.lower() in GRAPH_SUFFIXES:
+        return False
+    try:
+        from convneur.detection import is_detector
+
+        return is_detector(path)
+    except (ImportError, InputError):  # no torch, no file, another format
+        return False
+
+
+def load_predictor(weights: str | Path, *, threads: int | None = None) -> Predictor:
+    """A trained model that labels pixels or ranks classes, with what its file says of it.
 
     Args:
         weights: packaged weights by name in any case, such as camvid or photos; a file that `train` or
             `save_checkpoint` wrote; or a graph that `convneur.export` wrote (.onnx, .xml), which runs without torch.
         threads: of one operator; None: as many as the runtime chooses.
     Raises: ConfigError: neither a file nor a name of packaged weights; InputError: a file that is no model's, or whose
-        weights are NaN or infinite, or a graph whose runtime is not installed.
+        weights are NaN or infinite, a detector, or a graph whose runtime is not installed.
 
-    >>> import convneur
-    >>> print(convneur.load("photos"))
+    >>> print(load_predictor("photos"))
     Predictor photos
       task     classification
       classes  not stated
@@ -191,6 +227,9 @@ def load(weights: str | Path, *, threads: int | None = None) -> Predictor:
 
     from convneur.checkpoints import check_finite, load_checkpoint
 
+    if holds_detector(path):
+        problem = "holds a detector, which `convneur predict` alone takes; name a classifier, or what labels pixels"
+        raise InputError(path, problem)
     model, about = load_checkpoint(path)
     check_finite(model, str(path))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,7 +14,7 @@ from convneur.errors import ConfigError, InputError
 from convneur.evaluation import score_pairs
 from convneur.files import new_file, new_folder, output_path
 from convneur.formats import plural
-from convneur.inference import load
+from convneur.inference import load_predictor
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, BoundarySummary, PairScores, ScoreTable, score_pair
 from convneur.progress import Progress, silent
 from convneur.schema import SchemaError, parsed, read_bytes, sealed, typed, unsealed
@@ -134,7 +134,7 @@ def label_images(
     """
     if is_labelled(folder, examples, task):
         return
-    predictor = load(weights)
+    predictor = load_predictor(weights)
     assert isinstance(predictor.model, torch.nn.Module)  # a run's weights, no exported graph
     predictor.model.to(device)
     classes = {}

@@ -73,6 +73,10 @@ def prepare_annotated(
         train, val = held_out(train)
         val_from = "a tenth of train, by a hash of the names"
     names, categories = tuple(truth.categories.values()), tuple(truth.categories)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        both = " and ".join(str(number) for number, name in truth.categories.items() if name == twice)
+        raise InputError(path, f"categories {both} have one name, {twice!r}; give each its own")
     reading = Reading(max_pixels=max_pixels)
     left_out = _unreadable((*train, *val), threads, max_pixels, progress) if begun is None else begun.left_out
     train, val = (tuple(each for each in split if each.name not in set(left_out)) for split in (train, val))

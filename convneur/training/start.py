@@ -73,12 +73,11 @@ def start_from(model: Trainable, path: Path) -> StartReport:
 
     Raises: InputError: no ConvNeur's weights, or a backbone of other widths.
     """
-    source, provenance = load_detector(path) if is_detector(path) else load_checkpoint(path)
+    whole = isinstance(model, Detector) and is_detector(path)
+    source, provenance = load_detector(path) if whole else load_checkpoint(path)
     theirs, ours = source.state_dict(), model.state_dict()
     if isinstance(model, Detector) and not isinstance(source, Detector):
         theirs = {f"backbone.{name}": tensor for name, tensor in theirs.items()}
-    elif isinstance(source, Detector) and not isinstance(model, Detector):
-        theirs = {name.removeprefix("backbone."): tensor for name, tensor in theirs.items()}
     of_backbone = "backbone." if isinstance(model, Detector) else ("stem.", "downsamples.", "stages.")
     shared = [name for name in ours if name in theirs]
     for name in shared:

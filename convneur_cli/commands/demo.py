@@ -1,4 +1,4 @@
-"""`convneur demo`: the packaged samples in a folder, and three commands run on them."""
+"""`convneur demo`: the packaged samples in a folder, and commands run on them."""
 
 import io
 import shlex
@@ -42,6 +42,17 @@ _STEPS: tuple[tuple[str, str, dict[str, str]], ...] = (
             "results/boundary.csv": "a row per image and class",
         },
     ),
+    (
+        "Which nuclei a trained detector finds, each with its mask",
+        "convneur predict nuclei/images/val --weights nuclei --annotations instances.json --out results/nuclei "
+        "--overlays results/nuclei",
+        {"results/nuclei": "the nuclei as COCO results, and a picture of each image"},
+    ),
+    (
+        "How well they are found",
+        "convneur eval-detection results/nuclei/results.json instances.json -o results/nuclei.json",
+        {"results/nuclei.json": "box AP, mask AP and Boundary AP"},
+    ),
 )
 _NEXT = (
     "convneur flops --model m1,m4 --compare local-only",
@@ -57,7 +68,7 @@ def demo(
         Path, typer.Option("--output", "-o", help="The folder to write to.", show_default="convneur-demo")
     ] = Path("convneur-demo"),
 ) -> int | None:
-    """Write freely licensed samples into a folder and run flops, viz-gates and eval-boundary on them.
+    """Write freely licensed samples into a folder and run flops, viz-gates, eval-boundary and a detector on them.
 
     It takes well under a minute, and shows each command as it is run. In this folder the examples of every command's
     `--help` can be pasted and run.

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from convneur.packaged import packaged_weights
 from convneur.results import SUFFIXES
 from convneur_cli.errors import FAILED
 from convneur_cli.options.common import CommonOptions
@@ -36,6 +37,7 @@ def models(
         found.save(output, force=common.force)
         printer.note(f"written: {output}")
     printer.show(found)
+    printer.text(f"Trained weights that come along, for --weights and --init: {', '.join(packaged_weights())}.")
     for problem in found.problems:
         printer.error(problem)
     return FAILED if found.problems else None

@@ -22,8 +22,8 @@ def predict(
     weights: Annotated[
         str,
         typer.Option(
-            help="weights.safetensors of a training run, packaged weights by name (camvid labels street scenes), or a "
-            "graph of `convneur export`.",
+            help="weights.safetensors of a training run, packaged weights by name (camvid labels street scenes, nuclei "
+            "finds cells), or a graph of `convneur export`.",
             metavar="FILE|NAME",
         ),
     ] = "camvid",
@@ -63,7 +63,8 @@ def predict(
         typer.Option(help="Folder for pictures of the labels, or of the objects, over the image.", metavar="DIR"),
     ] = None,
     score: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Detection: least score of an object.", show_default="0.05")
+        float | None,
+        typer.Option(min=0, max=1, help="Detection: least score of an object.", show_default="0.05, in pictures 0.5"),
     ] = None,
     annotations: Annotated[
         Path | None,
@@ -93,6 +94,8 @@ def predict(
     reads them. The label map of FOLDER/a/b.jpg is DIR/a/b.png.
 
     Example: `convneur predict photo.jpg --out labelled`
+
+    Example of a detector: `convneur predict nuclei/images/val/21.jpg --weights nuclei --out cells --overlays cells`
 
     Example, where the weights name no classes and give their numbers: `convneur predict photo.jpg --weights photos`
     """

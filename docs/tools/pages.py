@@ -12,7 +12,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
-WEIGHTS = ("photos", "photos-local", "camvid", "camvid-local")
+WEIGHTS = ("photos", "photos-local", "camvid", "camvid-local", "nuclei")
 
 # A file of the repository -> its page.
 PAGES = {

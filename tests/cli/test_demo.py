@@ -1,4 +1,4 @@
-"""`convneur demo`: the packaged samples through the three commands."""
+"""`convneur demo`: the packaged samples through the commands."""
 
 import json
 import re
@@ -39,11 +39,14 @@ def test_a_run_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     boundary = json.loads((results / "boundary.json").read_text())
     assert boundary["schema"] == "convneur.boundary/1"
     assert boundary["images"] == 8
+    detection = json.loads((results / "nuclei.json").read_text())
+    assert detection["mask"]["ap50"] > 0.6
+    assert len(list((results / "nuclei").glob("*.png"))) == 8
     listed = out[out.index("\nWritten") : out.index("\nTry next")]
     for path in (*results.iterdir(), folder / "README.md"):
         assert path.stat().st_size > 0
         assert f"  {path} " in listed
-    assert {path.suffix for path in results.iterdir()} == {".json", ".png", ".npz", ".csv"}
+    assert {path.suffix for path in results.iterdir() if path.is_file()} == {".json", ".png", ".npz", ".csv"}
     assert out.startswith("$ cd convneur-demo\n")
     assert out.index("$ convneur flops") < out.index("$ convneur viz-gates") < out.index("$ convneur eval-boundary")
     assert out[out.index("\nTry next") :].count("  convneur ") == 3
@@ -54,7 +57,7 @@ def test_a_run_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def steps(*commands: str) -> Any:
-    """Quick commands in place of the three, which their own tests run."""
+    """Quick commands in place of the demo's, which their own tests run."""
     return tuple(
         ("What for", command, {f"results/{number}.txt": "what is in it"}) for number, command in enumerate(commands)
     )

@@ -25,6 +25,7 @@ def test_all_variants_by_default(run: Any) -> None:
         ["m4", "18 036 460", "84 168 336 672", "176", "3.383", "3.066", "16 4 1 1"],
     ]
     assert "in Gram form" in out
+    assert "for --weights and --init: camvid, camvid-local, nuclei, photos, photos-local." in out
     assert err == ""
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,13 @@ def four_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         if printed.setting in ("titans", "concat", "semantic-fpn") or printed.model == "m1"
     ]
     monkeypatch.setattr(convneur.cost.paper, "printed_costs", lambda: tuple(some))
+    count = convneur.cost.detector_costs
+
+    def of_m1(models: str, **asked: Any) -> Any:
+        assert models == "all"
+        return count("m1", **asked)
+
+    monkeypatch.setattr(convneur.cost.paper, "detector_costs", of_m1)
 
 
 def run(*arguments: str) -> int:
@@ -63,13 +71,19 @@ def test_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.startswith("titans: 7.5% under 3.1; ") for line in lines)
     assert lines[-1] == "3 of 4 rows are reproduced; titans (branch) differs."
     assert "in Gram form" in out
+    derived = [line.split() for line in lines if line.rstrip().endswith("derived")]
+    assert derived == [
+        ["Cascade", "Mask", "R-CNN", "m1", "318.2", "56.98", "derived"],
+        ["Mask", "R-CNN", "m1", "184.6", "24.06", "derived"],
+    ]
+    assert "no gain over others is stated" in out
 
 
 @pytest.mark.usefixtures("four_rows")
 def test_the_tables_fit_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 0
     rules = [line for line in capsys.readouterr().out.splitlines() if line.startswith("──")]
-    assert len(rules) == 4
+    assert len(rules) == 5
     assert max(map(len, rules)) <= 80
 
 
@@ -84,9 +98,10 @@ def test_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "## What the global branch computes, m3",
         "## How global and local features are combined, m3",
         "## ADE20K, with a dense head",
+        "## COCO, detectors: derived, not printed",
     ]
     of_tables = [cells(line) for line in lines if line.startswith("|")]
-    assert {len(row) for row in of_tables} == {9}
+    assert [len(row) for row in of_tables] == [9] * 12 + [5] * 4
     assert of_tables[0] == [
         "setting",
         "printed GMACs",
@@ -111,7 +126,9 @@ def test_csv_and_json_files_hold_the_same(tmp_path: Path, capsys: pytest.Capture
     assert (tmp_path / "tables.json").read_text(encoding="utf-8") == printed
     with (tmp_path / "tables.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    for row, same in zip(rows, json.loads(printed)["rows"], strict=True):
+    document = json.loads(printed)
+    assert [(row["detector"], row["model"]) for row in document["derived"]][1:] == [("Mask R-CNN", "m1")]
+    for row, same in zip(rows, document["rows"], strict=True):
         assert row == {key: "" if value is None else str(value) for key, value in same.items()}
     assert {path.name for path in tmp_path.iterdir()} == {"tables.csv", "tables.json"}
 

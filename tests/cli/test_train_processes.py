@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import convneur
 
 pytestmark = pytest.mark.slow  # a launcher and its processes load torch three times
 
@@ -117,3 +120,27 @@ def test_what_is_wrong_ends_all_processes(place: Path) -> None:
     done = run(2, *CLASSIFY, "--lr", "1e30", "--warmup", "0", "--out", "run", "--force")
     assert done.returncode != 0
     assert "is no number" in done.stderr
+
+
+def test_a_detector_trains_on_two_processes(place: Path) -> None:
+    """Three images to validate on, which two processes cannot share evenly."""
+    samples = Path(convneur.__file__).parent / "data" / "samples"
+    content = json.loads((samples / "instances.json").read_text())
+    (place / "cells" / "annotations").mkdir(parents=True)
+    for split, images in (("train", content["images"][:5]), ("val", content["images"][5:])):
+        (place / "cells" / "images" / split).mkdir(parents=True)
+        for image in images:
+            name = image["file_name"]
+            shutil.copy(samples / "nuclei" / "images" / "val" / name, place / "cells" / "images" / split / name)
+        ids = {image["id"] for image in images}
+        own = [each for each in content["annotations"] if each["image_id"] in ids]
+        text = json.dumps({**content, "images": images, "annotations": own})
+        (place / "cells" / "annotations" / f"{split}.json").write_text(text)
+    done = run(
+        2, "cells", "--task", "detection", "--detector", "mask-rcnn", "--model", "tiny.json", "--crop", "96",
+        "--batch", "2", "--epochs", "2", "--workers", "0", "--precision", "fp32", "--out", "run", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "on      2 x cpu" in done.stderr
+    assert json.loads(done.stdout)["steps"] == 5
+    assert {"box_ap50", "mask_ap50"} <= records(place / "run")[-1].keys()

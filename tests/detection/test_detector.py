@@ -65,6 +65,16 @@ def test_no_object_gives_every_parameter_a_gradient() -> None:
     assert losses["box1"].item() == losses["mask1"].item() == 0
 
 
+def test_500_objects_are_learned_from() -> None:
+    model = tiny("mask-rcnn")
+    boxes = [(4 * (n % 25), 4 * (n // 25), 4 * (n % 25) + 6, 4 * (n // 25) + 5) for n in range(500)]
+    targets = [squares(*boxes, size=(96, 112))]
+    losses = model(torch.randn(1, 3, 96, 112), None, targets)
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    sum(losses.values()).backward()
+    assert all(each.grad is not None and each.grad.isfinite().all() for each in model.parameters())
+
+
 def test_boxes_alone_have_no_mask_heads() -> None:
     model = tiny(masks=False)
     targets = [squares((10, 8, 40, 40))._replace(masks=None)]

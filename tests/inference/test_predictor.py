@@ -15,11 +15,13 @@ from PIL import Image
 from torch.nn import functional as F
 
 import convneur
+from convneur.checkpoints import load_checkpoint
 from convneur.data.images import MEAN, STD
 from convneur.data.labels import read_label_map
 from convneur.data.presets import PRESETS
 from convneur.errors import ConfigError, InputError, OutputExistsError
-from convneur.inference import Predictor, class_logits, load, pixel_logits
+from convneur.inference import Predictor, class_logits, load, load_predictor, pixel_logits
+from convneur.packaged import sample_images
 from convneur.variants import ConvNeurConfig
 
 Pixels = NDArray[np.uint8]
@@ -53,7 +55,8 @@ def test_what_the_file_does_not_say_is_none() -> None:
 
 
 def test_an_unknown_name_lists_the_right_ones() -> None:
-    with pytest.raises(ConfigError, match="packaged weights are camvid, camvid-local, photos, photos-local") as caught:
+    known = "camvid, camvid-local, nuclei, photos, photos-local"
+    with pytest.raises(ConfigError, match=f"packaged weights are {known}") as caught:
         load("fotos")
     assert (caught.value.setting, caught.value.value) == ("weights", "fotos")
 
@@ -274,3 +277,23 @@ def test_a_prediction_prints_and_travels(dense_file: Path, picture: Pixels) -> N
     again = pickle.loads(pickle.dumps(prediction))
     np.testing.assert_array_equal(again.labels, prediction.labels)
     assert again.to_dict() == copy.deepcopy(prediction).to_dict()
+
+
+def test_a_detector_finds_objects_and_is_refused_where_labels_are_wanted() -> None:
+    predictor = load("Nuclei")
+    assert predictor.task == "detection"
+    image = sample_images()[2]
+    found = predictor.predict(image)
+    assert found.counts()["nucleus"] == len(found.objects) > 10
+    best = found.objects[0]
+    assert best.score > 0.9
+    assert best.mask is not None
+    x, y, width, height = best.box
+    rows, columns = np.nonzero(best.mask.pixels())
+    assert abs(columns.mean() + 0.5 - x - width / 2) < 3
+    assert abs(rows.mean() + 0.5 - y - height / 2) < 3
+    with pytest.raises(ConfigError, match="threads: is not for nuclei, a detector"):
+        load("nuclei", threads=1)  # type: ignore[call-overload]
+    with pytest.raises(InputError, match="holds a detector"):
+        load_predictor("nuclei")
+    assert load_checkpoint("nuclei").model.config.head == "none"

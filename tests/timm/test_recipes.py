@@ -62,7 +62,7 @@ def test_a_decoder_learns(recipe: Any) -> None:
 
 
 def test_mask_rcnn_learns_and_finds(recipe: Any) -> None:
-    example = recipe("mask_rcnn", "torchvision")
+    example = recipe("torchvision_detection", "torchvision")
     if not importlib.import_module("torchvision.extension")._has_ops():
         pytest.skip("torchvision's own operators belong to another build of torch than the installed one")
     losses = example.main([NUCLEI, "--steps", "2", "--size", "96", "--images", "1"])
@@ -74,7 +74,7 @@ def test_mask_rcnn_learns_and_finds(recipe: Any) -> None:
 
 
 def test_instances_are_connected_regions(recipe: Any) -> None:
-    example = recipe("mask_rcnn", "torchvision")
+    example = recipe("torchvision_detection", "torchvision")
     labels = torch.zeros(20, 30, dtype=torch.long)
     labels[2:6, 3:9], labels[10:15, 20:25], labels[18, 1:5], labels[0, 29] = 1, 1, 1, 255
     found = example.instances(labels)

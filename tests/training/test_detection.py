@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -19,7 +20,7 @@ from convneur.detection.views import random_view
 from convneur.errors import ConfigError, InputError
 from convneur.inference import load_objects, predict_folder
 from convneur.training import Trainer, new_model, start_engine, train
-from convneur.training.annotated_data import prepare_annotated
+from convneur.training.annotated_data import prepare_annotated, read_annotated
 from convneur.training.batches import batches
 from convneur.training.detecting import DetectionTask
 from convneur.training.settings import recipe_settings
@@ -146,6 +147,119 @@ def test_an_object_that_cannot_be_is_named_or_skipped(tmp_path: Path, key: str, 
     assert sum(len(each.objects.objects) for each in (*data.train, *data.val) if each.objects) == 7
 
 
+FORMS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "counts": lambda box: {"size": list(SIZE), "counts": counts_of(box)},
+    "polygon": lambda box: [[box[0], box[1], box[0] + box[2], box[1], box[0] + box[2], box[1] + box[3], box[0],
+                             box[1] + box[3]]],
+}  # fmt: skip
+
+
+def counts_of(box: Any) -> list[int]:
+    mask = np.zeros(SIZE, bool)
+    mask[box[1] : box[1] + box[3], box[0] : box[0] + box[2]] = True
+    runs = mask_of_pixels(mask)
+    return np.diff([0, *np.stack([runs.starts, runs.ends], axis=1).ravel().tolist(), mask.size]).tolist()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_mask_is_the_same_in_each_form(tmp_path: Path, form: str) -> None:
+    """Compressed run lengths, which the other tests have, run lengths, and polygons."""
+    if form == "polygon":
+        pytest.importorskip("pycocotools", reason="rasterises polygons")
+
+    def change(content: dict[str, Any]) -> None:
+        for each in content["annotations"][::2]:
+            each["segmentation"] = FORMS[form](each["bbox"])
+
+    found = [
+        {each.name: each.objects.masks() for each in (*data.train, *data.val) if each.objects is not None}
+        for data in (
+            prepare_annotated(data_set(tmp_path / "one", images=2)),
+            prepare_annotated(data_set(tmp_path / "other", images=2, change=change)),
+        )
+    ]
+    for name, masks in found[0].items():
+        np.testing.assert_array_equal(masks, found[1][name])
+
+
+def test_an_image_turned_by_exif_is_learned_upright(tmp_path: Path) -> None:
+    root = data_set(tmp_path, images=2)
+    path = root / "images" / "train" / "1.png"
+    with Image.open(path) as image:
+        upright = np.asarray(image)
+        turned = image.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown after a quarter turn to the right
+    turned.save(path, exif=exif)
+    data = prepare_annotated(root)
+    pixels, annotated = read_annotated(next(each for each in (*data.train, *data.val) if each.name == "1"))
+    np.testing.assert_array_equal(pixels, upright)
+    for mask, each in zip(annotated.masks(), annotated.learned, strict=True):
+        assert set(np.unique(pixels[mask])) == {(5, 250)[each.label]}
+    turned.save(path)
+    with pytest.raises(InputError, match=r"64x48 pixels .* says 48x64"):
+        prepare_annotated(root)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_an_epoch(tmp_path: Path) -> None:
+    work = trainer(tmp_path / "run", data_set(tmp_path / "data", images=8), steps=1)
+    task = DetectionTask(work.data, work.settings)
+    optimizer = torch.optim.SGD(work.model.parameters(), lr=1e-3)
+    used = []
+    for epoch in range(12):
+        for part in batches(task, iter([[(epoch, 0), (epoch, 1)], [(epoch, 2), (epoch, 3)]]), workers=0):
+            optimizer.zero_grad()
+            torch.stack(list(task.forward(work.model, part).values())).sum().backward()
+            optimizer.step()
+        used.append(psutil.Process().memory_info().rss)
+    assert used[-1] - used[3] < 8 << 20  # a view with its masks is 64 KiB, the activations of a step some MiB
+
+
+def discs_and_boxes(root: Path) -> Path:
+    """One to four objects on noise, of any colour: 40 images to train on, 10 to validate."""
+    random = np.random.default_rng(0)
+    rows, columns = np.ogrid[:96, :96]
+    categories = [{"id": 1, "name": "disc"}, {"id": 2, "name": "box"}]
+    for split, count in (("train", 40), ("val", 10)):
+        images: list[Any] = []
+        annotations: list[Any] = []
+        (root / "images" / split).mkdir(parents=True)
+        (root / "annotations").mkdir(exist_ok=True)
+        for number in range(count):
+            pixels = random.integers(60, 200, (1, 1, 3)) + random.integers(-25, 26, (96, 96, 3))
+            for x, y in ((8, 8), (52, 8), (8, 52), (52, 52))[: random.integers(1, 5)]:
+                w, h = random.integers(18, 37, 2).tolist()
+                kind = int(random.integers(1, 3))
+                across, down = (columns + 0.5 - x) / w, (rows + 0.5 - y) / h
+                far = np.hypot(across - 0.5, down - 0.5), np.maximum(abs(across - 0.5), abs(down - 0.5))
+                mask = far[kind - 1] < 0.5
+                pixels[mask] = random.integers(0, 256, 3) + random.integers(-25, 26, (int(mask.sum()), 3))
+                annotations.append(
+                    {"id": len(annotations) + 1, "image_id": number, "category_id": kind, "iscrowd": 0,
+                     "area": int(mask.sum()), "bbox": [x, y, w, h],
+                     "segmentation": {"size": [96, 96], "counts": mask_of_pixels(mask).text()}}
+                )  # fmt: skip
+            images.append({"id": number, "file_name": f"{number}.png", "height": 96, "width": 96})
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / "images" / split / f"{number}.png")
+        content = {"images": images, "annotations": annotations, "categories": categories}
+        (root / "annotations" / f"{split}.json").write_text(json.dumps(content))
+    return root
+
+
+@pytest.mark.slow
+def test_250_steps_from_photos_find_synthetic_objects(tmp_path: Path) -> None:
+    """By what a user calls; a minute or two."""
+    result = train(
+        discs_and_boxes(tmp_path), out=tmp_path / "run", task="detection", detector="mask-rcnn", init="photos",
+        chunks=4, read="final", crop=96, scale=(0.8, 1.3), batch=2, epochs=12.5, lr=1e-3, precision="fp32",
+        device="cpu", workers=0, validate_every=250,
+    )  # fmt: skip
+    assert result.steps == 250
+    assert result.best["box_ap50"] >= 0.35
+    assert result.best["mask_ap50"] >= 0.35
+
+
 def test_images_that_are_not_there_or_of_another_size_are_named(tmp_path: Path) -> None:
     root = data_set(tmp_path)
     Image.new("RGB", (64, 49)).save(root / "images" / "train" / "2.png")
@@ -200,6 +314,14 @@ def test_what_is_of_other_tasks_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             train(tmp_path, out=tmp_path / "run", **values)  # type: ignore[arg-type]
         assert caught.value.setting == setting
+
+
+def test_two_categories_of_one_name_are_refused(tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["categories"][0]["name"] = "dark"
+
+    with pytest.raises(InputError, match="categories 0 and 7 have one name, 'dark'"):
+        prepare_annotated(data_set(tmp_path, change=change))
 
 
 def test_gaps_and_duplicates_are_errors_of_the_file(tmp_path: Path) -> None:

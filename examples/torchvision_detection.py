@@ -1,7 +1,7 @@
 """torchvision's Mask R-CNN over ConvNeur's pyramid, trained for a few steps to find single nuclei.
 
     pip install torchvision
-    python examples/mask_rcnn.py convneur-demo/nuclei --steps 20
+    python examples/torchvision_detection.py convneur-demo/nuclei --steps 20
 
 The folder is one that `convneur demo` writes; its label maps become instances by their connected regions.
 """
