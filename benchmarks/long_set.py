@@ -2,6 +2,9 @@
 
     python benchmarks/long_set.py                      # 500 pairs of 1024x2048, two workers, about 100 MB of files
     python benchmarks/long_set.py --pairs 3000 --workers 4 --folder /somewhere
+    python benchmarks/long_set.py --size 256x512 --metrics all,dice,objects,cldice --tolerance-curve 1:10
+
+Options that it does not know go to `eval-boundary`.
 
 Label maps of 19 classes: regions with wavy outlines, a small share ignored. Predictions are
 the truth with outlines moved by a few pixels and some regions of another class. Memory is the resident set of the
@@ -89,7 +92,7 @@ def main() -> None:
     parser.add_argument("--size", default="1024x2048", help="HEIGHTxWIDTH")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where the set is made, or lies already (default: temporary)")
-    chosen = parser.parse_args()
+    chosen, others = parser.parse_known_args()
     height, width = map(int, chosen.size.split("x"))
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary) / "set"
@@ -100,17 +103,17 @@ def main() -> None:
         command = [sys.executable, "-m", "convneur_cli", "eval-boundary", folder / "pred", folder / "gt"]
         started = time.perf_counter()
         running = subprocess.Popen(
-            [*command, "--num-classes", str(CLASSES), "--workers", str(chosen.workers), "-q", "-o", output],
+            [*command, "--num-classes", str(CLASSES), "--workers", str(chosen.workers), *others, "-q", "-o", output],
             stdout=subprocess.DEVNULL,
         )
         marks = [chosen.pairs * share // 5 for share in (1, 2, 3, 4)]
         print(f"{'pairs':>6} {'seconds':>8} {'process MiB':>12} {'largest worker MiB':>19}")
         own, workers, used = 0, 0, dict[int, float]()
         while running.poll() is None:
-            others = below(running.pid)
+            below_it = below(running.pid)
             own = max(own, peak(running.pid))
-            workers = max([workers, *map(peak, others)])
-            used |= {process: seconds for process in (running.pid, *others) if (seconds := seconds_used(process))}
+            workers = max([workers, *map(peak, below_it)])
+            used |= {process: seconds for process in (running.pid, *below_it) if (seconds := seconds_used(process))}
             done = state.read_bytes().count(b"\n") - 1 if state.exists() else 0
             while marks and done >= marks[0]:
                 print(f"{marks.pop(0):>6} {time.perf_counter() - started:>8.1f} {own:>12} {workers:>19}", flush=True)

@@ -3,6 +3,7 @@
 Every check asks for a sign that no model gives, however bad it is; a model that is merely wrong is no matter of these.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ _FEWEST_PIXELS = 400
 _MOST_LABELS = 2048  # on either side, for a table of all against all
 _RARE = 0.001  # classes with a smaller share of the pixels tell nothing
 _MUTUAL = 0.6  # share of a class's pixels with one other label, and of the label's pixels in the class
+_SHIFTED = 0.8  # share of the moved classes
 _MOVED = 0.25  # share of the classes that have another label
 _MASK_VALUE = 100  # from here on a label stands for "the object" of a mask, as 100, 128 and 255 do
 _HIGH_ID = 1000
@@ -396,9 +398,10 @@ def _renumbered(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
     predicted = {label: int(in_pred[column]) + under.get(label, 0) for column, label in enumerate(met.pred)}
     seen = frozenset(label for label, pixels in (under | predicted).items() if pixels >= _RARE * met.total)
     before = _agreement(met, {})
-    shifts = {gt - pred for pred, gt in moved.items()}
-    if len(shifts) == 1 and not kept:
-        (shift,) = shifts
+    ((shift, times),) = Counter(gt - pred for pred, gt in moved.items()).most_common(1)
+    # The others are classes that the model takes for one another; a table would make its errors right.
+    if times >= _SHIFTED * len(moved) and not kept:
+        moved = {pred: gt for pred, gt in moved.items() if gt - pred == shift}
         after = _agreement(met, {label: label + shift for label in met.pred})
         yield SetupWarning(
             "shift",

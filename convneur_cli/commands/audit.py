@@ -103,4 +103,5 @@ def audit(
         printer.error(f"--claim: {failure}")
     for problem in report.cost.problems:
         printer.error(problem)
+    given.advise(report.cost, printer)
     return FAILED if report.cost.problems else CHECK_FAILED if report.failures else None

@@ -146,9 +146,7 @@ def flops(
     for problem in report.problems:
         printer.error(problem)
     if report.problems:
-        foreign = any(one.source and not one.counted for one in report.models)
-        if foreign and not given.inputs and given.input_factory is None:
-            printer.note("Other inputs than one image of three channels: --input. Arguments of the factory: --set.")
+        given.advise(report, printer)
         return FAILED
     for line in report.check_warnings if checks.check else ():
         printer.warn(f"--check: {line}")

@@ -8,6 +8,7 @@ import typer
 
 from convneur_cli.errors import UsageError
 from convneur_cli.options.common import option_group
+from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
     from convneur.cost import CostReport
@@ -82,6 +83,12 @@ class InputOptions:
             rich_help_panel=_INPUTS,
         ),
     ] = None
+
+    def advise(self, report: "CostReport", printer: Printer) -> None:
+        """Where a model of others was counted at no size, as one image of three channels may be the reason."""
+        refusing = any(one.source and not one.counted for one in report.models)
+        if refusing and not self.inputs and self.input_factory is None:
+            printer.note("Other inputs than one image of three channels: --input. Arguments of the factory: --set.")
 
     def given(self) -> dict[str, Any]:
         """As `find_models` takes them."""

@@ -173,6 +173,7 @@ def test_a_clean_set_is_not_warned_of(tmp_path: Path, name: str) -> None:
 
 # name -> predictions, ground truth, options, what is said, and the set whose values the advice leads to
 # ruff: noqa: E501  # a row per set is read at a glance
+MISTAKEN = each(lambda m: np.where(m == 0, 10, m), CITY[0])
 LAST = max(int(m.max()) for m in CITY[0])
 MOVING = [np.roll(CITY[1][0], 2 * number, axis=1) for number in range(10)]
 WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None]] = {
@@ -180,6 +181,7 @@ WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None
     "ground truth of 0 to 149": (*ADE, {"preset": "ade20k"}, "holds classes already", ADE),
     "ground truth of 1 to 150": (ADE[0], each(lambda m: m + 1, ADE[1]), {}, r"by \+1", ADE),
     "shifted beside void": (each(lambda m: m + 1, CITY[0]), with_void(CITY[1]), {"num_classes": 19}, "by -1", (CITY[0], with_void(CITY[1]))),
+    "shifted, a class taken for another": (each(lambda m: m + 1, MISTAKEN), CITY[1], {"num_classes": 19}, "by -1", (MISTAKEN, CITY[1])),
     "shifted onto the ignored label": (each(lambda m: m + 1, SPREAD[0]), [np.where(m == 255, 19, m) for m in with_void(SPREAD[1])], {"num_classes": 19, "ignore_index": 19}, "by -1", (SPREAD[0], [np.where(m == 255, 19, m) for m in with_void(SPREAD[1])])),
     "ids for train ids": (each(lambda m: IDS[m], CITY[0]), CITY[1], {}, "another way", CITY),
     "labels times ten": (each(lambda m: m * 10, CITY[0]), CITY[1], {}, "another way", CITY),
