@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,11 +77,11 @@ def _of_no_pair(grids: Sequence[_Grids], agreement: npt.NDArray[np.float64], ign
     if np.mean(own > others) > _OWN_FITS_BETTER:
         return None
     for maps in ([each.gt for each in grids], [each.pred for each in grids]):
-        if np.mean([object_agreement(a, b, ignored) for a, b in zip(maps, maps[1:], strict=False)]) >= _ALIKE:
+        if np.mean([object_agreement(a, b, ignored) for a, b in pairwise(maps)]) >= _ALIKE:
             return None
     return (
-        f"predictions fit the ground truth of other images as well as their own ({others.mean():.0%} of the objects, own "
-        f"{own.mean():.0%}): they know nothing of these images, or are of others"
+        f"predictions fit the ground truth of other images as well as their own (with {others.mean():.0%} of the "
+        f"objects, own {own.mean():.0%}): they know nothing of these images, or are of others"
     )
 
 
