@@ -46,6 +46,7 @@ class ModelTimes:
     params: None where no size could be counted. folded_from: the model whose folded form this is. rows: one for each
     case. slopes: by batch size, how the time grows with the pixels; None with fewer than two sizes timed. runtime: the
     package that ran it: torch, onnxruntime, openvino. labels: beside the first model of the same weights, if any.
+    external: a model of others, called with one image of three channels or what was given.
 
     >>> ModelTimes("m1", 4317092, folded_from=None, rows=(), slopes={}).timed
     ()
@@ -58,6 +59,7 @@ class ModelTimes:
     slopes: Mapping[int, TimeSlope | None]
     runtime: str = "torch"
     labels: LabelsBeside | None = None
+    external: bool = False
 
     @property
     def timed(self) -> tuple[Timing, ...]:
@@ -102,6 +104,11 @@ class BenchResult(Result):
     @property
     def refused(self) -> tuple[RefusedCase, ...]:
         return tuple(row for row in self.rows if isinstance(row, RefusedCase))
+
+    @property
+    def other_inputs_may_help(self) -> bool:
+        """Whether a model of others was timed at no case, which its inputs may be the reason of."""
+        return any(model.external and not model.timed for model in self.models)
 
     @property
     def conditions(self) -> str:

@@ -161,7 +161,16 @@ def _times_of(
         for batch, its in timed.items()
     }
     runtime = "torch" if entry.trained is None else entry.trained.runtime
-    return ModelTimes(entry.name, params, entry.folded_from, tuple(rows), ReadOnly(slopes), runtime, labels)
+    return ModelTimes(
+        entry.name,
+        params,
+        entry.folded_from,
+        tuple(rows),
+        ReadOnly(slopes),
+        runtime,
+        labels,
+        external=entry.config is None and entry.trained is None,
+    )
 
 
 def _find_batches(batch: int | str | Iterable[int]) -> list[int]:

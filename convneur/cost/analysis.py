@@ -29,6 +29,7 @@ from convneur.cost.model_counter import (
     probe_sizes,
     twin_of,
 )
+from convneur.cost.operators import FormulaError
 from convneur.cost.report import CostReport, CounterName
 from convneur.cost.scaling import PIXELS, GrowthAxis
 from convneur.errors import ConfigError, InputError
@@ -306,13 +307,19 @@ def _at(
         try:
             costs[size] = count(height, width)
         except InputError as error:
-            costs[size] = RefusedSize(height, width, str(error))
+            costs[size] = RefusedSize(height, width, str(error), by_formula=_is_of_formula(error))
             if all_or_none:
                 advance(None, len(sizes) - len(costs))
                 break
         finally:
             advance()
     return costs
+
+
+def _is_of_formula(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, FormulaError):
+        error = error.__cause__
+    return error is not None
 
 
 def _probes(asked: Size | Iterable[Size] | None, sweep: Sweep | None) -> _Probes | None:

@@ -138,11 +138,12 @@ class SizeCost(ImageCost):
 
 @dataclass(frozen=True)
 class RefusedSize:
-    """A size that a model cannot take, and why."""
+    """A size that a model cannot take, and why. by_formula: a registered formula failed on it, not the model."""
 
     height: int
     width: int
     error: str
+    by_formula: bool = False
 
     @property
     def pixels(self) -> int:

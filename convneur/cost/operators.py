@@ -18,6 +18,7 @@ from torch.utils.flop_counter import flop_registry
 
 __all__ = [
     "FFTS",
+    "FormulaError",
     "Operator",
     "WorkKind",
     "attention_macs",
@@ -32,6 +33,10 @@ Formula = Callable[[Sequence[Any], Mapping[str, Any], Any], int]
 """Multiply-adds of a call, from its arguments, keyword arguments and result."""
 
 _aten = torch.ops.aten
+
+
+class FormulaError(ValueError):
+    """A formula that somebody registered with torch fails, or gives no number: no fault of the model or its inputs."""
 
 
 class Operator(NamedTuple):
@@ -283,9 +288,13 @@ def _registered_formula(name: str, overload: Any) -> Formula | None:
         return None
 
     def formula(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
-        flops = registered(*args, **kwargs, out_val=out)
+        try:
+            flops = registered(*args, **kwargs, out_val=out)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise FormulaError(f"the formula registered for {name} failed: {said}") from error
         if isinstance(flops, bool) or not isinstance(flops, (int, float)) or not 0 <= flops < math.inf:
-            raise ValueError(f"the formula registered for {name} gives {flops!r}, not a number of FLOPs")
+            raise FormulaError(f"the formula registered for {name} gives {flops!r}, not a number of FLOPs")
         return int(flops) // 2  # torch counts 2 for a multiply-add
 
     return formula

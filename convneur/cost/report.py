@@ -91,6 +91,12 @@ class CostReport(Result):
         return tuple(line for model in self.with_twins for line in model.problems)
 
     @property
+    def other_inputs_may_help(self) -> bool:
+        """Whether a model of others was counted at no size, which its inputs may be the reason of."""
+        refused = (model for model in self.models if model.source and not model.counted)
+        return any(not getattr(cost, "by_formula", False) for model in refused for cost in model.sizes.values())
+
+    @property
     def check_failures(self) -> tuple[str, ...]:
         """A line for each model whose cost is not known to be linear or subquadratic; twins are not held to that."""
         return checks.growth_failures(self.models)

@@ -199,6 +199,8 @@ def evaluate(
         models.append(_Model(_title(against), others, second=True))
         same_images(inputs.pairing, models[1].inputs.pairing, models[1].title)
     warnings = [*settings.unused(), *unpaired(inputs.pairing)]
+    if against is not None and _resolved(against) == _resolved(predictions):
+        warnings.append("`against` is `predictions` itself; give a second model's")
     for line in warnings:
         progress.warn(line)
 

@@ -41,6 +41,8 @@ METRICS = ("box_ap", "mask_ap", "boundary_ap")
 _KINDS = {"box_ap": "box", "mask_ap": "mask", "boundary_ap": "boundary"}
 _COMPARED = ("ap", "ap50", "ap75")
 _LEVEL = 0.95
+_RESAMPLES = 1000
+_PICTURES = 6
 _SEED = 0
 _FEW = 3  # lines on what was left out, of many
 _MEGABYTE = 1e6
@@ -60,13 +62,13 @@ def evaluate_detection(
     *,
     metrics: str | Sequence[str] = "all",
     against: str | Path | None = None,
-    resamples: int = 1000,
+    resamples: int = _RESAMPLES,
     invalid: Invalid = "error",
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     report: str | Path | None = None,
     images: str | Path | None = None,
-    figures_count: int = 6,
+    figures_count: int = _PICTURES,
     force: bool = False,
     progress: Progress = silent,
 ) -> DetectionScores:
@@ -100,6 +102,8 @@ def evaluate_detection(
     check_choice("invalid", invalid, get_args(Invalid))
     if resamples < 1:
         raise ConfigError("resamples", "must be at least 1", value=resamples)
+    if resamples != _RESAMPLES and against is None:
+        raise ConfigError("resamples", "is for the intervals of a comparison; give `against` too", value=resamples)
     truth_path = existing_file("ground_truth", ground_truth)
     paths = [existing_file("results", results), *([] if against is None else [existing_file("against", against)])]
     plan = None
@@ -107,6 +111,10 @@ def evaluate_detection(
         plan = ReportPlan.of(report, images, figures_count, force=force)
     elif images is not None:
         raise ConfigError("images", "says what is drawn; give `report` too")
+    elif figures_count != _PICTURES:
+        raise ConfigError("figures_count", "says how much is drawn; give `report` too", value=figures_count)
+    if against is not None and paths[1].samefile(paths[0]):
+        progress.warn("`against` is `results` itself; give a second model's")
     skipped: list[str] = []
     skip = skipped.append if invalid == "skip" else None
     with _bytes_of(truth_path, progress) as read:

@@ -298,12 +298,14 @@ def _too_thin(totals: Totals, names: Sequence[str]) -> list[tuple[int, int, tupl
     """Of each tolerance and the smallest tau that reaches across most of a class, (objects too thin for it, objects,
     names) of such classes, else None.
 
-    Choice: most of a class is half of its borders, not of its objects: specks beside a large object mean nothing.
+    Choice: most of a class is half of its borders, not of its objects: specks beside a large object mean nothing. Nor
+    do objects that are fewer than 1 % of all.
     """
     found: list[tuple[int, int, tuple[str, ...]] | None] = []
     for thin, mostly in zip(totals.objects.thin, mostly_thin(totals.objects), strict=True):
         counts = int(thin[mostly].sum()), int(totals.objects.objects[mostly].sum())
-        found.append((*counts, tuple(names[k] for k in np.flatnonzero(mostly).tolist())) if mostly.any() else None)
+        matters = mostly.any() and 100 * counts[0] >= totals.objects.objects.sum()
+        found.append((*counts, tuple(names[k] for k in np.flatnonzero(mostly).tolist())) if matters else None)
     return found
 
 

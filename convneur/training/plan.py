@@ -275,4 +275,6 @@ def _plain(value: Any) -> Any:
 def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(" ".join(map(_shown, each)) if isinstance(each, (list, tuple)) else str(each) for each in value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return "none" if value is None else str(value)

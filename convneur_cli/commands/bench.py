@@ -133,4 +133,5 @@ def bench(
                 convneur.figures.save_figure(draw(result), temporary)
             printer.note(f"drawn: {path}")
     printer.show(result)
+    given.advise(result, printer)
     return FAILED if result.refused else None

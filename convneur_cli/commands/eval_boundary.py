@@ -70,6 +70,10 @@ def eval_boundary(
             printer.note(f"written: {work.output}")
         return printer.finish(found)
 
+    if predictions is not None and predictions.suffix.lower() == ".json":
+        raise UsageError(
+            f"PREDS {predictions}: is no label map; add --panoptic, or score COCO results by eval-detection"
+        )
     if work.digits is not None and (work.output is None or work.output.suffix.lower() not in (".md", ".tex")):
         raise UsageError("--digits: is for .md and .tex; name such a file with --output")
 

@@ -11,6 +11,7 @@ from convneur_cli.options.common import option_group
 from convneur_cli.output import Printer
 
 if TYPE_CHECKING:
+    from convneur.bench import BenchResult
     from convneur.cost import CostReport
 
 __all__ = ["CheckOptions", "DetectorOptions", "InputOptions"]
@@ -84,10 +85,9 @@ class InputOptions:
         ),
     ] = None
 
-    def advise(self, report: "CostReport", printer: Printer) -> None:
-        """Where a model of others was counted at no size, as one image of three channels may be the reason."""
-        refusing = any(one.source and not one.counted for one in report.models)
-        if refusing and not self.inputs and self.input_factory is None:
+    def advise(self, result: "CostReport | BenchResult", printer: Printer) -> None:
+        """Where a model of others was refused throughout, as one image of three channels may be the reason."""
+        if result.other_inputs_may_help and not self.inputs and self.input_factory is None:
             printer.note("Other inputs than one image of three channels: --input. Arguments of the factory: --set.")
 
     def given(self) -> dict[str, Any]:

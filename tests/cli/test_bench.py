@@ -205,6 +205,9 @@ def test_an_external_model_alone_and_the_first_refused(run: Any, zoo: str) -> No
     assert rows[0][3] == "refused"
     assert (rows[1][-1], rows[2][-1]) == ("-", "1")
     assert rows[3][-1].endswith("x")
+    assert "--input" not in run.err  # one size was taken
+    assert run("--model", f"{zoo}:Even", "--sizes", "33", *ONCE) == 1
+    assert run.err.splitlines()[-1].startswith("Other inputs than one image of three channels: --input.")
 
 
 def test_a_size_that_cannot_be_counted_is_named_before_it_runs(run: Any, zoo: str) -> None:

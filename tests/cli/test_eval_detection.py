@@ -237,6 +237,23 @@ def test_results_of_another_data_set_are_refused(run: Any, changed: Any) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--resamples", "9"), "--resamples 9: is for the intervals of a comparison; give --against too"),
+        (("--figures-count", "2"), "--figures-count 2: says how much is drawn; give --report too"),
+    ],
+)
+def test_an_option_that_says_nothing_is_refused(run: Any, given: tuple[str, ...], says: str) -> None:
+    assert run(*PATHS, *given) == 2
+    assert run.line == f"error: {says}"
+
+
+def test_results_against_themselves_are_noticed(run: Any) -> None:
+    assert run(*PATHS, "--against", PATHS[0], "--resamples", "2") == 0
+    assert run.err == "warning: --against is RESULTS.json itself; give a second model's\n"
+
+
 def test_workers_change_nothing(run: Any, tmp_path: Path) -> None:
     second = tmp_path / "second.json"
     second.write_text(json.dumps(json.loads(Path(PATHS[0]).read_text(encoding="utf-8"))[::2]))

@@ -9,7 +9,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
+from torch.utils.flop_counter import flop_registry
 
 NETS = """
 import torch
@@ -269,6 +271,14 @@ def test_an_operator_of_anothers_is_named_in_full(run: Any, zoo: str) -> None:
     assert run("--json", "-q", "--strict", "--model", f"{zoo}:Custom", "--sizes", "32") == 3
     assert run.json["models"][0]["sizes"][0]["uncounted_operators"] == {f"{zoo}::relu": 1}
     assert run.err == f"imported\nerror: --strict: {zoo}:Custom: no formula for {zoo}::relu\n"
+
+
+def test_after_a_formula_fails_no_other_inputs_are_advised(run: Any, zoo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("--model", f"{zoo}:Custom", "--sizes", "32", "--no-verdict") == 0
+    monkeypatch.setitem(flop_registry, getattr(torch.ops, zoo).relu, lambda *given, **named: -1)
+    assert run("--model", f"{zoo}:Custom", "--sizes", "32", "--no-verdict") == 1
+    assert f"the formula registered for {zoo}::relu gives -1, not a number of FLOPs" in run.err
+    assert "--input" not in run.err
 
 
 @pytest.mark.parametrize("by", ["module", "operator"])

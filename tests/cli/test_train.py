@@ -280,7 +280,7 @@ def test_too_little_memory_is_a_line(train: Any, place: Path, monkeypatch: pytes
 
 CHANGES = {
     ("--lr", "0.5"): "--lr 0.5: the run in run was begun with 0.01",
-    ("--epochs", "9"): "--epochs 9.0: the run in run was begun with 4",
+    ("--epochs", "9"): "--epochs 9: the run in run was begun with 4;",
     ("--mem-dim", "16"): "--mem-dim 16: the run in run was begun with 8",
     ("--task", "segmentation"): "--task segmentation: the run in run was begun with classification",
     ("--model", "m1"): "--model m1: the run in run was begun with tiny.json",

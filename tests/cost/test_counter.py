@@ -406,6 +406,9 @@ def test_a_formula_registered_with_torch_counts(
     monkeypatch.setitem(flop_registry, operator, lambda x, out_val: "many")
     with pytest.raises(CountingError, match="the formula registered for convneur_tests::scan gives 'many'"):
         count(model, meta(2, 3))
+    monkeypatch.setitem(flop_registry, operator, lambda: 1)
+    with pytest.raises(CountingError, match="the formula registered for convneur_tests::scan failed: TypeError: "):
+        count(model, meta(2, 3))
 
 
 def test_compiled_parts_are_counted_as_they_were(calling: Callable[..., nn.Module]) -> None:

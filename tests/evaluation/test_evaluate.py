@@ -101,7 +101,8 @@ def test_lists_of_files_are_paired_in_order(place: Path) -> None:
     found = evaluate(preds, [place / "gt" / f"{name}.png" for name in names])
     assert [row["name"] for row in found.per_image] == ["a", "city/d"]
     assert found.per_image[1]["miou"] == evaluate("pred/city/d.png", "gt/city/d.png").overall["miou"]
-    again = evaluate(preds, [place / "gt" / f"{name}.png" for name in names], against=preds)
+    with pytest.warns(UserWarning, match="`against` is `predictions` itself"):
+        again = evaluate(preds, [place / "gt" / f"{name}.png" for name in names], against=preds)
     assert again.comparison is not None
     assert again.comparison.overall["miou"]["difference"] == 0
     with pytest.raises(ConfigError, match="1 files for 2 ground truths"):

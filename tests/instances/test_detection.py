@@ -64,7 +64,8 @@ def test_a_second_model_is_compared_on_the_same_draws(cases: Path, tmp_path: Pat
     row = found.against["box"]["ap"]
     assert row["difference"] == pytest.approx(1 - row["second"])
     assert 0 < row["low"] < row["difference"] < row["high"] < 1
-    same = evaluate_detection(results, gt, against=results, resamples=5).against
+    with pytest.warns(UserWarning, match="`against` is `results` itself"):
+        same = evaluate_detection(results, gt, against=results, resamples=5).against
     assert same is not None
     assert same["box"]["ap50"]["low"] == same["box"]["ap50"]["high"] == 0
 

@@ -102,6 +102,18 @@ def test_objects_that_are_too_thin_are_those_of_named_classes() -> None:
     assert metrics.compute().too_thin == dict.fromkeys(("1px", "3px"), (2, 2, ("4",)))
 
 
+@pytest.mark.parametrize(("others", "said"), [(98, True), (100, False)])
+def test_few_thin_objects_among_many_are_not_warned_of(others: int, said: bool) -> None:
+    gt = np.zeros((130, 130), np.uint8)
+    for number in range(others):
+        y, x = divmod(number, 10)
+        gt[12 * y : 12 * y + 10, 13 * x : 13 * x + 10] = 1
+    gt[126:128, 20:60] = 2
+    metrics = BoundaryMetrics(3, metrics="boundary_f1", tolerance="2px")
+    metrics.update(gt, gt)
+    assert metrics.compute().too_thin == ({"2px": (1, 1, ("2",))} if said else {})
+
+
 def test_a_summary_tells_any_two_values_apart_but_not_nan_from_nan(pairs: Pairs) -> None:
     whole = counted(pairs)
     assert whole.compute() == pickle.loads(pickle.dumps(whole)).compute() == whole.compute()

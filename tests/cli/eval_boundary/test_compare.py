@@ -60,7 +60,9 @@ def test_the_comparison_in_json(evaluate: Callable[..., Any], other: Path) -> No
 
 
 def test_a_set_against_itself_differs_by_nothing(evaluate: Callable[..., Any]) -> None:
-    comparison = evaluate("--json", "--against", "pred").json["comparison"]
+    ran = evaluate("--json", "--against", "pred")
+    assert "warning: --against is PREDS itself; give a second model's" in ran.err
+    comparison = ran.json["comparison"]
 
     def check(figures: Any) -> int:
         if "difference" in figures:
@@ -214,3 +216,10 @@ def test_two_files(evaluate: Callable[..., Any], place: Path, other: Path) -> No
     comparison = evaluate("--json", "--against", "other/a.png", paths=("pred/a.npy", "gt/a.png")).json["comparison"]
     assert comparison["images"] == 1
     assert comparison["overall"]["miou"]["low"] is None
+
+
+def test_json_is_no_label_map(evaluate: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[]")
+    ran = evaluate(paths=("a.json", "a.json"))
+    assert ran.code == 2
+    assert ran.err == "error: PREDS a.json: is no label map; add --panoptic, or score COCO results by eval-detection\n"
