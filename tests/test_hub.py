@@ -171,10 +171,11 @@ def test_a_card_says_what_the_hub_sorts_by(model: HubConvNeur, tmp_path: Path) -
 @pytest.mark.parametrize("name", packaged_weights())
 def test_packaged_cards_have_such_a_head(name: str) -> None:
     head = head_of(weights_path(name).with_suffix(".md").read_text(encoding="utf-8"))
-    dense = name.startswith("camvid")
+    task = {"camvid": "image-segmentation", "nuclei": "object-detection"}.get(name.removesuffix("-local"))
+    metrics = {"image-segmentation": ["mean_iou", "accuracy"], "object-detection": None, None: ["accuracy"]}[task]
     assert head["license"] == "other"
     assert head["library_name"] == "convneur"
-    assert head["pipeline_tag"] == ("image-segmentation" if dense else "image-classification")
-    assert head["metrics"] == (["mean_iou", "accuracy"] if dense else ["accuracy"])
+    assert head["pipeline_tag"] == (task or "image-classification")
+    assert head.get("metrics") == metrics
     assert ("neural-memory" in head["tags"]) is not name.endswith("-local")
     assert head["datasets"]

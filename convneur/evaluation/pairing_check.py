@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,10 @@ _BETTER, _FAR_BETTER, _FEW = 0.9, 0.6, 6  # its own agreement as a share of the 
 _MOST = 0.75  # of the pairs looked at that have a better partner
 _EACH_ANOTHER = 0.9  # of these that have one of their own
 
+_ENOUGH = 8  # pairs, from which on it shows whether predictions know their images
+_OWN_FITS_BETTER = 0.7  # of the predictions whose own ground truth fits better than others do, at most; by chance 0.5
+_ALIKE = 0.8  # agreement of maps of different images, from which on own and others cannot be told apart
+
 
 class _Grids(NamedTuple):
     pair: Pair
@@ -41,7 +46,9 @@ def wrong_partners(pairs: Sequence[Pair], reading: Reading) -> str | None:
 
     Choice: of the first pairs every prediction is compared with every ground truth on a coarse grid. It is sure where
         most predictions fit another ground truth than their own, each another one: what a poor model predicts fits many
-        alike, or none. Two to five pairs must differ by more, since they agree on partners by chance.
+        alike, or none. Two to five pairs must differ by more, since they agree on partners by chance. It is sure too
+        where the ground truths of other images fit as well as the own ones do, though neither all ground truths nor
+        all predictions are alike.
     """
     grids = [found for pair in pairs[:_LOOKED_AT] if (found := _grids(pair, reading)) is not None]
     if len(grids) < 2:
@@ -51,12 +58,30 @@ def wrong_partners(pairs: Sequence[Pair], reading: Reading) -> str | None:
     others = agreement[np.arange(len(grids)), best]
     moved = np.flatnonzero((others >= _FITS) & (own <= (_FAR_BETTER if len(grids) < _FEW else _BETTER) * others))
     if len(moved) < max(2, _MOST * len(grids)) or len(set(best[moved].tolist())) < _EACH_ANOTHER * len(moved):
-        return None
+        return _of_no_pair(grids, agreement, reading.ignore_index)
     said = [f"{grids[a].pair.pred} that of {grids[best[a]].pair.gt}" for a in moved[:3].tolist()]
     return (
         f"most predictions fit the ground truth of another image: {', '.join(said)}"
         f"{', ...' if len(moved) > 3 else ''}, with {others[moved].mean():.0%} of the objects (now "
         f"{own[moved].mean():.0%})"
+    )
+
+
+def _of_no_pair(grids: Sequence[_Grids], agreement: npt.NDArray[np.float64], ignored: int | None) -> str | None:
+    """Whether predictions fit their own ground truth no better than that of others, in words."""
+    count = len(grids)
+    if count < _ENOUGH:
+        return None
+    own = agreement.diagonal()
+    others = (agreement.sum(axis=1) - own) / (count - 1)
+    if np.mean(own > others) > _OWN_FITS_BETTER:
+        return None
+    for maps in ([each.gt for each in grids], [each.pred for each in grids]):
+        if np.mean([object_agreement(a, b, ignored) for a, b in pairwise(maps)]) >= _ALIKE:
+            return None
+    return (
+        f"predictions fit the ground truth of other images as well as their own (with {others.mean():.0%} of the "
+        f"objects, own {own.mean():.0%}): they know nothing of these images, or are of others"
     )
 
 

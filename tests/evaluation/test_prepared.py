@@ -38,6 +38,12 @@ def scenes(
     return preds, gts
 
 
+def salted(labels: np.ndarray) -> np.ndarray:
+    """Most pixels put elsewhere, as by a model that learned little."""
+    random = np.random.default_rng(int(labels.sum()))
+    return np.where(random.random(labels.shape) < 0.8, random.permutation(labels.ravel()).reshape(labels.shape), labels)
+
+
 def discs(images: int = 3) -> tuple[Maps, Maps]:
     """Masks of some round objects, 0 and 1."""
     y, x = np.mgrid[:60, :80]
@@ -161,6 +167,7 @@ CLEAN: dict[str, tuple[Callable[[], tuple[Maps, Maps]], dict[str, Any]]] = {
     "void of its own images": (lambda: (discs()[0], [discs()[1][0], discs()[1][1], aside(discs()[1][2])]), {}),
     "many small classes": (lambda: scenes(60, present=30), {}),
     "frames of a film, a poor model": (lambda: film(), {}),
+    "a poor model": (lambda: (lambda p, g: (each(salted, p), g))(*scenes(7, present=6, images=10)), {}),
 }
 
 
@@ -217,6 +224,7 @@ WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None
     "trimaps, predictions": (each(trimap, DISCS[0]), DISCS[1], {}, "trimaps", (each(lambda m: trimap(m) > 0, DISCS[0]), DISCS[1])),
     "one of four mirrored": ([np.fliplr(CITY[0][0]), *CITY[0][1:]], CITY[1], {}, "1 of 4 images look mirrored", None),
     "each paired with the next": ([*CITY[0][1:], CITY[0][0]], CITY[1], {}, r"another image: \S*pred/0.png that of \S*gt/1.png, \S*pred/1.png that of \S*gt/2.png", None),
+    "of other images": (scenes(7, present=6, images=10, seed=7)[0], scenes(7, present=6, images=10)[1], {}, "of other images as well as their own", None),
     "frames one off": (MOVING[1:], MOVING[:-1], {}, "paired one off", None),
     "two exchanged": (CITY[0][1::-1], CITY[1][:2], {}, r"another image: \S*pred/0.png that of \S*gt/1.png, \S*pred/1.png that of \S*gt/0.png, with", None),
     "probabilities of 16 bits": ([probabilities(m).astype(np.uint16) * 257 for m in DISCS[0]], DISCS[1], {}, "noise", (each(lambda m: probabilities(m) > 127, DISCS[0]), DISCS[1])),
