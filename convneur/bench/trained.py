@@ -166,4 +166,4 @@ def _check_graph_settings(name: str, settings: BenchSettings) -> None:
     ):
         if value != wanted:
             problem = f"is for models in torch, and {name} runs on the CPU, as it was exported; leave it out"
-            raise ConfigError(setting, problem, value=None if value is True else value)
+            raise ConfigError(setting, problem) if value is True else ConfigError(setting, problem, value=value)

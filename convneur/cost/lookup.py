@@ -29,7 +29,7 @@ _OWN = f"{_VARIANTS}, or a .json file of settings"
 _ANY = f"{_VARIANTS}, a .json file of settings, package.module:factory, file.py:factory or timm/NAME"
 
 _GRAPH = "is a graph for another runtime; `convneur bench` times it. To count, name the code that it was exported from"
-_WEIGHTS = "holds weights, not the model; name the code that makes the model"
+_WEIGHTS = "holds weights, not the model; name its variant or .json file of settings, or the code that makes the model"
 _PICKLE = "may run code when it is loaded; load it at the top of a file of yours and name a function that gives it"
 _FILES = {
     ".onnx": _GRAPH, ".xml": _GRAPH, ".safetensors": _WEIGHTS,

@@ -252,7 +252,8 @@ class LayerInspector:
             return tapped(module, shown if parameter is None else shown.to(parameter), names)
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            problem = f"{self.network.name} fails on {height}x{width} pixels ({reason}); choose another `size`"
+            mend = "choose another `size`, or a model that takes three channels"
+            problem = f"{self.network.name} fails on {height}x{width} pixels ({reason}); {mend}"
             raise InputError(image, problem) from error
 
     def _features_of(

@@ -299,12 +299,12 @@ def _too_thin(totals: Totals, names: Sequence[str]) -> list[tuple[int, int, tupl
     names) of such classes, else None.
 
     Choice: most of a class is half of its borders, not of its objects: specks beside a large object mean nothing. Nor
-    do objects that are fewer than 1 % of all.
+    do fewer than ten objects that are less than 1 % of all.
     """
     found: list[tuple[int, int, tuple[str, ...]] | None] = []
     for thin, mostly in zip(totals.objects.thin, mostly_thin(totals.objects), strict=True):
         counts = int(thin[mostly].sum()), int(totals.objects.objects[mostly].sum())
-        matters = mostly.any() and 100 * counts[0] >= totals.objects.objects.sum()
+        matters = mostly.any() and (counts[0] >= 10 or 100 * counts[0] >= totals.objects.objects.sum())
         found.append((*counts, tuple(names[k] for k in np.flatnonzero(mostly).tolist())) if matters else None)
     return found
 

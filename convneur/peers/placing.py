@@ -251,7 +251,7 @@ def _points(
 ) -> tuple[FrontierPoint, ...]:
     kept = [peer for peer in peers.models if (distilled or not peer.distilled) and size in (None, peer.size)]
     if not kept:
-        problem = "has no such models: all were distilled, or are of another `size`; allow more"
+        problem = "has no such models: choose another `size`, or take the distilled ones too (`distilled`)"
         raise ConfigError("peers", problem, value=peers.name)
     found: list[FrontierPoint] = []
     for peer in kept:

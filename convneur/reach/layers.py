@@ -112,7 +112,8 @@ def tapped(model: nn.Module, x: Tensor, layers: Sequence[Layer]) -> dict[str, Te
 
 def _failed(error: Exception, x: Tensor) -> InputError:
     what = " ".join(str(error).split())
-    return InputError(None, f"the model refuses an image of {x.shape[2]}x{x.shape[3]}: {what}; choose another `size`")
+    mend = "choose another `size`, or a model that takes three channels"
+    return InputError(None, f"the model refuses an image of {x.shape[2]}x{x.shape[3]}: {what}; {mend}")
 
 
 def find_layers(model: nn.Module, x: Tensor, asked: Sequence[str], *, setting: str = "layer") -> tuple[Layer, ...]:

@@ -86,9 +86,8 @@ def bench(
     `--by module` also times each module down to `--depth`, beside its multiply-adds, the bytes that it moves and its
     launches, and what they take at least by this device's own peak and bandwidths, which are measured first.
 
-    Trained models are timed too: packaged weights by name, weights.safetensors, and files of `convneur export` (.onnx,
-    .xml), each in its own runtime: `--model photos,photos.onnx`. Those of the same weights are compared on packaged
-    images, and the share of equal labels is printed.
+    Trained models too: packaged weights by name, weights.safetensors, files of `convneur export` (.onnx, .xml), each in
+    its own runtime: `--model photos,photos.onnx`. Of the same weights the share of equal labels is printed.
 
     Example: `convneur bench --model m1 --against m2 --sizes 224,512 --batch 1,8 --plot time.png`
 

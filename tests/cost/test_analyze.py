@@ -281,7 +281,10 @@ def test_lists_and_architectures_refuse_other_models() -> None:
     [
         ("net.onnx", "is a graph for another runtime; .* name the code that it was exported from"),
         ("net.pt2", "may run code when it is loaded; load it at the top of a file of yours"),
-        ("net.safetensors", "holds weights, not the model; name the code that makes the model"),
+        (
+            "net.safetensors",
+            "holds weights, not the model; name its variant or .json file of settings, or the code that makes",
+        ),
     ],
 )
 def test_a_file_that_is_no_model_says_the_way_on(name: str, says: str) -> None:
