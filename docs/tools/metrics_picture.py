@@ -56,7 +56,7 @@ def named(axes: Any, title: str, key: list[tuple[str, str]]) -> None:
 
 def main() -> None:
     pred, gt = masks()
-    figure, axes = plt.subplots(2, 4, figsize=(12.6, 5.2), layout="constrained")
+    figure, axes = plt.subplots(2, 5, figsize=(15.6, 5.2), layout="constrained")
     alone = ("ground truth alone", "prediction alone", "both")
     drawn(axes[0, 0], f"Dice {metrics.dice(pred, gt):.2f}, IoU", pred, gt, alone)
 
@@ -100,13 +100,31 @@ def main() -> None:
             other = pred if side is labels else gt
             kinds[part] = 3 if (part & other).sum() > part.sum() / 2 else colour
     axes[1, 2].imshow(kinds, cmap=ListedColormap(["white", ORANGE, BLUE, GREY]), vmin=0, vmax=3)
-    named(axes[1, 2], "objects", [(GREY, "found"), (ORANGE, "missed"), (BLUE, "spurious")])
+    named(axes[1, 2], "objects: RQ, SQ, PQ", [(GREY, "found"), (ORANGE, "missed"), (BLUE, "spurious")])
 
     lines = [skeletonize(mask) for mask in (gt, pred)]
     picture = np.where(gt | pred, 1, 0)
     picture[lines[0]] = np.where(pred, 2, 3)[lines[0]]
     axes[1, 3].imshow(picture, cmap=ListedColormap(["white", GREY, BLACK, ORANGE]), vmin=0, vmax=3)
     named(axes[1, 3], "clDice: the skeleton", [(BLACK, "inside"), (ORANGE, "outside")])
+
+    frames = range(13)  # of a film in which the prediction drifts away and comes back
+    drift = [np.roll(gt, round(4 * np.sin(number / 4) ** 2), 1) for number in frames]
+    region = [(moved & gt).sum() / (moved | gt).sum() for moved in drift]
+    contour = [metrics.boundary_f1(moved, gt, tolerance=0.008) for moved in drift]
+    axes[0, 4].plot(frames, region, "o-", color=BLACK, label=f"J, mean {np.mean(region):.2f}")
+    axes[0, 4].plot(frames, contour, "s--", color=BLUE, label=f"F, mean {np.mean(contour):.2f}")
+    axes[0, 4].set(ylim=(0, 1.05), xlabel="frame", box_aspect=HEIGHT / WIDTH)
+    axes[0, 4].legend(fontsize=7.5, frameon=False, loc="lower right")
+    axes[0, 4].set_title(f"sequences: J&F {(np.mean(region) + np.mean(contour)) / 2:.2f}", fontsize=10)
+
+    right = np.array([1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 0, 1])  # of detections by falling score, of ten objects
+    recall, precision = right.cumsum() / 10, right.cumsum() / np.arange(1, right.size + 1)
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    axes[1, 4].plot(recall, precision, "o-", color=GREY)
+    axes[1, 4].fill_between(np.append(0, recall), np.append(best[0], best), step="pre", color=BLUE, alpha=0.35)
+    axes[1, 4].set(ylim=(0, 1.05), xlim=(0, 1), xlabel="recall", ylabel="precision", box_aspect=HEIGHT / WIDTH)
+    axes[1, 4].set_title("AP: the area below, over scores", fontsize=10)
     figure.savefig(PLACE, dpi=110)
 
 
