@@ -204,7 +204,7 @@ def read_results(
 
 
 def best_detections(found: Sequence[Detection], most: int) -> list[Detection]:
-    """Sorted by score, the highest first, with so many of each category at most."""
+    """The `most` detections of each category with the highest scores, the highest first."""
     kept, seen = [], dict[int, int]()
     for each in sorted(found, key=lambda each: -each.score):
         seen[each.category] = seen.get(each.category, 0) + 1
@@ -301,7 +301,7 @@ def _number(entry: Mapping[str, Any], key: str, place: str) -> float:
     value = entry.get(key)
     if type(value) is float:
         if not math.isfinite(value):
-            raise SchemaError(f"{place}: {key}", f"is {value}, which is no number to compare")
+            raise SchemaError(f"{place}: {key}", f"is {value}; give a finite number")
         return value
     return float(typed(_present(entry, key, place), float, f"{place}: {key}"))
 

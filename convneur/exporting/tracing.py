@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 from torch.export import Dim, ExportedProgram
 
 from convneur.errors import ConfigError
@@ -25,7 +25,7 @@ _TRACED = (256, 320)
 _OPEN_BRANCHES = ("neural-memory", "cbam", "non-local", "self-attention")
 
 
-@torch.library.custom_op("convneur::fresh_sides", mutates_args=())
+@library.custom_op("convneur::fresh_sides", mutates_args=())
 def fresh_sides(x: Tensor) -> Tensor:
     """A map whose height and width torch forgets how they came about; in the file nothing is left of it.
 
@@ -37,7 +37,7 @@ def fresh_sides(x: Tensor) -> Tensor:
 
 @fresh_sides.register_fake
 def _(x: Tensor) -> Tensor:
-    context = torch.library.get_ctx()
+    context = library.get_ctx()
     height, width = (context.new_dynamic_size(min=2, max=_LARGEST_SIDE // 4) for _ in range(2))
     return x.new_empty(x.shape[0], x.shape[1], height, width)
 

@@ -144,7 +144,7 @@ def test_ground_truth_that_is_none(change: Any, said: str, run: Any, changed: An
         (set_at(5, 7), "[5]: must be an object"),
         (lambda value: "[" * 9999, "nested too deep"),
         (lambda value: json.dumps(value)[:-900], "is cut short"),
-        (lambda value: json.dumps(value).replace("0.967", "NaN", 1), "(21.jpg)): score: is nan, which is no number to"),
+        (lambda value: json.dumps(value).replace("0.967", "NaN", 1), "(21.jpg)): score: is nan; give a finite number"),
     ],
 )  # fmt: skip
 def test_results_that_are_none(change: Any, said: str, run: Any, changed: Any) -> None:
