@@ -175,12 +175,12 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
     assert (place / "out" / "study.md").read_bytes() == (place / "whole" / "study.md").read_bytes()
 
     for changed, words in {
-        ("--epochs", "9"): "--epochs 9.0: the study in out was begun with 8",
+        ("--epochs", "9"): "--epochs 9: the study in out was begun with 8",
         ("--mem-dim", "16"): "--mem-dim 16: the study in out was begun with 8",
         ("--lr", "0.5"): "--lr 0.5: the study in out was begun with 0.01",
         ("--folds", "2"): "--folds 2: the study in out was begun with none",
         ("--split", "val"): "--split val: the study in out was begun with none",
-        ("--minutes", "3"): "--minutes 3.0: the study in out was begun with none",
+        ("--minutes", "3"): "--minutes 3: the study in out was begun with none",
     }.items():
         assert study("cls", "--out", "out", "--resume", *changed) == 2
         assert words in study.line
@@ -253,7 +253,7 @@ def test_a_study_of_version_0_1_0_goes_on_to_its_end(
     assert study("cls", "--out", "study", "--resume", "--workers", "0", "--seeds", "2,", "--epochs", "12") == 0
     assert "4: 2 twins x 2 seeds; 2 finished" in study.err
     assert study("cls", "--out", "study", "--resume", "--epochs", "11") == 2
-    assert "--epochs 11.0: the study in study was begun with 12" in study.line
+    assert "--epochs 11: the study in study was begun with 12" in study.line
 
 
 @pytest.mark.slow
