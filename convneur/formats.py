@@ -4,6 +4,7 @@ Names come from files of others. `printable` is what they pass before a terminal
 """
 
 import csv
+import difflib
 import html
 import io
 import json
@@ -21,6 +22,7 @@ __all__ = [
     "html_table",
     "latex_table",
     "markdown_table",
+    "near_or_first",
     "plural",
     "printable",
     "short_names",
@@ -34,6 +36,7 @@ __all__ = [
 # C0, DEL and C1; bidirectional marks, embeddings, overrides and isolates; line separators; halves of surrogate pairs.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")
+_NEAREST, _FIRST = 3, 6  # of names
 
 
 def _spelled(found: re.Match[str]) -> str:
@@ -138,6 +141,19 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     ('1 image', '1 200 images', '2 classes')
     """
     return f"{grouped(count)} {one if count == 1 else many or one + 's'}"
+
+
+def near_or_first(name: str, names: Sequence[str]) -> str:
+    """Which of the names one that is none of them may have meant, in words; where none is like it, the first.
+
+    >>> near_or_first("layr2", ["stem", "layer1", "layer2"]), near_or_first("foo", ["stem", "layer1"])
+    ('the nearest are layer2, layer1', 'there are stem, layer1')
+    """
+    if not names:
+        return "there are none"
+    if near := difflib.get_close_matches(name, names, _NEAREST, 0.4):
+        return f"the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
+    return f"there are {', '.join(names[:_FIRST])}{', ...' if len(names) > _FIRST else ''}"
 
 
 # With these a spreadsheet begins a formula; the wide forms are taken for the narrow ones in some of its languages.

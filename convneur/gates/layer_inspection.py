@@ -280,9 +280,8 @@ class LayerInspector:
                               value=", ".join(map(str, choices[:3])))  # fmt: skip
         panels = sum(len(one.rows) for one in found)
         if panels > _MOST_PANELS:
-            raise ConfigError(
-                "layer", f"{panels} maps are too many for one figure, which draws {_MOST_PANELS}; name fewer"
-            )
+            problem = f"{panels} maps are too many for one figure, which draws {_MOST_PANELS}; name fewer"
+            raise ConfigError("layer" if self._channels is None else "channels", problem)
         return tuple(found)
 
     def _channel_rows(self, choice: LayerChoice, features: Array) -> tuple[tuple[str, StageMap], ...]:
@@ -324,15 +323,10 @@ class LayerInspector:
                 raise ConfigError(
                     "gate", f"its output is neither a map nor a value for each channel ({shape})", value=gate
                 )
-            opened = _array(gate.of(found))
+            opened = _array(gate.of(found, "gate"))
             assert opened is not None
-            if opened.shape[0] not in (1, len(features)):
-                raise ConfigError(
-                    "features",
-                    f"has {plural(len(features), 'channel')} and its gate {len(opened)}: name those that it "
-                    f"multiplies, such as {multiplied.name}[0:{len(opened)}]",
-                    value=multiplied,
-                )
+            if len(opened) not in (1, len(features)):
+                raise _unlike((gate, len(opened)), (multiplied, len(features)))
             if opened.shape[1:] not in ((1, 1), features.shape[1:]):
                 sizes = ["x".join(map(str, one.shape[1:])) for one in (opened, features)]
                 raise ConfigError(
@@ -344,8 +338,9 @@ class LayerInspector:
             rows: dict[Row, Array] = {"f_loc": features, "gate": whole, "gated": features * whole}
             raw = {"f_loc": features, "gate": opened, "gated": rows["gated"]}
             made.append((gate, multiplied, rows, raw))
-        if 3 * len(made) > _MOST_PANELS:
-            raise ConfigError("gate", f"{len(made)} gates are too many for one figure; name fewer")
+        if (most := _MOST_PANELS // 3) < len(made):
+            problem = f"{len(made)} gates are too many for one figure, which draws {most}; name fewer"
+            raise ConfigError("gate", problem)
         reduced = [
             {row: reduce_channels(features, _reduction(self.options, row)) for row, features in rows.items()}
             for _, _, rows, _ in made
@@ -379,7 +374,7 @@ class LayerInspector:
                 return None
             shape = " × ".join(map(str, output.shape[1:]))
             raise ConfigError(setting, f"its output is no map ({shape}); `list_layers` shows which are", value=choice)
-        return choice.of(found)
+        return choice.of(found, setting)
 
 
 def _maps(name: str, rows: tuple[tuple[str, StageMap], ...], raw: Mapping[str, Array], of: str) -> LayerMaps:
@@ -393,6 +388,13 @@ def _output(choice: LayerChoice, outputs: Mapping[str, Tensor], setting: str) ->
     return outputs[choice.name]
 
 
+def _unlike(gate: tuple[LayerChoice, int], multiplied: tuple[LayerChoice, int]) -> ConfigError:
+    """A gate of other channels than what it multiplies: of the one that has more, some are meant."""
+    (more, most), (less, least) = sorted((gate, multiplied), key=lambda one: one[1], reverse=True)
+    problem = f"has {plural(most, 'channel')}, and {less} {least}: name those that are meant, such as "
+    return ConfigError("gate" if more is gate[0] else "features", f"{problem}{more.name}[0:{least}]", value=more)
+
+
 def _prefix(module: nn.Module) -> int | None:
     """How many tokens stand before those of the image, as timm's models say."""
     found = getattr(module, "num_prefix_tokens", None)
@@ -404,8 +406,6 @@ def _array(tensor: Tensor | None) -> Array | None:
 
 
 def _check(features: Array, name: str) -> None:
-    if not features.size:
-        raise ConfigError("layer", "these channels are none", value=name)
     if not np.isfinite(features).all():
         raise InputError(None, f"{name} holds NaN or infinite values, which no map can be made of")
 

@@ -1,6 +1,5 @@
 """What the layers of any model compute on their way, by their names: hooks that leave its output as it is."""
 
-import difflib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from convneur.errors import ConfigError
+from convneur.formats import near_or_first, plural
 
 __all__ = ["LayerChoice", "as_gate", "as_map", "choose", "tapped"]
 
 _STRIDES = (1, 2, 4, 8, 14, 16, 32, 64)
 _PREFIXES = (0, 1, 2, 5)  # class, distillation and register tokens before those of the image
 _CHANNELS = re.compile(r"(?P<pattern>.+?)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
-_NEAREST = 3
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,18 @@ class LayerChoice:
     stop: int | None = None
 
     def __str__(self) -> str:
-        return self.name if self.stop is None and self.start is None else f"{self.name}[{self.start or 0}:{self.stop}]"
+        if self.start is None and self.stop is None:
+            return self.name
+        return f"{self.name}[{'' if self.start is None else self.start}:{'' if self.stop is None else self.stop}]"
 
-    def of(self, channels: Tensor) -> Tensor:
-        """These channels of (C, ...)."""
-        return channels[self.start : self.stop]
+    def of(self, channels: Tensor, setting: str) -> Tensor:
+        """These channels of (C, ...). Raises: ConfigError: none, or more than there are."""
+        count = len(channels)
+        start, stop = self.start or 0, count if self.stop is None else self.stop
+        if not start < stop <= count:
+            problem = f"the layer has {plural(count, 'channel')}; name some of them, such as {self.name}[0:{count}]"
+            raise ConfigError(setting, problem, value=self)
+        return channels[start:stop]
 
 
 def tapped(model: nn.Module, x: Tensor, names: Collection[str] | None = None) -> dict[str, Tensor]:
@@ -117,15 +123,15 @@ def choose(model: nn.Module, asked: str | Sequence[str], setting: str) -> list[L
     names = [name for name, _ in model.named_modules() if name]
     parts = asked.split(",") if isinstance(asked, str) else list(asked)
     found: list[LayerChoice] = []
-    for part in (text.strip() for text in parts):
+    for part in (text.strip() for text in parts or [""]):
         match = _CHANNELS.fullmatch(part)
         if match is None:
             raise ConfigError(setting, "is empty; name a layer", value=repr(part))
         pattern, start, stop = match["pattern"], match["start"], match["stop"]
         chosen = [name for name in names if name == pattern] or [name for name in names if fnmatchcase(name, pattern)]
         if not chosen:
-            near = difflib.get_close_matches(pattern, names, _NEAREST, 0.3) or names[:_NEAREST]
-            raise ConfigError(setting, f"no such layer; the nearest are {', '.join(near)}", value=pattern)
+            problem = f"no such layer; {near_or_first(pattern, names)}; `list_layers` lists them all"
+            raise ConfigError(setting, problem, value=pattern)
         ends = int(start) if start else None, int(stop) if stop else None
         found += [LayerChoice(name, *ends) for name in chosen]
     return found

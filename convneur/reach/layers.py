@@ -1,7 +1,6 @@
 """A layer's output as a map: found by its name, tapped without changing what the model gives, whatever its layout."""
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convneur.errors import ConfigError, InputError
+from convneur.formats import near_or_first
 from convneur.model.network import ConvNeur
 from convneur.variants import ConvNeurConfig
 
@@ -147,7 +147,7 @@ def find_layers(model: nn.Module, x: Tensor, asked: Sequence[str], *, setting: s
         found = None if not name else _fitted(name, name, call, shape, size)
         if found is not None and found.height * found.width > 1:
             return (found,)
-    raise ConfigError(setting, "no output of the model's layers is a map of the image; name one")
+    raise ConfigError(setting, "none of the model's layers gives a map of the image; choose another model")
 
 
 def _layer(
@@ -158,14 +158,11 @@ def _layer(
     setting: str,
 ) -> Layer:
     if name not in modules or not name:
-        near = difflib.get_close_matches(name, [each for each in modules if each], n=3, cutoff=0.4)
-        problem = (
-            f"there is no such layer; the nearest names are {', '.join(near)}" if near else "there is no such layer"
-        )
-        raise ConfigError(setting, problem, value=name or "''")
-    tap = name
-    while tap not in outputs and isinstance(modules[tap], nn.Sequential) and len(modules[tap]):  # type: ignore[arg-type]
-        tap = f"{tap}.{len(modules[tap]) - 1}"  # type: ignore[arg-type]  # a model that calls its parts one by one
+        taps = {each: _tap(each, modules, outputs) for each in modules if each}
+        maps = [each for each, tap in taps.items() if tap in outputs and _fitted(each, tap, *outputs[tap], size)]
+        shallow = sorted(maps, key=lambda each: each.count("."))
+        raise ConfigError(setting, f"no such layer; {near_or_first(name, shallow)}", value=name or "''")
+    tap = _tap(name, modules, outputs)
     if tap not in outputs:
         raise ConfigError(setting, "does not run in a forward pass; name another", value=name)
     call, shape = outputs[tap]
@@ -174,6 +171,13 @@ def _layer(
         said = "no tensor" if shape is None else "x".join(map(str, shape))
         raise ConfigError(setting, f"its output, {said}, is no map of an image of {size[0]}x{size[1]}", value=name)
     return found
+
+
+def _tap(name: str, modules: Mapping[str, nn.Module], outputs: Collection[str]) -> str:
+    """The module whose output is the layer's: of a part that the model does not call as a whole, its last."""
+    while name not in outputs and isinstance(modules[name], nn.Sequential) and len(modules[name]):  # type: ignore[arg-type]
+        name = f"{name}.{len(modules[name]) - 1}"  # type: ignore[arg-type]
+    return name
 
 
 def _shape(output: Any) -> tuple[int, ...] | None:

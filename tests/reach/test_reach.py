@@ -145,7 +145,7 @@ def test_maps_of_every_layout() -> None:
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ("nrom", "layer nrom: there is no such layer; the nearest names are norm"),
+        ("nrom", "layer nrom: no such layer; the nearest is norm"),
         ("pool", "layer pool: its output, 1x2, is no map of an image of 64x64"),
         ("unused", "layer unused: does not run in a forward pass"),
     ],
