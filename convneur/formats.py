@@ -144,16 +144,16 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 def near_or_first(name: str, names: Sequence[str]) -> str:
-    """Which of the names one that is none of them may have meant, in words; where none is like it, the first.
+    """Which modules of a model a name that is none of them may have meant, in words; none is like it: the outermost.
 
-    >>> near_or_first("layr2", ["stem", "layer1", "layer2"]), near_or_first("foo", ["stem", "layer1"])
-    ('the nearest are layer2, layer1', 'there are stem, layer1')
+    >>> names = ["stem", "stem.0", "layer1", "layer2"]
+    >>> near_or_first("layr2", names), near_or_first("foo", names)
+    ('the nearest are layer2, layer1', 'there are stem, layer1, layer2')
     """
-    if not names:
-        return "there are none"
     if near := difflib.get_close_matches(name, names, _NEAREST, 0.4):
         return f"the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
-    return f"there are {', '.join(names[:_FIRST])}{', ...' if len(names) > _FIRST else ''}"
+    outer = [each for each in names if not any(each.startswith(f"{other}.") for other in names)]
+    return f"there are {', '.join(outer[:_FIRST]) or 'none'}{', ...' if len(outer) > _FIRST else ''}"
 
 
 # With these a spreadsheet begins a formula; the wide forms are taken for the narrow ones in some of its languages.

@@ -249,13 +249,21 @@ class Inspector:
         if self.against is not None:
             other = replace(result, weights=self.against, stages=columns[1], capture=captures[1][0])
             result = replace(result, against=other)
-        untrained = self.weights.untrained_parts(self.stages)
-        if untrained is not None and not self._told:
-            progress.warn(untrained)
+        if not self._told:
+            for line in self._notes():
+                progress.warn(line)
             self._told = True
         for line in [*(f"{image.name}: {note}" for note in photo.notes), *_warnings(result)]:
             progress.warn(line)
         return result
+
+    def _notes(self) -> list[str]:
+        """What should not be missed of the models."""
+        untrained = self.weights.untrained_parts(self.stages)
+        found = [] if untrained is None else [untrained]
+        if self.against is not None and self.against.same_as(self.weights):
+            found.append("`against` and `weights` are the same model, so the difference is 0; name another")
+        return found
 
     def _pixel(self, image: NamedImage, photo: Photo) -> tuple[int, int] | None:
         """The pixel asked for at the size that the model sees. Raises: InputError: the image does not hold it."""

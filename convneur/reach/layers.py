@@ -160,8 +160,7 @@ def _layer(
     if name not in modules or not name:
         taps = {each: _tap(each, modules, outputs) for each in modules if each}
         maps = [each for each, tap in taps.items() if tap in outputs and _fitted(each, tap, *outputs[tap], size)]
-        shallow = sorted(maps, key=lambda each: each.count("."))
-        raise ConfigError(setting, f"no such layer; {near_or_first(name, shallow)}", value=name or "''")
+        raise ConfigError(setting, f"no such layer; {near_or_first(name, maps)}", value=name or "''")
     tap = _tap(name, modules, outputs)
     if tap not in outputs:
         raise ConfigError(setting, "does not run in a forward pass; name another", value=name)

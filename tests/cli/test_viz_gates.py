@@ -203,6 +203,7 @@ def test_two_models_side_by_side(viz: Any, place: Path) -> None:
     same = viz("cat.png", "--weights", "b.safetensors", "--against", "b.safetensors", "--json", "-o", "same.png")
     differences = json.loads(same.out)["images"][0]["against"]["stages"][0]["differences"]
     assert {(one["min"], one["max"]) for one in differences.values()} == {(0, 0)}
+    assert "warning: --against and --weights are the same model, so the difference is 0" in same.err
     local = viz("cat.png", "--weights", "none", "--against", "local.safetensors", "--no-gate", "-o", "local.png")
     assert local.code == 0, local.err
     for arguments, says in (
