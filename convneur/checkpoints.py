@@ -190,7 +190,8 @@ def _described(found: TensorFile) -> tuple[ConvNeurConfig, Mapping[str, Any]]:
         return config, _stated(found, "provenance", dict[str, Any])
     if folder is None:
         other = repr(found.metadata.get("format"))[:40]
-        raise InputError(found.path, f"not weights of a ConvNeur (its format is {other}, not {FORMAT!r})")
+        problem = f"not weights of a ConvNeur (its format is {other}, not {FORMAT!r})"
+        raise InputError(found.path, f"{problem}; name the weights.safetensors of a training run")
     return folder
 
 
