@@ -217,11 +217,9 @@ def _read(
             mend = "leave `ignore_index` out, and masks of 0 and 255 are read as classes 0 and 1"
         elif odd := other_labels(wrong, ignored=classes.size < seen.size, mask=num_classes == 2):
             mend = f"{odd}{more}"
-        raise InputError(
-            example.target,
-            f"label {', '.join(map(str, wrong[:5]))} is none of 0 to {end - 1} and not the ignored one "
-            f"({reading.ignore_index}); {mend}",
-        )
+        ignored = "" if reading.ignore_index is None else f" and not the ignored one ({reading.ignore_index})"
+        problem = f"label {', '.join(map(str, wrong[:5]))} is none of 0 to {end - 1}{ignored}"
+        raise InputError(example.target, f"{problem}; {mend}")
     return pixels, labels, photo.notes
 
 
@@ -380,7 +378,7 @@ def _sharded(root: Path, shards: Sequence[Path], task: Task) -> Split:
     examples.sort(key=lambda example: example.name)
     for one, other in pairwise(examples):
         if one.name == other.name:
-            raise InputError(one.image, f"and {other.image}: one key; name each sample once")
+            raise InputError(one.image, f"has the key {one.name}, as {other.image} has; give each sample its own")
     return Split(tuple(examples), tuple(unpaired))
 
 
