@@ -1,8 +1,8 @@
 """Layers of any model looked at on one image: features, channels of them, or a gate and what it multiplies."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from convneur.data.images import ImageInput, Photo
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.formats import plural
-from convneur.gates.any_model import AnyNetwork, find_any_model
+from convneur.gates.any_model import AnyNetwork, BuiltNetwork, find_any_model
 from convneur.gates.inputs import AskedSize, MaskLike, Masks, image_of, read_image, size_of
 from convneur.gates.layer_result import Layer, LayerList, LayerMaps, LayerResult
 from convneur.gates.maps import GateScale, MapOptions, Row, Scale, StageMap, gate_limits, stage_maps
@@ -21,12 +21,14 @@ from convneur.gates.measures import StageMeasures, measure_stage
 from convneur.gates.models import Weights
 from convneur.gates.reduce import Reduction, reduce_channels
 from convneur.gates.regions import Regions, gradient_regions, mask_regions
-from convneur.gates.tapping import LayerChoice, as_gate, as_map, choose, tapped
+from convneur.gates.tapping import LayerChoice, as_gate, as_map, choose
+from convneur.layers.outputs import last_parts, map_form, ran, refusal, tapped, tokens_before, where_it_ran
 from convneur.progress import Progress, silent
 
 __all__ = ["LayerInspector", "inspect_layers", "list_layers"]
 
 Array = NDArray[np.float32]
+_Found = TypeVar("_Found")
 
 _MOST_PANELS = 64  # of one figure
 _LISTED_SIDE = 224
@@ -160,12 +162,7 @@ class LayerInspector:
         self._max_pixels = max_pixels
         self.network: AnyNetwork = find_any_model(model, weights, seed, factory_arguments, settings, progress)
         self.size = size_of(size, self.network.source.validated if self.network.source is not None else None)
-        self._built: dict[tuple[int, int], nn.Module] = {}
-
-    @property
-    def stamp(self) -> str | None:
-        """What must be said of weights that learned nothing."""
-        return self.network.stamp
+        self._built: dict[tuple[int, int], BuiltNetwork] = {}
 
     def layers(self, image: ImageInput | None = None) -> LayerList:
         """The model's layers with their shapes, in the order in which they first give an output."""
@@ -174,14 +171,14 @@ class LayerInspector:
         else:
             _, photo = read_image(image_of(image), self.size, self._max_pixels)
             pixels = self._stepped(photo).pixels
-        module = self._module(*pixels.shape[:2])
-        outputs = self._run(module, pixels, None, self.network.name)
-        kinds = {name: type(each).__name__ for name, each in module.named_modules()}
+        network = self._network(*pixels.shape[:2])
+        kinds = {name: type(each).__name__ for name, each in network.module.named_modules()}
         found = []
-        for name, output in outputs.items():
-            seen = as_map(output, pixels.shape[:2], _prefix(module))
-            shape = None if seen is None else (int(seen.shape[0]), int(seen.shape[1]), int(seen.shape[2]))
-            found.append(Layer(name, kinds[name], tuple(output.shape[1:]), shape))
+        for name, one in self._run(network, pixels, self.network.name, ran).items():
+            form = map_form(one.shape, pixels.shape[:2], tokens_before(network.module))
+            shape = None if form is None or form.height * form.width == 1 else (form.channels, form.height, form.width)
+            if one.shape is not None:
+                found.append(Layer(name, kinds[name], one.shape[1:], shape))
         return LayerList(self.network.name, *pixels.shape[:2], tuple(found))
 
     def inspect(self, image: ImageInput, *, progress: Progress = silent) -> LayerResult:
@@ -193,17 +190,18 @@ class LayerInspector:
         photo = self._stepped(photo)
         mask_source, mask = (None, None) if self._masks is None else self._masks.of(named, photo)
         pixels = photo.pixels
-        module = self._module(*pixels.shape[:2])
+        network = self._network(*pixels.shape[:2])
+        module = network.module
         if self._gate is None:
             assert self._layer is not None
             choices = list(dict.fromkeys(choose(module, self._layer, "layer")))
-            outputs = self._run(module, pixels, {one.name for one in choices}, named.name)
+            outputs = self._outputs(network, pixels, choices, named.name)
             layers = self._features_of(module, choices, outputs, pixels)
             notes: tuple[str, ...] = ()
         else:
             assert self._features is not None
             pairs = _pairs(choose(module, self._gate, "gate"), choose(module, self._features, "features"))
-            outputs = self._run(module, pixels, {one.name for pair in pairs for one in pair}, named.name)
+            outputs = self._outputs(network, pixels, [one for pair in pairs for one in pair], named.name)
             regions = (lambda shape: gradient_regions(pixels, shape)) if mask is None else (
                 lambda shape: mask_regions(mask, shape))  # fmt: skip
             layers = self._gates_of(module, pairs, outputs, pixels, regions)
@@ -214,19 +212,19 @@ class LayerInspector:
             image=source,
             pixels=pixels,
             model=self.network.name,
-            record=self.network.record,
-            stamp=self.network.stamp,
+            record=network.record,
+            stamp=network.stamp,
             kind="gates" if self._gate is not None else "features" if self._channels is None else "channels",
             options=self.options,
             size=self.size,
-            normalisation=self.network.normalisation(module),
+            normalisation=network.normalisation,
             mask=mask_source,
             layers=layers,
             object_mask=mask,
             notes=notes,
         )
 
-    def _module(self, height: int, width: int) -> nn.Module:
+    def _network(self, height: int, width: int) -> BuiltNetwork:
         if (height, width) not in self._built:
             self._built = {(height, width): self.network.built(height, width)}  # one at a time is held
         return self._built[height, width]
@@ -242,19 +240,27 @@ class LayerInspector:
         pixels = np.asarray(Image.fromarray(photo.pixels).resize((width, height), Image.Resampling.LANCZOS))
         return replace(photo, pixels=pixels)
 
-    def _run(
-        self, module: nn.Module, pixels: NDArray[np.uint8], names: set[str] | None, image: str
+    def _outputs(
+        self, network: BuiltNetwork, pixels: NDArray[np.uint8], choices: Sequence[LayerChoice], image: str
     ) -> dict[str, Tensor]:
-        shown = torch.from_numpy(self.network.normalisation(module).applied(pixels))[None]
-        parameter = next(module.parameters(), None)
-        height, width = pixels.shape[:2]
+        """What the layers chosen gave, by name; those that did not run are left out."""
+        taps = {name for one in choices for name in last_parts(network.module, one.name)}
+        found = self._run(network, pixels, image, lambda module, x: tapped(module, x, dict.fromkeys(taps)))
+        names = dict.fromkeys(one.name for one in choices)
+        ran_as = {name: where_it_ran(network.module, name, found) for name in names}
+        return {name: found[tap] for name, tap in ran_as.items() if tap is not None}
+
+    def _run(
+        self, network: BuiltNetwork, pixels: NDArray[np.uint8], image: str, run: Callable[[nn.Module, Tensor], _Found]
+    ) -> _Found:
+        shown = torch.from_numpy(network.normalisation.applied(pixels))[None]
+        parameter = next(network.module.parameters(), None)
         try:
-            return tapped(module, shown if parameter is None else shown.to(parameter), names)
+            with torch.inference_mode():
+                return run(network.module, shown if parameter is None else shown.to(parameter))
         except Exception as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            mend = "choose another `size`, or a model that takes three channels"
-            problem = f"{self.network.name} fails on {height}x{width} pixels ({reason}); {mend}"
-            raise InputError(image, problem) from error
+            size = (pixels.shape[0], pixels.shape[1])
+            raise InputError(image, f"{self.network.name} {refusal(error, size)}") from error
 
     def _features_of(
         self,
@@ -318,7 +324,7 @@ class LayerInspector:
             features = _array(self._map_of(module, multiplied, outputs, pixels, "features", needed=True))
             assert features is not None
             output = _output(gate, outputs, "gate")
-            found = as_gate(output, pixels.shape[:2], _prefix(module))
+            found = as_gate(output, pixels.shape[:2], tokens_before(module))
             if found is None:
                 shape = " × ".join(map(str, output.shape[1:]))
                 raise ConfigError(
@@ -373,7 +379,7 @@ class LayerInspector:
         if not needed and choice.name not in outputs:
             return None
         output = _output(choice, outputs, setting)
-        found = as_map(output, pixels.shape[:2], _prefix(module))
+        found = as_map(output, pixels.shape[:2], tokens_before(module))
         if found is None:
             if not needed:
                 return None
@@ -391,12 +397,6 @@ def _output(choice: LayerChoice, outputs: Mapping[str, Tensor], setting: str) ->
     if choice.name not in outputs:
         raise ConfigError(setting, "gave no output when the model ran; `list_layers` lists those that do", value=choice)
     return outputs[choice.name]
-
-
-def _prefix(module: nn.Module) -> int | None:
-    """How many tokens stand before those of the image, as timm's models say."""
-    found = getattr(module, "num_prefix_tokens", None)
-    return found if isinstance(found, int) else None
 
 
 def _array(tensor: Tensor | None) -> Array | None:

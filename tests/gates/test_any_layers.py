@@ -13,7 +13,6 @@ from convneur.data.images import normalise
 from convneur.errors import ConfigError, InputError
 from convneur.figures import gates_figure
 from convneur.gates import inspect_layers, list_layers
-from convneur.gates.tapping import as_map, tapped
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 
@@ -43,39 +42,6 @@ class Gated(nn.Module):
 def net() -> Gated:
     torch.manual_seed(0)
     return Gated().eval()
-
-
-def test_hooks_change_nothing_and_are_gone_after_any_error(net: Gated) -> None:
-    x = torch.from_numpy(normalise(PIXELS))[None]
-    with torch.inference_mode():
-        expected = net(x)
-        features = net.features(x)
-    outputs: list[Tensor] = []
-    net.register_forward_hook(lambda _, __, output: outputs.append(output))
-    found = tapped(net, x, {"features", "act"})
-    assert torch.equal(outputs[0], expected)
-    assert torch.equal(found["features"], features)  # as it was, before the activation worked in it
-    assert torch.equal(found["act"], features.relu())
-    with pytest.raises(RuntimeError):
-        tapped(net, x[:, :2])
-    assert not any(module._forward_hooks for name, module in net.named_modules() if name)
-
-
-def test_what_is_a_map() -> None:
-    channels = torch.arange(5.0)
-    maps = {
-        "channels first": torch.zeros(1, 5, 8, 12) + channels[:, None, None],
-        "channels last": torch.zeros(1, 8, 12, 5) + channels,
-        "tokens": torch.zeros(1, 96, 5) + channels,
-        "tokens after a class token": torch.cat([torch.full((1, 1, 5), -1.0), torch.zeros(1, 96, 5) + channels], 1),
-    }
-    for name, output in maps.items():
-        found = as_map(output, (64, 96))
-        assert found is not None, name
-        assert found.shape == (5, 8, 12), name
-        assert torch.equal(found[:, 3, 7], channels), name
-    for none in (torch.zeros(1, 5), torch.zeros(1, 5, 1, 1), torch.zeros(1, 50, 5), torch.zeros(2, 5, 8, 12)):
-        assert as_map(none, (64, 96)) is None
 
 
 def test_features_channels_and_their_figure(net: Gated) -> None:
