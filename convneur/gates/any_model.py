@@ -11,15 +11,16 @@ from convneur.cost import ExternalModel, find_models
 from convneur.data.normalisation import Normalisation
 from convneur.errors import ConfigError, InputError
 from convneur.formats import as_text
-from convneur.gates.models import Weights, find_model
+from convneur.gates.models import Weights, find_against, find_model
 from convneur.gates.sources import WeightsSource, sha256_of
 from convneur.layers.models import OtherModel, normalisation_of
 from convneur.model.network import ConvNeur
+from convneur.packaged import packaged_weights
 from convneur.progress import Progress, silent
 from convneur.tensor_files import open_tensors
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["AnyNetwork", "BuiltNetwork", "find_any_model", "is_foreign"]
+__all__ = ["AnyNetwork", "BuiltNetwork", "find_any_model", "find_second", "is_foreign"]
 
 _STEP = 32  # Choice: sides are multiples of it, which nearly every model takes
 
@@ -28,9 +29,11 @@ _STEP = 32  # Choice: sides are multiples of it, which nearly every model takes
 class BuiltNetwork:
     """A model for one image size, in eval mode.
 
-    record: where its weights come from. stamp: what a figure must say of weights that learned nothing.
+    name: as asked for. record: where its weights come from. stamp: what a figure must say of weights that learned
+    nothing.
     """
 
+    name: str
     module: nn.Module
     normalisation: Normalisation
     record: Mapping[str, Any]
@@ -39,11 +42,11 @@ class BuiltNetwork:
 
 @dataclass(frozen=True, eq=False)
 class AnyNetwork:
-    """A model that is built for an image's size. name: as asked for; source: of a ConvNeur's weights."""
+    """A model that is built for an image's size. name: as asked for; own, source: a ConvNeur and its weights'."""
 
     name: str
     source: WeightsSource | None
-    _own: nn.Module | None = None
+    own: ConvNeur | None = None
     _other: OtherModel | None = None
     _kind: str = "factory"
     _weights: Path | None = None
@@ -56,8 +59,8 @@ class AnyNetwork:
     def built(self, height: int, width: int) -> BuiltNetwork:
         """The model for this size. Raises: InputError: none of it, or weights that do not fit."""
         if self.source is not None:
-            assert self._own is not None
-            return BuiltNetwork(self._own, self.source.normalisation, self.source.record(), self.source.stamp)
+            assert self.own is not None
+            return BuiltNetwork(self.name, self.own, self.source.normalisation, self.source.record(), self.source.stamp)
         assert self._other is not None
         module = self._other.built((height, width))
         normalisation = normalisation_of(module)
@@ -65,12 +68,12 @@ class AnyNetwork:
             _load(module, self._weights)
             file = as_text(Path(self._weights.name))
             record = {"source": "file", "file": file, "sha256": sha256_of(self._weights)}
-            return BuiltNetwork(module, normalisation, record, None)
+            return BuiltNetwork(self.name, module, normalisation, record, None)
         stamp = self._other.stamp(module, (height, width))
         if stamp is None:
-            return BuiltNetwork(module, normalisation, {"source": self._kind}, None)
+            return BuiltNetwork(self.name, module, normalisation, {"source": self._kind}, None)
         return BuiltNetwork(
-            module, normalisation, {"source": "untrained", "stamp": stamp, "seed": self._other.seed}, stamp
+            self.name, module, normalisation, {"source": "untrained", "stamp": stamp, "seed": self._other.seed}, stamp
         )
 
 
@@ -107,6 +110,29 @@ def find_any_model(
     if not path.is_file():
         raise ConfigError("weights", "no such file; of this model only a .safetensors file will do", value=weights)
     return AnyNetwork(name, None, None, other, _weights=path)
+
+
+def find_second(
+    against: Any,
+    model: Any,
+    first: AnyNetwork,
+    arguments: Mapping[str, Any] | Iterable[str],
+    settings: Mapping[str, Any],
+    progress: Progress = silent,
+) -> AnyNetwork:
+    """The model that the first one, found for `model`, is compared with. Raises: as `convneur.gates.inspect_layers`."""
+    try:
+        if is_foreign(against):
+            given = () if isinstance(against, nn.Module) else arguments
+            return find_any_model(against, None, None, given, {}, progress)
+        if first.own is None:
+            ours = isinstance(against, ConvNeur) or str(against) in packaged_weights()
+            return find_any_model(None if ours else model, against, None, () if ours else arguments, {}, progress)
+    except ConfigError as error:
+        setting = "against" if error.setting in ("model", "weights") else error.setting
+        raise ConfigError(setting, error.problem, value=error.value) from None
+    found, source = find_against(against, first.own, settings)
+    return AnyNetwork(source.model, source, found)
 
 
 def _load(module: nn.Module, path: Path) -> None:
