@@ -33,6 +33,8 @@ _BACKBONE = "backbone."
 MODEL_TYPE = "convneur"  # of a folder's config.json, by which other libraries tell theirs
 CARD = "README.md"
 
+_SAVE = "save the model with convneur.save_checkpoint"
+
 _T = TypeVar("_T")
 
 # Zip and the pickle protocols 2 to 5: what torch.save and pickle.dump write.
@@ -138,7 +140,7 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
     except OSError as error:
         raise InputError.unreadable(path, error) from None
     if start.startswith(_PICKLED):
-        raise InputError(path, "a pickled checkpoint can run code and is never loaded; save it as safetensors")
+        raise InputError(path, f"a pickled checkpoint can run code and is never loaded; {_SAVE}")
     found = open_tensors(path)
     config, provenance = _described(found)
     for name, value in (expect or {}).items():
@@ -190,7 +192,8 @@ def _described(found: TensorFile) -> tuple[ConvNeurConfig, Mapping[str, Any]]:
         return config, _stated(found, "provenance", dict[str, Any])
     if folder is None:
         other = repr(found.metadata.get("format"))[:40]
-        raise InputError(found.path, f"not weights of a ConvNeur (its format is {other}, not {FORMAT!r})")
+        problem = f"not weights of a ConvNeur (its format is {other}, not {FORMAT!r})"
+        raise InputError(found.path, f"{problem}; name the weights.safetensors of a run, or {_SAVE}")
     return folder
 
 

@@ -112,7 +112,8 @@ def _parse(text: str) -> Claim:
         raise ConfigError("claims", problem, value=repr(text))
     quantity, unit = _QUANTITIES[match["what"].casefold()], match["unit"].casefold()
     if unit not in (_SECONDS if quantity == "time" else _UNITS):
-        raise ConfigError("claims", f"{match['unit']}{match['what']} is no unit; such as {_LIMITS}", value=repr(text))
+        problem = f"{match['unit']}{match['what']} is no unit; give a limit such as {_LIMITS}"
+        raise ConfigError("claims", problem, value=repr(text))
     if (quantity == "params") == (match["size"] is not None):
         problem = "parameters need no size" if quantity == "params" else "say at which size, such as @224"
         raise ConfigError("claims", problem, value=repr(text))

@@ -10,7 +10,7 @@ from convneur.bench.memory import free_memory
 from convneur.bench.settings import BenchSettings
 from convneur.bench.trained import TrainedModel
 from convneur.cost import CostCount, ExternalCounter, ExternalModel, ModelCounter
-from convneur.errors import InputError
+from convneur.errors import ConfigError, InputError
 from convneur.formats import plural
 from convneur.model.folding import fold
 from convneur.model.network import ConvNeur
@@ -144,15 +144,16 @@ class BenchPlan:
 def plan_bench(entries: Sequence[BenchEntry], cases: Sequence[BenchCase], settings: BenchSettings) -> BenchPlan:
     """Count every case, and see that each fits into the memory there is.
 
-    Raises: InputError: a case needs more memory than is free; ValueError: two entries of one name.
+    Raises: InputError: a case needs more memory than is free; ConfigError: two entries of one name.
 
     >>> from convneur import VARIANTS
     >>> plan = plan_bench([BenchEntry("m1", VARIANTS["m1"])], [BenchCase(64, 64, batch=1)], BenchSettings())
     >>> plan.cases[0][0].macs
     60824560
     """
-    if len({entry.name for entry in entries}) < len(entries):
-        raise ValueError("two entries have one name")
+    names = [entry.name for entry in entries]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError("models", "two rows would have this name; name the models otherwise", value=twice)
     scale = settings.torch_dtype.itemsize / torch.float32.itemsize  # counts are of float32
     counts: dict[tuple[int, int, int], CostCount] = {}
     for number, counter in enumerate(entry.counter() for entry in entries):

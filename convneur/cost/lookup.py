@@ -160,7 +160,7 @@ def _asked(models: Models, setting: str) -> dict[str, Model]:
     for model in asked.values():
         if not isinstance(model, (str, Path, ConvNeurConfig, ExternalModel, nn.Module)) and not callable(model):
             problem = "give a name, a ConvNeurConfig, a torch.nn.Module or a function that makes one"
-            raise ConfigError(setting, problem, value=repr(model))
+            raise ConfigError(setting, problem, value=repr(model)[:40])
     return {name: _config_of(model) if isinstance(model, ConvNeur) else model for name, model in asked.items()}
 
 

@@ -19,7 +19,7 @@ from convneur.data.json_lists import listed_entries
 from convneur.data.limits import MAX_PIXELS, check_pixels
 from convneur.data.packed import PackedEntries
 from convneur.data.run_lengths import RunMask, mask_of_counts, mask_of_text, masks_of_texts
-from convneur.errors import InputError
+from convneur.errors import ConfigError, InputError
 from convneur.schema import SchemaError, typed
 
 __all__ = [
@@ -186,20 +186,24 @@ def read_results(
     Args:
         most: of one category in one image the detections with the highest scores are kept, the first of equals.
         skipped, read: as for `read_ground_truth`.
-    Raises: InputError: no such file, or an image or category that the ground truth lacks: with the entry.
+    Raises: InputError: no such file, or an image or category that the ground truth lacks: with the entry; the first one
+        of a file of which every entry is left out.
     """
     found = PackedEntries[Detection](list if most is None else partial(best_detections, most=most))
-    entries = 0
+    first: SchemaError | None = None
     try:
         for _, number, entry in listed_entries(path, ("",), read=read):
-            entries += 1
             with _left_out(path, skipped):
-                each = _detection(entry, number, gt)
+                try:
+                    each = _detection(entry, number, gt)
+                except SchemaError as error:
+                    first = first or error
+                    raise
                 found.add(each.image, each)
     except SchemaError as error:
         raise InputError(path, f"{error}{_kind_hint(error, results=True)}") from None
-    if entries and not found:
-        raise InputError(path, f"holds no detection of an image of {gt.path}; give results of the same images")
+    if first and not found:
+        raise InputError(path, f"holds no detection that can be scored; {first}")
     return found
 
 
@@ -360,11 +364,13 @@ def _rasterised(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int])
     """Polygons as COCO's own code rasterises them, at five times the resolution.
 
     Choice: corners may lie outside the image, by its size at most: the memory that code takes grows with the distance.
+    Raises: InputError: a corner beyond that; ConfigError: pycocotools is not installed.
     """
     try:
         from pycocotools import mask as coco_masks
     except ImportError:
-        raise InputError(None, "is a polygon, which pycocotools rasterises; pip install pycocotools") from None
+        # No fault of the entry: left out, it would change the scores.
+        raise ConfigError("segmentation", "polygons need pycocotools; pip install pycocotools") from None
     height, width = shape
     for corners in polygons:
         for at, side in ((corners[0::2], width), (corners[1::2], height)):

@@ -173,7 +173,8 @@ def paired_files(preds: Sequence[Path], gts: Sequence[Path]) -> Pairing:
     for pred, gt, folder in zip(preds, gts, folders, strict=True):
         name = _name((folder / gt.name).relative_to(root))
         if name in pairs:
-            raise InputError(None, f"{pairs[name].gt} and {gt}: both would be named {name}; list each once")
+            mend = "list each once" if gt == pairs[name].gt else "rename one of the files"
+            raise InputError(None, f"{pairs[name].gt} and {gt}: both would be named {name}; {mend}")
         pairs[name] = Pair(name, pred, gt)
     return Pairing(tuple(pairs.values()))
 

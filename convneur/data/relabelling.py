@@ -51,6 +51,11 @@ class Relabelling:
         both = table | {label: to if to is None else table.get(to, to) for label, to in mine.items()}
         return relabelling("labels", {label: to for label, to in both.items() if label != to})
 
+    @property
+    def ignores(self) -> bool:
+        """Whether it says of labels that they are ignored."""
+        return any(to is None for _, _, to, _ in self.ranges)
+
     def table(self) -> dict[int, int | None] | None:
         """label -> as what it is read; None for more labels than anybody writes out."""
         if sum(last - first + 1 for first, last, _, _ in self.ranges) > _MOST_LABELS:
@@ -91,7 +96,7 @@ class Relabelling:
 
 def _ignored(ignore_index: int | None) -> int:
     if ignore_index is None:
-        raise InputError(None, "labels are to be ignored, but no label is; give `ignore_index` a number")
+        raise InputError(None, "labels are to be ignored, and none is the ignored one; give `ignore_index` a number")
     return ignore_index
 
 

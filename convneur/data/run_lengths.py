@@ -159,7 +159,8 @@ def _masks_of(table: IntArray, rows: IntArray, shape: tuple[int, int]) -> list[R
     height, width = shape
     pixels = height * width
     if table.min() < 0 or table.max() > pixels:
-        raise InputError(None, f"a run of {table.min() if table.min() < 0 else table.max()} pixels")
+        run = table.min() if table.min() < 0 else table.max()
+        raise InputError(None, f"its runs hold one of {run} pixels, its image {pixels} ({height}x{width})")
     ends = table.ravel().cumsum().reshape(table.shape)
     totals = np.diff(np.append(0, ends[rows.cumsum() - 1, 1]))
     if (totals != pixels).any():

@@ -73,8 +73,10 @@ class InputSettings:
             raise ConfigError("resize", "must be nearest, or left out", value=self.resize)
         if self.listed is not None and (self.pred_name or self.gt_name):
             raise ConfigError("listed", "names both files of a pair; leave `pred_name` and `gt_name` out")
-        self.ignored()
-        self.relabellings()
+        for setting, table in zip(("pred_labels", "gt_labels"), self.relabellings(), strict=True):
+            if self.ignored() is None and table and table.ignores:
+                problem = "ignores labels, and no label is the ignored one; give `ignore_index` a number"
+                raise ConfigError(setting, problem, value=table)
         if self.threshold is not None and not self.probabilities:
             raise ConfigError("threshold", "is for probability maps; add `probabilities`", value=self.threshold)
         if self.threshold is not None and not 0 <= self.threshold <= 1:

@@ -1,6 +1,6 @@
 """Scores of a pair as plain data for a line of JSON, and back, if shapes and ranges are those of the settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -89,10 +89,9 @@ class _Reader:
         trimap = boundary_iou = distances = None
         if self.asked("trimap_miou" in wanted, "trimap"):
             bands: Any = kept.trimap
-            if list(bands) != list(seeds(settings)):
-                raise SchemaError("scores.trimap", f"needs {', '.join(seeds(settings))}")
+            _check_keys("trimap", bands, seeds(settings))
             shape = (len(settings.trimap_width), count)
-            trimap = {seed: self.confusion(f"trimap.{seed}", each, shape) for seed, each in bands.items()}
+            trimap = {seed: self.confusion(f"trimap.{seed}", bands[seed], shape) for seed in seeds(settings)}
         shape = (len(settings.tolerance), count)
         boundary_f1 = self.matches("boundary_f1" in wanted, "boundary_f1", shape)
         objects = self.objects((shape[0] + 1, count))
@@ -144,8 +143,7 @@ class _Reader:
     def rows(self, count: int) -> dict[str, npt.NDArray[Any]]:
         kept = self.kept.rows
         kinds = {name: kind for each in measures_of(self.settings) for name, kind in each.rows(self.settings).items()}
-        if kept.keys() != kinds.keys():
-            raise SchemaError("scores.rows", f"needs {', '.join(kinds) or 'nothing'}")
+        _check_keys("rows", kept, kinds)
         types = {name: np.int64 if kind == "count" else np.float64 for name, kind in kinds.items()}
         return {name: self.array(f"rows.{name}", kept[name], types[name], (count,)) for name in kinds}
 
@@ -153,8 +151,7 @@ class _Reader:
         if not self.asked(self.settings.per_object, "object_rows"):
             return None
         kept, columns = self.kept.object_rows or {}, object_columns(self.settings)
-        if kept.keys() != columns.keys():
-            raise SchemaError("scores.object_rows", f"needs {', '.join(columns)}")
+        _check_keys("object_rows", kept, columns)
         first = next(iter(kept.values()))
         count = len(first) if isinstance(first, list) else 0
         most = {"class": (self.settings.num_classes or 0) - 1, "status": len(STATUS) - 1}
@@ -225,3 +222,12 @@ class _Reader:
         if (least is not None and (found < least).any()) or (most is not None and (found > most).any()):
             raise SchemaError(f"scores.{key}", "is out of range")
         return found.astype(dtype)
+
+
+def _check_keys(place: str, kept: Iterable[str], wanted: Iterable[str]) -> None:
+    """Raise SchemaError for the first that is missing, or that was not asked for."""
+    kept, wanted = list(kept), list(wanted)
+    for found, others, problem in ((wanted, kept, "is missing"), (kept, wanted, "was not asked for")):
+        for key in found:
+            if key not in others:
+                raise SchemaError(f"scores.{place}.{key[:40]}", problem)

@@ -129,7 +129,7 @@ class FinishedPairs:
             line = typed(unsealed(self._file.readline(), finite=False), _Line)
             return Scored(read_scores(line.scores, self._settings), files, line.resized)
         except SchemaError as error:
-            raise InputError(self.path, f"{job.pair.name}: {error}; repeat the command") from None
+            raise InputError(self.path, f"{job.pair.name}: {error}; repeat the command with `resume`") from None
 
     def add(self, job: Job, scored: Scored) -> None:
         """Keep a pair that was scored. Raises: InputError: the disk refused it."""

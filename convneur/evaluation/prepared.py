@@ -22,7 +22,13 @@ def setup_lines(
     """Lines for people. found: by the labels alone; second: what a second model is called, None for the first."""
     lines = [*_same_files(inputs)]
     palettes = _palettes(inputs)
+    changing = _changing_palettes(palettes)
+    pred_labels, _ = asked.relabellings()
     for warning in found:
+        if warning.moved and changing:
+            continue  # one table for all files would be wrong of most
+        if warning.kind == "exchanged" and second is None and pred_labels and pred_labels.ignores:
+            continue  # they hold the ignored label because that was asked for
         if warning.kind == "copy" and lines:
             continue  # said of the files
         if warning.kind == "void" and asked.known:
@@ -31,7 +37,7 @@ def setup_lines(
             continue  # the labels are classes, of which the model finds one
         told = _by_preset(warning, asked.known, inputs) or _by_palette(warning, palettes) or warning
         lines.append(f"{told.problem}; {_mend(told, asked, alone=second is None)}")
-    lines += _changing_palettes(palettes)
+    lines += changing
     return [f"`against {second}`: {line}" for line in lines] if second else lines
 
 
@@ -150,10 +156,10 @@ def _by_palette(warning: SetupWarning, palettes: Palettes) -> SetupWarning | Non
 def _changing_palettes(palettes: Palettes) -> list[str]:
     """Palettes that have the same colours in another order from file to file, as those that are sorted by frequency."""
     lines = []
-    for words, side in zip(("predictions", "ground truth"), palettes, strict=True):
+    for words, side in zip(("predictions'", "ground truth's"), palettes, strict=True):
         if len(set(side)) > 1 and _reordered(side):
             lines.append(
-                f"the {words}' palettes number the same colours differently from file to file, as when colours are "
+                f"the {words} palettes number the same colours differently from file to file, as when colours are "
                 "sorted by frequency; write them as RGB and give `colours` a table of them"
             )
     return lines

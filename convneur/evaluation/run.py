@@ -193,7 +193,7 @@ def evaluate(
         if listed is not None and ground_truth is None:
             raise ConfigError(
                 "against",
-                "with `listed` give `predictions` and `ground_truth` too, so that relative paths lead elsewhere",
+                "with `listed` give `predictions` and `ground_truth` too, and list paths relative to them",
             )
         others = found_inputs(asked, against, ground_truth, setting="against")
         models.append(_Model(_title(against), others, second=True))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convneur.data.annotated import Invalid
-from convneur.data.coco import Box, CocoImage, Detection, GtObject, runs_of
+from convneur.data.coco import LEAVE_OUT, Box, CocoImage, Detection, GtObject, runs_of
 from convneur.data.run_lengths import RunMask, bounding_boxes, pixel_counts
 from convneur.errors import InputError
 from convneur.instances.average_precision import LEAST_OVERLAP, Matches, matched
@@ -88,7 +88,7 @@ class ObjectReading:
             except InputError as error:
                 place = f"annotation {each.id}" if isinstance(each, GtObject) else f"[{each.number}]"
                 if self.invalid == "error":
-                    raise InputError(None, f"{file}: {place}: {error}") from None
+                    raise InputError(None, f"{file}: {place}: {error}{LEAVE_OUT}") from None
                 skipped.append(f"{file}: {place} ({image}): {error}")
                 continue
             kept.append(each)

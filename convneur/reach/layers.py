@@ -108,7 +108,10 @@ def find_layers(model: nn.Module, x: Tensor, asked: Sequence[str], *, setting: s
         form = map_form(one.shape, size, prefix)
         if form is not None and form.height * form.width > 1:
             return (Layer(name, name, one.call, form),)
-    raise ConfigError(setting, "no output of the model's layers is a map of the image; name one")
+    raise ConfigError(
+        setting,
+        f"no output of the model's layers is a map of {size[0]}x{size[1]}; take a larger `size`, or another model",
+    )
 
 
 def _layer(

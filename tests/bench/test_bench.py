@@ -265,8 +265,8 @@ def test_all_images_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_entries_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="one name"):
-        plan_bench([entry("A", []), entry("A", [])], [BenchCase(8, 8, 1)], BenchSettings())
+    with pytest.raises(ConfigError, match="models m1 folded: two rows would have this name"):
+        run_bench({"m1": "m1", "m1 folded": "m2"}, sizes=32, fold=True, chunks=2, **QUICK)
 
 
 def test_free_memory_is_positive_and_at_most_the_machines() -> None:

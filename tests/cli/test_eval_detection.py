@@ -232,9 +232,16 @@ def test_results_of_another_data_set_are_refused(run: Any, changed: Any) -> None
     assert run(*paths) == 1
     assert f"[0]: is of image 1021, which {paths[1]} lacks; give results of the same images" in run.line
     assert run(*paths, "--invalid", "skip", "-q") == 1
-    assert (
-        run.line == f"error: {paths[0]}: holds no detection of an image of {paths[1]}; give results of the same images"
-    )
+    why = f"[0]: is of image 1021, which {paths[1]} lacks; give results of the same images"
+    assert run.line == f"error: {paths[0]}: holds no detection that can be scored; {why}"
+
+
+def test_class_numbers_for_category_ids_are_no_results_of_other_images(run: Any, changed: Any) -> None:
+    paths = changed(results=lambda value: [{**each, "category_id": each["category_id"] + 1000} for each in value])
+    assert run(*paths, "--invalid", "skip", "-q") == 1
+    assert "holds no detection that can be scored; [0] (image 21 (21.jpg)): is of category 10" in run.line
+    assert "give results of the same images" not in run.line
+    assert "write the category ids of the ground truth, not class numbers" in run.line
 
 
 @pytest.mark.parametrize(
@@ -286,6 +293,6 @@ def test_a_page_with_the_worst_images(run: Any, tmp_path: Path) -> None:
 def test_polygons_need_pycocotools(run: Any, changed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     paths = changed(truth=set_at("annotations", 3, "segmentation", [[1, 1, 9, 1, 9, 9]]))
-    assert run(*paths, "--json") == 1
-    wanted = "annotation 4: is a polygon, which pycocotools rasterises; pip install pycocotools"
-    assert run.err.splitlines()[0] == f"error: image 21 (21.jpg): {paths[1]}: {wanted}"
+    for invalid in ("error", "skip"):  # left out, its objects would be missing from the scores
+        assert run(*paths, "--json", "--invalid", invalid) == 2
+        assert run.line == "error: segmentation: polygons need pycocotools; pip install pycocotools"

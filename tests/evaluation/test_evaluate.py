@@ -4,6 +4,7 @@ import copy
 import csv
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,9 @@ def test_lists_of_files_are_paired_in_order(place: Path) -> None:
         evaluate(preds, "gt")
     with pytest.raises(InputError, match="both would be named a; list each once"):
         evaluate(preds, ["gt/a.png", "gt/a.png"])
+    shutil.copy("gt/a.png", "gt/a.tif")
+    with pytest.raises(InputError, match=r"gt/a.png and gt/a.tif: both would be named a; rename one of the files"):
+        evaluate(preds, ["gt/a.png", "gt/a.tif"])
 
 
 def test_class_names_and_colours_may_be_objects(place: Path) -> None:

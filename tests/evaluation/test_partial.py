@@ -299,7 +299,7 @@ def test_a_file_of_the_second_version_which_has_no_checksums(
         ({"scores.classes": [0, 70]}, "scores.classes: must ascend within 0 to 1"),
         ({"scores.confusion": [[360, 120]]}, "scores.confusion: needs 3 values, not 1"),
         ({"scores.confusion": [[360, 120], [360, 120], [361, 120]]}, "scores.confusion: has more pixels that agree"),
-        ({"scores.trimap": {"class": []}}, "scores.trimap: needs class, void"),
+        ({"scores.trimap": {"class": []}}, "scores.trimap.void: is missing"),
         ({"scores.boundary_f1": [[44], [44], [[44]], [[44]], [[1.0]]]}, r"boundary_f1: is of shape \(1,\), not \(2,\)"),
         ({"scores.boundary_f1": None}, "scores.boundary_f1: is missing"),
         ({"scores.distances": [[1.0], [1.0, 2.0]]}, "scores.distances: has rows of different lengths"),

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from convneur.errors import InputError, SuspiciousInputError
+from convneur.errors import ConfigError, InputError, SuspiciousInputError
 from convneur.evaluation import evaluate
 
 Maps = list[np.ndarray]
@@ -252,6 +252,34 @@ def test_a_wrong_set_is_warned_of_and_the_advice_is_right(tmp_path: Path, name: 
     expected = scored(written(tmp_path / "right", *right), **({} if options.get("preset") else options))
     assert followed.overall["boundary_f1"] == expected.overall["boundary_f1"]
     assert followed.overall["miou"] == pytest.approx(expected.overall["miou"], abs=1e-12)
+
+
+def test_a_class_that_is_to_be_ignored_is_no_sign_of_exchanged_sides(tmp_path: Path) -> None:
+    folders = written(tmp_path, *CITY)
+    assert [line for line in scored(folders, pred_labels={4: None}).warnings if "tolerance" not in line] == []
+    with pytest.raises(ConfigError, match=r"pred_labels 4:ignore: .* give `ignore_index` a number"):
+        scored(folders, pred_labels={4: None}, ignore_index="none")
+
+
+def test_palettes_sorted_anew_in_each_file_are_read_as_colours(tmp_path: Path) -> None:
+    colours = [(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    maps = [np.minimum(labels, 3) for labels in CITY[0]], [np.minimum(labels, 3) for labels in CITY[1]]
+    indexed, rgb = written(tmp_path / "indexed", *maps), written(tmp_path / "rgb", *maps)
+    for side, (folder, as_rgb) in enumerate(zip(indexed, rgb, strict=True)):
+        for number, labels in enumerate(maps[side]):
+            order = [0, 1, 2, 3] if (number + side) % 2 else [0, 1, 3, 2]  # its own inverse
+            picture = Image.fromarray(np.array(order, np.uint8)[labels])
+            picture.putpalette([value for at in order for value in colours[at]])
+            picture.save(folder / f"{number}.png")
+            picture.convert("RGB").save(as_rgb / f"{number}.png")
+    said = [line for line in scored(indexed).warnings if "tolerance" not in line]
+    assert [line.partition(" palettes")[0] for line in said] == ["the predictions'", "the ground truth's"]
+    assert all("give `colours` a table" in line for line in said)  # and no one table of labels
+    table = tmp_path / "colours.txt"
+    table.write_text("".join(f"{r} {g} {b} class {k}\n" for k, (r, g, b) in enumerate(colours)))
+    followed = scored(rgb, colours=table)
+    assert [line for line in followed.warnings if "tolerance" not in line] == []
+    assert followed.overall["miou"] == scored(written(tmp_path / "plain", *maps)).overall["miou"]
 
 
 def test_advice_takes_in_what_was_given_before(tmp_path: Path) -> None:

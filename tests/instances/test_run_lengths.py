@@ -110,7 +110,7 @@ def test_intersections_and_boxes() -> None:
         ("<0Q", "no run lengths"),  # cut short: its last character says that more follow
         ("é1", None),
         ("ooooooooo0", "more pixels than any image has"),
-        ("O0", "a run of -1 pixels"),
+        ("O0", "its runs hold one of -1 pixels, its image "),
     ],
 )
 def test_a_text_that_is_no_mask(text: str, problem: str | None) -> None:
