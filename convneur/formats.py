@@ -4,7 +4,6 @@ Names come from files of others. `printable` is what they pass before a terminal
 """
 
 import csv
-import difflib
 import html
 import io
 import json
@@ -22,7 +21,6 @@ __all__ = [
     "html_table",
     "latex_table",
     "markdown_table",
-    "near_or_first",
     "plural",
     "printable",
     "short_names",
@@ -36,7 +34,6 @@ __all__ = [
 # C0, DEL and C1; bidirectional marks, embeddings, overrides and isolates; line separators; halves of surrogate pairs.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")
-_NEAREST, _FIRST = 3, 6  # of names
 
 
 def _spelled(found: re.Match[str]) -> str:
@@ -141,19 +138,6 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     ('1 image', '1 200 images', '2 classes')
     """
     return f"{grouped(count)} {one if count == 1 else many or one + 's'}"
-
-
-def near_or_first(name: str, names: Sequence[str]) -> str:
-    """Which modules of a model a name that is none of them may have meant, in words; none is like it: the outermost.
-
-    >>> names = ["stem", "stem.0", "layer1", "layer2"]
-    >>> near_or_first("layr2", names), near_or_first("foo", names)
-    ('the nearest are layer2, layer1', 'there are stem, layer1, layer2')
-    """
-    if near := difflib.get_close_matches(name, names, _NEAREST, 0.4):
-        return f"the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
-    outer = [each for each in names if not any(each.startswith(f"{other}.") for other in names)]
-    return f"there are {', '.join(outer[:_FIRST]) or 'none'}{', ...' if len(outer) > _FIRST else ''}"
 
 
 # With these a spreadsheet begins a formula; the wide forms are taken for the narrow ones in some of its languages.

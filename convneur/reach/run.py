@@ -19,7 +19,7 @@ from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.reach.context import around, context_changes, radii_to
 from convneur.reach.gradients import energy, replknet_gradient
-from convneur.reach.layers import Box, Layer, find_layers, local_window, tapped
+from convneur.reach.layers import Box, Layer, find_layers, layer_maps, local_window
 from convneur.reach.models import Model, ReachModel, find_reach_model
 from convneur.reach.ratios import area_ratios, replknet_map, replknet_ratios
 from convneur.reach.result import FailedImage, LayerReach, ModelReach, ReachReport, Recipe
@@ -29,6 +29,7 @@ __all__ = ["measure_reach"]
 
 _LEAST_SIDE = 32
 _MOST_PROBES = 4096
+_PROBES = 16  # Choice
 _MOST_VALUES = 2**28  # of all images together, a gibibyte
 
 
@@ -51,7 +52,7 @@ def measure_reach(
     position: tuple[int, int] | None = None,
     size: Size = 224,
     recipe: Recipe = "plain",
-    probes: int | None = 16,
+    probes: int | None = _PROBES,
     factory_arguments: Mapping[str, Any] | Iterable[str] = (),
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -99,6 +100,8 @@ def measure_reach(
         raise ConfigError("recipe", "choose plain, replknet", value=recipe)
     if probes is not None and not 1 <= probes <= _MOST_PROBES:
         raise ConfigError("probes", f"must be 1 to {_MOST_PROBES}", value=probes)
+    if recipe == "replknet" and probes != _PROBES:
+        raise ConfigError("probes", "is for the plain map; RepLKNet's adds all channels up; leave it out")
     views, failed = _views(images, sides, max_pixels, follow_links=follow_links, progress=progress)
     pixel = _pixel(position, views, sides)
     names = [layer] if isinstance(layer, str) else list(layer)
@@ -154,7 +157,7 @@ def _layer(
     total = np.zeros(size)
     for view in views:
         x = _input(model, [view]).requires_grad_()
-        feature = tapped(model.module, x, [layer])[layer.name][0, :, position[0], position[1]]
+        feature = layer_maps(model.module, x, [layer])[layer.name][0, :, position[0], position[1]]
         if not feature.requires_grad:
             raise InputError(None, f"no gradient flows through {layer.name} of {model.name}; choose another `layer`")
         if recipe == "replknet":
