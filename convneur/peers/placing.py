@@ -249,10 +249,15 @@ def _price(x: Axis, value: float) -> float:
 def _points(
     x: Axis, peers: Peers, measured: MeasuredTimes | None, *, distilled: bool, size: int | None
 ) -> tuple[FrontierPoint, ...]:
-    kept = [peer for peer in peers.models if (distilled or not peer.distilled) and size in (None, peer.size)]
-    if not kept:
-        problem = "has no such models: choose another `size`, or take the distilled ones too (`distilled`)"
+    allowed = [peer for peer in peers.models if distilled or not peer.distilled]
+    if not allowed:
+        problem = "holds models that were trained with a teacher alone; take them with `distilled`"
         raise ConfigError("peers", problem, value=peers.name)
+    kept = [peer for peer in allowed if size in (None, peer.size)]
+    if not kept:
+        teacher = ", or `distilled`" if any(peer.size == size for peer in peers.models) else ""
+        known = ", ".join(map(str, sorted({peer.size for peer in allowed})))
+        raise ConfigError("size", f"{peers.name} has no model at this side; choose {known}{teacher}", value=size)
     found: list[FrontierPoint] = []
     for peer in kept:
         value = {"macs": peer.macs_g, "params": peer.params_m, "images-per-second": peer.images_per_s}.get(x)
