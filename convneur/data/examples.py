@@ -44,6 +44,8 @@ __all__ = [
 
 Task = Literal["segmentation", "classification", "detection"]
 
+_ALSO_VAL = ("val", "valid", "validation")  # in lower case; as some tools name that split
+
 MOST_FAILED = 0.01  # of the files: more is no accident but a wrong path, a wrong preset or a dying disk
 
 
@@ -129,7 +131,10 @@ def find_examples(root: Path, task: Task, reading: Reading, *, follow_links: boo
     if len(train.examples) < 2:
         raise InputError(root, "one image; training needs a second one to validate on, or a split val")
     kept, held = held_out(train.examples)
-    return FoundExamples(kept, held, names, "a tenth of train, by a hash of the names", tuple(train.warnings()))
+    others = [name for name in _split_names(root, task) if name.casefold() in _ALSO_VAL]
+    passed = [f"the split {some(others)} is not read; name it val to validate on it"] if others else []
+    found = "a tenth of train, by a hash of the names"
+    return FoundExamples(kept, held, names, found, (*train.warnings(), *passed))
 
 
 def held_out(examples: Sequence[Example]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
@@ -149,7 +154,17 @@ def hash_of(name: str) -> int:
 
 def has_split(root: Path, task: Task, split: str) -> bool:
     """Whether a folder has images of a split, `test` or another."""
-    return bool(shards_of(root, split)) or (root / ("images" if task == "segmentation" else "") / split).is_dir()
+    return bool(shards_of(root, split)) or (_splits(root, task) / split).is_dir()
+
+
+def _splits(root: Path, task: Task) -> Path:
+    """The folder that holds the folders of the splits."""
+    return root / "images" if task == "segmentation" else root
+
+
+def _split_names(root: Path, task: Task) -> list[str]:
+    place = _splits(root, task)
+    return sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
 
 
 def find_split(root: Path, task: Task, split: str, reading: Reading, *, follow_links: bool = False) -> Split:
@@ -197,10 +212,10 @@ def _read(
     if classes.size and (classes[0] < 0 or classes[-1] >= end):
         _refuse_grey_levels(example, labels)
         wrong = [label for label in classes.tolist() if not 0 <= label < end]
-        mend = f"check the preset, the classes and the ignored label{more}"
+        mend = f"check `preset`, `classes` and `ignore_index`{more}"
         if (wrong, reading.ignore_index, num_classes) == ([255], None, 2):
             mend = "leave `ignore_index` out, and masks of 0 and 255 are read as classes 0 and 1"
-        elif odd := other_labels(wrong, ignored=classes.size < seen.size):
+        elif odd := other_labels(wrong, ignored=classes.size < seen.size, mask=num_classes == 2):
             mend = f"{odd}{more}"
         ignored = "" if reading.ignore_index is None else f" and not the ignored one ({reading.ignore_index})"
         problem = f"label {', '.join(map(str, wrong[:5]))} is none of 0 to {end - 1}{ignored}"

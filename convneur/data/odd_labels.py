@@ -10,7 +10,7 @@ IDS = 1000
 
 _OF_IDS = "they look like ids of objects, such as 1000 * class + number"
 _MAPS = "give maps of classes (of Cityscapes the labelIds files)"
-_VOIDS = range(250, 256)  # what stands for pixels that do not count
+_VOIDS = frozenset({*range(250, 256), 32767, *range(65530, 65536)})  # what stands for pixels that do not count
 _UNKNOWN = (127, 128, 129)  # the band between background, 0, and object, 255, of a trimap
 _OBJECT, _SPREAD = 100, 10  # from here on a label is no number of a class but a grey level; between spread labels
 
@@ -29,7 +29,7 @@ def odd_labels(seen: Sequence[int], ignore_index: int | None, *, ignored: bool) 
     *others, highest = seen
     if not others:
         return None
-    if highest >= IDS:
+    if highest >= IDS and highest not in _VOIDS:
         return f"{len(seen)} labels, the highest {highest}: {_OF_IDS}; {_MAPS}"
     if len(seen) == 2 and highest in _UNKNOWN and ignored and ignore_index == 255:
         return (
@@ -50,12 +50,17 @@ def odd_labels(seen: Sequence[int], ignore_index: int | None, *, ignored: bool) 
     return None
 
 
-def other_labels(wrong: Sequence[int], *, ignored: bool) -> str | None:
-    """What labels of one map that are no classes may be, and the mend; None if that is open. wrong: ascending."""
-    if wrong[0] >= IDS:
-        return f"{_OF_IDS}; {_MAPS}"
+def other_labels(wrong: Sequence[int], *, ignored: bool, mask: bool = False) -> str | None:
+    """What labels of one map that are no classes may be, and the mend; None if that is open.
+
+    Args: wrong: ascending; mask: whether there are two classes.
+    """
     if len(wrong) == 1 and wrong[0] in _VOIDS:
         return _void(wrong[0], ignored)
+    if wrong[0] >= IDS:
+        return f"{_OF_IDS}; {_MAPS}"
+    if len(wrong) == 1 and wrong[0] >= _OBJECT and mask:
+        return f"of a mask of two classes write 1 for {wrong[0]}"
     return None
 
 

@@ -74,7 +74,8 @@ def load_detector(path: str | Path) -> DetectorCheckpoint:
     found = open_tensors(path)
     if found.metadata.get("format") != DETECTOR_FORMAT:
         other = repr(found.metadata.get("format"))[:40]
-        raise InputError(path, f"not weights of a detector (its format is {other}, not {DETECTOR_FORMAT!r})")
+        problem = f"not weights of a detector (its format is {other}, not {DETECTOR_FORMAT!r})"
+        raise InputError(path, f"{problem}; name the weights.safetensors of a run with `task` detection")
     said: dict[str, Any] = {}
     kinds: dict[str, Any] = {"config": ConvNeurConfig, "detector": DetectorSettings, "provenance": dict[str, Any]}
     for key, kind in kinds.items():

@@ -259,7 +259,7 @@ def _foreign_labels(
     found = f"label {listed} ({share}) is no class" if len(values) == 1 else f"labels {listed} ({share}) are no classes"
     ignore = "no label is ignored" if ignore_index is None else f"{ignore_index} is ignored"
     mend = "correct `num_classes`, `classes` or `ignore_index`"
-    if values.min() >= 1000:
+    if values.min() >= 1000 and (values % 1000 < 100).mean() > 0.5:  # 65535 stands for pixels that do not count
         mend = "instance ids, 1000 * class + number, are no classes: give maps of classes"
     elif num_classes == 2 and len(values) == 1 and values[0] >= 100:
         mend = f"of a mask read {values[0]} as 1, else {mend}"

@@ -127,7 +127,7 @@ def _pairs(preds: Any, target: Any) -> list[tuple[npt.NDArray[Any], npt.NDArray[
     maps = {"preds": as_array(preds), "target": as_array(target)}
     for name, labels in maps.items():
         if labels.dtype.kind not in "bui":
-            mend = "; of scores by class take the best, such as preds.argmax(1)" if name == "preds" else ""
+            mend = _of_scores(labels.ndim, maps["target"].ndim) if name == "preds" else ""
             raise InputError(name, f"label maps hold integers, not {describe(labels)}{mend}")
         if labels.ndim not in (2, 3):
             raise InputError(name, f"label maps are (H, W) or (B, H, W), not {describe(labels)}")
@@ -135,3 +135,10 @@ def _pairs(preds: Any, target: Any) -> list[tuple[npt.NDArray[Any], npt.NDArray[
     if pred.shape != gt.shape:
         raise InputError("preds", f"{describe(pred)}, but target is {describe(gt)}; give label maps of one shape")
     return [(pred, gt)] if pred.ndim == 2 else list(zip(pred, gt, strict=True))
+
+
+def _of_scores(preds: int, target: int) -> str:
+    """How scores become label maps. Args: how many axes both have."""
+    if preds == target + 1:
+        return f"; of scores by class take the best, preds.argmax({preds - 3})"
+    return "; of probabilities of one class take those that are high, such as preds > 0.5" if preds == target else ""

@@ -181,12 +181,13 @@ def thin_sentences(summary: _Summary) -> Iterator[str]:
     """Which tolerances reach across objects, and what to do about it."""
     tolerances = summary.settings["tolerance"]
     finer = [key for key in map(str, tolerances) if key not in summary.wide]
+    told = [key for key in finer if key not in summary.too_thin]
     for tolerance, (thin, objects, names) in summary.too_thin.items():
         said = f"tolerance {tolerance} {_across(thin, objects, names)}"
         if tolerance not in summary.wide:
             yield f"{said}, which are so thin that boundaries 1 pixel apart cover them; there look at mIoU"
         else:
-            wanted = f"look at {finer[0]}" if finer else "add a smaller one such as 1px"
+            wanted = f"look at {told[0]}" if told else "look at mIoU" if finer else "add a smaller one such as 1px"
             yield f"{said}, whose F1 also counts boundaries on the wrong side of an object; {wanted}"
 
     if summary.tau_too_thin:

@@ -123,7 +123,10 @@ class ConvNeur(nn.Module):
 
     def __init__(self, config: ConvNeurConfig) -> None:
         if not isinstance(config, ConvNeurConfig):
-            raise TypeError(f"ConvNeur takes a ConvNeurConfig; convneur.create({config!r}) builds a model by its name")
+            raise TypeError(
+                f"ConvNeur takes a ConvNeurConfig, not {type(config).__name__}: ConvNeurConfig.from_dict makes one of "
+                "a dict, and convneur.create builds a model by its name"
+            )
         super().__init__()
         self.config = config
         self.stem = Stem(config.in_channels, config.dims[0])

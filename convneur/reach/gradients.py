@@ -7,8 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convneur.errors import InputError
-
 __all__ = ["energy", "replknet_gradient"]
 
 _Map = NDArray[np.float64]
@@ -19,8 +17,7 @@ def energy(feature: Tensor, x: Tensor, *, probes: int | None, seed: int) -> _Map
 
     By `probes` Rademacher vectors v the mean of the sum over i of (d(v . F) / dx_i(q))^2, which is unbiased; by C unit
     vectors, where C is no more than that or `probes` is None, exact.
-    Args:   feature: (C,), of one position, with its graph back to x (1, 3, H, W).
-    Raises: InputError: a feature through which no gradient flows.
+    Args: feature: (C,), of one position, with its graph back to x (1, 3, H, W).
     """
     count = len(feature)
     exact = probes is None or count <= probes
@@ -37,12 +34,7 @@ def replknet_gradient(feature: Tensor, x: Tensor) -> _Map:
 
 
 def _gradient(value: Tensor, x: Tensor) -> Tensor:
-    try:
-        (found,) = torch.autograd.grad(value, x, retain_graph=True, allow_unused=True)
-    except RuntimeError as error:
-        if "does not require grad" not in str(error) and "grad_fn" not in str(error):
-            raise
-        raise InputError(None, "no gradient flows through this layer; choose another `layer`") from None
+    (found,) = torch.autograd.grad(value, x, retain_graph=True, allow_unused=True)
     return torch.zeros_like(x) if found is None else found
 
 

@@ -147,7 +147,10 @@ def find_layers(model: nn.Module, x: Tensor, asked: Sequence[str], *, setting: s
         found = None if not name else _fitted(name, name, call, shape, size)
         if found is not None and found.height * found.width > 1:
             return (found,)
-    raise ConfigError(setting, "no output of the model's layers is a map of the image; name one")
+    raise ConfigError(
+        setting,
+        f"no output of the model's layers is a map of {size[0]}x{size[1]}; take a larger `size`, or another model",
+    )
 
 
 def _layer(

@@ -155,6 +155,8 @@ def _layer(
     for view in views:
         x = _input(model, [view]).requires_grad_()
         feature = tapped(model.module, x, [layer])[layer.name][0, :, position[0], position[1]]
+        if not feature.requires_grad:
+            raise InputError(None, f"no gradient flows through {layer.name} of {model.name}; choose another `layer`")
         if recipe == "replknet":
             total += replknet_gradient(feature, x)
         else:

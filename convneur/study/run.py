@@ -101,6 +101,8 @@ def run_study(
         precision=precision,
         validate_every=validate_every,
         workers=workers,
+        resume=resume,
+        force=force,
         **values,
     )
     folder = Path(out)

@@ -58,6 +58,8 @@ class Asked:
         colours: str | Path | None = None,
         follow_links: bool = False,
         workers: int = 0,
+        resume: bool = False,
+        force: bool = False,
         **more: Any,
     ) -> "Asked":
         """Check what can be checked before any work; paths become absolute, None is what was left out.
@@ -68,6 +70,8 @@ class Asked:
         names = {field.name for field in dataclasses.fields(RunRequest)}
         values = {name: value for name, value in more.items() if name not in names}
         _check_names(values)
+        if resume and force:
+            raise ConfigError("force", "begins again, and `resume` goes on; leave one of them out")
         if isinstance(values.get("crop"), int):
             values["crop"] = (values["crop"], values["crop"])
         asked: dict[str, Any] = {
@@ -77,7 +81,7 @@ class Asked:
             "init": None if init is None else _weights(init),
             "classes": _classes(classes),
             "ignore_index": _label(ignore_index),
-            "colours": None if colours is None else read_colour_table(Path(_existing("colours", colours))).rows,
+            "colours": None if colours is None else read_colour_table(_found("colours", colours)).rows,
             "follow_links": follow_links or None,
             **{name: value for name, value in more.items() if name in names},
         }
@@ -100,7 +104,20 @@ class Asked:
         )
         if request.task == "detection" and not self.values.keys() & {"chunk_length", "chunks", "model_preset"}:
             config = config if isinstance(self.model, ConvNeurConfig) else find_config(config, model_preset="dense")
+        self._refuse_idle(config, settings)
         return request, task_config(config, settings, head=self.values.get("head")), settings
+
+    def _refuse_idle(self, config: ConvNeurConfig, settings: TrainSettings) -> None:
+        """Raise ConfigError for a setting that others leave without effect; in a recipe it does no harm."""
+        gate = config.memory != "none" and config.fusion == "gating"
+        idle = {
+            "min_lr": "is of the cosine, whose place the recipe's milestones take" if settings.milestones else None,
+            "eval_scale": "is not for classification" if settings.task == "classification" else None,
+            "context_penalty": None if gate else "this model has no gate to penalise",
+        }
+        for name, why in idle.items():
+            if why is not None and name in self.values:
+                raise ConfigError(name, f"{why}; leave it out", value=self.values[name])
 
     def refuse_changes(self, folder: Path, begun: RunPlan, kind: str = "run", **more: tuple[Any, Any]) -> None:
         """Raise ConfigError for what is given with another value than the run in a folder was begun with.
@@ -185,11 +202,15 @@ def _check(given: Mapping[str, Any]) -> None:
     check_whole(1, validate_every=given.get("validate_every"))
 
 
-def _existing(name: str, path: str | Path) -> str:
-    """A path as a run keeps it, which may be gone on with from another folder."""
+def _found(name: str, path: str | Path) -> Path:
     if not Path(path).exists():
         raise ConfigError(name, "no such file or folder", value=path)
-    return str(Path(path).resolve())
+    return Path(path)
+
+
+def _existing(name: str, path: str | Path) -> str:
+    """A path as a run keeps it, which may be gone on with from another folder."""
+    return str(_found(name, path).resolve())
 
 
 def _weights(init: str | Path) -> str:

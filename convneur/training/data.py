@@ -156,7 +156,7 @@ def prepare_data(
     if colours is not None and names:
         reading = dataclasses.replace(reading, colours=colours.renumbered(names))
     if task == "classification" and classes and found.names:
-        raise ConfigError("classes", "folders name the classes here; leave it out", value=classes)
+        raise ConfigError("classes", "folders name the classes here; leave it out")
     for line in found.warnings:
         progress.warn(line)
     if begun is not None:
@@ -200,7 +200,8 @@ def prepare_data(
         )
     ignored = f"; {_ignored(train, val)}" if task == "segmentation" else ""
     progress.note(
-        f"{len(train.examples)} images to train on, {len(val.examples)} to validate on ({found.val_from}){ignored}"
+        f"{plural(len(train.examples), 'image')} to train on, {len(val.examples)} to validate on "
+        f"({found.val_from}){ignored}"
     )
     kept = {example.name for example in (*train.examples, *val.examples)}
     left_out = tuple(example.name for example in (*found.train, *found.val) if example.name not in kept)
@@ -233,7 +234,8 @@ def _check_counts(
     if len(seen) < 2:
         ignored = ""
         if train.ignored:
-            ignored = f", and {_ignored(train)} (label {reading.ignore_index}); {_BINARY}"
+            binary = f"; {_BINARY}" if reading.ignore_index == _OBJECT else ""
+            ignored = f", and {_ignored(train)} (label {reading.ignore_index}){binary}"
         problem = f"training needs two classes, but shows {seen[0]} alone{ignored}; check `preset` and `ignore_index`"
         raise ConfigError("data", problem, value=folder)
     missing = [name for name in names if name not in seen]

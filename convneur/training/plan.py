@@ -238,7 +238,7 @@ class RunPlan:
         Args:   where: the data lie now; kind: what errors call the work.
         Raises: ConfigError: other names, or files that have changed.
         """
-        again = "or begin again with `force`"
+        again = "or begin again with `force` in place of `resume`"
         if self.images != data.fingerprint:
             words = f"holds other images than the {kind} in {folder} was begun with; name the folder of those, {again}"
         elif self.contents is None or self.contents == data.contents:
@@ -263,7 +263,7 @@ def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, A
             raise ConfigError(
                 name,
                 f"the {kind} in {folder} was begun with {_shown(begun.get(name))}; leave it out, or begin again with "
-                f"`force`{more}",
+                f"`force` in place of `resume`{more}",
                 value=_shown(value),
             )
 

@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from convneur.data.annotated import Invalid
 from convneur.data.examples import Task
 from convneur.data.limits import MAX_PIXELS
 from convneur.detection import DetectorKind, Heads
-from convneur.errors import ConfigError
+from convneur.errors import ConfigError, InputError
 from convneur.formats import plural
 from convneur.progress import Progress, silent
 from convneur.training.asked import Asked, check_whole
@@ -21,7 +22,7 @@ from convneur.training.data import TrainingData, prepare_data
 from convneur.training.folder import STATE, WEIGHTS, read_losses, run_folder
 from convneur.training.plan import RunPlan, RunRequest
 from convneur.training.stopping import asked_to_stop
-from convneur.variants import VARIANTS, ConvNeurConfig
+from convneur.variants import CHUNK_SETTINGS, VARIANTS, ConvNeurConfig
 
 if TYPE_CHECKING:
     from convneur.training.engine import Device
@@ -132,6 +133,8 @@ def train(
         precision=precision,
         validate_every=validate_every,
         workers=workers,
+        resume=resume,
+        force=force,
         **values,
     )
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
@@ -149,7 +152,7 @@ def train(
     from convneur.training.result import TrainResult
     from convneur.training.scalars import scalar_writer
     from convneur.training.start import new_model
-    from convneur.training.state import read_progress, refuse_other_model
+    from convneur.training.state import refuse_other_model
     from convneur.training.trainer import Trainer
 
     accelerator = start_engine(device)
@@ -199,7 +202,7 @@ def train(
         if held is not None and begun is None:
             trainer.save_start(held.first_state)
             held.begin(plan.to_dict())
-        first = read_progress(folder / STATE, plan.steps, plan.settings.task)["step"] if going_on else 0
+        first = _going_on_at(folder, plan) if going_on else 0
         if first >= plan.steps:
             progress.note(
                 f"the run has had its {plan.steps} steps; to train its weights on, begin one in another `out` with "
@@ -249,13 +252,35 @@ def _found(
     )
 
 
+def _going_on_at(folder: Path, plan: RunPlan) -> int:
+    """The step that the run has come to. Raises: InputError: a damaged state, or the best weights so far are lost."""
+    from convneur.tensor_files import open_tensors
+    from convneur.training.state import read_progress
+
+    done = read_progress(folder / STATE, plan.steps, plan.settings.task)
+    if done["validations"]:
+        try:
+            open_tensors(folder / WEIGHTS)
+        except InputError as error:
+            problem = "the run's best weights are lost; put them back, or begin again with `force` in place of `resume`"
+            raise InputError(folder / WEIGHTS, problem) from error
+    return done["step"]
+
+
+_PHOTOS = MappingProxyType({"chunks": 4, "read": "final"})  # how these weights were trained
+_FREE = ("head", "num_classes", "memory", "drop_path_rate", *CHUNK_SETTINGS)  # what any weights may be used with
+
+
 def _from_nothing(config: ConvNeurConfig) -> str:
-    """That a run has no weights to begin from, and where a backbone of its kind is."""
-    known = VARIANTS["m1"]
-    fits = (config.dims, config.depths, config.mem_dim) == (known.dims, known.depths, known.mem_dim)
-    name = "photos-local" if config.memory == "none" else "photos"
-    better = f"; on a new data set `init {name}` learns more in less time" if fits else ""
-    return f"begins from random weights{better}"
+    """That a run has no weights to begin from, and which backbone fits it, with the settings that it needs."""
+    known = VARIANTS["m1"].replace(**{name: getattr(config, name) for name in _FREE})
+    if config != known:
+        return "begins from random weights"
+    asked = ["`init photos-local`"]
+    if config.memory != "none":
+        others = [f"`{name} {value}`" for name, value in _PHOTOS.items() if getattr(config, name) != value]
+        asked = ["`init photos`", *others]
+    return f"begins from random weights; on a new data set {' '.join(asked)} learns more in less time"
 
 
 def _decided(trainer: "Trainer", request: RunRequest, started: float, progress: Progress) -> RunPlan:

@@ -122,7 +122,8 @@ class TrainSettings:
         for name, bound in _MOST.items():
             value = getattr(self, name)
             if (max(value) if isinstance(value, tuple) else value) > bound:
-                raise ConfigError(name, f"must be at most {bound}", value=value)
+                shown = "x".join(map(str, value)) if name == "crop" else value
+                raise ConfigError(name, f"must be at most {bound}", value=shown)
         if min(self.crop) < 32:
             raise ConfigError("crop", "ConvNeur needs at least 32x32 pixels", value=f"{self.crop[0]}x{self.crop[1]}")
         highest = 1 if self.task == "classification" else math.inf
@@ -206,7 +207,7 @@ def read_recipe(name: str, task: Task) -> dict[str, Any]:
     known = get_type_hints(TrainSettings)
     unknown = content.keys() - (known.keys() - {"task"})
     if unknown:
-        raise InputError(name, f"{', '.join(sorted(unknown))}: no setting of a recipe")
+        raise InputError(name, f"{', '.join(sorted(unknown))}: no setting of a recipe; leave it out")
     values = {}
     for key, given in content.items():
         sourced = isinstance(given, Mapping)
@@ -233,7 +234,7 @@ def recipe_settings(recipe: str, task: Task, **values: Any) -> TrainSettings:
         if field.default is dataclasses.MISSING and field.name not in given
     ]
     if missing:
-        raise InputError(recipe, f"leaves out {', '.join(missing)}; add them")
+        raise InputError(recipe, f"leaves out {', '.join(missing)}; add {'it' if len(missing) == 1 else 'them'}")
     try:
         return TrainSettings(**given)
     except ConfigError as error:

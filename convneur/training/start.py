@@ -48,7 +48,8 @@ def new_model(
             progress.note(f"  {len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
     for setting, (theirs, ours) in report.otherwise.items():
         keep = f"; `{setting} {theirs}` keeps it" if setting in CHUNK_SETTINGS and theirs is not None else ""
-        progress.warn(f"{path.name} was trained with {setting} {theirs}, this model has {ours}{keep}")
+        own = "none" if ours is None else ours
+        progress.warn(f"{path.name} was trained with {setting} {theirs}, this model has {own}{keep}")
     return model
 
 

@@ -155,7 +155,8 @@ def _opened(path: Path) -> TensorFile:
     try:
         file = open_tensors(path)
     except InputError as error:
-        raise InputError(path, f"cannot be read ({error.problem}); {_MEND}") from None
+        problem = error.problem.partition("; ")[0]  # another mend
+        raise InputError(path, f"cannot be read ({problem}); {_MEND}") from None
     if file.metadata.get("format") != _FORMAT:
         raise InputError(path, f"is no training state; {_MEND}")
     return file

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,9 @@ from typer.main import get_command
 from convneur.checkpoints import load_checkpoint, save_checkpoint
 from convneur.errors import InputError
 from convneur.model.network import ConvNeur
+from convneur.packaged import weights_path
+from convneur.training.run import _from_nothing
+from convneur.training.start import start_from
 from convneur.training.state import read_progress, steps_done
 from convneur.training.stopping import asked_to_stop
 from convneur.training.trainer import Trainer
@@ -356,7 +360,7 @@ def test_init_says_what_it_took(train: Any, place: Path, tiny: ConvNeurConfig) -
     assert "was trained with" not in train.err
     save_checkpoint(ConvNeur(tiny.replace(chunks=2, read="final")), place / "chunks.safetensors")
     assert train("cls", "--task", "classification", *QUICK, "--init", "chunks.safetensors", "--out", "third") == 0
-    assert "chunks.safetensors was trained with chunks 2, this model has None" in train.err
+    assert "chunks.safetensors was trained with chunks 2, this model has none; --chunks 2 keeps it" in train.err
     assert "chunks.safetensors was trained with read final, this model has before" in train.err
     half = {"mean": [0.5, 0.5, 0.5], "std": [0.229, 0.224, 0.225]}
     save_checkpoint(ConvNeur(tiny), place / "half.safetensors", provenance=half)
@@ -366,6 +370,48 @@ def test_init_says_what_it_took(train: Any, place: Path, tiny: ConvNeurConfig) -
     save_checkpoint(ConvNeur(VARIANTS["m1"]), place / "m1.safetensors")
     assert train("cls", "--task", "classification", *QUICK, "--init", "m1.safetensors", "--out", "other") == 1
     assert "holds a model of dims (40, 80, 160, 320)" in train.err
+
+
+def test_what_a_run_from_random_weights_names_is_taken_whole() -> None:
+    base = VARIANTS["m1"].replace(head="light-fpn", num_classes=2)
+    for config, changes in ((base, {"chunks": 4, "read": "final"}), (base.replace(memory="none"), {})):
+        *_, init, named = re.split(r"`init (\S+)`", _from_nothing(config))
+        asked = dict(re.findall(r"`(\w+) (\w+)`", named))
+        assert asked == {name: str(value) for name, value in changes.items()}
+        report = start_from(ConvNeur(config.replace(**changes)), weights_path(init))
+        assert not report.otherwise
+        assert all(name.startswith("head.") for name in (*report.fresh, *report.unused))
+    assert "`init photos` `read final` learns" in _from_nothing(base.replace(chunks=4))
+    assert _from_nothing(base.replace(global_branch="cbam")) == "begins from random weights"
+
+
+IDLE = {
+    ("cls", "--task", "classification", "--eval-scale", "0.5"): "--eval-scale 0.5: is not for classification",
+    ("seg", "--memory", "none", "--context-penalty", "0.1"): "--context-penalty 0.1: this model has no gate",
+    ("seg", "--min-lr", "0.1"): "--min-lr 0.1: is of the cosine, whose place the recipe's milestones take",
+    ("seg", "--resume", "--force"): "--force: begins again, and --resume goes on; leave one of them out",
+}
+
+
+def test_options_that_do_nothing_are_refused(train: Any, place: Path) -> None:
+    recipe = json.loads((place / "quick.json").read_text())
+    (place / "quick.json").write_text(json.dumps({**recipe, "milestones": [0.5, 0.9]}))
+    for typed, words in IDLE.items():
+        assert train(*typed, *QUICK, "--out", "run") == 2
+        assert words in train.line
+
+
+def test_lost_weights_are_no_result(train: Any, place: Path) -> None:
+    arguments = ["cls", "--task", "classification", *QUICK, "--out", "run"]
+    assert train(*arguments) == 0
+    weights = place / "run" / "weights.safetensors"
+    kept = weights.read_bytes()
+    for damage in (lambda: weights.unlink(), lambda: weights.write_bytes(b"0" * 40)):
+        damage()
+        assert train("cls", "--resume", "--out", "run") == 1
+        assert "error: run/weights.safetensors: the run's best weights are lost; put them back" in train.err
+        weights.write_bytes(kept)
+    assert train("cls", "--resume", "--out", "run") == 0
 
 
 def test_minutes_become_steps(train: Any, place: Path) -> None:

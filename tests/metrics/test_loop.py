@@ -161,8 +161,10 @@ MAP = np.zeros((4, 6), int)
 @pytest.mark.parametrize(
     ("preds", "target", "said"),
     [
-        (MAP / 2, MAP, r"preds: label maps hold integers, not 4x6 float64; .* such as preds\.argmax\(1\)"),
-        (torch.zeros(2, 5, 4, 6), MAP, r"preds: label maps hold integers, not 2x5x4x6 float32"),
+        (MAP / 2, MAP, r"preds: label maps hold integers, not 4x6 float64; .* such as preds > 0\.5$"),
+        (torch.zeros(5, 4, 6), MAP, r"preds: .* not 5x4x6 float32; .* best, preds\.argmax\(0\)$"),
+        (torch.zeros(2, 5, 4, 6), MAP, r"preds: label maps hold integers, not 2x5x4x6 float32$"),
+        (torch.zeros(2, 5, 4, 6), MAP[None], r"preds: .* not 2x5x4x6 float32; .* best, preds\.argmax\(1\)$"),
         (MAP, torch.zeros(4, 6), r"target: label maps hold integers, not 4x6 float32$"),
         (MAP[None, None], MAP, r"preds: label maps are \(H, W\) or \(B, H, W\), not 1x1x4x6 int64"),
         (MAP, MAP[0], r"target: label maps are \(H, W\) or \(B, H, W\), not 6 int64"),

@@ -54,6 +54,8 @@ def test_no_advice_to_take_what_is_taken() -> None:
     assert "mIoU" in said
     (coarse,) = tolerances_said(ndimage.grey_dilation(line, (4, 4)), "3px", "1px")
     assert "look at 1px" in coarse
+    both = tolerances_said(line, "3px", "1px")
+    assert [said.endswith("look at mIoU.") for said in both] == [True, True]
 
 
 def test_specks_beside_a_large_object_are_not_warned_of() -> None:

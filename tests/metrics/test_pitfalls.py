@@ -188,6 +188,13 @@ def test_a_ground_truth_label_that_is_no_class_is_refused(ignore: int | None) ->
         score_pair(np.zeros((2, 5), int), np.arange(10).reshape(2, 5), settings)
     with pytest.raises(InputError, match="label -1"):
         score_pair(gt, np.where(gt == 7, -1, 0), settings)
+    with pytest.raises(
+        InputError,
+        match=r"of a mask read 65535 as 1, else correct `num_classes`, .* `ignore_index`$",
+    ):
+        score_pair(gt, np.where(gt == 7, 65535, 0), settings)
+    with pytest.raises(InputError, match=r"label 7001.*; instance ids"):
+        score_pair(gt, np.where(gt == 7, 7001, 0), settings)
 
 
 def test_negative_labels_can_be_ignored() -> None:

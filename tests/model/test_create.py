@@ -20,5 +20,7 @@ def test_a_wrong_name_lists_the_right_ones() -> None:
 
 
 def test_the_class_itself_says_what_takes_a_name() -> None:
-    with pytest.raises(TypeError, match=r"convneur\.create\('m1'\) builds a model by its name"):
+    with pytest.raises(TypeError, match=r"not str: .* convneur\.create builds a model by its name"):
         ConvNeur("m1")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"not dict: ConvNeurConfig\.from_dict"):
+        ConvNeur(convneur.VARIANTS["m1"].to_dict())  # type: ignore[arg-type]

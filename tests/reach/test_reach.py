@@ -179,6 +179,22 @@ def test_what_cannot_be(changes: dict[str, Any], says: str) -> None:
         measure_reach(given.pop("images"), **given)
 
 
+def test_a_model_without_maps_or_gradients() -> None:
+    class Rounded(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            return self[1](self[0](x).detach())
+
+    rounded, settings = Rounded(nn.Conv2d(3, 4, 2, 2), nn.Conv2d(4, 4, 3)), {"size": 32, "probes": 1}
+    with pytest.raises(InputError, match="no gradient flows through 1 of Rounded; choose another `layer`"):
+        measure_reach(IMAGES, model=rounded, **settings)
+    assert measure_reach(IMAGES, model=rounded, layer="0", **settings).models[0].layers[0].erf is not None
+    vector = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5))
+    with pytest.raises(ConfigError, match="is a map of 32x32; take a larger `size`, or another model"):
+        measure_reach(IMAGES, model=vector, **settings)
+    strided = nn.Sequential(nn.Conv2d(3, 4, 32, 32))
+    assert measure_reach(IMAGES, model=strided, size=64, probes=1).models[0].layers[0].height == 2
+
+
 def test_images_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"none")
     settings: dict[str, Any] = {"model": untrained(TINY, 0), "layer": "stages.0", "size": 64, "probes": 1}

@@ -133,6 +133,36 @@ def test_ids_of_objects_are_named_as_such(tmp_path: Path) -> None:
         prepared(root)
 
 
+@pytest.mark.parametrize(
+    ("values", "settings", "said"),
+    [
+        ((0, 1, 2, 65535), {"classes": ["a", "b", "c"]}, r"add `ignore_index 65535`$"),
+        ((0, 200), {"classes": ["a", "b"]}, r"of a mask of two classes write 1 for 200$"),
+        ((0, 5), {"classes": ["a", "b"]}, r"check `preset`, `classes` and `ignore_index`$"),
+        ((0, 200), {"ignore_index": 200, "classes": ["a", "b"]}, r"are ignored \(label 200\); check `preset` and"),
+    ],
+)
+def test_labels_that_are_no_classes_have_a_mend(
+    tmp_path: Path, values: tuple[int, ...], settings: dict[str, Any], said: str
+) -> None:
+    root = masks(tmp_path, *values)
+    for path in (root / "masks").rglob("*.png"):
+        Image.fromarray(np.tile(np.array(values, np.uint16).repeat(8 // len(values)), (4, 1))).save(path)
+    with pytest.raises((InputError, ConfigError), match=said):
+        prepared(root, **settings)
+
+
+def test_a_split_of_another_name_is_said(tmp_path: Path) -> None:
+    root = masks(tmp_path, 0, 1)
+    for kind in ("images", "masks"):
+        (root / kind / "val").rename(root / kind / "Validation")
+    with pytest.warns(UserWarning, match="the split Validation is not read; name it val to validate on it"):
+        assert len(prepared(root).val) == 1
+    for kind in ("images", "masks"):
+        (root / kind / "Validation").rename(root / kind / "val")
+    assert [example.name for example in prepared(root).val] == ["c"]
+
+
 def test_images_to_validate_on_that_are_trained_on_are_said(tmp_path: Path) -> None:
     root = masks(tmp_path, 0, 1)
     (root / "images/val/c.png").write_bytes((root / "images/train/b.png").read_bytes())
