@@ -266,7 +266,8 @@ def _points(
         if value is not None:
             found.append(FrontierPoint(peer, value))
     if not found and measured is not None:
-        problem = f"has none of the published models; time some too, such as timm/{kept[0].model} at {kept[0].size} px"
+        one = f"{'timm/' if peers.name == 'timm' else ''}{kept[0].model} at {kept[0].size} px"
+        problem = f"has none of the published models; time some too, such as {one}"
         raise ConfigError("times", problem, value=measured.source)
     if not found:
         raise ConfigError("peers", f"says nothing of {_UNITS[x][1]}; choose another `x`", value=peers.name)
@@ -305,7 +306,7 @@ def _own(
     for name in names:
         if name not in rows:
             problem = f"choose {', '.join(rows)}, all or none; others have no printed accuracy: `add` them"
-            raise ConfigError("models", problem, value=name)
+            raise ConfigError("models", problem, value=name or repr(name))
     if measured is not None:
         for name, variant, value in measured.of_variants(names):
             yield name, value, rows[variant].top1, "accuracy as printed, latency measured"
