@@ -89,6 +89,8 @@ def test_the_papers_claims() -> None:
     assert report.counters is not None
     assert "agree on every convolution and matrix product, 0.7589 GMACs" in str(report)
     changed = convneur.audit("m1", sizes=64, measure=False, memory="none")
+    placed = convneur.audit("m1", sizes=64, measure=False, memory="none", accuracy=78)  # a whole number
+    assert placed.frontier is not None
     assert (changed.frontier, changed.title) == (None, "m1 with memory none")
 
 
@@ -97,7 +99,9 @@ def test_the_papers_claims() -> None:
     [
         ({"model": "m1,m2"}, "model m1, m2: one model is audited at a time"),
         ({"claims": "quick"}, "claims 'quick': give constant"),
-        ({"claims": "1 ms@32", "measure": False}, "a time is measured; leave `measure` on"),
+        ({"claims": "1 ms@32", "measure": False}, "a time is not known with `measure=False`; leave one"),
+        ({"repeats": 3, "measure": False}, "repeats 3: nothing is timed with `measure=False`; leave one of them out"),
+        ({"threads": 1, "measure": False}, "threads 1: nothing is timed"),
         ({"claims": "frontier@1 points", "memory": "none"}, "accuracy: that of m1 with these settings is not known"),
         ({"repeats": 0}, "repeats 0: must be 1 to"),
         ({"accuracy": 780.0}, "accuracy 780.0: give a percentage"),

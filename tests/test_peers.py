@@ -119,6 +119,7 @@ def test_latencies_are_those_that_were_timed(tmp_path: Path, peers: str) -> None
         ({"times": "none.json"}, "times: are for a latency"),
         ({"x": "latency", "times": "none.json"}, "times none.json: no such file"),
         ({"full": True, "x": "params"}, "full: counts multiply-adds"),
+        ({"full": True, "models": "none", "add": "a:1:70"}, "full: is for ConvNeur's own points"),
         ({"size": 100}, "size 100: timm has no model at this side; choose 224, "),
         ({"size": 100, "distilled": True}, "size 100: timm has no model at this side; choose 224, "),
         ({"peers": "none.csv"}, "peers none.csv: no such file; give timm"),

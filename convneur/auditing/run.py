@@ -70,9 +70,16 @@ def audit(
     """
     asserted = find_claims(claims)
     BenchSettings(device=device, threads=threads, repeats=repeats)  # what is wrong is to be told before any work
-    for claim in asserted:
-        if claim.quantity == "time" and not measure:
-            raise ConfigError("claims", "a time is measured; leave `measure` on", value=claim.text)
+    if not measure:
+        for claim in asserted:
+            if claim.quantity == "time":
+                raise ConfigError(
+                    "claims", "a time is not known with `measure=False`; leave one of them out", value=claim.text
+                )
+        idle = {"device": (device, "cpu"), "threads": (threads, None), "repeats": (repeats, 10)}
+        for setting, (value, usual) in idle.items():
+            if value != usual:
+                raise ConfigError(setting, "nothing is timed with `measure=False`; leave one of them out", value=value)
     found = find_models(
         model, setting="model", inputs=inputs, input_factory=input_factory, progress=progress, **settings
     )

@@ -216,6 +216,8 @@ def frontier(
         raise ConfigError("x", f"choose {', '.join(get_args(Axis))}", value=repr(x))
     if full and x != "macs":
         raise ConfigError("full", "counts multiply-adds; leave it out, or `x` macs")
+    if full and models == "none":
+        raise ConfigError("full", "is for ConvNeur's own points; leave it out, or name `models`")
     listed = read_peers(peers)
     measured = _measured(x, times)
     points = _points(x, listed, measured, distilled=distilled, size=size)

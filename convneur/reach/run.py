@@ -29,6 +29,7 @@ __all__ = ["measure_reach"]
 
 _LEAST_SIDE = 32
 _MOST_PROBES = 4096
+_PROBES = 16  # Choice
 _MOST_VALUES = 2**28  # of all images together, a gibibyte
 
 
@@ -51,7 +52,7 @@ def measure_reach(
     position: tuple[int, int] | None = None,
     size: Size = 224,
     recipe: Recipe = "plain",
-    probes: int | None = 16,
+    probes: int | None = _PROBES,
     factory_arguments: Mapping[str, Any] | Iterable[str] = (),
     follow_links: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -99,6 +100,8 @@ def measure_reach(
         raise ConfigError("recipe", "choose plain, replknet", value=recipe)
     if probes is not None and not 1 <= probes <= _MOST_PROBES:
         raise ConfigError("probes", f"must be 1 to {_MOST_PROBES}", value=probes)
+    if recipe == "replknet" and probes != _PROBES:
+        raise ConfigError("probes", "is for the plain map; RepLKNet's adds all channels up; leave it out")
     views, failed = _views(images, sides, max_pixels, follow_links=follow_links, progress=progress)
     pixel = _pixel(position, views, sides)
     names = [layer] if isinstance(layer, str) else list(layer)

@@ -10,7 +10,7 @@ from convneur.errors import ConfigError, InputError
 from convneur.schema import SchemaError, typed
 from convneur.study.runs import StudyRun, run_groups
 from convneur.study.twins import read_twins
-from convneur.training import RunPlan, StepTime, TrainingData, read_config
+from convneur.training import RunPlan, StepTime, TrainingData, TrainSettings, read_config
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["StudyPlan"]
@@ -53,11 +53,19 @@ class StudyPlan:
         return dataclasses.replace(
             self.run,
             config=self.twins[run.twin],
-            settings=dataclasses.replace(self.run.settings, seed=run.seed),
+            settings=self._settings(run),
             counts=data.counts,
             images=data.fingerprint,
             contents=data.contents,
         )
+
+    def trains(self, run: StudyRun, kept: RunPlan) -> bool:
+        """Whether a plan has a run's model and settings; the images of a fold are not looked at."""
+        ours = (self.twins[run.twin], self._settings(run), self.run.precision)
+        return (kept.config, kept.settings, kept.precision) == ours
+
+    def _settings(self, run: StudyRun) -> TrainSettings:
+        return dataclasses.replace(self.run.settings, seed=run.seed)
 
     @classmethod
     def read(cls, folder: Path) -> "StudyPlan":

@@ -53,6 +53,7 @@ __all__ = ["REPORTS", "Study", "mean_step_time", "old_study_removed", "twins_wit
 REPORTS = ("study.html", "study.md", "study.json", "study.csv")
 _SAVE_EVERY = 100  # steps, as train's
 _FEW = 3  # steps that a time left is judged by
+_OTHER = "holds another run; remove it, or choose another `out`"
 
 
 class _Muted(ProgressLines):
@@ -412,7 +413,7 @@ class Study:
                 trainer.save_start(held.first_state)
                 held.begin(plan.to_dict())
             elif RunPlan.read(folder) != plan:
-                raise InputError(folder, "holds another run; remove it, or choose another `out`")
+                raise InputError(folder, _OTHER)
 
             def report(record: Mapping[str, Any]) -> None:
                 nonlocal step
@@ -434,6 +435,8 @@ class Study:
         if run in self.scores:
             return
         folder, images, task = self.folder(run), self.test.of(run.fold), self.settings.task
+        if not self.plan.trains(run, RunPlan.read(folder)):
+            raise InputError(folder, _OTHER)
         trained = read_result(folder)
         if not trained.figure.exists():
             trained.draw_curves(title=f"{run.name} on {Path(self.request.data).name}")

@@ -85,8 +85,13 @@ def viz_gates(
     if not by_name:
         model.single()  # refuses several models
     if batch:
-        refuse_drawing(draw, files, layers)
+        refuse_drawing("--batch", draw, files, layers)
         return _measure(images, output, seen, printer, force=force)
+
+    if layers.list_layers:
+        refuse_drawing("--list-layers", draw, files)
+        if output is not None:
+            raise UsageError("--output: --list-layers writes no file; leave one of them out")
 
     from convneur.gates import Inspector
     from convneur.gates.layer_inspection import LayerInspector

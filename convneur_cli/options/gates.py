@@ -310,13 +310,13 @@ class GateFileOptions:
         return output
 
 
-def refuse_drawing(*groups: Any) -> None:
-    """Raise UsageError: something was asked of pictures that --batch does not draw."""
+def refuse_drawing(mode: str, *groups: Any) -> None:
+    """Raise UsageError: something was asked of pictures that a mode such as --batch does not draw."""
     for group in groups:
         for field in dataclasses.fields(group):
             if getattr(group, field.name) != field.default:
                 option = {"image_format": "--format"}.get(field.name, f"--{field.name.replace('_', '-')}")
-                raise UsageError(f"{option}: --batch draws no pictures; leave one of them out")
+                raise UsageError(f"{option}: {mode} draws no pictures; leave one of them out")
 
 
 def _suffix(path: Path) -> str:

@@ -36,7 +36,7 @@ def test_json_is_the_contracts(run: Any) -> None:
         (("m1", "--claim", "fast"), "error: --claim 'fast': give constant"),
         (
             ("m1", "--claim", "1 ms@64", "--no-measure"),
-            "error: --claim 1 ms@64: a time is measured; leave --measure on",
+            "error: --claim 1 ms@64: a time is not known with --no-measure; leave one of them out",
         ),
         (
             ("m1", "--memory", "none", "--claim", "frontier@1 points"),

@@ -267,6 +267,10 @@ def test_seeds_trained_apart_are_one_study(study: Any, place: Path) -> None:
     assert study("seg", "--out", "here", "--resume", "--seeds", "2", "--json") == 0, study.err
     assert study.json == whole
     assert "4: 2 twins x 2 seeds; 4 finished" in study.err
+    assert study("seg", *QUICK, "--lr", "0.5", "--twins", "none", "--seeds", "1,", "--out", "apart") == 0
+    shutil.copytree(place / "apart" / "runs", place / "here" / "runs", dirs_exist_ok=True)
+    assert study("seg", "--out", "here", "--resume") == 1
+    assert "here/runs/none-seed1: holds another run; remove it, or choose another --out" in study.err
 
 
 @pytest.mark.slow

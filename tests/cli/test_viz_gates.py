@@ -768,6 +768,8 @@ def test_broken_images(viz: Any, place: Path) -> None:
         (["cat.png", "--reads", "4,-1"], "--reads 4,-1: rows and columns count from 0"),
         (["cat.png", "--reads", "4,4", "--global-branch", "titans"], "--reads: a titans branch has no reads"),
         ([".", "--batch", "--reads", "4,4"], "--reads: --batch draws no pictures"),
+        (["cat.png", "--list-layers", "--overlay"], "--overlay: --list-layers draws no pictures"),
+        (["cat.png", "--list-layers", "-o", "a.png"], "--output: --list-layers writes no file"),
         (["cat.png", "--frobnicate"], "--frobnicate"),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",

@@ -167,6 +167,7 @@ def test_layers_that_are_no_maps(asked: str, says: str) -> None:
         ({"size": 16}, "size 16: needs sides of at least 32 pixels"),
         ({"probes": 0}, "probes 0: must be 1 to 4096"),
         ({"recipe": "slak"}, "recipe slak: choose plain, replknet"),
+        ({"recipe": "replknet", "probes": 4}, "probes: is for the plain map; .* leave it out"),
         ({"model": "foto"}, "model foto: choose packaged weights"),
         ({"model": "foto.safetensors"}, r"model foto\.safetensors: no such file; packaged weights are"),
         ({"model": "m1,m2"}, "name one model"),
