@@ -14,6 +14,7 @@ from convneur.checkpoints import check_finite, load_checkpoint
 from convneur.cost import find_models
 from convneur.data.normalisation import Normalisation
 from convneur.errors import ConfigError, InputError
+from convneur.formats import plural
 from convneur.model.network import ConvNeur
 from convneur.packaged import packaged_weights, weights_path
 from convneur.progress import Progress
@@ -115,5 +116,5 @@ def _normalisation(module: nn.Module) -> Normalisation:
         return Normalisation()
     mean, std = (tuple(map(float, said[key])) for key in ("mean", "std"))
     if len(mean) != 3 or len(std) != 3:
-        raise InputError(None, f"the model takes {len(mean)} channels, and an image has 3; choose another")
+        raise InputError(None, f"the model takes {plural(len(mean), 'channel')}, and an image has 3; choose another")
     return Normalisation(mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
