@@ -61,6 +61,7 @@ _ROOMS = (
     "gates",
     "inference",
     "instances",
+    "layers",
     "metrics",
     "peers",
     "progress",

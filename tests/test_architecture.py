@@ -64,14 +64,15 @@ ALLOWED = {
         "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.formats", "convneur.graphs",
         "convneur.inference", "convneur.model", "convneur.module_tree", "convneur.packaged", "convneur.progress",
         "convneur.results", "convneur.sizes", "convneur.variants"},
+    "convneur.layers": {"torch", "convneur.cost", "convneur.data", "convneur.errors"},
     "convneur.gates": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.cost", "convneur.data", "convneur.errors",
-        "convneur.files", "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress",
-        "convneur.resampling", "convneur.results", "convneur.tensor_files", "convneur.variants"},
+        "convneur.files", "convneur.formats", "convneur.layers", "convneur.model", "convneur.packaged",
+        "convneur.progress", "convneur.resampling", "convneur.results", "convneur.tensor_files", "convneur.variants"},
     "convneur.reach": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.cost", "convneur.data", "convneur.errors",
-        "convneur.files", "convneur.formats", "convneur.model", "convneur.packaged", "convneur.progress",
-        "convneur.results", "convneur.sizes", "convneur.variants"},
+        "convneur.files", "convneur.formats", "convneur.layers", "convneur.model", "convneur.packaged",
+        "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.inference": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.errors", "convneur.files",
         "convneur.detection", "convneur.formats", "convneur.graphs", "convneur.model", "convneur.packaged",
@@ -190,7 +191,7 @@ PACKAGES = sorted(path.parent for path in (ROOT / "convneur").glob("*/__init__.p
 CLI_FILES = sorted((ROOT / "convneur_cli").rglob("*.py"))
 MOST_NAMES, MOST_CLI_LINES, MOST_BODY_LINES, LARGEST_ROOM = 20, 4200, 60, 0.2
 # Rooms that hold parts and no verb: others take what they need from their files.
-SHELVES = {"data", "metrics", "model"}
+SHELVES = {"data", "layers", "metrics", "model"}
 
 
 def door_of(package: Path) -> list[str]:

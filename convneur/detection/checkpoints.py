@@ -68,7 +68,7 @@ def load_detector(path: str | Path) -> DetectorCheckpoint:
 
     >>> load_detector("photos")
     Traceback (most recent call last):
-    convneur.errors.InputError: ...: not weights of a detector (its format is 'convneur.weights/1', ...)
+    convneur.errors.InputError: ...: not weights of a detector (its format is 'convneur.weights/1', ...
     """
     path = weights_path(path)
     found = open_tensors(path)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convneur.errors import InputError
 from convneur.figures.gates_words import about_lines, map_colours, measured_lines
 from convneur.figures.html_page import data_uri, html_page
-from convneur.figures.layers_grid import layer_colours, layer_facts, layer_names
+from convneur.figures.layers_grid import layer_colours, layer_facts, layer_names, layer_stamp
 from convneur.gates import GateResult, LayerResult, Row, StageGates, StageLayers, StageMap, StageReads
 
 __all__ = ["LONGEST_SIDE", "gates_page"]
@@ -164,7 +164,8 @@ def _of_layers(result: LayerResult) -> dict[str, Any]:
                 "channels": one.channels,
                 "words": f"{one.height} × {one.width} positions, {one.channels} channels{multiplied}",
                 "rows": [
-                    {"row": row, "maps": [{**_packed(key, panel), "colours": layer_colours(row, panel.colour_scale)}
+                    {"row": row, "maps": [{**_packed(key, panel),
+                                           "colours": layer_colours(_quantity(row), panel.colour_scale)}
                                           for key, panel in maps.items()]}
                     for row, maps in layer.rows.items()
                 ],
@@ -173,13 +174,12 @@ def _of_layers(result: LayerResult) -> dict[str, Any]:
         )  # fmt: skip
     gates = result.kind == "gates"
     rows = [row["row"] for row in stages[0]["rows"]]
-    formulas = {"features": "the layer's output", "f_loc": "F", "gate": "A", "gated": "A ⊙ F"}
     return {
         "title": f"{'Gates' if gates else 'Layers'} of {result.image.file_name}",
-        "stamp": result.stamp,
+        "stamp": layer_stamp(result),
         "about": [list(line) for line in layer_facts(result)],
         "opens": {"row": "gate" if gates else "features", "map": result.options.reduce},
-        "names": {row: [layer_names(row), formulas[row]] for row in rows},
+        "names": {row: list(_layer_row_name(row, result)) for row in rows},
         "stages": stages,
         "measures": [[name, values] for name, values in (measured_lines(result.measures) if result.measures else [])],
         "separateModel": False,
@@ -214,9 +214,9 @@ def _stage(of: StageGates, layer: StageLayers, result: GateResult) -> dict[str, 
     }
 
 
-def _quantity(row: str) -> Row:
+def _quantity(row: str) -> Any:
     """Of `gate second` and `gate difference` the gate."""
-    return row.split(" ")[0]  # type: ignore[return-value]
+    return row.split(" ")[0]
 
 
 def _outline(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -270,9 +270,20 @@ def _name(row: str, result: GateResult) -> tuple[str, str]:
     name, formula = _own_name(_quantity(row), result)
     if result.against is None:
         return name, formula
-    first, second = result.models
-    which = {"": first, "second": second, "difference": f"{first} − {second}"}[row.partition(" ")[2]]
-    return f"{name}, {which}", formula
+    return f"{name}, {_whose(row, result.models)}", formula
+
+
+def _whose(row: str, models: tuple[str, str]) -> str:
+    """Of a row such as `gate second`, which model's it is."""
+    first, second = models
+    return {"": first, "second": second, "difference": f"{first} − {second}"}[row.partition(" ")[2]]
+
+
+def _layer_row_name(row: str, result: LayerResult) -> tuple[str, str]:
+    quantity = _quantity(row)
+    formula = {"features": "the layer's output", "f_loc": "F", "gate": "A", "gated": "A ⊙ F"}[quantity]
+    name = layer_names(quantity)
+    return (name if result.against is None else f"{name}, {_whose(row, result.models)}"), formula
 
 
 def _own_name(row: Row, result: GateResult) -> tuple[str, str]:

@@ -1,11 +1,11 @@
 """Layers of any model as a grid of panels: features side by side, channels, or gates with what they multiply."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from convneur.figures.panels import Panel, PanelGrid, PanelRow
 from convneur.gates import LayerResult, StageMap
 
-__all__ = ["layer_colours", "layer_facts", "layer_names", "layers_grid"]
+__all__ = ["layer_colours", "layer_facts", "layer_names", "layer_stamp", "layers_grid"]
 
 _WIDE = 5.0  # inches, from which on a row holds more panels
 _NAMES = {"features": "Features", "f_loc": "Before the gate", "gate": "Gate", "gated": "After the gate"}
@@ -14,36 +14,65 @@ _NAMES = {"features": "Features", "f_loc": "Before the gate", "gate": "Gate", "g
 def layers_grid(result: LayerResult, inches: float) -> PanelGrid:
     """Gates: a row for each quantity, a column for each gate. Features and channels: rows of panels with their names.
 
+    Of two models each of these rows is followed by the second model's and by the difference.
     Args: inches: the figure's width, by which a row holds more panels or fewer.
     """
-    about, wide = _about(result), inches >= _WIDE
+    wide = inches >= _WIDE
+    rows: list[PanelRow] = []
     if result.kind == "gates":
-        rows = tuple(
-            PanelRow(
-                _NAMES[row],
-                result.pixels,
-                tuple(_panel(one.name, row, one.maps[row]) for one in result.layers),
-                None if result.object_mask is None else result.object_mask >= 0.5,
-                first=number == 0,
-            )
-            for number, row in enumerate(result.layers[0].maps)
-        )
+        inside = None if result.object_mask is None else result.object_mask >= 0.5
+        for row in result.layers[0].maps:
+            for model, panels in _models(result, [(number, row, "") for number in range(len(result.layers))]):
+                name = f"{_NAMES[row]}: {model}" if model else _NAMES[row]
+                rows.append(PanelRow(name, result.pixels, panels, inside, first=not rows))
         groups = tuple((one.name, 1) for one in result.layers)
-        return PanelGrid(groups, ("",) * len(groups), rows, about, result.stamp, overlay=result.options.overlay)
-    if result.kind == "channels":
-        most = 8 if wide else 4
-        parts = [(one.name, [_panel(one.name, row, panel, row) for row, panel in one.rows]) for one in result.layers]
     else:
-        most = 4 if wide else 2
-        parts = [("", [_panel(one.name, row, panel, one.name) for one in result.layers for row, panel in one.rows])]
-    columns = min(most, max(len(panels) for _, panels in parts))
-    drawn: list[PanelRow] = []
-    for name, panels in parts:
-        for start in range(0, len(panels), columns):
-            chunk: Sequence[Panel | None] = panels[start : start + columns]
-            padded = (*chunk, *[None] * (columns - len(chunk)))
-            drawn.append(PanelRow("" if start else name, result.pixels, padded, first=not drawn))
-    return PanelGrid((), ("",) * columns, tuple(drawn), about, result.stamp, overlay=result.options.overlay)
+        groups = ()
+        if result.kind == "channels":
+            most = 8 if wide else 4
+            parts = [(one.name, [(at, row, row) for row, _ in one.rows]) for at, one in enumerate(result.layers)]
+        else:
+            most = 4 if wide else 2
+            parts = [("", [(at, row, one.name) for at, one in enumerate(result.layers) for row, _ in one.rows])]
+        columns = min(most, max(len(places) for _, places in parts))
+        for name, places in parts:
+            for start in range(0, len(places), columns):
+                for model, panels in _models(result, places[start : start + columns]):
+                    padded = (*panels, *[None] * (columns - len(panels)))
+                    title = ": ".join(filter(None, ["" if start and not model else name, model]))
+                    rows.append(PanelRow(title, result.pixels, padded, first=not rows))
+    width = len(rows[0].panels)
+    return PanelGrid(
+        groups, ("",) * width, tuple(rows), _about(result), layer_stamp(result), overlay=result.options.overlay
+    )
+
+
+def _models(result: LayerResult, places: Sequence[tuple[int, str, str]]) -> Iterator[tuple[str, tuple[Panel, ...]]]:
+    """The panels of layers, by number, with their rows and titles, of a model; then of the second, and differences."""
+    models = [result] if result.against is None else [result, result.against]
+    names = result.models if result.against is not None else ("",)
+    for model, one in zip(names, models, strict=True):
+        yield (
+            model,
+            tuple(_panel(one.layers[at].name, row, one.layers[at].maps[row], title) for at, row, title in places),
+        )
+    if result.against is not None:
+        found = [(result.layers[at].name, row, result.differences[at][row], title) for at, row, title in places]
+        yield (
+            "difference",
+            tuple(
+                Panel(f"{row} {name} difference", panel, layer_colours(row, panel.colour_scale), title=title)
+                for name, row, panel, title in found
+            ),
+        )
+
+
+def layer_stamp(result: LayerResult) -> str | None:
+    """What must be said of weights that learned nothing, of two models with their names."""
+    if result.against is None:
+        return result.stamp
+    stamps = zip(result.models, (result.stamp, result.against.stamp), strict=True)
+    return "; ".join(f"{name}: {stamp}" for name, stamp in stamps if stamp) or None
 
 
 def layer_names(row: str) -> str:
@@ -67,18 +96,29 @@ def _about(result: LayerResult) -> tuple[str, ...]:
 def layer_facts(result: LayerResult) -> list[tuple[str, str]]:
     """What the maps were made of: what, and its value."""
     height, width = result.pixels.shape[:2]
-    record = result.record
-    weights = record.get("file") or {"untrained": "none, random"}.get(record["source"], f"of a {record['source']}")
-    sha256 = f", sha256 {record['sha256'][:12]}" if record.get("sha256") else ""
     facts = [
         ("image", f"{result.image.file_name}, {result.image.height} × {result.image.width} (H × W)"),
         ("drawn at", f"{height} × {width}"),
         ("model", result.model),
-        ("weights", f"{weights}{sha256}"),
-        *([] if result.kind == "channels" else [("reduce", f"{result.options.reduce} over channels")]),
-        *(("gate", f"{one.name} multiplies {one.features}") for one in result.layers if one.features is not None),
+        ("weights", _weights(result)),
     ]
+    if result.against is not None:
+        models = zip(result.models, (result, result.against), strict=True)
+        facts[2:] = [
+            ("model", f"{name if name == one.model else f'{name} ({one.model})'}, weights {_weights(one)}")
+            for name, one in models
+        ]
+    if result.kind != "channels":
+        facts.append(("reduce", f"{result.options.reduce} over channels"))
+    facts += [("gate", f"{one.name} multiplies {one.features}") for one in result.layers if one.features is not None]
     if result.measures:
         against = "image gradients" if result.mask is None else f"mask {result.mask.file_name}"
         facts.append(("measured", f"against {against}"))
     return [*facts, ("made by", f"convneur {result.versions.convneur}, torch {result.versions.torch}")]
+
+
+def _weights(result: LayerResult) -> str:
+    record = result.record
+    name = record.get("file") or {"untrained": "none, random"}.get(record["source"], f"of a {record['source']}")
+    sha256 = f", sha256 {record['sha256'][:12]}" if record.get("sha256") else ""
+    return f"{name}{sha256}"

@@ -1,5 +1,6 @@
 """A figure addressed in inches, and type measured in them."""
 
+import re
 from functools import lru_cache
 
 from matplotlib.axes import Axes
@@ -45,8 +46,17 @@ def shortened(words: str, width: float, size: float, weight: str = "normal") -> 
 
 
 def _parts(word: str, width: float, size: float, weight: str) -> list[str]:
-    most = int(len(word) * width / max(text_width(word, size, weight), width))
-    return [word[start : start + most] for start in range(0, len(word), max(most, 1))]
+    """The word, or parts of it that fit: cut behind a hyphen, a dot, a colon and such, else anywhere."""
+    if text_width(word, size, weight) <= width:
+        return [word]
+    parts: list[str] = []
+    for piece in re.findall(r"[^-_./:]*[-_./:]+|[^-_./:]+", word):
+        if parts and text_width(parts[-1] + piece, size, weight) <= width:
+            parts[-1] += piece
+            continue
+        most = max(int(len(piece) * width / max(text_width(piece, size, weight), width)), 1)
+        parts += [piece[start : start + most] for start in range(0, len(piece), most)]
+    return parts
 
 
 class Sheet:

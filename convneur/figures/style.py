@@ -62,7 +62,7 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> None:
     kind = path.suffix.lower().removeprefix(".")
     # Ids in an SVG are random without a salt, which only a setting can give; the context puts all settings back.
     # Text stays text, which can be edited and searched; journals refuse the fonts of type 3 that would be the default.
-    settings = {"svg.hashsalt": "convneur", "svg.fonttype": "none", "pdf.fonttype": 42}
+    settings = {"svg.hashsalt": "convneur", "svg.fonttype": "none", "pdf.fonttype": 42, "text.hinting": "none"}
     with style.context(["default", settings]):
         figure.savefig(path, dpi=dpi, format=kind, metadata=undated.get(kind))
 

@@ -5,71 +5,76 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from convneur.cost import CountingError, ExternalModel, find_models
+from convneur.cost import ExternalModel, find_models
 from convneur.data.normalisation import Normalisation
 from convneur.errors import ConfigError, InputError
 from convneur.formats import as_text
-from convneur.gates.models import Weights, find_model
+from convneur.gates.models import Weights, find_against, find_model
 from convneur.gates.sources import WeightsSource, sha256_of
+from convneur.layers.models import OtherModel, normalisation_of
 from convneur.model.network import ConvNeur
+from convneur.packaged import packaged_weights
 from convneur.progress import Progress, silent
 from convneur.tensor_files import open_tensors
 from convneur.variants import ConvNeurConfig
 
-__all__ = ["AnyNetwork", "find_any_model", "is_foreign"]
+__all__ = ["AnyNetwork", "BuiltNetwork", "find_any_model", "find_second", "is_foreign"]
 
 _STEP = 32  # Choice: sides are multiples of it, which nearly every model takes
 
 
-@dataclass(frozen=True)
-class AnyNetwork:
-    """A model that is built for an image's size. name: as asked for; record: where its weights come from.
+@dataclass(frozen=True, eq=False)
+class BuiltNetwork:
+    """A model for one image size, in eval mode.
 
-    source: of a ConvNeur's weights. stamp: what a figure must say of weights that learned nothing.
+    name: as asked for. record: where its weights come from. stamp: what a figure must say of weights that learned
+    nothing.
     """
 
     name: str
+    module: nn.Module
+    normalisation: Normalisation
     record: Mapping[str, Any]
-    source: WeightsSource | None
     stamp: str | None
-    _module: nn.Module | None
-    _factory: ExternalModel | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AnyNetwork:
+    """A model that is built for an image's size. name: as asked for; own, source: a ConvNeur and its weights'."""
+
+    name: str
+    source: WeightsSource | None
+    own: ConvNeur | None = None
+    _other: OtherModel | None = None
+    _kind: str = "factory"
     _weights: Path | None = None
-    _seed: int = 0
 
     @property
     def step(self) -> int:
         """What an image's sides are made multiples of."""
         return 1 if self.source is not None else _STEP
 
-    def built(self, height: int, width: int) -> nn.Module:
-        """The module in eval mode. Raises: InputError: none of this size, or weights that do not fit."""
-        if self._module is not None:
-            return self._module
-        assert self._factory is not None
-        try:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self._seed)
-                module = self._factory.build(height, width)
-        except CountingError as error:
-            raise InputError(self.name, f"{error}") from None
+    def built(self, height: int, width: int) -> BuiltNetwork:
+        """The model for this size. Raises: InputError: none of it, or weights that do not fit."""
+        if self.source is not None:
+            assert self.own is not None
+            return BuiltNetwork(self.name, self.own, self.source.normalisation, self.source.record(), self.source.stamp)
+        assert self._other is not None
+        module = self._other.built((height, width))
+        normalisation = normalisation_of(module)
         if self._weights is not None:
             _load(module, self._weights)
-        return module
-
-    def normalisation(self, module: nn.Module) -> Normalisation:
-        """Of the pixels that the model was trained on: as timm's config says, where it has one; else ImageNet's."""
-        if self.source is not None:
-            return self.source.normalisation
-        config = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None)
-        said = config if isinstance(config, Mapping) else {}
-        mean, std = said.get("mean"), said.get("std")
-        if mean is None or std is None or not len(mean) == len(std) == 3:
-            return Normalisation()
-        return Normalisation(tuple(mean), tuple(std))
+            file = as_text(Path(self._weights.name))
+            record = {"source": "file", "file": file, "sha256": sha256_of(self._weights)}
+            return BuiltNetwork(self.name, module, normalisation, record, None)
+        stamp = self._other.stamp(module, (height, width))
+        if stamp is None:
+            return BuiltNetwork(self.name, module, normalisation, {"source": self._kind}, None)
+        return BuiltNetwork(
+            self.name, module, normalisation, {"source": "untrained", "stamp": stamp, "seed": self._other.seed}, stamp
+        )
 
 
 def is_foreign(model: Any) -> bool:
@@ -91,25 +96,43 @@ def find_any_model(
     if not is_foreign(model):
         module, source, _ = find_model(model if isinstance(model, ConvNeur) else weights,
                                        None if isinstance(model, ConvNeur) else model, seed, settings)  # fmt: skip
-        return AnyNetwork(source.model, source.record(), source, source.stamp, module)
+        return AnyNetwork(source.model, source, module)
     ((name, found),) = find_models(
         model, setting="model", factory_arguments=arguments, progress=progress, **settings
     ).items()
     assert isinstance(found, ExternalModel)
+    other = OtherModel(name, found, seed or 0)
     if isinstance(weights, nn.Module):
         raise ConfigError("weights", "name a .safetensors file, or pass the module itself as `model`")
     if weights is None or weights == "none":
-        untrained = isinstance(model, str) and model.startswith("timm/")
-        stamp = f"UNTRAINED WEIGHTS, seed {seed or 0}" if untrained else None
-        record: dict[str, Any] = {"source": "untrained", "stamp": stamp, "seed": seed or 0}
-        if not untrained:
-            record = {"source": "module" if isinstance(model, nn.Module) else "factory"}
-        return AnyNetwork(name, record, None, stamp, None, found, None, seed or 0)
+        return AnyNetwork(name, None, None, other, "module" if isinstance(model, nn.Module) else "factory")
     path = Path(weights)
     if not path.is_file():
         raise ConfigError("weights", "no such file; of this model only a .safetensors file will do", value=weights)
-    record = {"source": "file", "file": as_text(Path(path.name)), "sha256": sha256_of(path)}
-    return AnyNetwork(name, record, None, None, None, found, path, seed or 0)
+    return AnyNetwork(name, None, None, other, _weights=path)
+
+
+def find_second(
+    against: Any,
+    model: Any,
+    first: AnyNetwork,
+    arguments: Mapping[str, Any] | Iterable[str],
+    settings: Mapping[str, Any],
+    progress: Progress = silent,
+) -> AnyNetwork:
+    """The model that the first one, found for `model`, is compared with. Raises: as `convneur.gates.inspect_layers`."""
+    try:
+        if is_foreign(against):
+            given = () if isinstance(against, nn.Module) else arguments
+            return find_any_model(against, None, None, given, {}, progress)
+        if first.own is None:
+            ours = isinstance(against, ConvNeur) or str(against) in packaged_weights()
+            return find_any_model(None if ours else model, against, None, () if ours else arguments, {}, progress)
+    except ConfigError as error:
+        setting = "against" if error.setting in ("model", "weights") else error.setting
+        raise ConfigError(setting, error.problem, value=error.value) from None
+    found, source = find_against(against, first.own, settings)
+    return AnyNetwork(source.model, source, found)
 
 
 def _load(module: nn.Module, path: Path) -> None:

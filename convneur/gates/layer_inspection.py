@@ -1,8 +1,8 @@
 """Layers of any model looked at on one image: features, channels of them, or a gate and what it multiplies."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,23 +12,30 @@ from torch import Tensor, nn
 from convneur.data.images import ImageInput, Photo
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
-from convneur.formats import plural
-from convneur.gates.any_model import AnyNetwork, find_any_model
+from convneur.gates.any_model import AnyNetwork, BuiltNetwork, find_any_model, find_second
 from convneur.gates.inputs import AskedSize, MaskLike, Masks, image_of, read_image, size_of
+from convneur.gates.layer_maps import (
+    Channels,
+    LayerOutputs,
+    channel_numbers,
+    feature_maps,
+    gated_maps,
+    in_the_same_colours,
+    pairs_of,
+)
 from convneur.gates.layer_result import Layer, LayerList, LayerMaps, LayerResult
-from convneur.gates.maps import GateScale, MapOptions, Row, Scale, StageMap, gate_limits, stage_maps
-from convneur.gates.measures import StageMeasures, measure_stage
+from convneur.gates.maps import GateScale, MapOptions, Scale
 from convneur.gates.models import Weights
-from convneur.gates.reduce import Reduction, reduce_channels
+from convneur.gates.reduce import Reduction
 from convneur.gates.regions import Regions, gradient_regions, mask_regions
-from convneur.gates.tapping import LayerChoice, as_gate, as_map, choose, tapped
+from convneur.gates.tapping import LayerChoice, choose
+from convneur.layers.outputs import last_parts, map_form, ran, refusal, tapped, tokens_before, where_it_ran
 from convneur.progress import Progress, silent
 
 __all__ = ["LayerInspector", "inspect_layers", "list_layers"]
 
-Array = NDArray[np.float32]
+_Found = TypeVar("_Found")
 
-_MOST_PANELS = 64  # of one figure
 _LISTED_SIDE = 224
 _STUCK, _NEARLY_ALL = 1e-3, 0.9
 
@@ -51,6 +58,7 @@ def inspect_layers(
     *,
     model: Any = None,
     weights: Weights | None = None,
+    against: Any = None,
     layer: str | Sequence[str] | None = None,
     channels: str | Sequence[int] | None = None,
     gate: str | Sequence[str] | None = None,
@@ -76,6 +84,8 @@ def inspect_layers(
         image: as for `inspect`. model: a module, a function that makes one, "package.module:factory",
             "file.py:factory", "timm/NAME", or a ConvNeur as `inspect` takes it. weights: of another model a
             .safetensors file of its tensors.
+        against: a second model, whose maps of the same layers are drawn in the same colours, with the difference: other
+            weights of the model, or another model as `model` takes it; "none" is the model before any training.
         layer: layers by name, or by pattern such as "layer*"; several with commas, or a list.
         channels: of each layer these, as a grid; "top16": the 16 that vary most over positions. None: all, reduced.
         gate, features: the gates' layers, and the one that they multiply, or one for each; `modulation.f[0:96]` names
@@ -86,7 +96,7 @@ def inspect_layers(
             with.
     Raises:
         ConfigError: as `inspect`; no such layer, one whose output is no map, a gate without features or of another
-            size.
+            size; a second model without these layers, or with maps of another size.
         InputError: as `inspect`; a model that fails on an image of this size.
 
     >>> import torch
@@ -98,6 +108,7 @@ def inspect_layers(
     inspector = LayerInspector(
         model=model,
         weights=weights,
+        against=against,
         layer=layer,
         channels=channels,
         gate=gate,
@@ -125,6 +136,7 @@ class LayerInspector:
         *,
         model: Any = None,
         weights: Weights | None = None,
+        against: Any = None,
         layer: str | Sequence[str] | None = None,
         channels: str | Sequence[int] | None = None,
         gate: str | Sequence[str] | None = None,
@@ -155,33 +167,40 @@ class LayerInspector:
         if channels is not None and layer is None:
             raise ConfigError("channels", "are those of a layer; name it in `layer`", value=channels)
         self._layer, self._gate, self._features = layer, gate, features
-        self._channels = None if channels is None else _channels_of(channels)
+        self._channels = None if channels is None else channel_numbers(channels)
         self._masks = None if mask is None else Masks(mask, max_pixels, follow_links=follow_links)
         self._max_pixels = max_pixels
         self.network: AnyNetwork = find_any_model(model, weights, seed, factory_arguments, settings, progress)
         self.size = size_of(size, self.network.source.validated if self.network.source is not None else None)
-        self._built: dict[tuple[int, int], nn.Module] = {}
+        self.against = None
+        if against is not None:
+            if reduce == "pca":
+                problem = "gives each model an axis of its own; choose rms, mean, absmean or max"
+                raise ConfigError("reduce", problem, value="pca")
+            self.against = find_second(against, model, self.network, factory_arguments, settings, progress)
+        self._built: dict[tuple[int, int], tuple[BuiltNetwork, ...]] = {}
 
     @property
     def stamp(self) -> str | None:
-        """What must be said of weights that learned nothing."""
-        return self.network.stamp
+        """What must be said of weights that learned nothing; None before an image is looked at."""
+        networks = next(iter(self._built.values()), ())
+        return next((one.stamp for one in networks if one.stamp), None)
 
     def layers(self, image: ImageInput | None = None) -> LayerList:
-        """The model's layers with their shapes, in the order in which they first give an output."""
+        """The model's layers with their shapes, in the order of their last outputs."""
         if image is None:
             pixels = np.zeros((_LISTED_SIDE, _LISTED_SIDE, 3), np.uint8)
         else:
             _, photo = read_image(image_of(image), self.size, self._max_pixels)
             pixels = self._stepped(photo).pixels
-        module = self._module(*pixels.shape[:2])
-        outputs = self._run(module, pixels, None, self.network.name)
-        kinds = {name: type(each).__name__ for name, each in module.named_modules()}
+        network = self._networks(*pixels.shape[:2])[0]
+        kinds = {name: type(each).__name__ for name, each in network.module.named_modules()}
         found = []
-        for name, output in outputs.items():
-            seen = as_map(output, pixels.shape[:2], _prefix(module))
-            shape = None if seen is None else (int(seen.shape[0]), int(seen.shape[1]), int(seen.shape[2]))
-            found.append(Layer(name, kinds[name], tuple(output.shape[1:]), shape))
+        for name, one in self._run(network, pixels, self.network.name, ran).items():
+            form = map_form(one.shape, pixels.shape[:2], tokens_before(network.module))
+            shape = None if form is None or form.height * form.width == 1 else (form.channels, form.height, form.width)
+            if one.shape is not None:
+                found.append(Layer(name, kinds[name], one.shape[1:], shape))
         return LayerList(self.network.name, *pixels.shape[:2], tuple(found))
 
     def inspect(self, image: ImageInput, *, progress: Progress = silent) -> LayerResult:
@@ -192,48 +211,85 @@ class LayerInspector:
         source, photo = read_image(named, self.size, self._max_pixels)
         photo = self._stepped(photo)
         mask_source, mask = (None, None) if self._masks is None else self._masks.of(named, photo)
-        pixels = photo.pixels
-        module = self._module(*pixels.shape[:2])
-        if self._gate is None:
-            assert self._layer is not None
-            choices = list(dict.fromkeys(choose(module, self._layer, "layer")))
-            outputs = self._run(module, pixels, {one.name for one in choices}, named.name)
-            layers = self._features_of(module, choices, outputs, pixels)
-            notes: tuple[str, ...] = ()
-        else:
-            assert self._features is not None
-            pairs = _pairs(choose(module, self._gate, "gate"), choose(module, self._features, "features"))
-            outputs = self._run(module, pixels, {one.name for pair in pairs for one in pair}, named.name)
-            regions = (lambda shape: gradient_regions(pixels, shape)) if mask is None else (
-                lambda shape: mask_regions(mask, shape))  # fmt: skip
-            layers = self._gates_of(module, pairs, outputs, pixels, regions)
-            notes = _notes(layers)
-        for line in [*(f"{named.name}: {note}" for note in photo.notes), *(f"{named.name}: {note}" for note in notes)]:
-            progress.warn(line)
-        return LayerResult(
+        height, width = photo.pixels.shape[:2]
+        network = self._networks(height, width)[0]
+        layers = self._looked_at(network, photo.pixels, mask, named.name, self._channels)
+        result = LayerResult(
             image=source,
-            pixels=pixels,
+            pixels=photo.pixels,
             model=self.network.name,
-            record=self.network.record,
-            stamp=self.network.stamp,
+            record=network.record,
+            stamp=network.stamp,
             kind="gates" if self._gate is not None else "features" if self._channels is None else "channels",
             options=self.options,
             size=self.size,
-            normalisation=self.network.normalisation(module),
+            normalisation=network.normalisation,
             mask=mask_source,
             layers=layers,
             object_mask=mask,
-            notes=notes,
+            notes=_notes(layers),
         )
+        if self.against is not None:
+            result = self._compared(result, named.name)
+        for note in (*photo.notes, *result.notes):
+            progress.warn(f"{named.name}: {note}")
+        return result
 
-    def _module(self, height: int, width: int) -> nn.Module:
+    def _compared(self, result: LayerResult, image: str) -> LayerResult:
+        """The result with that of the second model, both in the same colours."""
+        assert self.against is not None
+        network = self._networks(*result.pixels.shape[:2])[1]
+        channels: Channels = None
+        if self._channels is not None:  # those of the first model
+            channels = {one.name: tuple(int(row.split()[1]) for row, _ in one.rows) for one in result.layers}
+        try:
+            layers = self._looked_at(network, result.pixels, result.object_mask, image, channels)
+            first, second = in_the_same_colours(result.layers, layers)
+        except ConfigError as error:
+            raise ConfigError("against", f"{error}", value=self.against.name) from None
+        other = replace(
+            result,
+            model=self.against.name,
+            record=network.record,
+            stamp=network.stamp,
+            normalisation=network.normalisation,
+            layers=second,
+            notes=_notes(second),
+        )
+        return replace(result, layers=first, against=other)
+
+    def _looked_at(
+        self,
+        network: BuiltNetwork,
+        pixels: NDArray[np.uint8],
+        mask: NDArray[np.float32] | None,
+        image: str,
+        channels: Channels,
+    ) -> tuple[LayerMaps, ...]:
+        module = network.module
+        if self._gate is None:
+            assert self._layer is not None
+            choices = list(dict.fromkeys(choose(module, self._layer, "layer")))
+            return feature_maps(self._outputs(network, pixels, choices, image), choices, channels, self.options)
+        assert self._features is not None
+        pairs = pairs_of(choose(module, self._gate, "gate"), choose(module, self._features, "features"))
+        outputs = self._outputs(network, pixels, [one for pair in pairs for one in pair], image)
+
+        def regions(shape: tuple[int, int]) -> Regions:
+            return gradient_regions(pixels, shape) if mask is None else mask_regions(mask, shape)
+
+        return gated_maps(outputs, pairs, regions, self.options)
+
+    def _networks(self, height: int, width: int) -> tuple[BuiltNetwork, ...]:
+        """The model for this size, and the second one."""
         if (height, width) not in self._built:
-            self._built = {(height, width): self.network.built(height, width)}  # one at a time is held
+            models = [self.network] if self.against is None else [self.network, self.against]
+            self._built = {(height, width): tuple(one.built(height, width) for one in models)}  # of one size are held
         return self._built[height, width]
 
     def _stepped(self, photo: Photo) -> Photo:
         """The image at sides that the model takes."""
-        step = self.network.step
+        step = max(self.network.step, 1 if self.against is None else self.against.step)
         height, width = (max(step, round(side / step) * step) for side in photo.pixels.shape[:2])
         if (height, width) == photo.pixels.shape[:2]:
             return photo
@@ -242,208 +298,36 @@ class LayerInspector:
         pixels = np.asarray(Image.fromarray(photo.pixels).resize((width, height), Image.Resampling.LANCZOS))
         return replace(photo, pixels=pixels)
 
+    def _outputs(
+        self, network: BuiltNetwork, pixels: NDArray[np.uint8], choices: Sequence[LayerChoice], image: str
+    ) -> LayerOutputs:
+        """What the layers chosen gave; those that did not run are left out."""
+        module, names = network.module, dict.fromkeys(one.name for one in choices)
+        taps = {part for name in names for part in last_parts(module, name)}
+        found = self._run(network, pixels, image, lambda module, x: tapped(module, x, dict.fromkeys(taps)))
+        ran_as = {name: where_it_ran(module, name, found) for name in names}
+        tensors = {name: found[tap] for name, tap in ran_as.items() if tap is not None}
+        return LayerOutputs(tensors, (pixels.shape[0], pixels.shape[1]), tokens_before(module))
+
     def _run(
-        self, module: nn.Module, pixels: NDArray[np.uint8], names: set[str] | None, image: str
-    ) -> dict[str, Tensor]:
-        shown = torch.from_numpy(self.network.normalisation(module).applied(pixels))[None]
-        parameter = next(module.parameters(), None)
-        height, width = pixels.shape[:2]
+        self, network: BuiltNetwork, pixels: NDArray[np.uint8], image: str, run: Callable[[nn.Module, Tensor], _Found]
+    ) -> _Found:
+        shown = torch.from_numpy(network.normalisation.applied(pixels))[None]
+        parameter = next(network.module.parameters(), None)
         try:
-            return tapped(module, shown if parameter is None else shown.to(parameter), names)
+            with torch.inference_mode():
+                return run(network.module, shown if parameter is None else shown.to(parameter))
         except Exception as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            mend = "choose another `size`, or a model that takes three channels"
-            problem = f"{self.network.name} fails on {height}x{width} pixels ({reason}); {mend}"
-            raise InputError(image, problem) from error
-
-    def _features_of(
-        self,
-        module: nn.Module,
-        choices: Sequence[LayerChoice],
-        outputs: Mapping[str, Tensor],
-        pixels: NDArray[np.uint8],
-    ) -> tuple[LayerMaps, ...]:
-        found: list[LayerMaps] = []
-        for choice in choices:
-            features = _array(self._map_of(module, choice, outputs, pixels, "layer", needed=len(choices) == 1))
-            if features is None:
-                continue
-            _check(features, str(choice))
-            if self._channels is None:
-                maps = stage_maps({"f_loc": reduce_channels(features, self.options.reduce)}, self.options.scale, None)
-                rows: tuple[tuple[str, StageMap], ...] = (("features", maps["f_loc"]),)
-            else:
-                rows = self._channel_rows(choice, features)
-            found.append(_maps(str(choice), rows, {"features": features}, "features"))
-        if not found:
-            raise ConfigError("layer", "no output of these layers is a map; `list_layers` shows which are",
-                              value=", ".join(map(str, choices[:3])))  # fmt: skip
-        panels = sum(len(one.rows) for one in found)
-        if panels > _MOST_PANELS:
-            raise ConfigError(
-                "layer", f"{panels} maps are too many for one figure, which draws {_MOST_PANELS}; name fewer"
-            )
-        return tuple(found)
-
-    def _channel_rows(self, choice: LayerChoice, features: Array) -> tuple[tuple[str, StageMap], ...]:
-        chosen = self._channels
-        assert chosen is not None
-        if isinstance(chosen, int):
-            spread = features.reshape(len(features), -1).var(axis=1, dtype=np.float64)
-            numbers = sorted(np.argsort(-spread, kind="stable")[:chosen].tolist())
-        else:
-            numbers = list(chosen)
-            for number in numbers:
-                if number >= len(features):
-                    raise ConfigError("channels", f"{choice} has channels 0 to {len(features) - 1}", value=number)
-        values = [features[number] for number in numbers]
-        scale = self.options.scale
-        if scale == "column":
-            limited = stage_maps({"f_loc": np.stack(values)}, "map", None)["f_loc"].limits
-            maps = [StageMap(one, limited) for one in values]
-        else:
-            maps = [stage_maps({"f_loc": one}, scale, None)["f_loc"] for one in values]
-        return tuple((f"channel {number}", panel) for number, panel in zip(numbers, maps, strict=True))
-
-    def _gates_of(
-        self,
-        module: nn.Module,
-        pairs: Sequence[tuple[LayerChoice, LayerChoice]],
-        outputs: Mapping[str, Tensor],
-        pixels: NDArray[np.uint8],
-        regions: Any,
-    ) -> tuple[LayerMaps, ...]:
-        made: list[tuple[LayerChoice, LayerChoice, dict[Row, Array], dict[str, Array]]] = []
-        for gate, multiplied in pairs:
-            features = _array(self._map_of(module, multiplied, outputs, pixels, "features", needed=True))
-            assert features is not None
-            output = _output(gate, outputs, "gate")
-            found = as_gate(output, pixels.shape[:2], _prefix(module))
-            if found is None:
-                shape = " × ".join(map(str, output.shape[1:]))
-                raise ConfigError(
-                    "gate", f"its output is neither a map nor a value for each channel ({shape})", value=gate
-                )
-            opened = _array(gate.of(found))
-            assert opened is not None
-            if opened.shape[0] not in (1, len(features)):
-                raise ConfigError(
-                    "features",
-                    f"has {plural(len(features), 'channel')} and its gate {len(opened)}: name those that it "
-                    f"multiplies, such as {multiplied.name}[0:{len(opened)}]",
-                    value=multiplied,
-                )
-            if opened.shape[1:] not in ((1, 1), features.shape[1:]):
-                sizes = ["x".join(map(str, one.shape[1:])) for one in (opened, features)]
-                raise ConfigError(
-                    "gate", f"is {sizes[0]} and {multiplied} {sizes[1]}: one cannot multiply the other", value=gate
-                )
-            for name, values in ((gate, opened), (multiplied, features)):
-                _check(values, str(name))
-            whole = np.ascontiguousarray(np.broadcast_to(opened, features.shape))
-            rows: dict[Row, Array] = {"f_loc": features, "gate": whole, "gated": features * whole}
-            raw = {"f_loc": features, "gate": opened, "gated": rows["gated"]}
-            made.append((gate, multiplied, rows, raw))
-        if 3 * len(made) > _MOST_PANELS:
-            raise ConfigError("gate", f"{len(made)} gates are too many for one figure; name fewer")
-        reduced = [
-            {row: reduce_channels(features, _reduction(self.options, row)) for row, features in rows.items()}
-            for _, _, rows, _ in made
-        ]
-        shared = gate_limits([maps["gate"] for maps in reduced], self.options)
-        result = []
-        for number, ((gate, multiplied, rows, raw), maps) in enumerate(zip(made, reduced, strict=True), start=1):
-            panels = stage_maps(maps, self.options.scale, shared)
-            found_regions: Regions = regions(rows["f_loc"].shape[1:])
-            measures: StageMeasures = measure_stage(number, rows["f_loc"], rows["gate"], found_regions)
-            drawn = tuple((str(row), panel) for row, panel in panels.items())
-            result.append(replace(_maps(str(gate), drawn, raw, "f_loc"), features=str(multiplied), measures=measures))
-        return tuple(result)
-
-    def _map_of(
-        self,
-        module: nn.Module,
-        choice: LayerChoice,
-        outputs: Mapping[str, Tensor],
-        pixels: NDArray[np.uint8],
-        setting: str,
-        *,
-        needed: bool,
-    ) -> Tensor | None:
-        if not needed and choice.name not in outputs:
-            return None
-        output = _output(choice, outputs, setting)
-        found = as_map(output, pixels.shape[:2], _prefix(module))
-        if found is None:
-            if not needed:
-                return None
-            shape = " × ".join(map(str, output.shape[1:]))
-            raise ConfigError(setting, f"its output is no map ({shape}); `list_layers` shows which are", value=choice)
-        return choice.of(found)
-
-
-def _maps(name: str, rows: tuple[tuple[str, StageMap], ...], raw: Mapping[str, Array], of: str) -> LayerMaps:
-    channels, height, width = raw[of].shape
-    return LayerMaps(name, channels, height, width, rows, raw)
-
-
-def _output(choice: LayerChoice, outputs: Mapping[str, Tensor], setting: str) -> Tensor:
-    if choice.name not in outputs:
-        raise ConfigError(setting, "gave no output when the model ran; `list_layers` lists those that do", value=choice)
-    return outputs[choice.name]
-
-
-def _prefix(module: nn.Module) -> int | None:
-    """How many tokens stand before those of the image, as timm's models say."""
-    found = getattr(module, "num_prefix_tokens", None)
-    return found if isinstance(found, int) else None
-
-
-def _array(tensor: Tensor | None) -> Array | None:
-    return None if tensor is None else tensor.float().cpu().contiguous().numpy()
-
-
-def _check(features: Array, name: str) -> None:
-    if not features.size:
-        raise ConfigError("layer", "these channels are none", value=name)
-    if not np.isfinite(features).all():
-        raise InputError(None, f"{name} holds NaN or infinite values, which no map can be made of")
-
-
-def _reduction(options: MapOptions, row: Row) -> Reduction:
-    return "mean" if row == "gate" and options.reduce == "pca" else options.reduce
-
-
-def _pairs(gates: list[LayerChoice], features: list[LayerChoice]) -> list[tuple[LayerChoice, LayerChoice]]:
-    if len(features) == 1:
-        features = features * len(gates)
-    if len(gates) != len(features):
-        found = f"{plural(len(features), 'layer')} for {plural(len(gates), 'gate')}"
-        raise ConfigError(
-            "features", f"{found}: name one for all, or the one that each gate multiplies, in their order"
-        )
-    return list(zip(gates, features, strict=True))
-
-
-def _channels_of(asked: str | Sequence[int]) -> int | tuple[int, ...]:
-    """How many of those that vary most, or which. Raises: ConfigError: neither."""
-    problem = "give numbers from 0, such as 0,5,7, or top16 for the 16 that vary most"
-    if isinstance(asked, str):
-        if asked.startswith("top") and asked[3:].isdecimal() and 1 <= int(asked[3:]) <= _MOST_PANELS:
-            return int(asked[3:])
-        parts = [part.strip() for part in asked.split(",")]
-        if not all(part.isdecimal() for part in parts):
-            raise ConfigError("channels", problem, value=asked)
-        return tuple(map(int, parts))
-    if not asked or min(asked) < 0:
-        raise ConfigError("channels", problem, value=asked)
-    return tuple(asked)
+            size = (pixels.shape[0], pixels.shape[1])
+            raise InputError(image, f"{network.name} {refusal(error, size)}") from error
 
 
 def _notes(layers: Sequence[LayerMaps]) -> tuple[str, ...]:
     """A gate that is stuck, or that is no gate of 0 to 1."""
     found = []
     for one in layers:
+        if "gate" not in one.raw:
+            continue
         gate = one.raw["gate"]
         low, high = float(gate.min()), float(gate.max())
         if low < 0 or high > 1:

@@ -1,16 +1,17 @@
 """What was found in the layers of any model: maps, values, and all that they were made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
+from itertools import starmap
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convneur.data.normalisation import Normalisation
-from convneur.gates.layers import StageLayers, layers_of
-from convneur.gates.maps import MapOptions, StageMap
+from convneur.gates.layers import StageLayers, compared_layers, layers_of
+from convneur.gates.maps import MapOptions, StageMap, difference
 from convneur.gates.measures import CONTRASTS, StageMeasures
 from convneur.gates.parts import PARTS, parts_table
 from convneur.gates.record import record_beside, save_npz
@@ -21,6 +22,8 @@ from convneur.results import ReadOnly, Result, Table
 __all__ = ["Layer", "LayerList", "LayerMaps", "LayerResult"]
 
 Array = NDArray[np.float32]
+
+_LONGEST_NAME = 16  # letters beside a row
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class LayerMaps:
 class LayerResult(Result):
     """Layers of any model on one image, as `convneur.gates.inspect_layers` finds them; `gates_figure` draws them.
 
+    against: the same image and layers by a second model, its maps in the same colour limits; None without one.
     kind: features, channels of them, or gates with what they multiply. pixels: (H, W, 3) uint8 RGB, what the model saw.
     record: where the model's weights come from; stamp: what must be said of weights that learned nothing.
 
@@ -125,6 +129,7 @@ class LayerResult(Result):
     layers: tuple[LayerMaps, ...]
     object_mask: NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
+    against: "LayerResult | None" = None
     versions: Versions = field(default_factory=Versions.here)
 
     def __repr__(self) -> str:
@@ -135,8 +140,34 @@ class LayerResult(Result):
         """What was measured of each gate."""
         return tuple(one.measures for one in self.layers if one.measures is not None)
 
+    @property
+    def models(self) -> tuple[str, str]:
+        """Short names of this model and of the second one: their own, or their files', else A and B."""
+        if self.against is None:
+            return self.model, ""
+        for found in ((self.model, self.against.model), (_weights_name(self), _weights_name(self.against))):
+            if found[0] != found[1] and all(0 < len(name) <= _LONGEST_NAME for name in found):
+                return found
+        return "A", "B"
+
+    @property
+    def differences(self) -> tuple[Mapping[str, StageMap], ...]:
+        """Layer by layer, this model's maps less the second model's, 0 in the middle of their colours."""
+        if self.against is None:
+            return ()
+        return tuple(
+            ReadOnly({row: difference(panel, other.maps[row]) for row, panel in one.rows})
+            for one, other in zip(self.layers, self.against.layers, strict=True)
+        )
+
     def choices(self) -> tuple[StageLayers, ...]:
-        """Each layer over its channels in every way and channel by channel: what the page lets one choose."""
+        """Each layer over its channels in every way and channel by channel: what the page lets one choose.
+
+        Of two models: this one's rows, and the second's and the differences as `gate second` and `gate difference`.
+        """
+        if self.against is not None:
+            alone = replace(self, against=None)
+            return tuple(starmap(compared_layers, zip(alone.choices(), self.against.choices(), strict=True)))
         found = []
         for number, one in enumerate(self.layers, start=1):
             whole = one.raw[next(iter(one.raw))].shape
@@ -147,11 +178,19 @@ class LayerResult(Result):
 
     def arrays(self) -> dict[str, Array]:
         """The drawn maps, (H, W) each, by layer and row, such as `layer1.features`."""
-        return {f"{one.name}.{row}": panel.values for one in self.layers for row, panel in one.rows}
+        found = {f"{one.name}.{row}": panel.values for one in self.layers for row, panel in one.rows}
+        if self.against is not None:
+            found |= {f"against.{name}": values for name, values in self.against.arrays().items()}
+            for one, maps in zip(self.layers, self.differences, strict=True):
+                found |= {f"difference.{one.name}.{row}": panel.values for row, panel in maps.items()}
+        return found
 
     def raw_arrays(self) -> dict[str, Array]:
         """What the maps are made of, (C, H, W) each; a gate may have 1 for any of these."""
-        return {f"{one.name}.{row}": features for one in self.layers for row, features in one.raw.items()}
+        found = {f"{one.name}.{row}": features for one in self.layers for row, features in one.raw.items()}
+        if self.against is not None:
+            found |= {f"against.{name}": features for name, features in self.against.raw_arrays().items()}
+        return found
 
     def record_beside(
         self, figure: str | Path, *, arrays: bool = False, raw_arrays: bool = False, force: bool = False
@@ -185,31 +224,46 @@ class LayerResult(Result):
                 "normalisation": {"mean": list(mean), "std": list(std)},
             },
             "measured_against": against,
-            "layers": [
-                {
-                    "layer": one.name,
-                    "features": one.features,
-                    "channels": one.channels,
-                    "height": one.height,
-                    "width": one.width,
-                    "maps": {row: map_record(panel) for row, panel in one.rows},
-                    "measures": None if one.measures is None else one.measures.record(),
-                }
-                for one in self.layers
-            ],
+            "layers": [_layer_record(one) for one in self.layers],
+            "against": None if self.against is None else self._against_record(self.against),
             "notes": list(self.notes),
             "versions": asdict(self.versions),
         }
 
+    def _against_record(self, other: "LayerResult") -> dict[str, Any]:
+        mean, std = other.normalisation.values
+        return {
+            "net": {"name": other.model},
+            "weights": dict(other.record),
+            "normalisation": {"mean": list(mean), "std": list(std)},
+            "layers": [
+                {**_layer_record(one), "differences": {row: map_record(panel) for row, panel in maps.items()}}
+                for one, maps in zip(other.layers, self.differences, strict=True)
+            ],
+            "notes": list(other.notes),
+        }
+
     def tables(self) -> tuple[Table, ...]:
+        if self.against is None:
+            return self._tables()
+        rows = [
+            [one.name, row, *(f"{value:.4g}" for value in (*panel.range, float(np.abs(panel.values).mean())))]
+            for one, maps in zip(self.layers, self.differences, strict=True)
+            for row, panel in maps.items()
+        ]
+        first, second = self.models
+        title = f"Difference: {first} less {second}"
+        table = Table(title, ["layer", "map", "least", "largest", "mean of |difference|"], rows, left=2)
+        return (*self._tables(f" by {first}"), *self.against._tables(f" by {second}"), table)
+
+    def _tables(self, of_model: str = "") -> tuple[Table, ...]:
         maps = [
             [one.name, row, *(f"{value:.4g}" for value in (*panel.range, *panel.limits))]
             for one in self.layers
             for row, panel in one.rows
         ]
-        drawn = Table(
-            f"Maps of {self.image.file_name}", ["layer", "map", "least", "largest", "colours from", "to"], maps, left=2
-        )
+        columns = ["layer", "map", "least", "largest", "colours from", "to"]
+        drawn = Table(f"Maps of {self.image.file_name}{of_model}", columns, maps, left=2)
         if not self.measures:
             return (drawn,)
         gates = [(one.name, one.measures) for one in self.layers if one.measures is not None]
@@ -225,11 +279,16 @@ class LayerResult(Result):
             for found in (getattr(one, key),)
         )
         columns = ["gate", "gate below .25", "gate above .75", *(key.replace("_", " ") for key in CONTRASTS)]
-        return Table(f"Gates of {self.image.file_name}, measured against {against}", columns, rows), parts, drawn
+        return (
+            Table(f"Gates of {self.image.file_name} by {self.model}, measured against {against}", columns, rows),
+            parts,
+            drawn,
+        )
 
     def sentences(self) -> tuple[str, ...]:
-        stamp = [self.stamp] if self.stamp else []
-        return (*([PARTS] if self.measures else []), *stamp, *self.notes)
+        models = [self] if self.against is None else [self, self.against]
+        said = dict.fromkeys(line for one in models for line in (one.stamp, *one.notes) if line)
+        return (*([PARTS] if self.measures else []), *said)
 
     def records(self) -> Sequence[dict[str, Any]]:
         """A row for each gate; of features the table of their maps."""
@@ -240,6 +299,23 @@ class LayerResult(Result):
             for one in self.layers
             if one.measures is not None
         ]
+
+
+def _layer_record(one: LayerMaps) -> dict[str, Any]:
+    return {
+        "layer": one.name,
+        "features": one.features,
+        "channels": one.channels,
+        "height": one.height,
+        "width": one.width,
+        "maps": {row: map_record(panel) for row, panel in one.rows},
+        "measures": None if one.measures is None else one.measures.record(),
+    }
+
+
+def _weights_name(result: LayerResult) -> str:
+    file = result.record.get("file")
+    return PurePath(file).stem if file else str(result.record["source"])
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -1,23 +1,17 @@
-"""What the layers of any model compute on their way, by their names: hooks that leave its output as it is."""
+"""Which layers are looked at, and what one gave as a map or as a gate."""
 
-import difflib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from convneur.errors import ConfigError
+from convneur.layers.outputs import layer_names, map_form
 
-__all__ = ["LayerChoice", "as_gate", "as_map", "choose", "tapped"]
+__all__ = ["LayerChoice", "as_gate", "as_map", "choose"]
 
-_STRIDES = (1, 2, 4, 8, 14, 16, 32, 64)
-_PREFIXES = (0, 1, 2, 5)  # class, distillation and register tokens before those of the image
 _CHANNELS = re.compile(r"(?P<pattern>.+?)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
-_NEAREST = 3
 
 
 @dataclass(frozen=True)
@@ -29,67 +23,19 @@ class LayerChoice:
     stop: int | None = None
 
     def __str__(self) -> str:
-        return self.name if self.stop is None and self.start is None else f"{self.name}[{self.start or 0}:{self.stop}]"
+        if self.start is None and self.stop is None:
+            return self.name
+        return f"{self.name}[{self.start or 0}:{'' if self.stop is None else self.stop}]"
 
     def of(self, channels: Tensor) -> Tensor:
         """These channels of (C, ...)."""
         return channels[self.start : self.stop]
 
 
-def tapped(model: nn.Module, x: Tensor, names: Collection[str] | None = None) -> dict[str, Tensor]:
-    """The first output of each of these layers, all of them if none are named, copied as the model runs.
-
-    Whatever the model does, the hooks are gone afterwards. Of a tuple or a dict the first tensor is taken.
-    """
-    found: dict[str, Tensor] = {}
-    handles = []
-
-    def keep(name: str) -> Any:
-        def hook(_: nn.Module, __: Any, output: Any) -> None:
-            tensor = _first_tensor(output)
-            if tensor is not None and name not in found:
-                found[name] = tensor.detach().clone()  # a later layer may work in place
-
-        return hook
-
-    try:
-        for name, module in model.named_modules():
-            if name and (names is None or name in names):
-                handles.append(module.register_forward_hook(keep(name)))
-        with torch.inference_mode():
-            model(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
-
-
-def _first_tensor(output: Any) -> Tensor | None:
-    if isinstance(output, Tensor):
-        return output
-    parts = output.values() if isinstance(output, dict) else output if isinstance(output, (tuple, list)) else ()
-    return next((tensor for part in parts if (tensor := _first_tensor(part)) is not None), None)
-
-
 def as_map(output: Tensor, size: tuple[int, int], prefix: int | None = None) -> Tensor | None:
-    """A layer's output for one image of these pixels as (C, H, W); None where it is no map.
-
-    Choice: (1, C, H, W), else (1, H, W, C) where that alone has the image's aspect, else tokens (1, N, C) in rows,
-        after `prefix` others.
-    """
-    height, width = size
-    if output.ndim == 4 and len(output) == 1:
-        _, a, b, c = output.shape
-        if not _fits((b, c), height, width) and _fits((a, b), height, width):
-            return output[0].permute(2, 0, 1)
-        return output[0] if b * c > 1 else None
-    if output.ndim == 3 and len(output) == 1:
-        for stride in _STRIDES:
-            rows, columns = height // stride, width // stride
-            extra = output.shape[1] - rows * columns
-            if rows * columns > 1 and extra in (_PREFIXES if prefix is None else (prefix, 0)):
-                return output[0, extra:].T.reshape(-1, rows, columns)
-    return None
+    """A layer's output for one image of these pixels as (C, H, W); None where it is no map. See `map_form`."""
+    form = map_form(tuple(output.shape), size, prefix)
+    return None if form is None or form.height * form.width == 1 else form.as_map(output)[0]
 
 
 def as_gate(output: Tensor, size: tuple[int, int], prefix: int | None) -> Tensor | None:
@@ -99,33 +45,18 @@ def as_gate(output: Tensor, size: tuple[int, int], prefix: int | None) -> Tensor
     return as_map(output, size, prefix)
 
 
-def _fits(shape: tuple[int, int], height: int, width: int) -> bool:
-    """Whether a map of this shape has the image's positions at some stride, rounded up or down."""
-    rows, columns = shape
-    if rows * columns <= 1:
-        return False
-    return any(
-        abs(rows - height / stride) < 1 and abs(columns - width / stride) < 1 for stride in _STRIDES if stride <= height
-    )
-
-
 def choose(model: nn.Module, asked: str | Sequence[str], setting: str) -> list[LayerChoice]:
     """The layers that a name or a pattern means, in the model's order; several with commas.
 
     Raises: ConfigError: none of that name.
     """
-    names = [name for name, _ in model.named_modules() if name]
     parts = asked.split(",") if isinstance(asked, str) else list(asked)
     found: list[LayerChoice] = []
     for part in (text.strip() for text in parts):
         match = _CHANNELS.fullmatch(part)
         if match is None:
             raise ConfigError(setting, "is empty; name a layer", value=repr(part))
-        pattern, start, stop = match["pattern"], match["start"], match["stop"]
-        chosen = [name for name in names if name == pattern] or [name for name in names if fnmatchcase(name, pattern)]
-        if not chosen:
-            near = difflib.get_close_matches(pattern, names, _NEAREST, 0.3) or names[:_NEAREST]
-            raise ConfigError(setting, f"no such layer; the nearest are {', '.join(near)}", value=pattern)
+        start, stop = match["start"], match["stop"]
         ends = int(start) if start else None, int(stop) if stop else None
-        found += [LayerChoice(name, *ends) for name in chosen]
+        found += [LayerChoice(name, *ends) for name in layer_names(model, match["pattern"], setting)]
     return found

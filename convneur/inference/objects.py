@@ -212,7 +212,7 @@ def load_objects(weights: str | Path) -> ObjectPredictor:
 
     >>> load_objects("photos")
     Traceback (most recent call last):
-    convneur.errors.InputError: ...: not weights of a detector (its format is 'convneur.weights/1', ...)
+    convneur.errors.InputError: ...: not weights of a detector (its format is 'convneur.weights/1', ...
     """
     import torch
 

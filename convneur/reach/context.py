@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from convneur.reach.layers import Box, Layer, tapped
+from convneur.reach.layers import Box, Layer, layer_maps
 
 __all__ = ["around", "context_changes", "radii_to"]
 
@@ -40,7 +40,7 @@ def context_changes(
 
     def features(images: Tensor) -> Tensor:
         parts = [
-            tapped(model, part, [layer])[layer.name][:, :, row, column].double() for part in images.split(_AT_ONCE)
+            layer_maps(model, part, [layer])[layer.name][:, :, row, column].double() for part in images.split(_AT_ONCE)
         ]
         return torch.cat(parts)
 

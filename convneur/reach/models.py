@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from convneur.checkpoints import check_finite, load_checkpoint
 from convneur.cost import find_models
 from convneur.data.normalisation import Normalisation
-from convneur.errors import ConfigError, InputError
-from convneur.formats import plural
+from convneur.errors import ConfigError
+from convneur.layers.models import OtherModel, normalisation_of, seeded, untrained_stamp
 from convneur.model.network import ConvNeur
 from convneur.packaged import packaged_weights, weights_path
 from convneur.progress import Progress
@@ -48,14 +47,11 @@ def find_reach_model(
     progress: Progress,
 ) -> ReachModel:
     """The model asked for, at an image size.
-
-    Choice: weights of others are taken for untrained where another seed gives the factory other ones: more than half
-        of their values differ.
     Raises: ConfigError: no such model; InputError: a broken file, a factory that fails.
     """
     if isinstance(model, nn.Module):
         module = copy.deepcopy(model)
-        return ReachModel(type(model).__name__, _ready(module), _normalisation(model))
+        return ReachModel(type(model).__name__, _ready(module), normalisation_of(model))
     if isinstance(model, (str, Path)):
         path = weights_path(model)
         if path.is_file() and path.suffix.lower() != ".json":
@@ -74,10 +70,10 @@ def find_reach_model(
         raise ConfigError(setting, "name one model; give the second as `against`", value=", ".join(found))
     ((name, one),) = found.items()
     if isinstance(one, ConvNeurConfig):
-        return ReachModel(name, _ready(_seeded(lambda: ConvNeur(one))), Normalisation(), _stamp())
-    module = _seeded(lambda: one.build(*size))
-    other = _seeded(lambda: one.build(*size), seed=_SEED + 1)
-    return ReachModel(name, _ready(module), _normalisation(module), _stamp() if _differs(module, other) else None)
+        return ReachModel(name, _ready(seeded(lambda: ConvNeur(one), _SEED)), Normalisation(), untrained_stamp(_SEED))
+    other = OtherModel(name, one, _SEED)
+    module = other.built(size)
+    return ReachModel(name, _ready(module), normalisation_of(module), other.stamp(module, size))
 
 
 def _of_file(name: str, path: Path) -> ReachModel:
@@ -88,33 +84,5 @@ def _of_file(name: str, path: Path) -> ReachModel:
     return ReachModel(name, _ready(model), Normalisation.stated(path, provenance), sha256=sha256)
 
 
-def _stamp() -> str:
-    return f"UNTRAINED WEIGHTS, seed {_SEED}"
-
-
-def _seeded(make: Callable[[], nn.Module], seed: int = _SEED) -> nn.Module:
-    """The caller's random state is left as it is."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make()
-
-
 def _ready(module: nn.Module) -> nn.Module:
     return module.eval().requires_grad_(False)
-
-
-def _differs(one: nn.Module, other: nn.Module) -> bool:
-    pairs = list(zip(one.parameters(), other.parameters(), strict=False))
-    total = sum(a.numel() for a, _ in pairs)
-    return total > 0 and 2 * sum(int((a != b).sum()) for a, b in pairs if a.shape == b.shape) > total
-
-
-def _normalisation(module: nn.Module) -> Normalisation:
-    """By timm's config where there is one, else ImageNet's."""
-    said = getattr(module, "pretrained_cfg", None)
-    if not isinstance(said, Mapping) or "mean" not in said or "std" not in said:
-        return Normalisation()
-    mean, std = (tuple(map(float, said[key])) for key in ("mean", "std"))
-    if len(mean) != 3 or len(std) != 3:
-        raise InputError(None, f"the model takes {plural(len(mean), 'channel')}, and an image has 3; choose another")
-    return Normalisation(mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))

@@ -19,7 +19,7 @@ from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.reach.context import around, context_changes, radii_to
 from convneur.reach.gradients import energy, replknet_gradient
-from convneur.reach.layers import Box, Layer, find_layers, local_window, tapped
+from convneur.reach.layers import Box, Layer, find_layers, layer_maps, local_window
 from convneur.reach.models import Model, ReachModel, find_reach_model
 from convneur.reach.ratios import area_ratios, replknet_map, replknet_ratios
 from convneur.reach.result import FailedImage, LayerReach, ModelReach, ReachReport, Recipe
@@ -157,7 +157,7 @@ def _layer(
     total = np.zeros(size)
     for view in views:
         x = _input(model, [view]).requires_grad_()
-        feature = tapped(model.module, x, [layer])[layer.name][0, :, position[0], position[1]]
+        feature = layer_maps(model.module, x, [layer])[layer.name][0, :, position[0], position[1]]
         if not feature.requires_grad:
             raise InputError(None, f"no gradient flows through {layer.name} of {model.name}; choose another `layer`")
         if recipe == "replknet":

@@ -16,7 +16,7 @@ __all__ = ["GateDrawOptions", "GateFileOptions", "GateLookOptions", "LayerOption
 
 _LOOK, _DRAW, _FILES = "What is looked at", "What is drawn", "Files"
 _LAYERS = "Layers by name, of any model"
-_OF_LAYERS = ("reduce", "scale", "gate_scale", "overlay")
+_OF_LAYERS = ("reduce", "scale", "gate_scale", "overlay", "against")
 _FORMATS = ("png", "svg", "pdf", "html")
 MOST_TOGETHER = 20  # their features are all held
 
@@ -90,7 +90,7 @@ class GateDrawOptions:
         str | None,
         typer.Option(
             help="Weights of a second model: the same rows in the same colours, and the difference; none is the model "
-            "before any training.",
+            "before any training. With layers by name also another model, as for --model.",
             metavar="FILE|NAME|none",
             rich_help_panel=_DRAW,
         ),
@@ -217,9 +217,7 @@ class LayerOptions:
     def settings(self, draw: "GateDrawOptions") -> dict[str, Any]:
         """As `convneur.gates.inspect_layers` takes them. Raises: UsageError: an option that is of ConvNeur's gates."""
         refuse_others("layers by name", [draw], _OF_LAYERS)
-        drawn = {
-            key: value for key, value in draw.settings().items() if key in ("reduce", "gate_scale", "overlay", "scale")
-        }
+        drawn = {key: value for key, value in draw.settings().items() if key in _OF_LAYERS}
         own = {name: getattr(self, name) for name in ("layer", "channels", "gate", "features")}
         return {**drawn, **own, "factory_arguments": self.factory_arguments or ()}
 

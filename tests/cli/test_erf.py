@@ -70,7 +70,7 @@ def test_another_model_is_stamped_and_takes_arguments(erf: Any, place: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["a.png", "--layer", "stage.0"], 2, "--layer stage.0: there is no such layer; the nearest names are stages.0"),
+        (["a.png", "--layer", "stage.0"], 2, "--layer stage.0: no such layer; the nearest are stages.0"),
         (["a.png", "--layer", "head"], 2, "--layer head: "),
         (["a.png", "--layer", "stages.0", "--against", "nets.py:build"], 2, "the second model by --against-layer"),
         (["a.png", "--position", "64,0"], 2, "--position 64,0: is outside the images, of 64x80 pixels"),

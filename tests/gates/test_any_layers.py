@@ -1,5 +1,6 @@
 """Layers of any model by name: the model's output stays as it is, maps are what the layer gave, gates are measured."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,8 @@ from torch import Tensor, nn
 import convneur
 from convneur.data.images import normalise
 from convneur.errors import ConfigError, InputError
-from convneur.figures import gates_figure
+from convneur.figures import gates_figure, gates_page
 from convneur.gates import inspect_layers, list_layers
-from convneur.gates.tapping import as_map, tapped
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 
@@ -43,39 +43,6 @@ class Gated(nn.Module):
 def net() -> Gated:
     torch.manual_seed(0)
     return Gated().eval()
-
-
-def test_hooks_change_nothing_and_are_gone_after_any_error(net: Gated) -> None:
-    x = torch.from_numpy(normalise(PIXELS))[None]
-    with torch.inference_mode():
-        expected = net(x)
-        features = net.features(x)
-    outputs: list[Tensor] = []
-    net.register_forward_hook(lambda _, __, output: outputs.append(output))
-    found = tapped(net, x, {"features", "act"})
-    assert torch.equal(outputs[0], expected)
-    assert torch.equal(found["features"], features)  # as it was, before the activation worked in it
-    assert torch.equal(found["act"], features.relu())
-    with pytest.raises(RuntimeError):
-        tapped(net, x[:, :2])
-    assert not any(module._forward_hooks for name, module in net.named_modules() if name)
-
-
-def test_what_is_a_map() -> None:
-    channels = torch.arange(5.0)
-    maps = {
-        "channels first": torch.zeros(1, 5, 8, 12) + channels[:, None, None],
-        "channels last": torch.zeros(1, 8, 12, 5) + channels,
-        "tokens": torch.zeros(1, 96, 5) + channels,
-        "tokens after a class token": torch.cat([torch.full((1, 1, 5), -1.0), torch.zeros(1, 96, 5) + channels], 1),
-    }
-    for name, output in maps.items():
-        found = as_map(output, (64, 96))
-        assert found is not None, name
-        assert found.shape == (5, 8, 12), name
-        assert torch.equal(found[:, 3, 7], channels), name
-    for none in (torch.zeros(1, 5), torch.zeros(1, 5, 1, 1), torch.zeros(1, 50, 5), torch.zeros(2, 5, 8, 12)):
-        assert as_map(none, (64, 96)) is None
 
 
 def test_features_channels_and_their_figure(net: Gated) -> None:
@@ -126,6 +93,7 @@ def test_a_gates_numbers_have_known_answers(net: Gated) -> None:
         ({"layer": "featurs"}, "layer featurs: no such layer; the nearest are features"),
         ({"layer": "head"}, r"layer head: its output is no map \(2\)"),
         ({"layer": "s*.1,head"}, None),  # of a pattern those that are maps
+        ({"layer": "wide[0:99]"}, r"layer wide\[0:99\]: wide has channels 0 to 8"),
         ({"layer": "wide", "channels": "9"}, "channels 9: wide has channels 0 to 8"),
         ({"layer": "wide", "channels": "some"}, "channels some: give numbers from 0"),
         ({"gate": "squeeze"}, "gate squeeze: is one of a pair: name the layer of the other in `features`"),
@@ -165,3 +133,79 @@ def test_weights_sizes_and_lists(net: Gated, tmp_path: Any) -> None:
     ours = convneur.create("m1", dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8).eval()
     (stage,) = inspect_layers(PIXELS, model=ours, layer="stages.1.0", size="native").layers
     assert stage.channels == 8
+
+
+def test_two_models_share_colours_and_have_a_difference(net: Gated) -> None:
+    torch.manual_seed(1)
+    other = Gated().eval()
+    alone, second = (inspect_layers(PIXELS, model=one, layer="wide,deep", size="native") for one in (net, other))
+    both = inspect_layers(PIXELS, model=net, against=other, layer="wide,deep", size="native")
+    assert both.against is not None
+    for name in ("wide.features", "deep.features"):
+        np.testing.assert_array_equal(both.arrays()[name], alone.arrays()[name])
+        np.testing.assert_array_equal(both.arrays()[f"against.{name}"], second.arrays()[name])
+        expected = alone.arrays()[name] - second.arrays()[name]
+        np.testing.assert_array_equal(both.arrays()[f"difference.{name}"], expected)
+        np.testing.assert_array_equal(both.raw_arrays()[f"against.{name}"], second.raw_arrays()[name])
+    for one, theirs in zip(both.layers, both.against.layers, strict=True):
+        assert one.maps["features"].limits == theirs.maps["features"].limits
+    assert both.models == ("A", "B")  # two modules of one class
+    record = both.to_dict()["against"]
+    assert [one["layer"] for one in record["layers"]] == ["wide", "deep"]
+    assert set(record["layers"][0]["differences"]) == {"features"}
+    assert "Difference: A less B" in str(both)
+    labels = [axes.get_label() for axes in gates_figure(both, width="double").axes]
+    assert labels.count("features wide") == 2
+    assert "features wide difference" in labels
+    assert len(re.findall(r'"row": ?"features difference"', gates_page(both))) == 2
+
+
+def test_two_models_by_channels_and_by_gates(net: Gated) -> None:
+    torch.manual_seed(1)
+    other = Gated().eval()
+    channels = inspect_layers(PIXELS, model=net, against=other, layer="wide", channels="top2", size="native")
+    assert channels.against is not None
+    assert [row for row, _ in channels.layers[0].rows] == [row for row, _ in channels.against.layers[0].rows]
+    gates = inspect_layers(PIXELS, model=net, against=other, gate="spatial", features="act", size="native")
+    same = inspect_layers(PIXELS, model=other, gate="spatial", features="act", size="native")
+    assert gates.against is not None
+    assert gates.against.measures == same.measures
+    assert list(gates.differences[0]) == ["f_loc", "gate", "gated"]
+    itself = inspect_layers(PIXELS, model=net, against=net, layer="wide", size="native")
+    assert not itself.differences[0]["features"].values.any()
+
+
+def test_which_second_models_there_are(net: Gated, tmp_path: Any) -> None:
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    trained = inspect_layers(PIXELS, model=Gated, against=tmp_path / "net.safetensors", layer="wide", size="native")
+    assert trained.models == ("untrained", "net")
+    assert trained.stamp == "UNTRAINED WEIGHTS, seed 0"
+    assert trained.against is not None
+    assert trained.against.stamp is None
+    ours = convneur.create("m1", dims=(8, 8, 8, 8), depths=(1, 1, 1, 1), mem_dim=8).eval()
+    before = inspect_layers(PIXELS, model=ours, against="none", layer="stages.1.0", size="native")
+    assert before.against is not None
+    assert before.against.stamp == "UNTRAINED WEIGHTS, seed 0"
+    for asked, says in [
+        ({"against": "nix.safetensors", "layer": "wide"}, "against nix.safetensors: no such file"),
+        ({"against": ours, "layer": "wide"}, "against .*: layer wide: no such layer"),
+        (
+            {"against": nn.Sequential(nn.Conv2d(3, 4, 1)), "layer": "*"},
+            "against Sequential: layer: .* these are 0; name",
+        ),
+        ({"against": Strided(), "layer": "wide"}, r"layer wide: is 16x24 in the second model, 32x48 in the first"),
+        ({"against": net, "layer": "wide", "reduce": "pca"}, "reduce pca: gives each model an axis of its own"),
+    ]:
+        with pytest.raises(ConfigError, match=says) as raised:
+            inspect_layers(PIXELS, model=net, size="native", **asked)
+        assert "\n" not in str(raised.value)
+
+
+class Strided(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = nn.Conv2d(3, 4, 3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.wide(x)
+        return y

@@ -17,7 +17,7 @@ from convneur.gates.capture import untrained
 from convneur.reach import ReachReport, measure_reach
 from convneur.reach.context import context_changes
 from convneur.reach.gradients import energy
-from convneur.reach.layers import find_layers, local_window, tapped
+from convneur.reach.layers import find_layers, layer_maps, local_window
 from convneur.variants import VARIANTS, ConvNeurConfig
 
 TINY = ConvNeurConfig(dims=(8, 8, 8, 8), depths=(2, 1, 1, 1), mem_dim=8, chunk_length=20, head="none")
@@ -130,12 +130,12 @@ class Tokens(nn.Module):
 def test_maps_of_every_layout() -> None:
     model, x = Tokens().eval(), torch.randn(2, 3, 64, 96)
     layers = find_layers(model, x[:1], ["embed", "norm", "last"])
-    assert [(each.layout, each.height, each.width, each.prefix) for each in layers] == [
+    assert [(each.form.layout, each.height, each.width, each.form.prefix) for each in layers] == [
         ("map", 4, 6, 0),
         ("tokens", 4, 6, 1),
         ("map, channels last", 4, 6, 0),
     ]
-    maps = tapped(model, x, layers)
+    maps = layer_maps(model, x, layers)
     assert torch.equal(maps["norm"], maps["last"])
     assert torch.equal(maps["norm"], model.norm(maps["embed"].movedim(1, -1)).movedim(-1, 1))
     assert [each.name for each in find_layers(model, x[:1], [])] == ["last"]
@@ -145,7 +145,7 @@ def test_maps_of_every_layout() -> None:
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ("nrom", "layer nrom: there is no such layer; the nearest names are norm"),
+        ("nrom", "layer nrom: no such layer; the nearest are norm"),
         ("pool", "layer pool: its output, 1x2, is no map of an image of 64x64"),
         ("unused", "layer unused: does not run in a forward pass"),
     ],
