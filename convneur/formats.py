@@ -21,6 +21,7 @@ __all__ = [
     "html_table",
     "latex_table",
     "markdown_table",
+    "millions",
     "plural",
     "printable",
     "short_names",
@@ -129,6 +130,15 @@ def significant(number: float) -> str:
     if number >= 1000:
         return grouped(number)
     return f"{number:#.4g}".rstrip(".") if number >= 0.001 or number == 0 else f"{number:.6f}"
+
+
+def millions(count: int) -> str:
+    """Of parameters: two decimals; small models are told apart.
+
+    >>> millions(4_321_098), millions(2_393)
+    ('4.32', '0.002393')
+    """
+    return f"{count / 1e6:.2f}" if count >= 1e5 or count == 0 else significant(count / 1e6)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -272,8 +272,10 @@ def _made(value: Any, kind: Any, place: str, strict: bool) -> Any:
     try:
         return kind(**made)
     except ConfigError as error:
-        given = "" if error.value is None else f"{error.value} "
-        raise SchemaError(_inside(place, error.setting), f"{given}{error.problem}") from None
+        problem = error.problem.replace("`", "")  # what it names are keys of the file, not arguments
+        if error.value is not None:
+            problem = f"{error.value}{'' if problem.startswith(('must ', 'is ')) else ':'} {problem}"
+        raise SchemaError(_inside(place, error.setting), problem) from None
 
 
 @cache

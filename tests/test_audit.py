@@ -102,7 +102,7 @@ def test_the_papers_claims() -> None:
         ({"claims": "1 ms@32", "measure": False}, "a time is not known with `measure=False`; leave one"),
         ({"repeats": 3, "measure": False}, "repeats 3: nothing is timed with `measure=False`; leave one of them out"),
         ({"threads": 1, "measure": False}, "threads 1: nothing is timed"),
-        ({"claims": "frontier@1 points", "memory": "none"}, "accuracy: that of m1 is not known"),
+        ({"claims": "frontier@1 points", "memory": "none"}, "accuracy: that of m1 with these settings is not known"),
         ({"repeats": 0}, "repeats 0: must be 1 to"),
         ({"accuracy": 780.0}, "accuracy 780.0: give a percentage"),
         ({"inputs": "1x3xHxW"}, "inputs: a ConvNeur takes one image"),
@@ -113,6 +113,18 @@ def test_wrong_arguments(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError) as raised:
         convneur.audit(**{"model": "m1", "sizes": 32, **settings})
     assert says in str(raised.value)
+
+
+def test_an_accuracy_is_set_against_the_cost_at_a_square_size() -> None:
+    settings: dict[str, Any] = {"claims": "frontier@99 points", "accuracy": 78, "measure": False, "memory": "none"}
+    wide = convneur.audit("m1", sizes="224x448", **settings)
+    (claim,) = wide.claims
+    assert (claim.holds, wide.frontier) == (False, None)
+    assert claim.found == "no square size was counted, as published costs are of"
+    assert f"No place beside published models: {claim.found}." in wide.notes
+    both = convneur.audit("m1", sizes="224x448,512", **settings)
+    assert both.claims[0].holds
+    assert "Its accuracy is set against its cost at 512, the counted side nearest to 224." in both.notes
 
 
 def test_a_broken_peers_file_is_told_first(tmp_path: Path) -> None:

@@ -95,6 +95,10 @@ def test_latencies_are_those_that_were_timed(tmp_path: Path, peers: str) -> None
     assert [(one.name, one.cost, one.points_below) for one in found.models] == [
         ("m1", 12, pytest.approx(-2.9)), ("m1 folded", 10, pytest.approx(-5.4)), ("mine", 20, 12.5)
     ]  # fmt: skip
+    alone = tmp_path / "alone.json"
+    alone.write_text(json.dumps(timing(m1={224: 12})))
+    with pytest.raises(ConfigError, match="none of the published models; time some too, such as small at 224 px"):
+        frontier("m1", peers=peers, x="latency", times=alone)
     other = timing(large={224: 30}) | {"machine": {"processor": "another"}}
     (tmp_path / "other.json").write_text(json.dumps(other))
     both = frontier("m1", peers=peers, x="latency", times=[path, tmp_path / "other.json"])
@@ -109,13 +113,15 @@ def test_latencies_are_those_that_were_timed(tmp_path: Path, peers: str) -> None
     ("settings", "says"),
     [
         ({"x": "watts"}, "x 'watts': choose macs, params"),
+        ({"models": ""}, "models '': choose m1, m2, m3, m4, all or none"),
         ({"models": "m5"}, "models m5: choose m1, m2, m3, m4, all or none"),
         ({"x": "latency"}, "x latency: is measured: give `times`"),
         ({"times": "none.json"}, "times: are for a latency"),
         ({"x": "latency", "times": "none.json"}, "times none.json: no such file"),
         ({"full": True, "x": "params"}, "full: counts multiply-adds"),
         ({"full": True, "models": "none", "add": "a:1:70"}, "full: is for ConvNeur's own points"),
-        ({"size": 100}, "has no such models"),
+        ({"size": 100}, "size 100: timm has no model at this side; choose 224, "),
+        ({"size": 100, "distilled": True}, "size 100: timm has no model at this side; choose 224, "),
         ({"peers": "none.csv"}, "peers none.csv: no such file; give timm"),
         ({"add": "mine"}, "add 'mine': give NAME:COST:ACCURACY"),
         ({"add": "mine:x:1"}, "give NAME:COST:ACCURACY"),
@@ -142,6 +148,7 @@ def test_wrong_arguments(settings: dict[str, Any], says: str) -> None:
         ("a.json", "[]", "has no models"),
         ("a.csv", "model,macs_g,top1\na,1,70\na,1,70\n", "a: stands there twice"),
         ("a.csv", "model,macs_g,top1\na,1,70\nb,one,70\n", "line 3: macs_g: must be a number, not 'one'"),
+        ("a.csv", "model,macs_g,top1,distilled\na,1,70,maybe\n", "line 2: distilled: must be yes or no, not 'maybe'"),
         ("a.csv", "model,macs_g,top1\na,1\n", "line 2: has another number of cells"),
         ("a.csv", "model,macs_g\na,1\n", "line 2 (a)"),
     ],

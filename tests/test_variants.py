@@ -1,10 +1,13 @@
 """Impossible nets are refused by name, before any tensor is made."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from convneur import PRESETS, VARIANTS, ConfigError, ConvNeurConfig
+from convneur.errors import InputError
 from convneur.variants import find_config
 
 M1 = VARIANTS["m1"]
@@ -44,6 +47,17 @@ def test_unknown_and_missing_settings_are_named() -> None:
         ConvNeurConfig.from_dict({"dims": 3})
     with pytest.raises(ConfigError, match="settings: must be an object"):
         ConvNeurConfig.from_dict([])  # type: ignore[arg-type]
+
+
+def test_a_file_of_settings_is_told_of_its_own_keys(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(M1.to_dict() | {"output_stride": 16, "head": "upernet"}))
+    with pytest.raises(InputError) as caught:
+        find_config(path)
+    advice = "16: upernet takes strides 4 to 32; for 16 or 8 choose head none or classifier; correct it"
+    assert caught.value.problem == f"output_stride: {advice}"
+    path.write_text(json.dumps(M1.to_dict() | {"output_stride": 16, "head": "none"}))
+    assert find_config(path).output_stride == 16
 
 
 def test_attention_needs_a_width_its_heads_divide() -> None:

@@ -21,6 +21,7 @@ _SIZES = (224, 512, 1024)
 _DEPTH = 2
 _MOST_TIMED = 60e9  # multiply-adds of a call, which then takes a few seconds
 _AT = 224  # what published accuracies and costs are at, unless they say otherwise
+_NO_SQUARE = "no square size was counted, as published costs are of"
 
 
 def audit(
@@ -53,7 +54,7 @@ def audit(
             "<= 100 MB@224", "<= 10 ms@224", "<= 40 ms@224/8", "frontier@1 points".
         sizes: sides in pixels or (height, width); 224, 512 and 1024 if left out. Sizes of claims are counted too.
         inputs, input_factory: what an external model is called with, as `find_models` takes them.
-        accuracy: its top-1 accuracy in percent, at 224 pixels.
+        accuracy: its top-1 accuracy in percent, at the square size nearest to 224 that is counted.
         peers: published models, as `convneur.peers.read_peers` takes them.
         depth: of the modules that are told apart, in parts of their paths.
         measure: time it. device, threads, repeats: as `convneur.bench.run_bench` takes them.
@@ -87,7 +88,9 @@ def audit(
     ((name, one),) = found.items()
     place = _known_accuracy(name, one, accuracy, peers)
     if place is None and any(claim.quantity == "frontier" for claim in asserted):
-        raise ConfigError("accuracy", f"that of {name} is not known; give its top-1 on ImageNet-1K, in percent")
+        changed = " with these settings" if name in VARIANTS else ""
+        problem = f"that of {name}{changed} is not known; give its top-1 on ImageNet-1K, in percent"
+        raise ConfigError("accuracy", problem)
 
     counted = [claim.text for claim in asserted if claim.is_counted]
     wanted = find_sizes(_SIZES if sizes is None else sizes)
@@ -100,13 +103,14 @@ def audit(
         timing = {"device": device, "threads": threads, "repeats": repeats, "progress": progress}
         times = _timed(cost.models[0], found, list(wanted.values()), depth, notes, timing)
         others = tuple(_timed_for(asserted, times, found, timing))
-    beside = None if place is None else _placed(place, cost.models[0], peers)
+    beside = None if place is None else _placed(place, cost.models[0], peers, notes)
     checks = iter(cost.claims)
     judged = tuple(
         next(checks) if claim.is_counted else _judged(claim, name, times, others, beside) for claim in asserted
     )
     if beside is None:
-        notes.append("No place beside published models: its accuracy is not known, and was not given.")
+        why = "its accuracy is not known, and was not given" if place is None else _NO_SQUARE
+        notes.append(f"No place beside published models: {why}.")
     return AuditReport(judged, cost, counters, times, others, beside, tuple(notes))
 
 
@@ -182,13 +186,17 @@ def _timed_for(
                 continue  # the claim says that it was not timed
 
 
-def _placed(place: Any, model: ModelCost, peers: str | Path) -> Frontier | None:
+def _placed(place: Any, model: ModelCost, peers: str | Path, notes: list[str]) -> Frontier | None:
     if isinstance(place, str):
         return frontier(place, peers=peers)
     if isinstance(place, float):
         at = [each for each in model.counted.values() if each.height == each.width]
         cost = min(at, key=lambda each: abs(each.height - _AT), default=None)
-        return None if cost is None else frontier("none", peers=peers, add=[(model.name, cost.macs / 1e9, place)])
+        if cost is None:
+            return None
+        if cost.height != _AT:
+            notes.append(f"Its accuracy is set against its cost at {cost.height}, the counted side nearest to {_AT}.")
+        return frontier("none", peers=peers, add=[(model.name, cost.macs / 1e9, place)])
     return frontier("none", peers=peers, add=[(model.name, place.macs_g, place.top1)], distilled=place.distilled)
 
 
@@ -197,8 +205,10 @@ def _judged(
 ) -> ClaimCheck:
     """A claim of time, or of a place beside published models."""
     if claim.quantity == "frontier":
-        if beside is None or beside.models[0].points_below is None:
-            return ClaimCheck(name, claim.text, "no published model costs as little", beside is not None)
+        if beside is None:
+            return ClaimCheck(name, claim.text, _NO_SQUARE, False)
+        if beside.models[0].points_below is None:
+            return ClaimCheck(name, claim.text, "no published model costs as little", True)
         place = beside.models[0]
         return ClaimCheck(name, claim.text, beside.headlines()[0], (place.points_below or 0) <= claim.most)
     measured = [result for result in (times, *others) if result is not None]

@@ -7,7 +7,7 @@ from convneur.cost.counter import CostCount, TrainingCount
 from convneur.cost.model_cost import By, ModelCost, places_of, split_by
 from convneur.cost.model_counter import ImageCost, RefusedSize, SizeCost
 from convneur.cost.scaling import ScalingVerdict
-from convneur.formats import grouped, significant
+from convneur.formats import grouped, millions, significant
 from convneur.results import Table
 from convneur.variants import VARIANTS
 
@@ -42,7 +42,7 @@ def short_tables(models: Sequence[ModelCost], convention: Convention, by: By | N
             if isinstance(cost, RefusedSize):
                 rows.append([*row, "refused", *["-"] * (len(columns) - 4)])
                 continue
-            row = [model.shown, f"{cost.count.params / 1e6:.2f}", size, *_macs(cost)]
+            row = [model.shown, millions(cost.count.params), size, *_macs(cost)]
             row += [_by_other(cost, convention)] * has_own
             row += [significant(cost.macs_per_pixel / 1e3), slopes[size]]
             row += [_global_share(cost)] * has_own

@@ -24,9 +24,8 @@ AnyModel = ConvNeurConfig | ExternalModel
 Model = str | Path | ConvNeurConfig | ExternalModel | nn.Module | Callable[..., Any]
 Models = Model | Iterable[Model] | Mapping[str, Model]
 
-_VARIANTS = f"{', '.join(VARIANTS)}, all"
-_OWN = f"{_VARIANTS}, or a .json file of settings"
-_ANY = f"{_VARIANTS}, a .json file of settings, package.module:factory, file.py:factory or timm/NAME"
+_OWN = "or a .json file of settings"
+_ANY = "a .json file of settings, package.module:factory, file.py:factory or timm/NAME"
 
 _GRAPH = "is a graph for another runtime; `convneur bench` times it. To count, name the code that it was exported from"
 _WEIGHTS = "holds weights, not the model; name its variant or .json file of settings, or the code that makes the model"
@@ -210,7 +209,8 @@ def _own(name: str, model: Any, setting: str, choices: str, settings: Mapping[st
         base = find_config(model)
     except ConfigError as error:
         suffix = Path(str(model)).suffix.casefold()
-        problem = error.problem if suffix == ".json" else f"choose {choices}"
+        known = VARIANTS if setting == "model" else [*VARIANTS, "all"]  # which names one model
+        problem = error.problem if suffix == ".json" else f"choose {', '.join(known)}, {choices}"
         if suffix in _FILES and choices is _ANY:
             problem = f"{_FILES[suffix]}, such as file.py:factory"
         raise ConfigError(setting, problem, value=name or repr(name)) from None

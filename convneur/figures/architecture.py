@@ -8,6 +8,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
+from convneur.formats import millions, significant
 from convneur.variants import DENSE_HEADS, VARIANTS, ConvNeurConfig
 
 if TYPE_CHECKING:
@@ -79,9 +80,12 @@ def _draw_title(page: "_Page", model: "Architecture") -> None:
     if changed:
         words = textwrap.shorten(f"with {', '.join(changed)}", 110, placeholder=" …")
         page.text(_WIDTH - _MARGIN, 0.36, words, size=_SMALL, ha="right")
-    full, paper = (f"{macs / 1e9:.3f} G" for macs in (model.macs_full, model.macs_paper))
+    full, paper = (
+        f"{macs / 1e9:.3f} G" if macs >= 1e8 else f"{significant(macs / 1e9)} G"
+        for macs in (model.macs_full, model.macs_paper)
+    )
     cost = (
-        f"{model.params / 1e6:.2f} M parameters.  {full} multiply-adds at {model.height}×{model.width}, "
+        f"{millions(model.params)} M parameters.  {full} multiply-adds at {model.height}×{model.width}, "
         f"everything executed; {paper} by the paper's convention."
     )
     page.text(_MARGIN, 0.65, cost, color=_GREY, ha="left")

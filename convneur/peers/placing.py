@@ -251,10 +251,15 @@ def _price(x: Axis, value: float) -> float:
 def _points(
     x: Axis, peers: Peers, measured: MeasuredTimes | None, *, distilled: bool, size: int | None
 ) -> tuple[FrontierPoint, ...]:
-    kept = [peer for peer in peers.models if (distilled or not peer.distilled) and size in (None, peer.size)]
-    if not kept:
-        problem = "has no such models: choose another `size`, or take the distilled ones too (`distilled`)"
+    allowed = [peer for peer in peers.models if distilled or not peer.distilled]
+    if not allowed:
+        problem = "holds models that were trained with a teacher alone; take them with `distilled`"
         raise ConfigError("peers", problem, value=peers.name)
+    kept = [peer for peer in allowed if size in (None, peer.size)]
+    if not kept:
+        teacher = ", or `distilled`" if any(peer.size == size for peer in peers.models) else ""
+        known = ", ".join(map(str, sorted({peer.size for peer in allowed})))
+        raise ConfigError("size", f"{peers.name} has no model at this side; choose {known}{teacher}", value=size)
     found: list[FrontierPoint] = []
     for peer in kept:
         value = {"macs": peer.macs_g, "params": peer.params_m, "images-per-second": peer.images_per_s}.get(x)
@@ -263,7 +268,8 @@ def _points(
         if value is not None:
             found.append(FrontierPoint(peer, value))
     if not found and measured is not None:
-        problem = f"has none of the published models; time some too, such as timm/{kept[0].model} at {kept[0].size} px"
+        one = f"{'timm/' if peers.name == 'timm' else ''}{kept[0].model} at {kept[0].size} px"
+        problem = f"has none of the published models; time some too, such as {one}"
         raise ConfigError("times", problem, value=measured.source)
     if not found:
         raise ConfigError("peers", f"says nothing of {_UNITS[x][1]}; choose another `x`", value=peers.name)
@@ -302,7 +308,7 @@ def _own(
     for name in names:
         if name not in rows:
             problem = f"choose {', '.join(rows)}, all or none; others have no printed accuracy: `add` them"
-            raise ConfigError("models", problem, value=name)
+            raise ConfigError("models", problem, value=name or repr(name))
     if measured is not None:
         for name, variant, value in measured.of_variants(names):
             yield name, value, rows[variant].top1, "accuracy as printed, latency measured"

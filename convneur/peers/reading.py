@@ -133,7 +133,8 @@ def _values(row: Mapping[str | None, Any], line: str) -> Iterator[tuple[str, obj
             try:
                 number = float(cell)
             except ValueError:
-                raise SchemaError(line, f"{key}: must be a number, not {cell!r}") from None
+                kind = "yes or no" if name == "distilled" else "a number"
+                raise SchemaError(line, f"{key}: must be {kind}, not {cell!r}") from None
             if not math.isfinite(number):
                 raise SchemaError(line, f"{key}: must be finite")
             yield name, int(number) if number.is_integer() else number

@@ -72,9 +72,9 @@ def measure_reach(
             "package.module:factory", "file.py:factory", "timm/NAME", a module, or a function that makes one. The code
             of a factory is run.
         against: a second model, such as the local-only twin.
-        layer: names of modules as `named_modules` has them; left out, a ConvNeur's four stages, of another model the
-            last map. against_layer: those of the second model; left out, the same names, or its own default where
-            `layer` is left out too.
+        layer: names of modules as `named_modules` has them, or patterns such as "layer?"; left out, a ConvNeur's four
+            stages, of another model the last map. against_layer: those of the second model; left out, the same names,
+            or its own default where `layer` is left out too.
         position: row and column of a pixel of the images as given; each layer takes the position that holds it. None:
             the middle of the layer's map.
         size: as a side, (height, width) or text.

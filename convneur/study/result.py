@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from convneur.data.examples import Task
-from convneur.formats import csv_table, grouped, markdown_table, plural, printable
+from convneur.formats import csv_table, grouped, markdown_table, millions, plural, printable
 from convneur.published import published
 from convneur.results import ReadOnly, Result, Table
 from convneur.study.findings import LEVEL, RESAMPLES, RESAMPLING_SEED, Finding, ReportedMetric
@@ -177,7 +177,7 @@ class StudyResult(Result):
             [
                 each.twin.name,
                 str(each.runs),
-                f"{each.twin.params / 1e6:.2f}",
+                millions(each.twin.params),
                 f"{each.twin.macs / 1e9:.3g}",
                 *(_spread(each.mean[name], each.spread[name]) for name in self.metrics),
             ]

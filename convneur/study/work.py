@@ -15,7 +15,7 @@ from convneur.cost import CountingError, ModelCounter
 from convneur.data.examples import survey
 from convneur.errors import ConfigError, InputError
 from convneur.files import new_text, refuse_existing
-from convneur.formats import grouped, plural
+from convneur.formats import grouped, millions, plural
 from convneur.progress import Advance, Progress, ProgressLines
 from convneur.results import ReadOnly
 from convneur.study.findings import Twin, findings
@@ -229,7 +229,7 @@ class Study:
                       f"{settings.crop[0]}x{settings.crop[1]}, {settings.epochs:.3g} epochs, validated every "
                       f"{self.validate_every}"),
             ("on", f"{self.accelerator.device.type}, {self.precision}"),
-            *(("twin", f"{name}: {twin.params / 1e6:.2f} M parameters, {twin.macs / 1e9:.3g} GMACs at the views' "
+            *(("twin", f"{name}: {millions(twin.params)} M parameters, {twin.macs / 1e9:.3g} GMACs at the views' "
                        f"size, {self.step_times[name].step:.3g} s a step") for name, twin in self.twins.items()),
             ("disk", f"{disk / 2**20:.0f} MiB in {self.out}"),
             ("time", f"about {_duration(self._left())}"),

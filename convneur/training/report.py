@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from convneur.detection import Detector
-from convneur.formats import grouped
+from convneur.formats import grouped, millions
 from convneur.progress import Advance, Progress
 from convneur.training.plan import VALIDATIONS, RunRequest
 from convneur.training.profile import RECORD_EVERY, TIMED
@@ -43,7 +43,7 @@ def announce(trainer: Trainer, request: RunRequest, progress: Progress, *, decid
     if isinstance(trainer.model, Detector):
         head = f"{trainer.model.settings.title} of {trainer.model.settings.channels} channels"
     rows = [
-        ("model", f"{request.model}, memory {config.memory}, {head}, {parameters / 1e6:.2f} M parameters"),
+        ("model", f"{request.model}, memory {config.memory}, {head}, {millions(parameters)} M parameters"),
         ("images", f"{len(data.train)} to train, {len(data.val)} to validate, {len(data.names)} classes"),
         ("steps", f"{steps}, {often}"),
         ("on", f"{device}, {precision}"),

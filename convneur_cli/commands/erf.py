@@ -38,7 +38,8 @@ def erf(
     layer: Annotated[
         list[str] | None,
         typer.Option(
-            help="A layer by its module's name, such as stages.0 or stages.0.0.global_branch (its gate); repeat it.",
+            help="A layer by its module's name, such as stages.0 or stages.0.0.global_branch (its gate), or a pattern, "
+            "such as layer?; repeat it.",
             metavar="NAME",
             show_default="ConvNeur's four stages; of others the last map",
         ),

@@ -38,7 +38,10 @@ def test_json_is_the_contracts(run: Any) -> None:
             ("m1", "--claim", "1 ms@64", "--no-measure"),
             "error: --claim 1 ms@64: a time is not known with --no-measure; leave one of them out",
         ),
-        (("m1", "--memory", "none", "--claim", "frontier@1 points"), "error: --accuracy: that of m1 is not known"),
+        (
+            ("m1", "--memory", "none", "--claim", "frontier@1 points"),
+            "error: --accuracy: that of m1 with these settings is not known",
+        ),
         (("m1", "-o", "audit.png"), "error: --output audit.png: the name must end in .html, .json"),
     ],
 )

@@ -172,7 +172,7 @@ def test_a_figure_that_exists_is_kept(name: str, capsys: pytest.CaptureFixture[s
         (["gates"], 2, "No such command 'gates'; see 'convneur figure --help'"),
         (["architecture", "--size", "big"], 2, "--size 'big': give a whole number of pixels"),
         (["architecture", "--size", "16"], 1, "image of 16x16: ConvNeur needs at least 32x32 pixels"),
-        (["architecture", "--model", "m9"], 2, "--model m9: choose m1, m2, m3, m4"),
+        (["architecture", "--model", "m9"], 2, "--model m9: choose m1, m2, m3, m4, or a .json file"),
         (["architecture", "--model", "m1,m2"], 2, "--model m1,m2: give one model"),
         (["architecture", "--mem-dim", "0"], 2, "--mem-dim 0: must be whole and at least 1"),
     ],

@@ -170,6 +170,13 @@ def test_without_a_global_branch_only_the_local_one_is_drawn() -> None:
     assert len(set(colours(figure))) == 1
 
 
+def test_a_small_model_costs_more_than_nothing() -> None:
+    small = dataclasses.replace(drawing(), params=2_393, macs_full=422_000, macs_paper=415_000)
+    said = " ".join(words(architecture_figure(small)))
+    assert "0.002393 M parameters.  0.000422 G multiply-adds" in said
+    assert "0.000415 G by the paper's convention" in said
+
+
 def test_every_branch_and_head_is_named() -> None:
     for branch, name in (
         ("cbam", "CBAM"),
