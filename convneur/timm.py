@@ -192,7 +192,9 @@ class Head(nn.Module):
         self.pool_type = pool_type
         self.pool = SelectAdaptivePool2d(pool_type=pool_type, flatten=bool(pool_type))
         if self.pool.feat_mult() != 1:
-            raise ConfigError("global_pool", "must keep the number of channels", value=pool_type)
+            raise ConfigError(
+                "global_pool", "must keep the number of channels; choose avg, max or avgmax", value=pool_type
+            )
         self.norm: nn.Module = nn.LayerNorm(channels, eps=1e-6)
         self.drop = nn.Dropout(drop_rate)
         self.linear: nn.Module = nn.Identity()

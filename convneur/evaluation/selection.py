@@ -23,7 +23,6 @@ from convneur.results import Result, Table, plain, read_only
 __all__ = ["SceneSelection", "select_scenes"]
 
 _METRICS = ("boundary_f1", "trimap_miou", "hausdorff")
-_BY = "boundary_f1"
 _SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -71,7 +70,7 @@ def select_scenes(
     twin: str | Path | None = None,
     images: str | Path | None = None,
     names: Sequence[str] | None = None,
-    by: str = _BY,
+    by: str = "boundary_f1",
     count: int = 1,
     tolerance: str | float = "0.008",
     titles: Sequence[str] | None = None,
@@ -124,9 +123,8 @@ def select_scenes(
         if output.suffix.lower() not in _SUFFIXES:
             raise ConfigError("output", f"the name must end in {', '.join(_SUFFIXES)}", value=output)
         refuse_existing(output, force=force)
-    for setting, chosen in (("by", by != _BY), ("count", count != 1)):
-        if names and chosen:
-            raise ConfigError(setting, "chooses images, which `names` does; leave one of them out")
+    if names and count != 1:
+        raise ConfigError("count", "chooses images, which `names` does; leave one of them out", value=count)
     metric = by.partition("@")[0]
     if metric not in METRICS:
         raise ConfigError("by", f"must be one of {', '.join(METRICS)}", value=by)

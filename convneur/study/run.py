@@ -87,6 +87,7 @@ def run_study(
         raise ConfigError("folds", "must be at least 2", value=folds)
     asked = Asked.of(
         data=data,
+        out=out,
         task=task,
         model=model,
         recipe=recipe,
@@ -109,7 +110,9 @@ def run_study(
     begun = StudyPlan.read(folder) if resume else None
     if begun is None:
         request, base, settings = asked.begin(minutes=_MINUTES if epochs is None else None)
-        configs = read_twins(TWINS if twins is None else twins, base)
+        named = TWINS if twins is None else twins
+        asked.refuse_overridden(lambda config: read_twins(named, config), "twins")
+        configs = read_twins(named, base)
         drawn = read_seeds(_SEEDS if seeds is None else seeds)
     else:
         asked.refuse_changes(folder, begun.run, "study", folds=(folds, begun.folds), split=(split, begun.split))

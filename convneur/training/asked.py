@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -50,6 +50,7 @@ class Asked:
         cls,
         *,
         data: str | Path,
+        out: str | Path | None = None,
         model: str | Path | ConvNeurConfig | None = None,
         recipe: str | Path | None = None,
         init: str | Path | None = None,
@@ -87,6 +88,8 @@ class Asked:
         }
         given = {name: value for name, value in asked.items() if value is not None}
         _check(given)
+        if out is not None and not resume:
+            _refuse_among_images(Path(out), Path(data), given.get("task", "segmentation"))
         check_whole(0, workers=workers)
         if importlib.util.find_spec("accelerate") is None:
             raise ConfigError("train", "needs Hugging Face Accelerate; pip install accelerate")
@@ -118,6 +121,18 @@ class Asked:
         for name, why in idle.items():
             if why is not None and name in self.values:
                 raise ConfigError(name, f"{why}; leave it out", value=self.values[name])
+
+    def refuse_overridden(self, made: Callable[[ConvNeurConfig], object], what: str) -> None:
+        """Raise ConfigError for a setting of the model that changes nothing of what is made of it, in words."""
+        model = self.model if isinstance(self.model, ConvNeurConfig) else self.given.get("model", "m1")
+        given = self._of_model()
+        whole = find_config(model, **given)
+        for name, value in given.items():
+            plain = find_config(model, **{other: each for other, each in given.items() if other != name})
+            if plain != whole and made(plain) == made(whole):
+                raise ConfigError(
+                    name, f"changes none of the {what}, which set it themselves; leave it out", value=value
+                )
 
     def refuse_changes(self, folder: Path, begun: RunPlan, kind: str = "run", **more: tuple[Any, Any]) -> None:
         """Raise ConfigError for what is given with another value than the run in a folder was begun with.
@@ -206,6 +221,14 @@ def _found(name: str, path: str | Path) -> Path:
     if not Path(path).exists():
         raise ConfigError(name, "no such file or folder", value=path)
     return Path(path)
+
+
+def _refuse_among_images(out: Path, data: Path, task: Task) -> None:
+    """A run's figure would be one of the images of the next run."""
+    read = ("train", "val", "test") if task == "classification" else ("images", "masks")
+    inside = (data / name for name in read)
+    if any(out.resolve().is_relative_to(folder.resolve()) for folder in inside):
+        raise ConfigError("out", "lies among the images; choose another", value=out)
 
 
 def _existing(name: str, path: str | Path) -> str:

@@ -115,6 +115,7 @@ def train(
     check_whole(1, save_every=save_every)
     asked = Asked.of(
         data=data,
+        out=out,
         task=task,
         detector=detector,
         detector_heads=detector_heads,

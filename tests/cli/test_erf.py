@@ -61,7 +61,8 @@ def test_two_models_in_every_form(erf: Any, place: Path) -> None:
 
 
 def test_another_model_is_stamped_and_takes_arguments(erf: Any, place: Path) -> None:
-    assert erf("a.png", "b.png", "--model", "nets.py:build", "--set", "width=6", *QUICK[:2], "--as", "replknet") == 0
+    arguments = ("--model", "nets.py:build", "--set", "width=6", "--size", "64", "--as", "replknet")
+    assert erf("a.png", "b.png", *arguments) == 0
     assert "UNTRAINED WEIGHTS, seed 0" in erf.out
     assert "They depend on the gradient's scale" in erf.out
     assert "16 × 16" in erf.out

@@ -94,7 +94,11 @@ def test_named_images_and_one_folder(place: Path, capsys: pytest.CaptureFixture[
     [
         (["--names", "day/s9"], 2, "--names day/s9: no such image in convneur"),
         (["--by", "beauty"], 2, "--by beauty: must be one of"),
-        (["--names", "day/s0", "--by", "miou"], 2, "--by: chooses images, which --names does; leave one of them out"),
+        (
+            ["--names", "day/s0", "--count", "2"],
+            2,
+            "--count 2: chooses images, which --names does; leave one of them out",
+        ),
         (["--titles", "a,b"], 2, "--titles a,b: give 1, one for each folder"),
         (["--twin", "nowhere"], 2, "nowhere: no such file or folder"),
         (["--images", "gt/day/s0.png"], 2, "gt/day/s0.png: is a file; give a folder"),

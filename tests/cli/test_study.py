@@ -363,6 +363,12 @@ def test_bf16_is_taken_if_it_is_a_tenth_quicker(
         (["--twins", "per-stage:chunk_length=1/2"], 2, "chunk_length (1, 2): one value, or 4"),
         (["--twins", "self-attention:mem_dim=6"], 2, "self-attention:mem_dim=6: mem_dim 6: must be a multiple of"),
         (["--twins", "per-stage:fusion=addition:fusion=concat"], 2, "fusion is set twice"),
+        (
+            ["--memory", "none", "--twins", "none,per-stage"],
+            2,
+            "--memory none: changes none of the twins, which set it",
+        ),
+        (["--out", "seg/images/train"], 2, "--out seg/images/train: lies among the images; choose another"),
         (["--seeds", "many"], 2, "--seeds many: give how many, such as 3, or a list"),
         (["--seeds", "1,1"], 2, "--seeds 1,1: give how many"),
         (["--seeds", "0"], 2, "--seeds 0: give how many"),
