@@ -139,6 +139,8 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
             start = file.read(4)
     except OSError as error:
         raise InputError.unreadable(path, error) from None
+    if path.suffix.lower() == ".pt2":
+        raise InputError(path, "a graph of torch.export, which only torch.export.load reads; name the weights it is of")
     if start.startswith(_PICKLED):
         raise InputError(path, f"a pickled checkpoint can run code and is never loaded; {_SAVE}")
     found = open_tensors(path)

@@ -39,13 +39,13 @@ def output_path(folder: Path, name: str, suffix: str = "") -> Path:
     'labels/city/street.png'
     >>> output_path(Path("labels"), "../street", ".png")
     Traceback (most recent call last):
-    convneur.errors.InputError: ../street: no name for an output, it leads out of labels; rename it
+    convneur.errors.InputError: ../street: cannot name an output, for it leads out of labels; rename it
     """
     pure = PurePath(name)
     if pure.anchor or ".." in pure.parts:
-        raise InputError(name, f"no name for an output, it leads out of {folder}; rename it")
+        raise InputError(name, f"cannot name an output, for it leads out of {folder}; rename it")
     if "\0" in name or not pure.parts or pure.as_posix() != name:
-        raise InputError(repr(name), "no name for an output; rename it")
+        raise InputError(repr(name), "cannot name an output; rename it")
     path = folder / f"{name}{suffix}"
     for part in path.parts[len(folder.parts) :]:
         _refuse_long(path, part)
@@ -166,7 +166,7 @@ def _refuse_long(path: Path, name: str) -> None:
     try:
         size = len(os.fsencode(name))
     except UnicodeEncodeError:  # half of a letter, which JSON can hold
-        raise InputError(repr(name), "no name for an output; rename it") from None
+        raise InputError(repr(name), "cannot name an output; rename it") from None
     if size > _LONGEST:
         raise InputError(path, f"its name has {size} bytes, {_LONGEST} is the most; choose a shorter one")
 

@@ -6,7 +6,7 @@ of `VARIANTS` are derived from those figures: this is the one setting found that
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,7 @@ __all__ = [
     "Order",
     "Placement",
     "Read",
+    "check_used",
     "find_config",
 ]
 
@@ -313,10 +314,15 @@ def find_config(
     if typed.get("head") in DENSE_HEADS:
         typed.setdefault("num_classes", 150)
     config = config.replace(**typed)
+    check_used(config, settings)
+    return config
+
+
+def check_used(config: ConvNeurConfig, settings: Iterable[str]) -> None:
+    """Raises: ConfigError: one of the settings is of chunks or of a memory that this model's branch does not have."""
     used = _USED.get(config.global_branch, ())
     for name in (name for name in _OF_CHUNKS + _OF_MEMORY if name in settings and name not in used):
-        raise ConfigError(name, f"`global_branch {config.global_branch}` has no such setting; leave it out")
-    return config
+        raise ConfigError(name, f"a {config.global_branch} branch has no such setting; leave it out")
 
 
 def _named(model: str | Path) -> ConvNeurConfig:

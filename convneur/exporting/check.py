@@ -84,5 +84,5 @@ def _program(path: Path) -> _Program:
 
 def _in_batches(run: _Program, x: _Floats, batch: int) -> _Floats:
     parts: Sequence[_Floats] = [x[at : at + batch] for at in range(0, len(x), batch)]
-    filled = [np.concatenate([part, np.zeros_like(x[: batch - len(part)])]) for part in parts]
+    filled = [np.concatenate([part, np.zeros((batch - len(part), *x.shape[1:]), x.dtype)]) for part in parts]
     return np.concatenate([run(each)[: len(part)] for each, part in zip(filled, parts, strict=True)])

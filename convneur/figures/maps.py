@@ -86,6 +86,7 @@ def draw_map(axes: Axes, panel: StageMap, colours: str, pixels: NDArray[np.uint8
 
 def numbers(low: float, high: float) -> tuple[str, str]:
     """Both with three digits, or with as many as show how far apart they are, up to seven; minus signs as in print."""
+    low, high = low + 0.0, high + 0.0  # of -0.0 makes 0
     for digits in (3, 4, 5, 6, 7):
         pair = f"{low:#.{digits}g}".rstrip("."), f"{high:#.{digits}g}".rstrip(".")
         if abs(float(pair[1]) - float(pair[0]) - (high - low)) <= 0.1 * (high - low):

@@ -194,9 +194,9 @@ def inspect_batch(
     (2, ())
     """
     # Here, so that a result alone loads no torch.
-    from convneur.gates.capture import branch_of, capture_gates, check_block, reduced_maps
+    from convneur.gates.capture import branch_of, capture_gates, reduced_maps
     from convneur.gates.inputs import INVERTED, images_of, masks_of, read_image, size_of, stages_of
-    from convneur.gates.models import find_model
+    from convneur.gates.models import check_gates, find_model
     from convneur.gates.state_share import StateShares
 
     stages = stages_of(stage)
@@ -205,7 +205,7 @@ def inspect_batch(
     for line in dict.fromkeys([*unread, *(masks[0].unread if masks[0] else ())]):
         progress.warn(line)
     network, source, _ = find_model(weights, model, seed, settings)
-    check_block(source.config, stages=stages, block=block)
+    check_gates(source, stages=stages, block=block)
     seen_at = size_of(size, source.validated)
     untrained = source.untrained_parts(stages)
     if untrained is not None:

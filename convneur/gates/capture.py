@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convneur.errors import ConfigError, InputError
 from convneur.gates.reads import ReadParts, StageReads, check_reads
-from convneur.model.global_branches import GlobalBranch
+from convneur.model.global_branches import FoldedGlobalBranch, GlobalBranch
 from convneur.model.memory import plan_chunks
 from convneur.model.network import ConvNeur, ConvNeurBlock
 from convneur.model.reads import BranchParts, branch_parts, branch_read
@@ -72,11 +72,12 @@ def untrained(config: ConvNeurConfig, seed: int) -> ConvNeur:
         return ConvNeur(config).eval()
 
 
-def reconfigured(model: ConvNeur, **changes: Any) -> ConvNeur:
+def reconfigured(model: ConvNeur, *, setting: str = "weights", **changes: Any) -> ConvNeur:
     """The same weights under other settings, in eval mode: `memory="none"` switches the global path off.
 
     The new model shares its tensors with `model`, which is left as it is.
-    Raises: ConfigError: settings that need a tensor which `model` lacks or has in another shape.
+    Args:   setting: what the model was given as. changes: of its chunks, or to memory none.
+    Raises: ConfigError: `model` lacks a tensor of its config, or has it in another shape: it is folded, or was changed.
     """
     have = model.state_dict()
     with torch.device("meta"):
@@ -84,33 +85,32 @@ def reconfigured(model: ConvNeur, **changes: Any) -> ConvNeur:
     wanted = changed.state_dict()
     for name, tensor in wanted.items():
         if name not in have or have[name].shape != tensor.shape:
-            settings = ", ".join(f"{key} {value}" for key, value in changes.items())
-            raise ConfigError("model", f"{settings} needs other weights than the model has ({name})")
+            if any(isinstance(module, FoldedGlobalBranch) for module in model.modules()):
+                raise ConfigError(setting, "is folded, which fixes its chunks; give the model that it was folded from")
+            problem = f"is not the model that its config describes ({name}); give it back the form of its config"
+            raise ConfigError(setting, problem)
     changed.load_state_dict({name: have[name] for name in wanted}, assign=True)
     return changed.eval()
 
 
-def check_block(config: ConvNeurConfig, *, stages: Sequence[int], block: int, needs_gate: bool = True) -> None:
+def check_block(
+    config: ConvNeurConfig, *, stages: Sequence[int], block: int, needs_gate: bool = True, instead: str = ""
+) -> None:
     """Whether the block stands in each stage and has something to show.
 
+    Args:   instead: what else to do without a gate than choose another model, in words.
     Raises: ConfigError: no such block, a block without a global branch, or no gate where one is needed.
     """
     _check_depths(config, stages, block)
     if config.memory == "none":
-        raise ConfigError("memory", "no block has a global path to show; choose per-stage or per-layer", value="none")
+        problem = "no block has a global path to show; choose a model with memory per-stage or per-layer"
+        raise ConfigError("memory", problem, value="none")
     if config.memory == "per-stage" and block != 1:
-        raise ConfigError(
-            "block",
-            "with memory per-stage only a stage's first block has a global path; choose block 1, or memory per-layer",
-            value=block,
-        )
+        problem = "with memory per-stage only a stage's first block has a global path"
+        raise ConfigError("block", f"{problem}; choose block 1, or a model with memory per-layer", value=block)
     if needs_gate and config.fusion != "gating":
-        raise ConfigError(
-            "fusion",
-            "has no gate to show; choose fusion gating, or leave out the gate's row (`gate=False`) and draw the "
-            "block's output (`row3 output`)",
-            value=config.fusion,
-        )
+        problem = f"has no gate to show; choose a model with fusion gating{instead}"
+        raise ConfigError("fusion", problem, value=config.fusion)
 
 
 def _check_depths(config: ConvNeurConfig, stages: Sequence[int], block: int, whose: str = "") -> None:
@@ -163,7 +163,7 @@ def capture_gates(
         found = {stage: branch_of(model, stage, block) for stage in stages}
         branches = {stage: branch for stage, branch in found.items() if branch is not None}
         if len(branches) < len(found):
-            problem = "the model is folded, which leaves no reads to take apart; take it as it was before"
+            problem = "the model is folded, which leaves no reads to take apart; give the one that it was folded from"
             raise ConfigError("reads", problem)
     local_image = image if local_image is None else local_image
     try:
@@ -176,7 +176,7 @@ def capture_gates(
         if "allocate" not in str(error) and "out of memory" not in str(error):
             raise
         height, width = image.shape[1:]
-        raise InputError(None, f"not enough memory for {height}x{width} pixels; choose a smaller size") from None
+        raise InputError(None, f"not enough memory for {height}x{width} pixels; choose a smaller `size`") from None
 
     captured = []
     for stage in sorted(taps):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from convneur.data.images import ImageInput, Photo
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
-from convneur.gates.capture import capture_gates, check_block
+from convneur.gates.capture import capture_gates
 from convneur.gates.inputs import (
     INVERTED,
     AskedSize,
@@ -22,7 +22,7 @@ from convneur.gates.inputs import (
 )
 from convneur.gates.maps import GateScale, MapOptions, Row3, Scale, compared_maps
 from convneur.gates.measures import measure_gates
-from convneur.gates.models import Weights, find_against, find_local_only, find_model
+from convneur.gates.models import Weights, check_gates, find_against, find_local_only, find_model
 from convneur.gates.reads import check_reads
 from convneur.gates.reduce import Reduction
 from convneur.gates.result import GateResult
@@ -31,6 +31,8 @@ from convneur.progress import Progress, silent
 from convneur.variants import ConvNeurConfig
 
 __all__ = ["Inspector", "inspect"]
+
+_INSTEAD = "leave out the gate's row (`gate=False`) and draw the block's output (`row3 output`)"
 
 
 def inspect(
@@ -178,14 +180,18 @@ class Inspector:
         self.size = size_of(size, self.weights.validated)
         self._told = False
         config = self.weights.config
-        check_block(config, stages=self.stages, block=block, needs_gate=self.options.needs_gate)
+        needs_gate = self.options.needs_gate
+        check_gates(self.weights, stages=self.stages, block=block, needs_gate=needs_gate, instead=f", or {_INSTEAD}")
         if reads is not None:
             check_reads(config)
         if surprise and config.global_branch != "neural-memory":
-            raise ConfigError("surprise", f"a {config.global_branch} branch has none; choose neural-memory")
-        if chunk_borders and (config.global_branch != "neural-memory" or config.order != "raster"):
-            what = f"order {config.order}" if config.global_branch == "neural-memory" else config.global_branch
-            raise ConfigError("chunk_borders", f"{what} has none; choose neural-memory, order raster")
+            problem = f"a {config.global_branch} branch has none; choose a model with a neural memory"
+            raise ConfigError("surprise", problem)
+        if chunk_borders and config.global_branch != "neural-memory":
+            problem = f"a {config.global_branch} branch has no chunks to outline; choose a model with a neural memory"
+            raise ConfigError("chunk_borders", problem)
+        if chunk_borders and config.order != "raster":
+            raise ConfigError("chunk_borders", f"{config.order} chunks have none; choose `order raster`")
         self._local, self.local_only, self.against = None, None, None
         if against is None:
             self._local, self.local_only = find_local_only(local_weights, twin, self._model)
@@ -243,13 +249,21 @@ class Inspector:
         if self.against is not None:
             other = replace(result, weights=self.against, stages=columns[1], capture=captures[1][0])
             result = replace(result, against=other)
-        untrained = self.weights.untrained_parts(self.stages)
-        if untrained is not None and not self._told:
-            progress.warn(untrained)
+        if not self._told:
+            for line in self._notes():
+                progress.warn(line)
             self._told = True
         for line in [*(f"{image.name}: {note}" for note in photo.notes), *_warnings(result)]:
             progress.warn(line)
         return result
+
+    def _notes(self) -> list[str]:
+        """What should not be missed of the models."""
+        untrained = self.weights.untrained_parts(self.stages)
+        found = [] if untrained is None else [untrained]
+        if self.against is not None and self.against.same_as(self.weights):
+            found.append("`against` and `weights` are the same model, so the difference is 0; name another")
+        return found
 
     def _pixel(self, image: NamedImage, photo: Photo) -> tuple[int, int] | None:
         """The pixel asked for at the size that the model sees. Raises: InputError: the image does not hold it."""
@@ -272,17 +286,17 @@ def _check_comparable(against: WeightsSource, options: MapOptions, stages: Seque
     config, name = against.config, against.file or against.stamp or "of a module"
     local = config.memory == "none"
     if options.surprise and (local or config.global_branch != "neural-memory"):
-        raise ConfigError("against", "has no surprise to compare; leave its row out", value=name)
+        raise ConfigError("against", "has no surprise to compare; leave out `surprise`", value=name)
     if local and options.reads is not None:
         raise ConfigError("against", "has no reads to compare; leave out `reads`", value=name)
-    if local and options.needs_gate:
-        problem = "has no gate to compare; leave the gate's row out (`gate=False`), or choose a model with a gate"
+    if options.needs_gate and (local or config.fusion != "gating"):
+        problem = f"has no gate to compare; choose a model with a gate, or {_INSTEAD}"
         raise ConfigError("against", problem, value=name)
     if not local:
+        check_gates(against, stages=stages, block=block, needs_gate=False, setting="against")
+    if options.reads is not None:
         try:
-            check_block(config, stages=stages, block=block, needs_gate=options.needs_gate)
-            if options.reads is not None:
-                check_reads(config)
+            check_reads(config)
         except ConfigError as error:
             raise ConfigError("against", f"{error}", value=name) from None
 

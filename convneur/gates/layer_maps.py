@@ -77,11 +77,11 @@ class LayerOutputs:
 
 def _checked(found: Tensor, choice: LayerChoice, setting: str) -> Array:
     """The channels chosen, as an array of numbers."""
-    if max(choice.start or 0, (choice.stop or 1) - 1) >= len(found):
-        raise ConfigError(setting, f"{choice.name} has channels 0 to {len(found) - 1}", value=choice)
+    count = len(found)
+    if not (choice.start or 0) < (count if choice.stop is None else choice.stop) <= count:
+        some = f"name a range of them, such as {choice.name}[0:{count}]"
+        raise ConfigError(setting, f"{choice.name} has channels 0 to {count - 1}; {some}", value=choice)
     features: Array = choice.of(found).float().cpu().contiguous().numpy()
-    if not features.size:
-        raise ConfigError(setting, "these channels are none", value=choice)
     if not np.isfinite(features).all():
         raise InputError(None, f"{choice} holds NaN or infinite values, which no map can be made of")
     return features
@@ -107,7 +107,8 @@ def feature_maps(
                           value=", ".join(map(str, choices[:3])))  # fmt: skip
     panels = sum(len(one.rows) for one in found)
     if panels > _MOST_PANELS:
-        raise ConfigError("layer", f"{panels} maps are too many for one figure, which draws {_MOST_PANELS}; name fewer")
+        problem = f"{panels} maps are too many for one figure, which draws {_MOST_PANELS}; name fewer"
+        raise ConfigError("layer" if channels is None else "channels", problem)
     return tuple(found)
 
 
@@ -146,13 +147,8 @@ def gated_maps(
         features = outputs.features(multiplied, "features")
         assert features is not None
         opened = outputs.gate(gate)
-        if opened.shape[0] not in (1, len(features)):
-            raise ConfigError(
-                "features",
-                f"has {plural(len(features), 'channel')} and its gate {len(opened)}: name those that it "
-                f"multiplies, such as {multiplied.name}[0:{len(opened)}]",
-                value=multiplied,
-            )
+        if len(opened) not in (1, len(features)):
+            raise _unlike((gate, len(opened)), (multiplied, len(features)))
         if opened.shape[1:] not in ((1, 1), features.shape[1:]):
             sizes = ["x".join(map(str, one.shape[1:])) for one in (opened, features)]
             raise ConfigError(
@@ -162,8 +158,8 @@ def gated_maps(
         rows: dict[Row, Array] = {"f_loc": features, "gate": whole, "gated": features * whole}
         raw = {"f_loc": features, "gate": opened, "gated": rows["gated"]}
         made.append((gate, multiplied, rows, raw))
-    if 3 * len(made) > _MOST_PANELS:
-        raise ConfigError("gate", f"{len(made)} gates are too many for one figure; name fewer")
+    if len(made) > (most := _MOST_PANELS // 3):
+        raise ConfigError("gate", f"{len(made)} gates are too many for one figure, which draws {most}; name fewer")
     reduced = [
         {row: reduce_channels(features, _reduction(options, row)) for row, features in rows.items()}
         for _, _, rows, _ in made
@@ -197,6 +193,13 @@ def in_the_same_colours(
         rows = [[(row, pair[at]) for (row, _), pair in zip(one.rows, panels, strict=True)] for at in (0, 1)]
         pairs.append((replace(one, rows=tuple(rows[0])), replace(other, rows=tuple(rows[1]))))
     return tuple(one for one, _ in pairs), tuple(other for _, other in pairs)
+
+
+def _unlike(gate: tuple[LayerChoice, int], multiplied: tuple[LayerChoice, int]) -> ConfigError:
+    """A gate of other channels than what it multiplies: of the one that has more, some are meant."""
+    (more, most), (less, least) = sorted((gate, multiplied), key=lambda one: one[1], reverse=True)
+    problem = f"has {plural(most, 'channel')}, and {less} {least}: name those that are meant, such as "
+    return ConfigError("gate" if more is gate[0] else "features", f"{problem}{more.name}[0:{least}]", value=more)
 
 
 def _maps(name: str, rows: tuple[tuple[str, StageMap], ...], raw: Mapping[str, Array], of: str) -> LayerMaps:

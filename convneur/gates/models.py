@@ -1,6 +1,6 @@
 """Which model is looked into, and which one without a global path it is compared with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ from convneur.checkpoints import check_finite, load_checkpoint
 from convneur.data.normalisation import Normalisation
 from convneur.errors import ConfigError
 from convneur.formats import as_text
-from convneur.gates.capture import reconfigured, untrained
+from convneur.gates.capture import check_block, reconfigured, untrained
 from convneur.gates.sources import VARIANT_FIELDS, WeightsSource, sha256_of
 from convneur.model.network import MIN_SIDE, ConvNeur
 from convneur.packaged import local_twin, packaged_weights, weights_path
-from convneur.variants import CHUNK_SETTINGS, PRESETS, ConvNeurConfig, find_config
+from convneur.variants import CHUNK_SETTINGS, PRESETS, ConvNeurConfig, check_used, find_config
 
-__all__ = ["Weights", "find_against", "find_local_only", "find_model"]
+__all__ = ["Weights", "check_gates", "find_against", "find_local_only", "find_model"]
 
 Weights = str | Path | ConvNeur
 
@@ -68,6 +68,7 @@ def find_model(
         other = any(getattr(found.config, key) != value for key, value in expect.items())
         if other or seed is not None:  # of a file that was asked for neither can be
             return _untrained(config, seed)
+    check_used(found.config, settings)
     if chunks:
         found = reconfigured(found, **chunks)
         source = replace(source, config=found.config)
@@ -101,7 +102,7 @@ def find_against(against: Weights, model: ConvNeur, chunks: Mapping[str, Any]) -
         found, source = _from_file("against", against, {})
     chunks = {key: value for key, value in chunks.items() if key in CHUNK_SETTINGS}
     if chunks and found.config.memory != "none":
-        found = reconfigured(found, **chunks)
+        found = reconfigured(found, setting="against", **chunks)
         source = replace(source, config=found.config)
     return found, source
 
@@ -117,7 +118,7 @@ def _from_file(setting: str, name: str | Path, expect: Mapping[str, Any]) -> tup
     if not path.exists():
         raise ConfigError(setting, f"no such file; packaged weights are {', '.join(packaged_weights())}", value=name)
     model, provenance = load_checkpoint(path, expect=expect)
-    _check_channels(setting, model)
+    _check_channels(setting, model, name)
     check_finite(model, str(path))
     source = WeightsSource(
         model.config,
@@ -144,8 +145,25 @@ def _given(setting: str, model: nn.Module, expect: Mapping[str, Any]) -> tuple[C
     return reconfigured(model) if model.training else model, WeightsSource(model.config)
 
 
-def _check_channels(setting: str, model: ConvNeur) -> None:
+def _check_channels(setting: str, model: ConvNeur, name: str | Path | None = None) -> None:
     if model.config.in_channels != 3:
-        raise ConfigError(
-            setting, f"the model takes {model.config.in_channels} channels, and an image has 3; choose another"
-        )
+        problem = f"the model takes {model.config.in_channels} channels, and an image has 3; choose another model"
+        raise ConfigError(setting, problem) if name is None else ConfigError(setting, problem, value=name)
+
+
+def check_gates(
+    source: WeightsSource,
+    *,
+    stages: Sequence[int],
+    block: int,
+    needs_gate: bool = True,
+    instead: str = "",
+    setting: str = "weights",
+) -> None:
+    """`check_block` of a model. Raises: ConfigError: as that; what trained weights fix is said of them."""
+    try:
+        check_block(source.config, stages=stages, block=block, needs_gate=needs_gate, instead=instead)
+    except ConfigError as error:
+        if setting == "weights" and (source.seed is not None or error.setting == "block"):
+            raise
+        raise ConfigError(setting, f"{error}", value=source.file or "of a module") from None

@@ -94,6 +94,8 @@ def check_reads(config: ConvNeurConfig) -> None:
         choices = "choose neural-memory, self-attention or non-local"
         raise ConfigError("reads", f"a {branch} branch has no reads that can be taken apart; {choices}")
     if branch == "neural-memory" and config.memory_layers != 1:
-        raise ConfigError("reads", "of a memory of two layers are not linear in the values; choose one of one layer")
+        raise ConfigError("reads", "those of a memory of two layers cannot be taken apart; choose a model of one")
     if branch == "neural-memory" and config.max_state_norm is not None:
-        raise ConfigError("reads", "a cap on the state makes them not linear in the values; leave out `max_state_norm`")
+        raise ConfigError(
+            "reads", "those under a cap on the state cannot be taken apart; choose a model without max_state_norm"
+        )

@@ -17,8 +17,8 @@ def check_features(features: NDArray[np.float32], row: str, stage: int) -> None:
     if not np.isfinite(features).all():
         raise InputError(
             None,
-            f"{row} of stage {stage} holds NaN or infinite values: the memory diverges at this image size; "
-            "choose the size that the weights were trained at",
+            f"{row} of stage {stage} holds NaN or infinite values: the memory diverges; choose the `size` that the "
+            "weights were trained at, or other weights",
         )
 
 

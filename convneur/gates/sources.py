@@ -156,6 +156,11 @@ class WeightsSource:
             return None
         return ValidatedView((height, width), None, scale) if detects else ValidatedView((height, width), scale)
 
+    def same_as(self, other: "WeightsSource") -> bool:
+        """Whether both are one file, or one seed, under the same settings; of modules nothing is known."""
+        one, two = ((each.config, each.sha256, each.seed) for each in (self, other))
+        return one == two and one[1:] != (None, None)
+
     def untrained_parts(self, stages: Sequence[int]) -> str | None:
         """What a reader of these stages must know of parts that the training did not reach; None where it did."""
         found = [(what, [stage for stage in where if stage in stages]) for what, where in self.unreached]

@@ -52,7 +52,7 @@ def choose(model: nn.Module, asked: str | Sequence[str], setting: str) -> list[L
     """
     parts = asked.split(",") if isinstance(asked, str) else list(asked)
     found: list[LayerChoice] = []
-    for part in (text.strip() for text in parts):
+    for part in (text.strip() for text in parts or [""]):
         match = _CHANNELS.fullmatch(part)
         if match is None:
             raise ConfigError(setting, "is empty; name a layer", value=repr(part))

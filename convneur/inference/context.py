@@ -84,20 +84,22 @@ class StateSwap:
             return
         totals: dict[str, Tensor] = {}
         images = 0
+        failed = ""
         with progress.steps("finding the mean state", self._count) as advance:
             for number in range(self._count):
                 try:
                     image = self._read(number)
                     _, states = self._own(image)
                     self._check_alike(states, totals, image)
-                except InputError:
+                except InputError as error:
+                    failed = f"; {error}"
                     advance()  # said when it is labelled
                     continue
                 totals = {name: totals.get(name, 0) + state.double() for name, state in states.items()}
                 images += 1
                 advance()
         if images < 2:
-            raise ConfigError("context", "needs two images or more that can be read", value=self._context)
+            raise ConfigError("context", f"needs two images or more that can be read{failed}", value=self._context)
         self._mean = {name: (total / images).float() for name, total in totals.items()}
 
     def predict(self, image: NamedImage, number: int) -> Prediction:
@@ -124,12 +126,13 @@ class StateSwap:
             return start_states(self._predictor.model)  # type: ignore[arg-type]
         if self._mean is not None:
             return self._mean
+        failed = ""
         for donor in self._donors(number):
             try:
                 return self._own(self._read(donor))[1]
-            except InputError:
-                continue
-        raise ConfigError("context", "needs another image that can be read", value=self._context)
+            except InputError as error:
+                failed = f"; {error}"
+        raise ConfigError("context", f"needs another image that can be read{failed}", value=self._context)
 
     def _donors(self, number: int) -> Iterator[int]:
         first = number + self._count // 2

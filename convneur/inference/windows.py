@@ -16,7 +16,7 @@ def window_size(window: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if window is None:
         return None
     sides = (window, window) if isinstance(window, int) else window
-    if isinstance(sides, str) or len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+    if not isinstance(sides, (tuple, list)) or len(sides) != 2 or not all(isinstance(side, int) for side in sides):
         raise ConfigError("window", "give a side in pixels, or (height, width); None shows images whole", value=window)
     height, width = sides
     if min(height, width) < 1:

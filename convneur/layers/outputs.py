@@ -29,7 +29,7 @@ _Hook = Callable[[nn.Module, Any, Any], None]
 
 _STRIDES = (1, 2, 4, 8, 14, 16, 28, 32, 64)  # of tokens: patches, and patches merged
 _PREFIXES = (0, 1, 2, 5)  # class, distillation and register tokens before those of the image
-_NEAREST = 3
+_NEAREST, _FIRST = 3, 6
 
 
 class Ran(NamedTuple):
@@ -129,9 +129,19 @@ def layer_names(model: nn.Module, asked: str, setting: str) -> list[str]:
     found = [name for name in names if name == asked] or [name for name in names if fnmatchcase(name, asked)]
     if not found:
         near = difflib.get_close_matches(asked, names, _NEAREST, 0.3)
-        which = "the nearest are" if near else f"the first of {len(names)} are"
-        raise ConfigError(setting, f"no such layer; {which} {', '.join(near or names[:_NEAREST])}", value=asked or "''")
+        which = f"the nearest are {', '.join(near)}" if near else f"there are {_outermost(model)}"
+        raise ConfigError(setting, f"no such layer; {which}", value=asked or "''")
     return found
+
+
+def _outermost(model: nn.Module) -> str:
+    """The first layers that are in no other, in words. A list of modules is no layer: it is never called."""
+    found: list[str] = []
+    for name, module in model.named_modules():
+        inside = any(name.startswith(f"{other}.") for other in found)
+        if name and not inside and not isinstance(module, (nn.ModuleList, nn.ModuleDict)):
+            found.append(name)
+    return f"{', '.join(found[:_FIRST]) or 'none'}{', ...' if len(found) > _FIRST else ''}"
 
 
 def last_parts(model: nn.Module, name: str) -> list[str]:

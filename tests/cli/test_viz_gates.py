@@ -203,6 +203,7 @@ def test_two_models_side_by_side(viz: Any, place: Path) -> None:
     same = viz("cat.png", "--weights", "b.safetensors", "--against", "b.safetensors", "--json", "-o", "same.png")
     differences = json.loads(same.out)["images"][0]["against"]["stages"][0]["differences"]
     assert {(one["min"], one["max"]) for one in differences.values()} == {(0, 0)}
+    assert "warning: --against and --weights are the same model, so the difference is 0" in same.err
     local = viz("cat.png", "--weights", "none", "--against", "local.safetensors", "--no-gate", "-o", "local.png")
     assert local.code == 0, local.err
     for arguments, says in (
@@ -739,7 +740,7 @@ def test_broken_images(viz: Any, place: Path) -> None:
         (["cat.png", "--size", "validation"], "--size validation: the weights do not say"),
         (["cat.png", "--gate-scale", "paired"], "--gate-scale paired: choose own, shared, or LOW:HIGH"),
         (["cat.png", "--gate-scale", "1:0"], "--gate-scale 1:0: needs two finite numbers"),
-        (["cat.png", "--chunk-borders", "--order", "strided"], "--chunk-borders: order strided has none"),
+        (["cat.png", "--chunk-borders", "--order", "strided"], "--chunk-borders: strided chunks have none"),
         ([".", "--batch", "--gate-scale", "0:1"], "--gate-scale: --batch draws no pictures"),
         (["cat.png", "--scale", "2:1"], "scale 2:1: needs two finite numbers"),
         (["cat.png", "--scale", "0:nan"], "two finite numbers"),
@@ -757,11 +758,11 @@ def test_broken_images(viz: Any, place: Path) -> None:
         (["cat.png", "-o", "maps.png", "--format", "svg"], "--format svg"),
         (["cat.png", "-o", "cat.png", "--force"], "--output cat.png: is IMAGE too"),
         (["cat.png", "--block", "3"], "block 3: stage 2 has blocks 1 to 2"),
-        (["cat.png", "--block", "2"], "choose block 1, or memory per-layer"),
-        (["cat.png", "--fusion", "addition"], "choose fusion gating"),
-        (["cat.png", "--fusion", "concat", "--no-gate", "--row3", "gated"], "choose fusion gating"),
-        (["cat.png", "--memory", "none"], "choose per-stage or per-layer"),
-        (["cat.png", "--memory", "none", "--no-gate"], "choose per-stage or per-layer"),
+        (["cat.png", "--block", "2"], "choose block 1, or a model with memory per-layer"),
+        (["cat.png", "--fusion", "addition"], "choose a model with fusion gating"),
+        (["cat.png", "--fusion", "concat", "--no-gate", "--row3", "gated"], "choose a model with fusion gating"),
+        (["cat.png", "--memory", "none"], "choose a model with memory per-stage or per-layer"),
+        (["cat.png", "--memory", "none", "--no-gate"], "choose a model with memory per-stage or per-layer"),
         (["cat.png", "--global-branch", "self-attention", "--surprise"], "--surprise: a self-attention branch has"),
         (["cat.png", "--seed", "-1"], "--seed"),
         (["cat.png", "--reads", "4"], "--reads 4: give a pixel's row and column"),

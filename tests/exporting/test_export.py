@@ -223,6 +223,18 @@ def test_the_comparison_sees_a_graph_of_other_weights(dense: Predictor, exported
     assert compare(dense, dense.model, exported[0], InputShape((64, 96), 2), "fp32").passed
 
 
+def test_a_fixed_batch_larger_than_the_images_is_filled_up(dense: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convneur.exporting import check
+
+    def program(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert len(x) == 16
+        return forward(dense, x)
+
+    monkeypatch.setattr(check, "_program", lambda path: program)
+    assert isinstance(dense.model, ConvNeur)
+    assert check.compare(dense, dense.model, Path("x.pt2"), InputShape((64, 96), 16), "fp32").passed
+
+
 def test_what_cannot_be_exported_is_refused_before_the_work(dense: Predictor, exported: Exported) -> None:
     path = exported[0]
     with pytest.raises(OutputExistsError):

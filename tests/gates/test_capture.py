@@ -114,8 +114,9 @@ def test_reconfigured_shares_the_weights(net: ConvNeur, image: Image) -> None:
     x = torch.from_numpy(image)[None]
     with torch.no_grad():
         assert not torch.equal(strided(x), net(x))
-    with pytest.raises(ConfigError, match="mem_dim 16 needs other weights"):
-        reconfigured(net, mem_dim=16)
+    net.head = torch.nn.Identity()
+    with pytest.raises(ConfigError, match="not the model that its config describes"):
+        reconfigured(net)
 
 
 def test_blocks_that_have_nothing_to_show(config: ConvNeurConfig) -> None:
@@ -125,10 +126,10 @@ def test_blocks_that_have_nothing_to_show(config: ConvNeurConfig) -> None:
     with pytest.raises(ConfigError, match="first block has a global path"):
         check_block(config, stages=(2,), block=2)
     check_block(config.replace(memory="per-layer"), stages=(2,), block=2)
-    with pytest.raises(ConfigError, match="choose per-stage or per-layer"):
+    with pytest.raises(ConfigError, match="choose a model with memory per-stage or per-layer"):
         check_block(config.replace(memory="none"), stages=(1,), block=1, needs_gate=False)
     for fusion in ("addition", "concat"):
-        with pytest.raises(ConfigError, match="choose fusion gating"):
+        with pytest.raises(ConfigError, match="choose a model with fusion gating"):
             check_block(config.replace(fusion=fusion), stages=(1,), block=1)
         check_block(config.replace(fusion=fusion), stages=(1,), block=1, needs_gate=False)
 

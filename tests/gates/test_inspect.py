@@ -198,7 +198,7 @@ def test_what_should_not_be_missed_is_a_warning(config: ConvNeurConfig) -> None:
         ({"model": torch.nn.Identity()}, "model", "pass it as `weights`"),
         ({"model": "m9"}, "model", "choose m1"),
         ({"mem_dimension": 3}, "mem_dimension", "is not a setting"),
-        ({"fusion": "addition"}, "fusion", "choose fusion gating"),
+        ({"fusion": "addition"}, "fusion", "choose a model with fusion gating"),
         ({"global_branch": "self-attention", "surprise": True}, "surprise", "has none"),
         ({"in_channels": 4}, "model", "takes 4 channels"),
     ],

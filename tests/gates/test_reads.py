@@ -68,7 +68,7 @@ def test_of_a_twin_it_is_the_attention(config: ConvNeurConfig) -> None:
     ("changes", "says"),
     [
         ({"memory_layers": 2}, "two layers"),
-        ({"max_state_norm": 5.0}, "leave out `max_state_norm`"),
+        ({"max_state_norm": 5.0}, "choose a model without max_state_norm"),
         ({"global_branch": "cbam"}, "a cbam branch has no reads"),
         ({"memory": "none"}, "no block has a global path"),
     ],
@@ -78,6 +78,34 @@ def test_what_cannot_be_taken_apart(config: ConvNeurConfig, changes: Any, says: 
         Inspector(weights=untrained(config.replace(**changes), 0), reads=(0, 0))
 
 
+@pytest.mark.parametrize(
+    ("changes", "asked", "says"),
+    [
+        ({"memory": "none"}, {}, "weights of a module: memory none: no block"),
+        ({"fusion": "addition"}, {}, r"fusion addition: .* fusion gating, or .*`gate=False`.*`row3 output`"),
+        ({"global_branch": "self-attention"}, {"surprise": True}, "surprise: .* a model with a neural memory"),
+        ({"global_branch": "self-attention"}, {"chunk_borders": True}, "chunk_borders: .* with a neural memory"),
+        ({"order": "strided"}, {"chunk_borders": True}, "choose `order raster`"),
+        ({"global_branch": "cbam"}, {"chunks": 4}, "chunks: a cbam branch has no such setting"),
+    ],
+)  # fmt: skip
+def test_what_a_models_weights_fix_is_not_advised(config: ConvNeurConfig, changes: Any, asked: Any, says: str) -> None:
+    """`memory`, `fusion` and `global_branch` beside weights only say what these must be."""
+    trained = untrained(config.replace(**changes), 0)
+    with pytest.raises(ConfigError, match=says):
+        Inspector(weights=trained, **asked)
+
+
+def test_without_its_gate_a_second_model_is_compared(net: ConvNeur, config: ConvNeurConfig) -> None:
+    cases: tuple[dict[str, Any], ...] = ({"memory": "none"}, {"fusion": "addition"})
+    for changes in cases:
+        other = untrained(config.replace(**changes), 1)
+        for gate, row3 in ((True, "output"), (False, "gated")):
+            with pytest.raises(ConfigError, match=r"has no gate to compare; .*`gate=False`.*`row3 output`"):
+                Inspector(weights=net, against=other, gate=gate, row3=row3)
+        Inspector(weights=net, against=other, gate=False, row3="output")
+
+
 def test_positions_and_folded_models(net: ConvNeur) -> None:
     with pytest.raises(InputError, match=r"^image: has 96x128 pixels .* none at row 96, column 0"):
         inspect(PIXELS, weights=net, reads=(96, 0), size=64)
@@ -85,3 +113,5 @@ def test_positions_and_folded_models(net: ConvNeur) -> None:
         inspect(PIXELS, weights=net, reads=(-1, 0), size=64)
     with pytest.raises(ConfigError, match="the model is folded"):
         inspect(PIXELS, weights=fold(net), reads=(0, 0), size=64)
+    with pytest.raises(ConfigError, match=r"weights: is folded, .* give the model that it was folded from"):
+        inspect(PIXELS, weights=fold(net), chunks=4, size=64)

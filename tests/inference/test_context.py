@@ -132,6 +132,8 @@ def test_images_of_other_chunks_or_in_windows_fail_alone(tiny: ConvNeurConfig, i
         report = predict_folder(images, weights=predictor, out=tmp_path / "b", context="other", window=64)
     assert [failed.name for failed in report.failed] == ["9"]
     assert "choose `window` none" in report.failed[0].why
+    with pytest.raises(ConfigError, match=r"two images or more that can be read; .*is seen in windows"):
+        predict_folder(images, weights=predictor, out=tmp_path / "c", context="mean", window=32)
 
 
 def test_a_classifier_and_models_without_a_state(tiny: ConvNeurConfig, images: Path, tmp_path: Path) -> None:

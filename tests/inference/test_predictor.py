@@ -160,6 +160,7 @@ def test_a_model_in_memory(tiny: ConvNeurConfig, picture: Pixels) -> None:
         ("window", 0, "at least 1 pixel"),
         ("window", (32, -1), "at least 1 pixel"),
         ("window", "wide", "give a side in pixels"),
+        ("window", 64.0, "give a side in pixels"),
         ("window", (32, 32, 32), "give a side in pixels"),
         ("top", 0, "at least 1"),
         ("top", 3, "is for classifiers"),
