@@ -198,7 +198,8 @@ def _read(
     more = "; if they are classes, name them (`classes`)" if num_classes is None else ""
     if isinstance(example.target, int):
         if example.target >= end:
-            raise InputError(example.image, f"class {example.target} is none of 0 to {end - 1}{more}")
+            mend = more or "; correct it, or name more (`classes`)"
+            raise InputError(example.image, f"class {example.target} is none of 0 to {end - 1}{mend}")
         return pixels, example.target, photo.notes
     labels = reading.ground_truth(example.target)
     if labels.shape != pixels.shape[:2]:
@@ -379,6 +380,10 @@ def _sharded(root: Path, shards: Sequence[Path], task: Task) -> Split:
     for one, other in pairwise(examples):
         if one.name == other.name:
             raise InputError(one.image, f"has the key {one.name}, as {other.image} has; give each sample its own")
+    if unpaired and not dense:
+        return Split(
+            tuple(examples), (), (f"{plural(len(unpaired), 'image')} without a class, left out: {some(unpaired)}",)
+        )
     return Split(tuple(examples), tuple(unpaired))
 
 
@@ -395,7 +400,7 @@ def _class_names(root: Path, task: Task, follow_links: bool) -> tuple[str, ...] 
         linked = not follow_links and any(path.is_symlink() and path.is_dir() for path in place.iterdir())
         links = "; links to folders are followed with `follow_links`" if linked else ""
         raise InputError(
-            root / "train", f"{len(names)} class folders; classification needs two, a folder per class{links}"
+            root / "train", f"{plural(len(names), 'class folder')}; classification needs two, a folder per class{links}"
         )
     return names
 

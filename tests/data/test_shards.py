@@ -99,7 +99,7 @@ def test_classes_are_numbers(tmp_path: Path) -> None:
     assert [example.target for example in kept] == [2, 0, 1]
     looked = survey(kept, Reading(), None)
     assert (looked.failed, looked.counts) == ((), (1, 1, 1))
-    with pytest.raises(InputError, match=r"0000\.jpg: class 2 is none of 0 to 1"):
+    with pytest.raises(InputError, match=r"0000\.jpg: class 2 is none of 0 to 1; correct it, or name more"):
         survey(kept, Reading(), 2)
 
 
