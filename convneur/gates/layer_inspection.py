@@ -231,7 +231,7 @@ class LayerInspector:
         )
         if self.against is not None:
             result = self._compared(result, named.name)
-        for note in (*photo.notes, *result.notes):
+        for note in (*photo.notes, *result.notes, *_same(result)):
             progress.warn(f"{named.name}: {note}")
         return result
 
@@ -320,6 +320,16 @@ class LayerInspector:
         except Exception as error:
             size = (pixels.shape[0], pixels.shape[1])
             raise InputError(image, f"{network.name} {refusal(error, size)}") from error
+
+
+def _same(result: LayerResult) -> list[str]:
+    """A second model that may be the first."""
+    if result.against is None:
+        return []
+    pairs = zip(result.layers, result.against.layers, strict=True)
+    if all(np.array_equal(panel.values, other.maps[row].values) for one, other in pairs for row, panel in one.rows):
+        return ["both models give the same values, so the difference is 0; name another `against`"]
+    return []
 
 
 def _notes(layers: Sequence[LayerMaps]) -> tuple[str, ...]:

@@ -89,8 +89,8 @@ def box_pairs(image: ImageObjects, least: float) -> Pairs:
     Equation: v = |g & p| / |g | p| of areas; for a crowd g v = |g & p| / |p| (source: pycocotools' bbIou).
     Args:     least: pairs below are left out.
     """
-    if image.boxes is None or image.gt_boxes is None:
-        raise ValueError("box_pairs needs the boxes of the image's objects")
+    assert image.boxes is not None
+    assert image.gt_boxes is not None
     at_d, at_g = np.nonzero(image.categories[:, None] == image.gt_categories[None])
     ours, theirs = image.boxes[at_d], image.gt_boxes[at_g]
     low = np.maximum(ours[:, :2], theirs[:, :2])

@@ -175,12 +175,13 @@ def test_two_models_by_channels_and_by_gates(net: Gated) -> None:
     assert gates.against is not None
     assert gates.against.measures == same.measures
     assert list(gates.differences[0]) == ["f_loc", "gate", "gated"]
-    itself = inspect_layers(PIXELS, model=net, against=net, layer="wide", size="native")
+    with pytest.warns(UserWarning, match="image: both models give the same values"):
+        itself = inspect_layers(PIXELS, model=net, against=net, layer="wide", size="native")
     assert not itself.differences[0]["features"].values.any()
 
 
 def test_which_second_models_there_are(net: Gated, tmp_path: Any) -> None:
-    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    save_file({name: 2 * tensor for name, tensor in net.state_dict().items()}, tmp_path / "net.safetensors")
     trained = inspect_layers(PIXELS, model=Gated, against=tmp_path / "net.safetensors", layer="wide", size="native")
     assert trained.models == ("untrained", "net")
     assert trained.stamp == "UNTRAINED WEIGHTS, seed 0"
