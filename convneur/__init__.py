@@ -61,7 +61,6 @@ _ROOMS = (
     "gates",
     "inference",
     "instances",
-    "layers",
     "metrics",
     "peers",
     "progress",

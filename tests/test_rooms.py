@@ -8,7 +8,7 @@ import pytest
 
 import convneur
 
-PARTS = {"data", "model"}  # what rooms are made of; their names are the package's own
+PARTS = {"data", "layers", "model"}  # what rooms are made of; their names are the package's own
 ROOMS = sorted({path.parent.name for path in Path(convneur.__file__).parent.glob("*/__init__.py")} - PARTS)
 
 

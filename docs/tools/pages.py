@@ -32,7 +32,7 @@ DOORS = {
     },
     **{name: f"convneur/{name}.py" for name in ("torchmetrics", "timm")},
 }
-del DOORS["data"], DOORS["model"]  # shelves: nothing is listed at their doors
+del DOORS["data"], DOORS["layers"], DOORS["model"]  # shelves: nothing is listed at their doors
 # Users' pages come first in what the search finds.
 _ABOUT = """---
 search: {{boost: 0.3}}
