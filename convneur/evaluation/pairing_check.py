@@ -11,7 +11,7 @@ import numpy.typing as npt
 from convneur.data.pairs import Pair
 from convneur.data.reading import Reading
 from convneur.errors import InputError
-from convneur.metrics.signs import frame_lag, label_grid, object_agreement
+from convneur.metrics.signs import frame_lag, label_grid, object_agreement, shows_objects
 
 __all__ = ["GOOD_ACCURACY", "NEARLY_ALL", "paired_one_off", "wrong_partners"]
 
@@ -69,6 +69,8 @@ def wrong_partners(pairs: Sequence[Pair], reading: Reading) -> str | None:
 
 def _of_no_pair(grids: Sequence[_Grids], agreement: npt.NDArray[np.float64], ignored: int | None) -> str | None:
     """Whether predictions fit their own ground truth no better than that of others, in words."""
+    telling = [at for at, each in enumerate(grids) if shows_objects(each.gt, ignored)]
+    grids, agreement = [grids[at] for at in telling], agreement[np.ix_(telling, telling)]
     count = len(grids)
     if count < _ENOUGH:
         return None

@@ -114,6 +114,12 @@ def label_grid(labels: Array) -> Array:
     return np.asarray(labels[rows[:, None], columns])
 
 
+def shows_objects(gt: Array, ignored: int | None) -> bool:
+    """Whether so many of a grid's cells show an object that `object_agreement` with any other says something."""
+    _, counts = np.unique(gt if ignored is None else gt[gt != ignored], return_counts=True)
+    return bool(counts.size and counts.sum() - counts.max() >= _FEWEST_CELLS)
+
+
 def object_agreement(pred: Array, gt: Array, ignored: int | None) -> float:
     """Share of a grid's cells that agree, of those that show an object in either map; 0 of too few."""
     if pred.shape != gt.shape:

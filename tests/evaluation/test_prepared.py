@@ -96,6 +96,46 @@ def numbered(mask: np.ndarray) -> np.ndarray:
     return ndimage.label(mask)[0].astype(np.uint8)
 
 
+def few(most: int, radius: int = 7, images: int = 24) -> tuple[Maps, Maps]:
+    """Masks of no object to `most`, that lie apart; of some the model misses one."""
+    y, x = np.mgrid[:96, :128]
+    preds, gts = [], []
+    for number in range(images):
+        random = np.random.default_rng(number)
+        gt, pred = np.zeros((2, 96, 128), np.uint8)
+        places = random.permutation([(r, c) for r in range(12, 96, 24) for c in range(12, 128, 26)])
+        for rank, (row, column) in enumerate(places[: number % (most + 1)]):
+            gt[(y - row) ** 2 + (x - column) ** 2 < radius**2] = 1
+            if rank or number % 3:
+                pred[(y - row - 1) ** 2 + (x - column) ** 2 < radius**2] = 1
+        preds.append(pred)
+        gts.append(gt)
+    return preds, gts
+
+
+def from_the_right(mask: np.ndarray) -> np.ndarray:
+    """Numbered in another order."""
+    return np.ascontiguousarray(numbered(mask[:, ::-1])[:, ::-1])
+
+
+def organs() -> tuple[Maps, Maps]:
+    """Each class one object that is in nearly all images; the model takes some for their neighbours."""
+    y, x = np.mgrid[:96, :128]
+    preds, gts = [], []
+    for number in range(24):
+        random = np.random.default_rng(number)
+        gt, pred = np.zeros((2, 96, 128), np.uint8)
+        for organ in range(1, 7):
+            if random.random() < 0.15 and organ in (2, 5):
+                continue
+            at = (y - 20 - 50 * (organ // 4)) ** 2 + (x - 20 - 40 * (organ % 3)) ** 2
+            gt[at < 100] = organ
+            pred[at < 90] = organ if random.random() < 0.6 else organ % 6 + 1
+        preds.append(pred)
+        gts.append(gt)
+    return preds, gts
+
+
 def trimap(mask: np.ndarray, grey: int = 128, white: int = 255) -> np.ndarray:
     band = ndimage.binary_dilation(mask) & ~ndimage.binary_erosion(mask)
     return np.where(band, grey, mask * white).astype(np.uint8)
@@ -161,6 +201,11 @@ CLEAN: dict[str, tuple[Callable[[], tuple[Maps, Maps]], dict[str, Any]]] = {
     "one mask": (lambda: discs(1), {}),
     "masks without an object": (lambda: ([m & 0 for m in discs()[0]], [m & 0 for m in discs()[1]]), {}),
     "masks with void": (lambda: (discs()[0], with_void(discs()[1])), {}),
+    "few objects, small, half of them found": (
+        lambda: (lambda p, g: (each(lambda m: np.where(np.arange(96)[:, None] < 48, m, 0), p), g))(*few(4, 3)),
+        {},
+    ),
+    "objects of several classes, taken for one another": (organs, {}),
     "perfect": (lambda: (discs()[1], discs()[1]), {}),
     "a model of one class among several": (lambda: (discs()[0], each(numbered, discs()[1])), {"num_classes": 6}),
     "thin rings in order": (lambda: (rings(1), rings(0)), {}),
@@ -216,6 +261,9 @@ WRONG: dict[str, tuple[Maps, Maps, dict[str, Any], str, tuple[Maps, Maps] | None
     "unlabelled 0": (FROM_ONE, UNLABELLED, {}, "without a label", (FROM_ONE, each(lambda m: np.where(m == 0, 255, m), UNLABELLED))),
     "instances, truth": (DISCS[0], each(numbered, DISCS[1]), {}, "numbers .* objects", DISCS),
     "instances, predictions": (each(numbered, DISCS[0]), DISCS[1], {}, "number .* objects", DISCS),
+    "instances, few, both": (each(from_the_right, few(5)[0]), each(numbered, few(5)[1]), {}, "one object each", few(5)),
+    "instances, both": (each(from_the_right, few(12)[0]), each(numbered, few(12)[1]), {}, "look like", few(12)),
+    "instances in one order, both": (each(numbered, few(9)[0]), each(numbered, few(9)[1]), {}, "one object each", few(9)),
     "0 and 255 in some masks, both": (every_other(DISCS[0]), every_other(DISCS[1]), {}, "some maps", DISCS),
     "0 and 255 in some masks, truth": (DISCS[0], every_other(DISCS[1]), {}, "some maps", DISCS),
     "two classes exchanged": (each(lambda m: np.where(m == 3, 4, np.where(m == 4, 3, m)), CITY[0]), CITY[1], {}, "another way", CITY),
