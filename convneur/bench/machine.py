@@ -32,8 +32,8 @@ class Machine:
     for it, without which it is no faster. torch_capability: the instructions that torch's own kernels use. cores: that
     this process may run on, of all_cores. memory_bytes: of the device, in all. threads: of torch, for one operator.
 
-    >>> sorted(describe_machine().versions)[:3]
-    ['convneur', 'python', 'torch']
+    >>> {"convneur", "python", "torch"} <= set(describe_machine().versions)
+    True
     """
 
     system: str
