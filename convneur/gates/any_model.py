@@ -56,6 +56,11 @@ class AnyNetwork:
         """What an image's sides are made multiples of."""
         return 1 if self.source is not None else _STEP
 
+    @property
+    def sized(self) -> bool:
+        """Whether it is another module for each size."""
+        return self._other is not None and self._other.found.takes_size
+
     def built(self, height: int, width: int) -> BuiltNetwork:
         """The model for this size. Raises: InputError: none of it, or weights that do not fit."""
         if self.source is not None:

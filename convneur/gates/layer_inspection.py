@@ -178,7 +178,7 @@ class LayerInspector:
                 problem = "gives each model an axis of its own; choose rms, mean, absmean or max"
                 raise ConfigError("reduce", problem, value="pca")
             self.against = find_second(against, model, self.network, factory_arguments, settings, progress)
-        self._built: dict[tuple[int, int], tuple[BuiltNetwork, ...]] = {}
+        self._built: dict[tuple[int, int] | None, tuple[BuiltNetwork, ...]] = {}
 
     @property
     def stamp(self) -> str | None:
@@ -282,10 +282,11 @@ class LayerInspector:
 
     def _networks(self, height: int, width: int) -> tuple[BuiltNetwork, ...]:
         """The model for this size, and the second one."""
-        if (height, width) not in self._built:
-            models = [self.network] if self.against is None else [self.network, self.against]
-            self._built = {(height, width): tuple(one.built(height, width) for one in models)}  # of one size are held
-        return self._built[height, width]
+        models = [self.network] if self.against is None else [self.network, self.against]
+        size = (height, width) if any(one.sized for one in models) else None
+        if size not in self._built:
+            self._built = {size: tuple(one.built(height, width) for one in models)}  # of one size are held
+        return self._built[size]
 
     def _stepped(self, photo: Photo) -> Photo:
         """The image at sides that the model takes."""

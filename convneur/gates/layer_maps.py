@@ -96,6 +96,8 @@ def feature_maps(
         features = outputs.features(choice, "layer", needed=len(choices) == 1)
         if features is None:
             continue
+        if isinstance(channels, Mapping) and str(choice) not in channels:
+            raise ConfigError("layer", "is no map of the first model; name layers that both have", value=choice)
         if channels is None:
             maps = stage_maps({"f_loc": reduce_channels(features, options.reduce)}, options.scale, None)
             rows: tuple[tuple[str, StageMap], ...] = (("features", maps["f_loc"]),)

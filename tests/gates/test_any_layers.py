@@ -198,6 +198,10 @@ def test_which_second_models_there_are(net: Gated, tmp_path: Any) -> None:
             {"against": nn.Sequential(nn.Conv2d(3, 4, 1)), "layer": "*"},
             "against Sequential: layer: .* these are 0; name",
         ),
+        (
+            {"against": nn.Sequential(nn.Conv2d(3, 4, 1)), "layer": "*", "channels": "0"},
+            "layer 0: is no map of the first",
+        ),
         ({"against": Strided(), "layer": "wide"}, r"layer wide: is 16x24 in the second model, 32x48 in the first"),
         ({"against": net, "layer": "wide", "reduce": "pca"}, "reduce pca: gives each model an axis of its own"),
     ]:
