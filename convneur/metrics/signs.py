@@ -115,7 +115,7 @@ def label_grid(labels: Array) -> Array:
 
 
 def shows_objects(gt: Array, ignored: int | None) -> bool:
-    """Whether so many of a grid's cells show an object that `object_agreement` with any other says something."""
+    """Whether a grid has enough cells with an object for `object_agreement` to compare it with others."""
     _, counts = np.unique(gt if ignored is None else gt[gt != ignored], return_counts=True)
     return bool(counts.size and counts.sum() - counts.max() >= _FEWEST_CELLS)
 
