@@ -39,7 +39,7 @@ from convneur import VARIANTS, ConvNeur, ConvNeurConfig, gates, load_checkpoint,
 from convneur.data.images import MEAN, STD, read_photo
 from convneur.formats import to_json
 from convneur.training.diagnostics import excess, read_diagnostics, watched_contexts
-from convneur.training.state import load_state, save_state
+from convneur.training.state import RunProgress, load_state, save_state
 
 DOGS, CATS = slice(151, 269), slice(281, 286)  # of ImageNet's classes
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -148,7 +148,9 @@ class Losses(NamedTuple):
 
 
 class Student(nn.Module):
-    """The model, what brings its stages to the teacher's widths, and the teacher's statistics per channel."""
+    """The model, what brings its stages to the teacher's widths, the teacher's statistics per channel, and how far the
+    learning rate has come.
+    """
 
     def __init__(self, model: ConvNeur) -> None:
         super().__init__()
@@ -158,6 +160,7 @@ class Student(nn.Module):
         for level, width in enumerate(TEACHER_WIDTHS):
             self.register_buffer(f"mean{level}", torch.zeros(width, 1, 1))
             self.register_buffer(f"deviation{level}", torch.ones(width, 1, 1))
+        self.register_buffer("phase", torch.zeros((), dtype=torch.float64))  # of the cosine, 0 to 1
 
     def standardise(self, taught: list[Taught]) -> None:
         """Take each channel's mean and deviation from what the teacher says of some batches."""
@@ -199,14 +202,14 @@ class Run:
         self.optimizer = torch.optim.AdamW(
             [{"params": decaying, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=asked.lr
         )
-        self.step, self.phase = 0, 0.0  # phase: of the cosine, 0 to 1
+        self.step = 0
 
     def begin(self) -> None:
         """From the first step, or from the kept state."""
         asked = self.arguments
         if asked.resume and asked.save.exists():
-            done = load_state(asked.save, model=self.student, average=self.average, optimizer=self.optimizer)
-            self.step, self.phase = done["step"], done["phase"]
+            parts = {"model": self.student, "average": self.average, "optimizer": self.optimizer}
+            self.step = load_state(asked.save, **parts)["step"]
             return
         random = np.random.default_rng(asked.seed)
         batches = (self._some(random, 128) for _ in range(12))
@@ -222,8 +225,9 @@ class Run:
         asked = self.arguments
         random = np.random.default_rng([asked.seed, self.step])
         pixels = self._some(random, int(random.choice(asked.views)))
+        phase = self.student.phase
         for group in self.optimizer.param_groups:
-            group["lr"] = asked.lr * min((self.step + 1) / asked.warmup, (1 + math.cos(math.pi * self.phase)) / 2)
+            group["lr"] = asked.lr * min((self.step + 1) / asked.warmup, (1 + math.cos(math.pi * phase.item())) / 2)
         precision = torch.autocast("cpu", torch.bfloat16, enabled=asked.precision == "bf16")
         taught = self.teacher(pixels)
         with precision, watched_contexts(self.student) as contexts:
@@ -239,7 +243,7 @@ class Run:
         with torch.no_grad():
             decay = min(asked.ema, (1 + self.step) / (10 + self.step))
             torch._foreach_lerp_(list(self.average.parameters()), list(self.student.parameters()), 1 - decay)
-        self.phase += (1 - self.phase) / max(asked.steps - self.step, 1)
+        phase += (1 - phase) / max(asked.steps - self.step, 1)
         self.step += 1
         stages = {f"stage{number}": value.item() for number, value in enumerate(losses.stages, start=1)}
         return {"loss": loss.item(), "classes": losses.classes.item(), **stages, "penalty": penalty.item()}
@@ -247,7 +251,7 @@ class Run:
     def keep(self) -> None:
         """Write the state, whole or not at all."""
         if self.arguments.save:
-            progress = {"step": self.step, "phase": self.phase}
+            progress = RunProgress(step=self.step, losses=[], validations=[])
             parts = {"model": self.student, "average": self.average, "optimizer": self.optimizer}
             save_state(self.arguments.save, **parts, progress=progress)
 

@@ -251,3 +251,10 @@ def test_the_sites_order_names_every_room_and_no_page_twice() -> None:
     assert sorted(set(pages)) == sorted(pages)
     rooms = {file.parent.name for file in (ROOT / "convneur").glob("*/__init__.py")} - {"data", "layers", "model"}
     assert {f"api/{room}.md" for room in rooms} <= set(pages)
+
+
+def test_the_sites_order_names_every_page_and_card() -> None:
+    """What the order leaves out ends the strict build, minutes later."""
+    pages = set(re.findall(r"^ +- .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {path.name for path in ROOT.glob("docs/*.md")} <= pages
+    assert {f"weights/{path.name}" for path in ROOT.glob("convneur/weights/*.md")} <= pages

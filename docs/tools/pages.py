@@ -12,7 +12,6 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
-WEIGHTS = ("photos", "photos-local", "camvid", "camvid-local", "nuclei")
 
 # A file of the repository -> its page.
 PAGES = {
@@ -20,8 +19,8 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
-    **{f"convneur/weights/{name}.md": f"weights/{name}.md" for name in WEIGHTS},
-    **{f"examples/{path.name}": f"examples/{path.stem}.md" for path in sorted((ROOT / "examples").glob("*.py"))},
+    **{f"convneur/weights/{path.name}": f"weights/{path.name}" for path in sorted(ROOT.glob("convneur/weights/*.md"))},
+    **{f"examples/{path.name}": f"examples/{path.stem}.md" for path in sorted(ROOT.glob("examples/*.py"))},
 }
 # Each has a page in the nav of mkdocs.yml.
 DOORS = {
