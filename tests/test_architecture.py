@@ -26,6 +26,7 @@ ALLOWED = {
     "convneur.sizes": {"convneur.errors"},
     "convneur.claims": {"convneur.errors", "convneur.formats", "convneur.sizes"},
     "convneur.stand_ins": set(),
+    "convneur.cores": set(),
     "convneur.schema": {"convneur.errors"},
     "convneur.tensor_files": {"safetensors", "torch", "convneur.errors", "convneur.files", "convneur.stand_ins"},
     "convneur.variants": {"convneur.errors", "convneur.schema"},
@@ -61,9 +62,9 @@ ALLOWED = {
         "convneur.bench", "convneur.claims", "convneur.cost", "convneur.errors", "convneur.formats", "convneur.peers",
         "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.bench": {
-        "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.formats", "convneur.graphs",
-        "convneur.inference", "convneur.model", "convneur.module_tree", "convneur.packaged", "convneur.progress",
-        "convneur.results", "convneur.sizes", "convneur.variants"},
+        "numpy", "torch", "convneur.cores", "convneur.cost", "convneur.data", "convneur.errors", "convneur.formats",
+        "convneur.graphs", "convneur.inference", "convneur.model", "convneur.module_tree", "convneur.packaged",
+        "convneur.progress", "convneur.results", "convneur.sizes", "convneur.variants"},
     "convneur.layers": {"torch", "convneur.cost", "convneur.data", "convneur.errors"},
     "convneur.gates": {
         "PIL", "numpy", "torch", "convneur.checkpoints", "convneur.cost", "convneur.data", "convneur.errors",
@@ -82,13 +83,14 @@ ALLOWED = {
         "convneur.files", "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.resampling",
         "convneur.results"},
     "convneur.evaluation": {
-        "PIL", "distributed", "numpy", "convneur.data", "convneur.errors", "convneur.figures", "convneur.files",
-        "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results", "convneur.schema"},
+        "PIL", "distributed", "numpy", "convneur.cores", "convneur.data", "convneur.errors", "convneur.figures",
+        "convneur.files", "convneur.formats", "convneur.metrics", "convneur.progress", "convneur.results",
+        "convneur.schema"},
     "convneur.training": {
-        "accelerate", "filelock", "numpy", "torch", "convneur.checkpoints", "convneur.data", "convneur.detection",
-        "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference",
-        "convneur.instances", "convneur.model", "convneur.packaged", "convneur.progress", "convneur.results",
-        "convneur.schema", "convneur.tensor_files", "convneur.variants"},
+        "accelerate", "filelock", "numpy", "torch", "convneur.checkpoints", "convneur.cores", "convneur.data",
+        "convneur.detection", "convneur.errors", "convneur.figures", "convneur.files", "convneur.formats",
+        "convneur.inference", "convneur.instances", "convneur.model", "convneur.packaged", "convneur.progress",
+        "convneur.results", "convneur.schema", "convneur.tensor_files", "convneur.variants"},
     "convneur.study": {
         "accelerate", "numpy", "torch", "convneur.cost", "convneur.data", "convneur.errors", "convneur.evaluation",
         "convneur.figures", "convneur.files", "convneur.formats", "convneur.inference", "convneur.metrics",

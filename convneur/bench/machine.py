@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from convneur.bench.memory import kilobytes
+from convneur.cores import usable_cores
 from convneur.results import ReadOnly
 
 __all__ = ["Machine", "describe_machine"]
@@ -77,7 +78,7 @@ def describe_machine(device: str = "cpu", *, packages: Iterable[str] = ("timm",)
         processor=facts.get("model name") or platform.processor() or None,
         instructions=instructions,
         torch_capability=torch.backends.cpu.get_cpu_capability(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=usable_cores(),
         all_cores=os.cpu_count() or 1,
         threads=torch.get_num_threads(),
         accelerator=accelerator,

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from convneur.cores import usable_cores
 from convneur.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ def worker_map(workers: int, scheduler: str | None, jobs: int) -> Iterator[Map]:
         with _cluster(scheduler) as mapped:
             yield mapped
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(workers or cores, jobs)
+    workers = min(workers or usable_cores(), jobs)
     if workers <= 1:
         yield map
         return

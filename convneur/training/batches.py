@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from convneur.cores import usable_cores
 from convneur.errors import InputError
 from convneur.training.task import Batch, TrainingTask
 
@@ -57,12 +58,13 @@ class BatchShard:
 def batches(task: TrainingTask, keys: Iterator[list[tuple[int, int]]], workers: int) -> Iterator[Batch]:
     """The parts of a task's views one after another, decoded ahead by so many processes, in this one if there are none.
 
+    Choice: no more processes than cores, of which torch would warn; the parts are the same.
     Raises: InputError: an image that can no longer be read, or a process that decodes was killed.
     """
     loader: DataLoader[Any] = DataLoader(
         _ErrorsAsValues(task),
         batch_sampler=_KeysInOrder(keys),
-        num_workers=workers,
+        num_workers=min(workers, usable_cores()),
         worker_init_fn=_begin_worker,
         collate_fn=_Collated(task),
     )

@@ -91,7 +91,7 @@ def train(
         epochs, minutes: passes over the training images (by default the recipe's), or about how long the run takes.
         precision: fp32, bf16, or auto (by default): bf16 if a few timed steps are a tenth faster.
         device: cpu, or auto: an accelerator if there is one.
-        workers: processes that decode images; 0: none but this one.
+        workers: processes that decode images, at most one for each core; 0: none but this one.
         max_pixels: images and label maps of more are refused by their headers.
         validate_every: steps between validations; by default a twentieth of the steps.
         save_every: steps between states on disk.
