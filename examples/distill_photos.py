@@ -203,13 +203,13 @@ class Run:
             [{"params": decaying, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=asked.lr
         )
         self.step = 0
+        self.kept = {"model": self.student, "average": self.average, "optimizer": self.optimizer}
 
     def begin(self) -> None:
         """From the first step, or from the kept state."""
         asked = self.arguments
         if asked.resume and asked.save.exists():
-            parts = {"model": self.student, "average": self.average, "optimizer": self.optimizer}
-            self.step = load_state(asked.save, **parts)["step"]
+            self.step = load_state(asked.save, **self.kept)["step"]
             return
         random = np.random.default_rng(asked.seed)
         batches = (self._some(random, 128) for _ in range(12))
@@ -252,8 +252,7 @@ class Run:
         """Write the state, whole or not at all."""
         if self.arguments.save:
             progress = RunProgress(step=self.step, losses=[], validations=[])
-            parts = {"model": self.student, "average": self.average, "optimizer": self.optimizer}
-            save_state(self.arguments.save, **parts, progress=progress)
+            save_state(self.arguments.save, **self.kept, progress=progress)
 
     def train(self) -> None:
         """To the last step, with a line now and then."""

@@ -4,6 +4,7 @@
 #     examples/nuclei.sh NUCLEI WORK
 #
 # NUCLEI has images/{train,val,test} and annotations/{train,val,test}.json: the 2018 Data Science Bowl, stage 1, as COCO.
+# The packaged ones began from the first photos weights, since replaced: from today's the net is another.
 # About half an hour of one core; what is finished under WORK is not made again.
 set -euo pipefail
 data=$(realpath "$1") work=$(mkdir -p "$2" && realpath "$2")

@@ -246,8 +246,12 @@ made + 1  # two
     )
 
 
+def sites_order() -> list[str]:
+    return re.findall(r"^ +- .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def test_the_sites_order_names_every_room_and_no_page_twice() -> None:
-    pages = re.findall(r"^ +- .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    pages = sites_order()
     assert sorted(set(pages)) == sorted(pages)
     rooms = {file.parent.name for file in (ROOT / "convneur").glob("*/__init__.py")} - {"data", "layers", "model"}
     assert {f"api/{room}.md" for room in rooms} <= set(pages)
@@ -255,6 +259,6 @@ def test_the_sites_order_names_every_room_and_no_page_twice() -> None:
 
 def test_the_sites_order_names_every_page_and_card() -> None:
     """What the order leaves out ends the strict build, minutes later."""
-    pages = set(re.findall(r"^ +- .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    pages = set(sites_order())
     assert {path.name for path in ROOT.glob("docs/*.md")} <= pages
     assert {f"weights/{path.name}" for path in ROOT.glob("convneur/weights/*.md")} <= pages

@@ -292,6 +292,8 @@ def _from_timm(name: str, arguments: Mapping[str, Any]) -> ExternalModel:
         if error.name != "timm":
             raise InputError(name, f"importing timm failed: {_reason(error)}") from error
         raise ConfigError("model", value=name, problem="timm is not installed; pip install timm") from error
+    except Exception as error:  # as a RuntimeError of torchvision, where it belongs to another build of torch
+        raise InputError(name, f"importing timm failed: {_reason(error)}") from error
     version = getattr(timm, "__version__", "of unknown version")
 
     def create(**settings: Any) -> Any:

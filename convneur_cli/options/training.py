@@ -62,7 +62,12 @@ class RunOptions:
         typer.Option(help="Device to train on; auto: an accelerator if there is one.", rich_help_panel=RUN),
     ] = "auto"
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that decode images; 0: the training process.", rich_help_panel=RUN)
+        int,
+        typer.Option(
+            min=0,
+            help="Processes that decode images, at most one per core; 0: the training process.",
+            rich_help_panel=RUN,
+        ),
     ] = 2
     validate_every: Annotated[
         int | None,

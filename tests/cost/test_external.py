@@ -272,6 +272,14 @@ def test_timm_missing_or_broken(monkeypatch: pytest.MonkeyPatch, zoo: Callable[[
         load_external("timm/vit_small_patch16_224")
 
 
+def test_timm_beside_a_torchvision_of_another_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "timm.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"importing timm failed: RuntimeError: operator torchvision::nms does not"):
+        load_external("timm/vit_small_patch16_224")
+
+
 # Counted in full
 
 
