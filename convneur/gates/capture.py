@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convneur.errors import ConfigError, InputError
 from convneur.gates.reads import ReadParts, StageReads, check_reads
+from convneur.layers.models import seeded
 from convneur.model.global_branches import FoldedGlobalBranch, GlobalBranch
 from convneur.model.memory import plan_chunks
 from convneur.model.network import ConvNeur, ConvNeurBlock
@@ -67,9 +68,7 @@ class GateCapture:
 
 def untrained(config: ConvNeurConfig, seed: int) -> ConvNeur:
     """A model with its random starting weights, in eval mode; the caller's random state is left as it is."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return ConvNeur(config).eval()
+    return seeded(lambda: ConvNeur(config), seed).eval()
 
 
 def reconfigured(model: ConvNeur, *, setting: str = "weights", **changes: Any) -> ConvNeur:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from convneur.data.normalisation import Normalisation
+from convneur.layers.models import untrained_stamp
 from convneur.results import ReadOnly
 from convneur.variants import DENSE_HEADS, VARIANTS, ConvNeurConfig
 
@@ -180,7 +181,7 @@ class WeightsSource:
     @property
     def stamp(self) -> str | None:
         """What a picture must say of weights that learned nothing; None where they may have."""
-        return None if self.seed is None else f"UNTRAINED WEIGHTS, seed {self.seed}"
+        return None if self.seed is None else untrained_stamp(self.seed)
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
