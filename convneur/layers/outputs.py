@@ -123,15 +123,21 @@ def refusal(error: Exception, size: Size) -> str:
 def layer_names(model: nn.Module, asked: str, setting: str) -> list[str]:
     """The layers that a name or a pattern such as "layer*" means, in the model's order.
 
+    Choice: as in paths of files, * and ? stand for nothing beyond a point: layer* is layer1, and not layer1.0.conv1.
     Raises: ConfigError: none of that name.
     """
     names = [name for name, _ in model.named_modules() if name]
-    found = [name for name in names if name == asked] or [name for name in names if fnmatchcase(name, asked)]
+    found = [name for name in names if name == asked] or [name for name in names if _matches(name, asked)]
     if not found:
         near = difflib.get_close_matches(asked, names, _NEAREST, 0.3)
         which = f"the nearest are {', '.join(near)}" if near else f"there are {_outermost(model)}"
         raise ConfigError(setting, f"no such layer; {which}", value=asked or "''")
     return found
+
+
+def _matches(name: str, pattern: str) -> bool:
+    parts, wanted = name.split("."), pattern.split(".")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 def _outermost(model: nn.Module) -> str:

@@ -73,7 +73,7 @@ def audit(
 
     Example: `convneur audit m1 --claim subquadratic --claim "<= 1.0 GMACs@224" --sizes 224 -o audit.html`
 
-    Example, after `pip install timm`: `convneur audit timm/convnext_femto --claim "<= 100 ms@224" --sizes 224`
+    Example, after `pip install timm`: `convneur audit timm/convnext_femto --claim "<= 500 ms@224" --sizes 224`
     """
     check_outputs(("--output", output, (".html", *SUFFIXES)), force=common.force)
 

@@ -79,6 +79,8 @@ def test_what_ran(net: Net) -> None:
 def test_names_and_patterns(net: Net) -> None:
     assert layer_names(net, "parts.*.1", "layer") == ["parts.1.1"]
     assert layer_names(net, "p*s", "layer") == ["parts"]
+    assert layer_names(net, "part*", "layer") == ["parts"]  # and nothing inside of it
+    assert layer_names(net, "parts.?", "layer") == ["parts.0", "parts.1"]
     with pytest.raises(ConfigError, match="layer featurs: no such layer; the nearest are features"):
         layer_names(net, "featurs", "layer")
     with pytest.raises(ConfigError, match="layer '': no such layer; there are features, act"):
