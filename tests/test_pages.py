@@ -262,3 +262,38 @@ def test_the_sites_order_names_every_page_and_card() -> None:
     pages = set(sites_order())
     assert {path.name for path in ROOT.glob("docs/*.md")} <= pages
     assert {f"weights/{path.name}" for path in ROOT.glob("convneur/weights/*.md")} <= pages
+
+
+# -- commands --
+
+SHOWN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def shown_commands(text: str) -> list[str]:
+    """The command lines of convneur in a page's blocks; what follows a pipe is another program's."""
+    whole = re.sub(r"\\\n\s*", " ", text)
+    return [
+        line.split(" | ")[0]
+        for line in re.findall(r"^    (?:\$ )?(?:\S+/bin/)?(convneur [a-z].*)$", whole, re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.name)
+def test_every_command_of_a_page_can_be_parsed(path: Path) -> None:
+    for line in shown_commands(path.read_text(encoding="utf-8")):
+        command: Any = typer.main.get_command(app)
+        words = shlex.split(line.split(" > ")[0], comments=True)[1:]
+        while hasattr(command, "commands"):
+            assert words, line
+            assert words[0] in command.commands, line
+            command, words = command.commands[words[0]], words[1:]
+        try:
+            command.make_context(line, words)
+        except Exception as error:
+            pytest.fail(f"{line}: {error}")
+
+
+def test_the_commands_of_a_page_are_found() -> None:
+    assert sum(len(shown_commands(path.read_text(encoding="utf-8"))) for path in SHOWN) > 90
+    text = "Run\n\n    $ small/bin/convneur flops \\\n        --model m1 | head\n    $ pip install convneur\n"
+    assert shown_commands(text) == ["convneur flops  --model m1"]
