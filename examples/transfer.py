@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from convneur.training.study import Cell
 from numpy.typing import NDArray
 
 from convneur import ConvNeur, load_checkpoint
@@ -29,6 +28,7 @@ from convneur.data.presets import PRESETS
 from convneur.data.reading import Reading
 from convneur.inference import pixel_logits
 from convneur.metrics import BoundaryAccumulator, BoundarySettings, score_pair
+from convneur.study.runs import StudyRun
 
 WAYS = ("trained", "scaled", "amid")
 
@@ -69,7 +69,7 @@ def main() -> None:
     for twin in arguments.twins.split(",") if arguments.twins else plan["twins"]:
         found: dict[str, list[float]] = {way: [] for way in WAYS}
         for seed in plan["seeds"]:
-            folder = arguments.study / "runs" / Cell(twin, seed).name
+            folder = StudyRun(twin, seed).folder(arguments.study)
             model, about = load_checkpoint(folder / "weights.safetensors")
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             scale = about["settings"]["eval_scale"]
