@@ -101,7 +101,10 @@ class ExternalModel:
 
         Raises: CountingError: the factory failed, since this size is not for it. InputError: it gives no module.
         """
-        return self._made(height, width).eval()
+        model = self._made(height, width)
+        with suppress(NotImplementedError):  # of an exported program, which has one mode
+            model.eval()
+        return model
 
     def build_on_meta(self, height: int, width: int) -> nn.Module:
         """The model without its weights' memory, in the mode in which its factory gives it. Raises: as `build`."""

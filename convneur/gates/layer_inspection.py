@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from convneur.data.images import ImageInput, Photo
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
-from convneur.gates.any_model import AnyNetwork, BuiltNetwork, find_any_model, find_second
+from convneur.gates.any_model import AnyNetwork, BuiltNetwork, find_any_model, find_second, is_foreign
 from convneur.gates.inputs import AskedSize, MaskLike, Masks, image_of, read_image, size_of
 from convneur.gates.layer_maps import (
     Channels,
@@ -29,7 +29,18 @@ from convneur.gates.models import Weights
 from convneur.gates.reduce import Reduction
 from convneur.gates.regions import Regions, gradient_regions, mask_regions
 from convneur.gates.tapping import LayerChoice, choose
-from convneur.layers.outputs import last_parts, map_form, ran, refusal, tapped, tokens_before, where_it_ran
+from convneur.layers.models import as_its_tensors
+from convneur.layers.outputs import (
+    Second,
+    last_parts,
+    map_form,
+    ran,
+    refusal,
+    second_look,
+    tapped,
+    tokens_before,
+    where_it_ran,
+)
 from convneur.progress import Progress, silent
 
 __all__ = ["LayerInspector", "inspect_layers", "list_layers"]
@@ -43,7 +54,8 @@ _STUCK, _NEARLY_ALL = 1e-3, 0.9
 def list_layers(model: Any = None, *, image: ImageInput | None = None, **settings: Any) -> LayerList:
     """The layers of a model with the shapes of their outputs.
 
-    Args: model, settings: as `inspect_layers` takes them; image: whose size they have, 224x224 without one.
+    Args: model, settings: as `inspect_layers` takes them; image: whose size they have; without one it is `size` by
+        `size`, or 224x224.
 
     >>> import torch
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 2, 1), torch.nn.Flatten())
@@ -166,11 +178,22 @@ class LayerInspector:
             )
         if channels is not None and layer is None:
             raise ConfigError("channels", "are those of a layer; name it in `layer`", value=channels)
+        if channels is not None and reduce != "rms":
+            raise ConfigError("reduce", "makes one map of all channels, and `channels` draws each; leave one out",
+                              value=reduce)  # fmt: skip
+        if layer is not None:
+            for setting, unused in (("mask", mask is not None), ("gate_scale", gate_scale is not None)):
+                if unused:
+                    raise ConfigError(setting, "is for a gate, and `layer` draws features; leave one out")
         self._layer, self._gate, self._features = layer, gate, features
         self._channels = None if channels is None else channel_numbers(channels)
         self._masks = None if mask is None else Masks(mask, max_pixels, follow_links=follow_links)
         self._max_pixels = max_pixels
-        self.network: AnyNetwork = find_any_model(model, weights, seed, factory_arguments, settings, progress)
+        if factory_arguments and not is_foreign(model) and not is_foreign(against):
+            raise ConfigError("factory_arguments", "no factory was named that takes them")
+        own_arguments = factory_arguments if is_foreign(model) else ()
+        self.network: AnyNetwork = find_any_model(model, weights, seed, own_arguments, settings, progress)
+        self._asked_size = size
         self.size = size_of(size, self.network.source.validated if self.network.source is not None else None)
         self.against = None
         if against is not None:
@@ -189,19 +212,25 @@ class LayerInspector:
     def layers(self, image: ImageInput | None = None) -> LayerList:
         """The model's layers with their shapes, in the order of their last outputs."""
         if image is None:
-            pixels = np.zeros((_LISTED_SIDE, _LISTED_SIDE, 3), np.uint8)
+            if isinstance(self._asked_size, str):
+                raise ConfigError("size", "is that of an image; name one, or give a number", value=self._asked_size)
+            side = self._asked_size or _LISTED_SIDE
+            pixels = self._stepped(Photo(np.zeros((side, side, 3), np.uint8), side, side)).pixels
         else:
             _, photo = read_image(image_of(image), self.size, self._max_pixels)
             pixels = self._stepped(photo).pixels
         network = self._networks(*pixels.shape[:2])[0]
         kinds = {name: type(each).__name__ for name, each in network.module.named_modules()}
+        outputs = self._run(network, pixels, self.network.name, ran)
+        second = self._second(network, pixels, {name: one.shape for name, one in outputs.items()})
         found = []
-        for name, one in self._run(network, pixels, self.network.name, ran).items():
-            form = map_form(one.shape, pixels.shape[:2], tokens_before(network.module))
+        for name, one in outputs.items():
+            other = None if second is None else second.of(name)
+            form = map_form(one.shape, pixels.shape[:2], tokens_before(network.module), other)
             shape = None if form is None or form.height * form.width == 1 else (form.channels, form.height, form.width)
             if one.shape is not None:
                 found.append(Layer(name, kinds[name], one.shape[1:], shape))
-        return LayerList(self.network.name, *pixels.shape[:2], tuple(found))
+        return LayerList(self.network.name, pixels.shape[0], pixels.shape[1], tuple(found))
 
     def inspect(self, image: ImageInput, *, progress: Progress = silent) -> LayerResult:
         """Look at one image. Raises: as `inspect_layers`, with the image's name."""
@@ -308,19 +337,33 @@ class LayerInspector:
         found = self._run(network, pixels, image, lambda module, x: tapped(module, x, dict.fromkeys(taps)))
         ran_as = {name: where_it_ran(module, name, found) for name in names}
         tensors = {name: found[tap] for name, tap in ran_as.items() if tap is not None}
-        return LayerOutputs(tensors, (pixels.shape[0], pixels.shape[1]), tokens_before(module))
+        second = self._second(network, pixels, {tap: tuple(found[tap].shape) for tap in ran_as.values() if tap})
+        if second is not None:
+            shapes = {name: second.shapes.get(tap) for name, tap in ran_as.items() if tap is not None}
+            second = Second(shapes, second.size)
+        return LayerOutputs(tensors, (pixels.shape[0], pixels.shape[1]), tokens_before(module), second)
+
+    @staticmethod
+    def _second(
+        network: BuiltNetwork, pixels: NDArray[np.uint8], shapes: Mapping[str, tuple[int, ...] | None]
+    ) -> Second | None:
+        """The layers of these shapes on a wider image, where that is needed to tell which are maps."""
+        return second_look(shapes, _shown(network, pixels), network.of_size)
 
     def _run(
         self, network: BuiltNetwork, pixels: NDArray[np.uint8], image: str, run: Callable[[nn.Module, Tensor], _Found]
     ) -> _Found:
-        shown = torch.from_numpy(network.normalisation.applied(pixels))[None]
-        parameter = next(network.module.parameters(), None)
         try:
             with torch.inference_mode():
-                return run(network.module, shown if parameter is None else shown.to(parameter))
+                return run(network.module, _shown(network, pixels))
         except Exception as error:
             size = (pixels.shape[0], pixels.shape[1])
             raise InputError(image, f"{network.name} {refusal(error, size)}") from error
+
+
+def _shown(network: BuiltNetwork, pixels: NDArray[np.uint8]) -> Tensor:
+    """(1, 3, H, W), as the model takes it."""
+    return as_its_tensors(torch.from_numpy(network.normalisation.applied(pixels))[None], network.module)
 
 
 def _same(result: LayerResult) -> list[str]:

@@ -12,9 +12,10 @@ from convneur.formats import plural
 from convneur.gates.layer_result import LayerMaps
 from convneur.gates.maps import MapOptions, Row, StageMap, gate_limits, in_same_colours, stage_maps
 from convneur.gates.measures import measure_stage
-from convneur.gates.reduce import Reduction, reduce_channels
+from convneur.gates.reduce import Reduction, principal_axis, reduce_channels
 from convneur.gates.regions import Regions
 from convneur.gates.tapping import LayerChoice, as_gate, as_map
+from convneur.layers.outputs import Second
 
 __all__ = [
     "Channels",
@@ -37,19 +38,21 @@ _MOST_PANELS = 64  # of one figure
 class LayerOutputs:
     """The first tensor of each layer that ran, for an image of this size (height, width).
 
-    prefix: tokens before those of the image, where the model says so.
+    prefix: tokens before those of the image, where the model says so. second: the same layers of another image, where
+    that was needed to tell what is a map.
     """
 
     tensors: Mapping[str, Tensor]
     size: tuple[int, int]
     prefix: int | None
+    second: Second | None = None
 
     def features(self, choice: LayerChoice, setting: str, *, needed: bool = True) -> Array | None:
         """(C, H, W). Raises: ConfigError: no map, where one is needed."""
         if not needed and choice.name not in self.tensors:
             return None
         output = self._output(choice, setting)
-        found = as_map(output, self.size, self.prefix)
+        found = self._map(choice, output)
         if found is None:
             if not needed:
                 return None
@@ -57,16 +60,20 @@ class LayerOutputs:
             raise ConfigError(setting, f"its output is no map ({shape}); `list_layers` shows which are", value=choice)
         return _checked(found, choice, setting)
 
-    def gate(self, choice: LayerChoice) -> Array:
-        """(C, H, W) or (C, 1, 1). Raises: ConfigError: neither."""
+    def gate(self, choice: LayerChoice, grid: tuple[int, int]) -> Array:
+        """(C, H, W) or (C, 1, 1). grid: of what it multiplies. Raises: ConfigError: neither."""
         output = self._output(choice, "gate")
-        found = as_gate(output, self.size, self.prefix)
+        found = as_gate(output, self._map(choice, output), grid)
         if found is None:
             shape = " × ".join(map(str, output.shape[1:]))
             raise ConfigError(
                 "gate", f"its output is neither a map nor a value for each channel ({shape})", value=choice
             )
         return _checked(found, choice, "gate")
+
+    def _map(self, choice: LayerChoice, output: Tensor) -> Tensor | None:
+        second = None if self.second is None else self.second.of(choice.name)
+        return as_map(output, self.size, self.prefix, second)
 
     def _output(self, choice: LayerChoice, setting: str) -> Tensor:
         if choice.name not in self.tensors:
@@ -148,7 +155,7 @@ def gated_maps(
     for gate, multiplied in pairs:
         features = outputs.features(multiplied, "features")
         assert features is not None
-        opened = outputs.gate(gate)
+        opened = outputs.gate(gate, (features.shape[1], features.shape[2]))
         if len(opened) not in (1, len(features)):
             raise _unlike((gate, len(opened)), (multiplied, len(features)))
         if opened.shape[1:] not in ((1, 1), features.shape[1:]):
@@ -162,10 +169,7 @@ def gated_maps(
         made.append((gate, multiplied, rows, raw))
     if len(made) > (most := _MOST_PANELS // 3):
         raise ConfigError("gate", f"{len(made)} gates are too many for one figure, which draws {most}; name fewer")
-    reduced = [
-        {row: reduce_channels(features, _reduction(options, row)) for row, features in rows.items()}
-        for _, _, rows, _ in made
-    ]
+    reduced = [_reduced(rows, options) for _, _, rows, _ in made]
     shared = gate_limits([maps["gate"] for maps in reduced], options)
     result = []
     for number, ((gate, multiplied, rows, raw), maps) in enumerate(zip(made, reduced, strict=True), start=1):
@@ -209,8 +213,12 @@ def _maps(name: str, rows: tuple[tuple[str, StageMap], ...], raw: Mapping[str, A
     return LayerMaps(name, channels, height, width, rows, raw)
 
 
-def _reduction(options: MapOptions, row: Row) -> Reduction:
-    return "mean" if row == "gate" and options.reduce == "pca" else options.reduce
+def _reduced(rows: Mapping[Row, Array], options: MapOptions) -> dict[Row, Array]:
+    """A map of each row; for pca the gated one is projected on F_loc's axis, so that the two compare."""
+    projected = options.reduce == "pca"
+    axis = principal_axis(rows["f_loc"]) if projected else None
+    how: dict[Row, Reduction] = {row: "mean" if row == "gate" and projected else options.reduce for row in rows}
+    return {row: reduce_channels(features, how[row], axis=axis) for row, features in rows.items()}
 
 
 def pairs_of(gates: list[LayerChoice], features: list[LayerChoice]) -> list[tuple[LayerChoice, LayerChoice]]:

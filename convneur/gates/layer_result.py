@@ -173,7 +173,9 @@ class LayerResult(Result):
             whole = one.raw[next(iter(one.raw))].shape
             rows = {row: np.ascontiguousarray(np.broadcast_to(features, whole)) for row, features in one.raw.items()}
             gate = self.options.gate_limits
-            found.append(layers_of(number, rows, self.options.scale, gate if isinstance(gate, tuple) else None))
+            limits = gate if isinstance(gate, tuple) else None
+            channels = [int(row.split()[1]) for row, _ in one.rows] if self.kind == "channels" else None
+            found.append(layers_of(number, rows, self.options.scale, limits, channels))
         return tuple(found)
 
     def arrays(self) -> dict[str, Array]:

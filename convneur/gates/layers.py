@@ -1,6 +1,6 @@
 """Everything of a capture that a page can choose from: each row, over its channels or channel by channel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,17 +87,25 @@ def compared_layers(first: StageLayers, second: StageLayers) -> StageLayers:
     return StageLayers(first.stage, rows)
 
 
-def layers_of(stage: int, features: Mapping[str, Array], scale: Scale, gate: FixedScale | None = None) -> StageLayers:
+def layers_of(
+    stage: int,
+    features: Mapping[str, Array],
+    scale: Scale,
+    gate: FixedScale | None = None,
+    channels: Sequence[int] | None = None,
+) -> StageLayers:
     """Rows of any model's layer, over its channels and channel by channel; see `gate_layers`.
 
-    Args: features: (C, H, W) each, by row: `features` alone, or f_loc, gate and gated.
+    Args: features: (C, H, W) each, by row: `features` alone, or f_loc, gate and gated. channels: which; None: those
+        that vary most.
     """
     values: _Values = {}
-    chosen = _varying(features.get("gated", next(iter(features.values()))))
+    chosen = _varying(features.get("gated", next(iter(features.values())))) if channels is None else channels
+    axis = principal_axis(features["f_loc"]) if "f_loc" in features else None
     for row, one in features.items():
         as_row: Any = "f_loc" if row == "features" else row
         for how in _GATE_REDUCTIONS if row == "gate" else _REDUCTIONS:
-            values.setdefault(how, {})[as_row] = reduce_channels(one, how)
+            values.setdefault(how, {})[as_row] = reduce_channels(one, how, axis=axis)
         for channel in chosen:
             values.setdefault(f"channel {channel}", {})[as_row] = one[channel]
     rows: dict[str, dict[str, StageMap]] = {row: {} for row in features}

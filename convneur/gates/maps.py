@@ -351,7 +351,12 @@ def difference(one: StageMap, other: StageMap) -> StageMap:
 
 
 def in_same_colours(one: StageMap, other: StageMap) -> tuple[StageMap, StageMap]:
-    """Two maps with the limits that both need; 0 in the middle where their values have both signs."""
+    """Two maps with the limits that both need; 0 in the middle where their values have both signs.
+
+    Limits that both have are fixed ones, or those of equal maps, and stay.
+    """
+    if one.limits == other.limits:
+        return one, other
     low, high = (
         end(pair) for end, pair in ((min, (one.limits[0], other.limits[0])), (max, (one.limits[1], other.limits[1])))
     )

@@ -32,17 +32,28 @@ class LayerChoice:
         return channels[self.start : self.stop]
 
 
-def as_map(output: Tensor, size: tuple[int, int], prefix: int | None = None) -> Tensor | None:
+def as_map(
+    output: Tensor,
+    size: tuple[int, int],
+    prefix: int | None = None,
+    second: tuple[tuple[int, ...], tuple[int, int]] | None = None,
+) -> Tensor | None:
     """A layer's output for one image of these pixels as (C, H, W); None where it is no map. See `map_form`."""
-    form = map_form(tuple(output.shape), size, prefix)
+    form = map_form(tuple(output.shape), size, prefix, second)
     return None if form is None or form.height * form.width == 1 else form.as_map(output)[0]
 
 
-def as_gate(output: Tensor, size: tuple[int, int], prefix: int | None) -> Tensor | None:
-    """A gate's output as (C, H, W), or as (C, 1, 1) where it has a value for each channel; None where it is neither."""
+def as_gate(output: Tensor, found: Tensor | None, grid: tuple[int, int]) -> Tensor | None:
+    """A gate's output as (C, H, W), or as (C, 1, 1) where it has a value for each channel; None where it is neither.
+
+    Args: found: the output as a map; None where it is none. grid: height and width of what it multiplies.
+    """
+    tokens = output.ndim == 3 and output.shape[2] == 1 and found is not None  # (1, N, 1): a value for each token
+    if tokens and found is not None and tuple(found.shape[1:]) == grid:
+        return found
     if len(output) == 1 and sum(count != 1 for count in output.shape[1:]) <= 1:
         return output.reshape(-1, 1, 1)
-    return as_map(output, size, prefix)
+    return found
 
 
 def choose(model: nn.Module, asked: str | Sequence[str], setting: str) -> list[LayerChoice]:

@@ -2,15 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from convneur.cost import CountingError, ExternalModel
 from convneur.data.normalisation import Normalisation
 from convneur.errors import InputError
+from convneur.layers.outputs import refusal
 
-__all__ = ["OtherModel", "normalisation_of", "seeded", "untrained_stamp"]
+__all__ = [
+    "OtherModel",
+    "as_its_tensors",
+    "check_watchable",
+    "normalisation_of",
+    "run_once",
+    "seeded",
+    "untrained_stamp",
+]
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +34,8 @@ class OtherModel:
     seed: int = 0
 
     def built(self, size: tuple[int, int]) -> nn.Module:
-        """The module in eval mode. Raises: InputError: none of this size."""
+        """The module in eval mode, its lazy parameters made. Raises: InputError: none of this size, or one whose layers
+        cannot be watched."""
         return self._seeded(size, self.seed)
 
     def stamp(self, module: nn.Module, size: tuple[int, int]) -> str | None:
@@ -37,13 +50,42 @@ class OtherModel:
         return untrained_stamp(self.seed) if total > 0 and 2 * differ > total else None
 
     def _seeded(self, size: tuple[int, int], seed: int) -> nn.Module:
+        def made() -> nn.Module:
+            module = self.found.build(*size)
+            check_watchable(module, self.name)
+            return run_once(module, size, self.name)
+
         try:
-            return seeded(lambda: self.found.build(*size), seed)
+            return seeded(made, seed)
         except CountingError as error:
             raise InputError(self.name, f"{error}") from None
 
 
-def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+def check_watchable(module: nn.Module, name: str) -> None:
+    """Raises: InputError: a module that torch compiled, whose layers take no hooks."""
+    if isinstance(module, torch.jit.ScriptModule):
+        problem = "is a ScriptModule, whose layers cannot be watched; give the module that it was made of"
+        raise InputError(name, problem)
+
+
+def run_once(module: nn.Module, size: tuple[int, int], name: str) -> nn.Module:
+    """The module; one with lazy parameters has run once, which makes them. Raises: InputError: it cannot run."""
+    if any(nn.parameter.is_lazy(each) for each in (*module.parameters(), *module.buffers())):
+        try:
+            with torch.no_grad():
+                module(torch.zeros(1, 3, *size))
+        except Exception as error:
+            raise InputError(name, refusal(error, size)) from error
+    return module
+
+
+def as_its_tensors(x: Tensor, module: nn.Module) -> Tensor:
+    """An image of the type and on the device that a model's floating-point parameters have."""
+    like = next((each for each in module.parameters() if each.is_floating_point()), None)
+    return x if like is None else x.to(like)
+
+
+def seeded(make: Callable[[], _Module], seed: int) -> _Module:
     """A model whose random numbers come from this seed; the caller's random state is left as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

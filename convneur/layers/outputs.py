@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from convneur.errors import ConfigError
 
 __all__ = [
     "MapForm",
     "Ran",
+    "Second",
     "last_parts",
     "layer_names",
     "map_form",
     "ran",
     "refusal",
+    "second_look",
     "tapped",
     "tokens_before",
     "where_it_ran",
@@ -30,6 +34,7 @@ _Hook = Callable[[nn.Module, Any, Any], None]
 _STRIDES = (1, 2, 4, 8, 14, 16, 28, 32, 64)  # of tokens: patches, and patches merged
 _PREFIXES = (0, 1, 2, 5)  # class, distillation and register tokens before those of the image
 _NEAREST, _FIRST = 3, 6
+_WIDER = 64  # pixels, of the second look
 
 
 class Ran(NamedTuple):
@@ -38,6 +43,18 @@ class Ran(NamedTuple):
 
     call: int
     shape: tuple[int, ...] | None
+
+
+class Second(NamedTuple):
+    """What layers gave for an image of another size (height, width): their shapes by name."""
+
+    shapes: Mapping[str, tuple[int, ...] | None]
+    size: Size
+
+    def of(self, name: str) -> tuple[tuple[int, ...], Size] | None:
+        """What `map_form` takes of a layer; None of one that did not run."""
+        shape = self.shapes.get(name)
+        return None if shape is None else (shape, self.size)
 
 
 class _Enough(BaseException):
@@ -190,12 +207,46 @@ class MapForm:
         return output[:, self.prefix :].transpose(1, 2).unflatten(2, (self.height, self.width))
 
 
-def map_form(shape: tuple[int, ...] | None, size: Size, prefix: int | None = None) -> MapForm | None:
+def second_look(
+    shapes: Mapping[str, tuple[int, ...] | None], x: Tensor, module_for: Callable[[int, int], nn.Module]
+) -> Second | None:
+    """The same layers on a wider image, where the shapes alone do not tell what is a map: C, H and W may be alike, and
+    attention between N tokens is N x N. None where they do, or where the model takes no other size.
+
+    Args: x: (1, 3, H, W), what the shapes are of. module_for: the model for a height and width.
+    """
+    height, width = int(x.shape[2]), int(x.shape[3])
+    if not any(_doubtful(shape, (height, width)) for shape in shapes.values()):
+        return None
+    try:
+        with torch.inference_mode():
+            wider = functional.pad(x, (0, _WIDER))
+            found = ran(module_for(height, width + _WIDER), wider)
+    except Exception:  # whatever a model says of a size that is not for it
+        return None
+    return Second({name: found[name].shape for name in shapes if name in found}, (height, width + _WIDER))
+
+
+def _doubtful(shape: tuple[int, ...] | None, size: Size) -> bool:
+    """Whether a shape is a map in two ways, or in one whose stride is no whole number."""
+    if shape is None or len(shape) != 4 or shape[0] != 1:
+        return False
+    strides = [found for sides in (shape[2:], shape[1:3]) if (found := _strides(sides, size)) is not None]
+    return len(strides) == 2 or any(int(most) < least for least, most in strides)
+
+
+def map_form(
+    shape: tuple[int, ...] | None,
+    size: Size,
+    prefix: int | None = None,
+    second: tuple[tuple[int, ...], Size] | None = None,
+) -> MapForm | None:
     """How what a layer gave for one image of this size is a map of it; None where it is none.
 
     Choice: (1, C, h, w) where h and w may come from one stride, rounded as it may be, else (1, h, w, C) likewise, else
-        (1, N, C) where N is the tokens of a usual stride in rows, after others before them.
-    Args: prefix: how many those others are, where it is known.
+        (1, N, C) where N is the tokens of a usual stride in rows, after others before them. What it gave for an image
+        of another size must fit in the same way.
+    Args: prefix: how many those others are, where it is known. second: the other shape, and the other image's size.
 
     >>> map_form((1, 197, 768), (224, 224))
     MapForm(layout='tokens', channels=768, height=14, width=14, prefix=1)
@@ -206,9 +257,14 @@ def map_form(shape: tuple[int, ...] | None, size: Size, prefix: int | None = Non
         return None
     if len(shape) == 4:
         _, a, b, c = shape
-        if _is_grid(b, c, size):
+        other, wider = (None, size) if second is None else second
+        if other is not None and len(other) != 4:
+            return None
+        if _strides((b, c), size) and (other is None or _strides(other[2:], wider)):
             return MapForm("map", a, b, c)
-        return MapForm("map, channels last", c, a, b) if _is_grid(a, b, size) else None
+        if _strides((a, b), size) and (other is None or _strides(other[1:3], wider)):
+            return MapForm("map, channels last", c, a, b)
+        return None
     _, tokens, channels = shape
     for before in _PREFIXES if prefix is None else (prefix, 0):
         for stride in _STRIDES:
@@ -219,11 +275,12 @@ def map_form(shape: tuple[int, ...] | None, size: Size, prefix: int | None = Non
     return None
 
 
-def _is_grid(height: int, width: int, size: Size) -> bool:
-    """Whether both sides may come from one stride, rounded as it may be."""
+def _strides(sides: tuple[int, ...], size: Size) -> tuple[float, float] | None:
+    """The least and the largest stride, rounded as it may be, that both sides may come from; None for none."""
+    height, width = sides
     if min(height, width) < 1 or height > size[0] or width > size[1]:
-        return False
+        return None
     pairs = list(zip(size, (height, width), strict=True))
-    least = [(side - 1) / (count + 1) for side, count in pairs]
-    most = [(side + 1) / max(count - 1, 0.5) for side, count in pairs]
-    return max(least) <= min(most)
+    least = max((side - 1) / (count + 1) for side, count in pairs)
+    most = min((side + 1) / max(count - 1, 0.5) for side, count in pairs)
+    return (least, most) if least <= most else None

@@ -1,7 +1,7 @@
 """A layer's output as a map: found by its name, tapped without changing what the model gives, whatever its layout."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,12 @@ from convneur.errors import ConfigError, InputError
 from convneur.layers.outputs import (
     MapForm,
     Ran,
+    Second,
     layer_names,
     map_form,
     ran,
     refusal,
+    second_look,
     tapped,
     tokens_before,
     where_it_ran,
@@ -25,8 +27,6 @@ __all__ = ["Box", "Layer", "find_layers", "layer_maps", "local_window"]
 
 Box = tuple[int, int, int, int]
 """top, left, bottom, right in pixels; the last two are not inside."""
-
-_OF_SHAPES = (RuntimeError, ValueError, TypeError, AssertionError)  # what models raise of an image that is not for them
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Layer:
 def layer_maps(model: nn.Module, x: Tensor, layers: Sequence[Layer]) -> dict[str, Tensor]:
     """The maps (B, C, h, w) of layers, by name; the model runs no further than these need."""
     try:
-        found = tapped(model, x, {layer.module: layer.call for layer in layers})
-    except _OF_SHAPES as error:
+        found = tapped(model, x.clone(), {layer.module: layer.call for layer in layers})  # some write over their input
+    except Exception as error:  # whatever a model raises of an image that is not for it
         raise _refused(error, x) from error
     return {layer.name: layer.form.as_map(found[layer.module]) for layer in layers}
 
@@ -86,26 +86,40 @@ def _refused(error: Exception, x: Tensor) -> InputError:
     return InputError(None, f"the model {refusal(error, (x.shape[2], x.shape[3]))}")
 
 
-def find_layers(model: nn.Module, x: Tensor, asked: Sequence[str], *, setting: str = "layer") -> tuple[Layer, ...]:
+def find_layers(
+    model: nn.Module,
+    x: Tensor,
+    asked: Sequence[str],
+    *,
+    setting: str = "layer",
+    of_size: Callable[[int, int], nn.Module] | None = None,
+) -> tuple[Layer, ...]:
     """The layers asked for, or those looked at by default: a ConvNeur's stages, of another model its last map.
 
-    Args:   x: (1, 3, H, W), an image; the model is run on it once.
+    Args:   x: (1, 3, H, W), an image; the model is run on it once, and on a wider one where shapes alone do not tell
+        what is a map. of_size: the model for a height and width; None: this one takes all.
     Raises: ConfigError: a layer that is not there or did not run, or whose output is no map of the image.
     """
     try:
         with torch.no_grad():
-            found = ran(model, x)
-    except _OF_SHAPES as error:
+            found = ran(model, x.clone())
+    except Exception as error:
         raise _refused(error, x) from error
     size = (int(x.shape[2]), int(x.shape[3]))
-    prefix = tokens_before(model)
+    seen = _Seen(found, size, tokens_before(model), None)
     if not asked and isinstance(model, ConvNeur):
         asked = [f"stages.{stage}" for stage in range(len(model.stages))]
     if asked:
         names = dict.fromkeys(name for each in asked for name in layer_names(model, each, setting))
-        return tuple(_layer(model, name, found, size, prefix, setting) for name in names)
+        taps = [tap for name in names if (tap := where_it_ran(model, name, found)) is not None]
+    else:
+        names, taps = {}, list(found)
+    second = second_look({tap: found[tap].shape for tap in taps}, x, of_size or (lambda *_: model))
+    seen = replace(seen, second=second)
+    if asked:
+        return tuple(_layer(model, name, seen, setting) for name in names)
     for name, one in reversed(found.items()):
-        form = map_form(one.shape, size, prefix)
+        form = seen.form(name)
         if form is not None and form.height * form.width > 1:
             return (Layer(name, name, one.call, form),)
     raise ConfigError(
@@ -114,17 +128,30 @@ def find_layers(model: nn.Module, x: Tensor, asked: Sequence[str], *, setting: s
     )
 
 
-def _layer(
-    model: nn.Module, name: str, found: Mapping[str, Ran], size: tuple[int, int], prefix: int | None, setting: str
-) -> Layer:
-    module = where_it_ran(model, name, found)
+@dataclass(frozen=True)
+class _Seen:
+    """What layers gave for an image of this size; second: for another, where that is needed."""
+
+    found: Mapping[str, Ran]
+    size: tuple[int, int]
+    prefix: int | None
+    second: Second | None
+
+    def form(self, name: str) -> MapForm | None:
+        other = None if self.second is None else self.second.of(name)
+        return map_form(self.found[name].shape, self.size, self.prefix, other)
+
+
+def _layer(model: nn.Module, name: str, seen: _Seen, setting: str) -> Layer:
+    module = where_it_ran(model, name, seen.found)
     if module is None:
         raise ConfigError(setting, "does not run in a forward pass; name another", value=name)
-    call, shape = found[module]
-    form = map_form(shape, size, prefix)
+    call, shape = seen.found[module]
+    form = seen.form(module)
     if form is None:
         said = "no tensor" if shape is None else "x".join(map(str, shape))
-        raise ConfigError(setting, f"its output, {said}, is no map of an image of {size[0]}x{size[1]}", value=name)
+        size = f"{seen.size[0]}x{seen.size[1]}"
+        raise ConfigError(setting, f"its output, {said}, is no map of an image of {size}", value=name)
     return Layer(name, module, call, form)
 
 

@@ -13,7 +13,14 @@ from convneur.checkpoints import check_finite, load_checkpoint
 from convneur.cost import find_models
 from convneur.data.normalisation import Normalisation
 from convneur.errors import ConfigError
-from convneur.layers.models import OtherModel, normalisation_of, seeded, untrained_stamp
+from convneur.layers.models import (
+    OtherModel,
+    check_watchable,
+    normalisation_of,
+    run_once,
+    seeded,
+    untrained_stamp,
+)
 from convneur.model.network import ConvNeur
 from convneur.packaged import packaged_weights, weights_path
 from convneur.progress import Progress
@@ -29,13 +36,18 @@ _SEED = 0
 @dataclass(frozen=True, eq=False)
 class ReachModel:
     """module: in eval mode, without gradients of its own tensors. stamp: what a picture must say of weights that
-    learned nothing, None where they may have. sha256: of the weights' file."""
+    learned nothing, None where they may have. sha256: of the weights' file. other: what a factory's is built by."""
 
     name: str
     module: nn.Module
     normalisation: Normalisation
     stamp: str | None = None
     sha256: str | None = None
+    other: OtherModel | None = None
+
+    def of_size(self, height: int, width: int) -> nn.Module:
+        """The same model, of any weights, for another height and width."""
+        return self.module if self.other is None else _ready(self.other.built((height, width)))
 
 
 def find_reach_model(
@@ -50,8 +62,12 @@ def find_reach_model(
     Raises: ConfigError: no such model; InputError: a broken file, a factory that fails.
     """
     if isinstance(model, nn.Module):
-        module = copy.deepcopy(model)
-        return ReachModel(type(model).__name__, _ready(module), normalisation_of(model))
+        wrapped = getattr(model, "_orig_mod", None)  # by torch.compile
+        given = wrapped if isinstance(wrapped, nn.Module) else model
+        name = type(given).__name__
+        check_watchable(given, name)
+        module = run_once(copy.deepcopy(given).eval(), size, name)
+        return ReachModel(name, _ready(module), normalisation_of(given))
     if isinstance(model, (str, Path)):
         path = weights_path(model)
         if path.is_file() and path.suffix.lower() != ".json":
@@ -73,7 +89,7 @@ def find_reach_model(
         return ReachModel(name, _ready(seeded(lambda: ConvNeur(one), _SEED)), Normalisation(), untrained_stamp(_SEED))
     other = OtherModel(name, one, _SEED)
     module = other.built(size)
-    return ReachModel(name, _ready(module), normalisation_of(module), other.stamp(module, size))
+    return ReachModel(name, _ready(module), normalisation_of(module), other.stamp(module, size), other=other)
 
 
 def _of_file(name: str, path: Path) -> ReachModel:

@@ -1,7 +1,7 @@
 """Images and models in, a report out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from convneur.data.images import ImageInput, read_photo
 from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError, InputError
 from convneur.formats import as_text
+from convneur.layers.models import as_its_tensors
 from convneur.model.network import ConvNeur
 from convneur.progress import Progress, silent
 from convneur.reach.context import around, context_changes, radii_to
@@ -100,6 +101,9 @@ def measure_reach(
         raise ConfigError("recipe", "choose plain, replknet", value=recipe)
     if probes is not None and not 1 <= probes <= _MOST_PROBES:
         raise ConfigError("probes", f"must be 1 to {_MOST_PROBES}", value=probes)
+    if recipe == "replknet" and position is not None:
+        problem = "is for the plain map; RepLKNet's ratios are about the image's middle; leave it out"
+        raise ConfigError("position", problem, value="{},{}".format(*position))
     if recipe == "replknet" and probes != _PROBES:
         raise ConfigError("probes", "is for the plain map; RepLKNet's adds all channels up; leave it out")
     views, failed = _views(images, sides, max_pixels, follow_links=follow_links, progress=progress)
@@ -115,13 +119,20 @@ def measure_reach(
     for setting, each, wanted, of in asked:
         one = find_reach_model(each, sides, setting=setting, factory_arguments=factory_arguments, progress=progress)
         try:
-            layers = find_layers(one.module, _input(one, views[:1]), wanted, setting=of)
+            layers = find_layers(one.module, _input(one, views[:1]), wanted, setting=of, of_size=one.of_size)
         except ConfigError as error:
             if setting == "model" or of != "layer" or not wanted:
                 raise
             problem = f"of {one.name}: {error.problem}; name those of the second model by `against_layer`"
             raise ConfigError("layer", problem, value=error.value) from None
         found.append((one, layers))
+    if factory_arguments and not any(one.other for one, _ in found):
+        raise ConfigError("factory_arguments", "no factory was named that takes them")
+    if len({one.name for one, _ in found}) < len(found):  # as two modules of one class have
+        found = [
+            (replace(one, name=f"{one.name} {letter}"), layers)
+            for letter, (one, layers) in zip("AB", found, strict=True)
+        ]
     with progress.steps("measuring", sum(len(layers) for _, layers in found) * (len(views) + 1)) as advance:
         models = tuple(
             ModelReach(
@@ -160,10 +171,17 @@ def _layer(
         feature = layer_maps(model.module, x, [layer])[layer.name][0, :, position[0], position[1]]
         if not feature.requires_grad:
             raise InputError(None, f"no gradient flows through {layer.name} of {model.name}; choose another `layer`")
-        if recipe == "replknet":
-            total += replknet_gradient(feature, x)
-        else:
-            total += np.sqrt(energy(feature, x, probes=probes, seed=0))
+        try:
+            if recipe == "replknet":
+                total += replknet_gradient(feature, x)
+            else:
+                total += np.sqrt(energy(feature, x, probes=probes, seed=0))
+        except RuntimeError as error:
+            if "allocate memory" in str(error):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            problem = f"{model.name} cannot be differentiated at {layer.name} ({reason}); choose another `layer`"
+            raise InputError(None, problem) from error
         advance(view.name)
     total /= len(views)
     erf = total if np.isfinite(total).all() and total.any() else None
@@ -215,9 +233,8 @@ def _outside(values: NDArray[np.float64], box: Box) -> float:
 
 def _input(model: ReachModel, views: Sequence[_View]) -> torch.Tensor:
     """(B, 3, H, W), of the type and on the device that the model's tensors have."""
-    like = next((each for each in model.module.parameters() if each.is_floating_point()), torch.zeros(()))
     stacked = np.stack([model.normalisation.applied(view.pixels) for view in views])
-    return torch.from_numpy(stacked).to(like)
+    return as_its_tensors(torch.from_numpy(stacked), model.module)
 
 
 def _views(

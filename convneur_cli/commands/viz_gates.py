@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convneur.data.limits import MAX_PIXELS
-from convneur.errors import InputError
+from convneur.errors import ConfigError, InputError
 from convneur.files import new_file, new_folder, new_text, refuse_existing
 from convneur.formats import as_text, plural, to_json
 from convneur_cli.errors import FAILED, UsageError, existing_path
@@ -92,6 +92,9 @@ def viz_gates(
         refuse_drawing("--list-layers", draw, files)
         if output is not None:
             raise UsageError("--output: --list-layers writes no file; leave one of them out")
+        refuse_others("--list-layers", [layers], ("list_layers", "factory_arguments"))
+        if len(images) > 1:
+            raise UsageError(f"{images[1]}: --list-layers takes one image, for its size; leave the others out")
 
     from convneur.gates import Inspector
     from convneur.gates.layer_inspection import LayerInspector
@@ -142,6 +145,7 @@ def _draw(
     """Each figure from its images, one after the other."""
     records: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
+    refused = False
     with printer.steps("drawing", sum(map(len, figures.values()))) as advance:
         for figure, images in figures.items():
             results = []
@@ -151,6 +155,15 @@ def _draw(
                 except InputError as error:
                     failed.append({"name": as_text(image), "why": str(error)})
                     printer.error(str(error))
+                except (
+                    ConfigError
+                ) as error:  # it may be of this image's size alone, such as a layer that is no map then
+                    if sum(map(len, figures.values())) == 1 or (refused and not records and not results):
+                        raise
+                    refused = True
+                    value = "" if error.value is None else f" {error.value}"
+                    failed.append({"name": as_text(image), "why": f"{error}"})
+                    printer.error(f"{as_text(image)}: `{error.setting}`{value}: {error.problem}")
                 advance(image.name)
             if not results:
                 continue

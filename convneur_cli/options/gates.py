@@ -313,7 +313,8 @@ def refuse_drawing(mode: str, *groups: Any) -> None:
     for group in groups:
         for field in dataclasses.fields(group):
             if getattr(group, field.name) != field.default:
-                option = {"image_format": "--format"}.get(field.name, f"--{field.name.replace('_', '-')}")
+                typed = {"image_format": "--format", "factory_arguments": "--set"}
+                option = typed.get(field.name, f"--{field.name.replace('_', '-')}")
                 raise UsageError(f"{option}: {mode} draws no pictures; leave one of them out")
 
 

@@ -76,6 +76,8 @@ def test_another_model_is_stamped_and_takes_arguments(erf: Any, place: Path) -> 
         (["a.png", "--layer", "stages.0", "--against", "nets.py:build"], 2, "the second model by --against-layer"),
         (["a.png", "--position", "64,0"], 2, "--position 64,0: is outside the images, of 64x80 pixels"),
         (["a.png", "--position", "64"], 2, "--position 64: give a pixel's row and column"),
+        (["a.png", "--set", "depth=3"], 2, "--set: no factory was named that takes them"),
+        (["a.png", "--position", "8,8", "--as", "replknet"], 2, "--position 8,8: is for the plain map"),
         (["a.png", "--size", "31"], 2, "--size 31: needs sides of at least 32 pixels"),
         (["a.png", "--probes", "some"], 2, "--probes some: give a whole number, or all"),
         (["a.png", "--model", "foto"], 2, "--model foto: choose packaged weights"),

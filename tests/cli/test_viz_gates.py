@@ -771,17 +771,39 @@ def test_broken_images(viz: Any, place: Path) -> None:
         ([".", "--batch", "--reads", "4,4"], "--reads: --batch draws no pictures"),
         (["cat.png", "--list-layers", "--overlay"], "--overlay: --list-layers draws no pictures"),
         (["cat.png", "--list-layers", "-o", "a.png"], "--output: --list-layers writes no file"),
+        (["cat.png", "--list-layers", "--layer", "stages.0"], "--layer: says nothing with --list-layers"),
+        (["cat.png", "dog.jpg", "--list-layers"], "dog.jpg: --list-layers takes one image, for its size"),
+        (["cat.png", "--layer", "stages.0", "--set", "depth=3"], "--set: no factory was named that takes them"),
+        ([".", "--batch", "--set", "depth=3"], "--set: --batch draws no pictures"),
         (["cat.png", "--frobnicate"], "--frobnicate"),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",
 )
 def test_wrong_usage(viz: Any, place: Path, arguments: list[str], says: str) -> None:
     before = {path.name: path.read_bytes() for path in place.iterdir()}
-    with_size = [*arguments, *([] if "--stage" in arguments else ["--stage", "2"])]
+    by_name = {"--stage", "--layer"} & set(arguments)
+    with_size = [*arguments, *([] if by_name else ["--stage", "2"])]
     ran = viz(*with_size, quick=False)
     assert ran.code == 2
     assert says in ran.line
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+
+
+def test_a_layer_that_is_no_map_of_one_image_fails_that_image(viz: Any, place: Path) -> None:
+    (place / "nets.py").write_text("import torch\n\n\ndef deep():\n    return torch.nn.Conv2d(3, 4, 64, 64)\n\n\n"
+                                   "class Deep(torch.nn.Sequential):\n    def __init__(self):\n"
+                                   "        super().__init__(deep())\n")  # fmt: skip
+    photo(place / "tiny.png", 64, 64)
+    photo(place / "large.png", 128, 192)
+    arguments = ("--layer", "0", "--size", "native", "-o", "out")
+    ran = viz("tiny.png", "large.png", *arguments, model="nets.py:Deep", quick=False)
+    assert ran.code == 1
+    assert "error: tiny.png: --layer 0: its output is no map (4 × 1 × 1)" in ran.err
+    assert names(place / "out") == {"large-gates.png", "large-gates.json"}
+    ran = viz("tiny.png", *arguments[:4], model="nets.py:Deep", quick=False)
+    assert ran.code == 2
+    assert ran.line.startswith("error: --layer 0: its output is no map")
+    assert viz("tiny.png", "large.png", *arguments[2:], "--force", "--layer", "9", model="nets.py:Deep", quick=False).code == 2
 
 
 @pytest.mark.parametrize("model", ["m9", "m1,m2", "none.json"])

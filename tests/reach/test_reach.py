@@ -243,17 +243,23 @@ def report() -> ReachReport:
 def test_a_report_in_every_form(report: ReachReport, tmp_path: Path) -> None:
     said = report.to_dict()
     assert said["schema"] == "convneur.erf/1"
-    assert [model["name"] for model in said["models"]] == ["ConvNeur", "ConvNeur"]
+    assert [model["name"] for model in said["models"]] == [
+        "ConvNeur A",
+        "ConvNeur B",
+    ]  # which one name would not tell apart
     local = said["models"][1]["layers"][0]
     assert (local["context_share"], local["beyond_field"]) == (0, 0)
     for one, next_one in pairwise(local["context_curve"]):
         assert one["radius"] < next_one["radius"]
     report.save(tmp_path / "a.csv")
     assert (
-        (tmp_path / "a.csv").read_text().startswith("model,layer,measure,at,value\nConvNeur,stages.0,context_share,,")
+        (tmp_path / "a.csv").read_text().startswith("model,layer,measure,at,value\nConvNeur A,stages.0,context_share,,")
     )
     report.save(tmp_path / "a.json")
     assert json.loads((tmp_path / "a.json").read_text())["models"][0]["layers"][0]["layer"] == "stages.0"
+    report.save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as maps:
+        assert sorted(maps) == [f"ConvNeur {which}/stages.{stage}" for which in "AB" for stage in (0, 1)]
     with pytest.raises(ConfigError, match=r"must end in .*\.npz"):
         report.save(tmp_path / "a.txt")
 
@@ -262,8 +268,10 @@ def test_the_figure_shows_every_map_and_curve(report: ReachReport, tmp_path: Pat
     figure = reach_figure(report)
     axes = {each.get_label(): each for each in figure.axes}
     assert [str(label) for label in axes] == [
-        "ConvNeur stages.0",
-        "ConvNeur stages.1",
+        "ConvNeur A stages.0",
+        "ConvNeur A stages.1",
+        "ConvNeur B stages.0",
+        "ConvNeur B stages.1",
         "<colorbar>",
         "context 0",
         "context 1",
