@@ -12,7 +12,7 @@ from convneur.figures.layers_grid import layers_grid
 from convneur.figures.maps import draw_borders, draw_map, draw_mark, draw_outline, fitted, norm, numbers, ramp
 from convneur.figures.panels import draw_grid, find_width
 from convneur.figures.sheet import GREY, INK, RED, Sheet
-from convneur.figures.style import DPI
+from convneur.figures.style import DPI, drawable
 from convneur.gates import GateResult, GateSheet, LayerResult, Row, StageGates
 
 __all__ = ["gates_figure"]
@@ -221,7 +221,8 @@ def _memory(stage: StageGates, result: GateResult) -> str:
 def _folded(about: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The lines, long values continued under themselves, the longest cut in their middle."""
     lines: list[tuple[str, str]] = []
-    for key, value in about:
+    for key, given in about:
+        value = drawable(given)  # as long as it will be
         if len(value) > 2 * _ABOUT_VALUE:
             half = _ABOUT_VALUE - 2
             value = f"{value[:half]} … {value[-half:]}"

@@ -178,7 +178,10 @@ def _of_layers(result: LayerResult) -> dict[str, Any]:
         "title": f"{'Gates' if gates else 'Layers'} of {result.image.file_name}",
         "stamp": layer_stamp(result),
         "about": [list(line) for line in layer_facts(result)],
-        "opens": {"row": "gate" if gates else "features", "map": result.options.reduce},
+        "opens": {
+            "row": "gate" if gates else "features",
+            "map": result.layers[0].rows[0][0] if result.kind == "channels" else result.options.reduce,
+        },
         "names": {row: list(_layer_row_name(row, result)) for row in rows},
         "stages": stages,
         "measures": [[name, values] for name, values in (measured_lines(result.measures) if result.measures else [])],

@@ -29,6 +29,7 @@ _LINE = TYPE * 1.25 / 72
 _EDGE, _GAP, _GROUP_GAP = 0.02, 0.04, 0.1
 _LEAST_CELL, _MOST_CELL = 0.35, 2.6
 _BAR, _BAR_GAP = 0.045, 0.025
+_HEADING = 7  # letters, as of Stage 1
 _NAMES = 0.62  # what a row's name is wrapped to
 _TALLEST = 1.5  # height of a panel over the width of its column
 _PAGE = 8.875  # of text on CVPR's page: panels shrink to fit into it, where they stay large enough
@@ -140,6 +141,8 @@ class _Layout:
         gaps = [0.0, *(_GROUP_GAP if column in starts and len(starts) > 2 else _GAP for column in range(1, count))]
         texts = [numbers(*panel.map.range) for row in grid.rows for panel in row.panels if panel is not None]
         least = [_LEAST_CELL, *(text_width(word, TYPE) for name in ("Input", *grid.columns) for word in name.split())]
+        # Of a long heading, such as a layer's name, the end is enough.
+        least += [(text_width(name[-_HEADING:], TYPE, "bold") - (wide - 1) * _GAP) / wide for name, wide in grid.groups]
         if not bare:
             least += [text_width(text, TYPE) for pair in texts for text in pair]
         cell = (inches - left - sum(gaps) - _EDGE) / count
@@ -229,5 +232,8 @@ def _draw_row(sheet: Sheet, row: PanelRow, y: float, layout: _Layout, grid: Pane
         axes.imshow(ramp(panel.map), aspect="auto", cmap=panel.colours, norm=norm(panel.map))
         under = y + height + _BAR_GAP + _BAR
         low, high = numbers(*panel.map.range)
-        sheet.text(x + inset, under + _LINE, low, size=TYPE, color=INK)
-        sheet.text(x + inset + width, under + layout.lines * _LINE, high, size=TYPE, color=INK, ha="right")
+        # Under the bar's ends; a number that is wider than its map, of a portrait, stays in its column.
+        left = min(x + inset, x + layout.cell - text_width(low, TYPE))
+        right = max(x + inset + width, x + text_width(high, TYPE))
+        sheet.text(left, under + _LINE, low, size=TYPE, color=INK)
+        sheet.text(right, under + layout.lines * _LINE, high, size=TYPE, color=INK, ha="right")

@@ -10,6 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from convneur.figures.sheet import shortened
 from convneur.figures.style import COLOURS, GREY, GRID, INK, LARGE, NORMAL, SMALL, drawable
 from convneur.reach import LayerReach, ModelReach, ReachReport
 
@@ -64,7 +65,8 @@ def reach_figure(report: ReachReport) -> Figure:
         for column, layer in enumerate(model.layers):
             axes = axes_at(column, top, tall - _UNDER, f"{model.name} {layer.layer}")
             drawn = _draw(axes, layer, logged=report.recipe == "replknet") or drawn
-            axes.set_title(drawable(f"{model.name} · {layer.layer}"), fontsize=NORMAL, color=INK, loc="left", pad=4)
+            title = shortened(drawable(f"{model.name} · {layer.layer}"), _PANEL + 0.2, NORMAL)
+            axes.set_title(title, fontsize=NORMAL, color=INK, loc="left", pad=4)
             axes.set_xlabel(_below(layer), fontsize=SMALL, color=GREY, loc="left")
     if drawn is not None:
         place = ((width - 0.8) / width, 1 - (head + tall - _UNDER) / height, 0.12 / width, (tall - _UNDER) / height)

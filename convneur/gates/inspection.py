@@ -199,7 +199,7 @@ class Inspector:
             if local_weights is not None:
                 raise ConfigError("local_weights", "is row 1, whose place a second model takes; leave out `against`")
             self._second, self.against = find_against(against, self._model, settings)
-            _check_comparable(self.against, self.options, self.stages, block)
+            _check_comparable(self.against, self.weights, self.options, self.stages, block)
 
     @property
     def stamp(self) -> str | None:
@@ -263,7 +263,7 @@ class Inspector:
         found = [] if untrained is None else [untrained]
         if self.against is not None and self.against.same_as(self.weights):
             found.append("`against` and `weights` are the same model, so the difference is 0; name another")
-        return found
+        return found + ([] if self._masks is None else self._masks.unread)
 
     def _pixel(self, image: NamedImage, photo: Photo) -> tuple[int, int] | None:
         """The pixel asked for at the size that the model sees. Raises: InputError: the image does not hold it."""
@@ -277,14 +277,21 @@ class Inspector:
         return row * height // photo.height, column * width // photo.width
 
 
-def _check_comparable(against: WeightsSource, options: MapOptions, stages: Sequence[int], block: int) -> None:
-    """Whether a second model has the rows that are drawn. Raises: ConfigError: it has not."""
+def _check_comparable(
+    against: WeightsSource, own: WeightsSource, options: MapOptions, stages: Sequence[int], block: int
+) -> None:
+    """Whether a second model has the rows that are drawn, of maps of one size. Raises: ConfigError: it has not."""
     if options.reduce == "pca":
         raise ConfigError(
             "reduce", "gives each model an axis of its own; choose rms, mean, absmean or max", value="pca"
         )
     config, name = against.config, against.file or against.stamp or "of a module"
     local = config.memory == "none"
+    if config.output_stride != own.config.output_stride:
+        strides = f"has output stride {config.output_stride}, the first model {own.config.output_stride}"
+        raise ConfigError(
+            "against", f"{strides}, so that their maps differ in size; name one of that stride", value=name
+        )
     if options.surprise and (local or config.global_branch != "neural-memory"):
         raise ConfigError("against", "has no surprise to compare; leave out `surprise`", value=name)
     if local and options.reads is not None:

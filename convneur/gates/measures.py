@@ -23,6 +23,7 @@ __all__ = [
     "MEASURES",
     "OPEN",
     "RATIOS",
+    "ROUNDING",
     "SHARES",
     "Contrast",
     "StageMeasures",
@@ -48,7 +49,7 @@ MEASURES = (*SHARES, *RATIOS)
 
 LEVEL = 0.95  # of every interval of these values
 _LEAST_DRAWS = 20  # below, no draw lies beyond 95 %
-_ROUNDING = 1e-6  # of float32 sums: a gate that is equal everywhere must lie inside its own interval
+ROUNDING = 1e-6  # of float32 sums: a gate that is equal everywhere must lie inside its own interval
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Contrast:
         if self.place is None or len(self.nulls) < _LEAST_DRAWS:
             return None
         low, high, _ = percentile_interval(np.array(self.nulls)[:, None], LEVEL)
-        return float(low[0]) * (1 - _ROUNDING), float(high[0]) * (1 + _ROUNDING)
+        return float(low[0]) * (1 - ROUNDING), float(high[0]) * (1 + ROUNDING)
 
     def record(self) -> dict[str, float | None]:
         """For the manifest."""

@@ -1,7 +1,7 @@
 """Which model is looked into, and which one without a global path it is compared with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from convneur.gates.capture import check_block, reconfigured, untrained
 from convneur.gates.sources import VARIANT_FIELDS, WeightsSource, sha256_of
 from convneur.model.network import MIN_SIDE, ConvNeur
 from convneur.packaged import local_twin, packaged_weights, weights_path
-from convneur.variants import CHUNK_SETTINGS, PRESETS, ConvNeurConfig, check_used, find_config
+from convneur.variants import CHUNK_SETTINGS, PRESETS, VARIANTS, ConvNeurConfig, check_used, find_config
 
 __all__ = ["Weights", "check_gates", "find_against", "find_local_only", "find_model"]
 
@@ -23,6 +23,7 @@ Weights = str | Path | ConvNeur
 
 _DEFAULT = "photos"
 _MOST_SEED = 2**63 - 1
+_NOT_DRAWN = ("head", "num_classes", "drop_path_rate")
 
 
 def find_model(
@@ -43,7 +44,7 @@ def find_model(
     typed = dict(settings)
     preset = typed.pop("model_preset", None)
     typed = {**(PRESETS[preset] if preset else {}), **typed}
-    for name in ("head", "num_classes"):  # the head is not drawn
+    for name in _NOT_DRAWN:
         typed.pop(name, None)
     if seed is not None:
         if not 0 <= seed <= _MOST_SEED:
@@ -53,6 +54,7 @@ def find_model(
             raise ConfigError(
                 "seed", f"is of an untrained model, and `weights {what}` is a trained one; leave one out", value=seed
             )
+    typed = {**_stated(model, config), **typed}
     chunks = {key: value for key, value in typed.items() if key in CHUNK_SETTINGS}
     if "chunks" not in chunks and {"chunk_length", "min_chunks"} & chunks.keys():
         chunks["chunks"] = None  # a fixed number, which the weights may have been trained with, would win
@@ -76,16 +78,25 @@ def find_model(
     return found, source, twin
 
 
+def _stated(model: str | Path | ConvNeurConfig | None, config: ConvNeurConfig) -> dict[str, Any]:
+    """What a file of settings, or a config, says beyond a variant: its settings that are not the default ones."""
+    if model is None or str(model).lower() in VARIANTS:
+        return {}
+    default = VARIANTS["m1"]
+    names = [each.name for each in fields(config) if each.name not in (*VARIANT_FIELDS, *_NOT_DRAWN)]
+    return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(default, name)}
+
+
 def find_local_only(
     local_weights: Weights | None, twin: str | None, model: ConvNeur
 ) -> tuple[ConvNeur, WeightsSource | None]:
     """The model of row 1 and where its weights come from: None where it is `model` with its global path off."""
     chosen = local_weights or twin or "same"
     if isinstance(chosen, nn.Module):
-        return _given("local_weights", chosen, {"memory": "none"})
+        return _given("local_weights", chosen, {"memory": "none", "output_stride": model.config.output_stride})
     if chosen == "same":
         return reconfigured(model, memory="none"), None
-    return _from_file("local_weights", chosen, {"memory": "none"})
+    return _from_file("local_weights", chosen, {"memory": "none", "output_stride": model.config.output_stride})
 
 
 def find_against(against: Weights, model: ConvNeur, chunks: Mapping[str, Any]) -> tuple[ConvNeur, WeightsSource]:

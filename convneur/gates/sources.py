@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from convneur.data.normalisation import Normalisation
-from convneur.layers.models import untrained_stamp
+from convneur.layers.stamp import untrained_stamp
 from convneur.results import ReadOnly
 from convneur.variants import DENSE_HEADS, VARIANTS, ConvNeurConfig
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convneur.gates.measures import CONTRASTS, LEVEL, MEASURES, RATIOS, SHARES, StageMeasures
+from convneur.gates.measures import CONTRASTS, LEVEL, MEASURES, RATIOS, ROUNDING, SHARES, StageMeasures
 from convneur.resampling import percentile_interval, resample_counts
 
 __all__ = ["RESAMPLES", "SEED", "ContrastEstimate", "Estimate", "MeasureTable", "StageEstimates"]
@@ -171,7 +171,7 @@ class MeasureTable:
         if not images:
             return None
         low, high, _ = percentile_interval(self._nulls[stage, contrast][:, None] / images, LEVEL)
-        return float(np.exp(low[0])), float(np.exp(high[0]))
+        return float(np.exp(low[0])) * (1 - ROUNDING), float(np.exp(high[0])) * (1 + ROUNDING)
 
 
 def _resampled(filled: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -70,7 +70,10 @@ class StateSwap:
         self._count, self._read, self._ask = count, read, ask
         self._scale = scale or predictor.scale or 1.0
         self._window = window
+        if context in ("mean", "other") and count < 2:
+            raise ConfigError("context", "needs two images or more", value=context)
         self._mean: States | None = None
+        self._without_mean = ""
         self._changed = self._compared = 0
 
     @property
@@ -99,7 +102,8 @@ class StateSwap:
                 images += 1
                 advance()
         if images < 2:
-            raise ConfigError("context", f"needs two images or more that can be read{failed}", value=self._context)
+            self._without_mean = f"needs two images or more that can be read{failed}"
+            return
         self._mean = {name: (total / images).float() for name, total in totals.items()}
 
     def predict(self, image: NamedImage, number: int) -> Prediction:
@@ -107,7 +111,7 @@ class StateSwap:
         from convneur.model.states import given_states
 
         own, states = self._own(image)
-        given = self._given(number)
+        given = self._given(image, number)
         self._check_alike(states, given, image)
         with given_states(self._predictor.model, given):  # type: ignore[arg-type]
             found = self._ask(image)
@@ -119,7 +123,7 @@ class StateSwap:
             self._compared += 1
         return found
 
-    def _given(self, number: int) -> "States":
+    def _given(self, image: NamedImage, number: int) -> "States":
         from convneur.model.states import start_states
 
         if self._context == "start":
@@ -127,12 +131,13 @@ class StateSwap:
         if self._mean is not None:
             return self._mean
         failed = ""
-        for donor in self._donors(number):
+        for donor in self._donors(number) if self._context == "other" else ():
             try:
                 return self._own(self._read(donor))[1]
             except InputError as error:
                 failed = f"; {error}"
-        raise ConfigError("context", f"needs another image that can be read{failed}", value=self._context)
+        problem = self._without_mean or f"needs another image that can be read{failed}"
+        raise InputError(image.path, f"`context {self._context}` {problem}")
 
     def _donors(self, number: int) -> Iterator[int]:
         first = number + self._count // 2

@@ -338,6 +338,9 @@ def predict_folder(
     check_context(predictor, context)
     if batch < 1:
         raise ConfigError("batch", "must be at least 1", value=batch)
+    if context != "own" and batch != 1:
+        problem = f"is of images with their own context; with `context {context}` they are labelled one by one"
+        raise ConfigError("batch", problem, value=batch)
     folder, shares, seen = (None if each is None else Path(each) for each in (out, probabilities, overlays))
     outputs = table = None
     if dense:

@@ -11,6 +11,7 @@ from convneur.cost import CountingError, ExternalModel
 from convneur.data.normalisation import Normalisation
 from convneur.errors import InputError
 from convneur.layers.outputs import refusal
+from convneur.layers.stamp import untrained_stamp
 
 __all__ = [
     "OtherModel",
@@ -19,7 +20,6 @@ __all__ = [
     "normalisation_of",
     "run_once",
     "seeded",
-    "untrained_stamp",
 ]
 
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -90,11 +90,6 @@ def seeded(make: Callable[[], _Module], seed: int) -> _Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
-
-
-def untrained_stamp(seed: int) -> str:
-    """The words of it."""
-    return f"UNTRAINED WEIGHTS, seed {seed}"
 
 
 def normalisation_of(module: nn.Module) -> Normalisation:

@@ -19,8 +19,8 @@ from convneur.layers.models import (
     normalisation_of,
     run_once,
     seeded,
-    untrained_stamp,
 )
+from convneur.layers.stamp import untrained_stamp
 from convneur.model.network import ConvNeur
 from convneur.packaged import packaged_weights, weights_path
 from convneur.progress import Progress

@@ -145,35 +145,44 @@ def _draw(
     """Each figure from its images, one after the other."""
     records: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    refused = False
-    with printer.steps("drawing", sum(map(len, figures.values()))) as advance:
+    asked, done, refused = sum(map(len, figures.values())), 0, False
+
+    def fail(images: Sequence[Path], error: ConfigError | InputError) -> None:
+        """A ConfigError may be of this image alone, such as a layer that is no map then: raised where it is of all."""
+        nonlocal refused
+        line = str(error)
+        if isinstance(error, ConfigError):
+            if asked == 1 or (refused and not done):
+                raise error
+            refused = True
+            value = "" if error.value is None else f" {error.value}"
+            line = f"{as_text(images[0])}: `{error.setting}`{value}: {error.problem}"
+        failed.extend({"name": as_text(image), "why": str(error)} for image in images)
+        printer.error(line)
+
+    with printer.steps("drawing", asked) as advance:
         for figure, images in figures.items():
-            results = []
+            results, seen = [], list[Path]()
             for image in images:
                 try:
                     results.append(inspector.inspect(image, progress=printer))
-                except InputError as error:
-                    failed.append({"name": as_text(image), "why": str(error)})
-                    printer.error(str(error))
-                except (
-                    ConfigError
-                ) as error:  # it may be of this image's size alone, such as a layer that is no map then
-                    if sum(map(len, figures.values())) == 1 or (refused and not records and not results):
-                        raise
-                    refused = True
-                    value = "" if error.value is None else f" {error.value}"
-                    failed.append({"name": as_text(image), "why": f"{error}"})
-                    printer.error(f"{as_text(image)}: `{error.setting}`{value}: {error.problem}")
+                    seen.append(image)
+                except (ConfigError, InputError) as error:
+                    fail([image], error)
                 advance(image.name)
             if not results:
                 continue
             try:
                 records += _write(results, figure, files, force=force)
+                done += len(results)
                 printer.note(f"written: {', '.join(map(str, _written(figure, files.beside)))}")
+            except ConfigError as error:
+                if files.together:  # there is no other figure
+                    raise
+                fail(seen, error)
             except InputError as error:
-                failed += [{"name": as_text(image), "why": str(error)} for image in images]
-                printer.error(str(error))
-    _sum_up(printer, inspector.stamp, [each["name"] for each in failed], done=len(records))
+                fail(seen, error)
+    _sum_up(printer, inspector.stamp, [each["name"] for each in failed], done=done)
     printer.json({"schema": "convneur.gates/1", "images": records, "failed": failed})
     return FAILED if failed else None
 

@@ -301,7 +301,9 @@ class GateFileOptions:
     def _named(self, output: Path) -> Path:
         if not output.name:  # "." or "/", which nothing can be written beside
             raise UsageError(f"--output {output}: is a folder; name a file")
-        if _suffix(output) not in _FORMATS and not output.is_dir():
+        if output.is_dir():
+            return output  # which is said when it is written
+        if _suffix(output) not in _FORMATS:
             raise UsageError(f"--output {output}: end it in .{', .'.join(_FORMATS)}")
         if self.image_format not in (None, _suffix(output)):
             raise UsageError(f"--format {self.image_format}: --output {output} says another")

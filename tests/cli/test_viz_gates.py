@@ -18,8 +18,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import convneur.figures.style
+import convneur_cli.commands.viz_gates
 from convneur.checkpoints import save_checkpoint
 from convneur.data.images import normalise
+from convneur.errors import ConfigError
 from convneur.gates.capture import capture_gates, untrained
 from convneur.gates.measures import StageMeasures, measure_gates
 from convneur.gates.summary import MeasureTable
@@ -789,6 +791,33 @@ def test_wrong_usage(viz: Any, place: Path, arguments: list[str], says: str) -> 
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
 
 
+def test_a_width_that_one_image_needs_more_of_fails_that_image(
+    viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is needed depends on the numbers under the maps."""
+    write = convneur_cli.commands.viz_gates._write
+
+    def refusing(results: Any, *arguments: Any, **options: Any) -> Any:
+        if results[0].image.name == "cat.png":
+            raise ConfigError("width", "too narrow", value="3in")
+        return write(results, *arguments, **options)
+
+    monkeypatch.setattr(convneur_cli.commands.viz_gates, "_write", refusing)
+    ran = viz("cat.png", "dog.jpg", "--width", "3in", "-o", "out", "--json")
+    assert ran.code == 1
+    assert "error: cat.png: --width 3in: too narrow" in ran.err
+    assert [each["name"] for each in json.loads(ran.out)["failed"]] == ["cat.png"]
+    assert names(place / "out") == {"dog-gates.png", "dog-gates.json"}
+    assert viz("cat.png", "--width", "3in", "-o", "out", "--force").code == 2
+
+
+def test_images_of_one_figure_are_counted(viz: Any, place: Path) -> None:
+    (place / "text.jpg").write_text("not a photo")
+    ran = viz("cat.png", "text.jpg", "dog.jpg", "--together", "-o", "both.png")
+    assert ran.code == 1
+    assert "1 of 3 images failed: text.jpg" in ran.err
+
+
 def test_a_layer_that_is_no_map_of_one_image_fails_that_image(viz: Any, place: Path) -> None:
     (place / "nets.py").write_text("import torch\n\n\ndef deep():\n    return torch.nn.Conv2d(3, 4, 64, 64)\n\n\n"
                                    "class Deep(torch.nn.Sequential):\n    def __init__(self):\n"
@@ -803,7 +832,10 @@ def test_a_layer_that_is_no_map_of_one_image_fails_that_image(viz: Any, place: P
     ran = viz("tiny.png", *arguments[:4], model="nets.py:Deep", quick=False)
     assert ran.code == 2
     assert ran.line.startswith("error: --layer 0: its output is no map")
-    assert viz("tiny.png", "large.png", *arguments[2:], "--force", "--layer", "9", model="nets.py:Deep", quick=False).code == 2
+    assert (
+        viz("tiny.png", "large.png", *arguments[2:], "--force", "--layer", "9", model="nets.py:Deep", quick=False).code
+        == 2
+    )
 
 
 @pytest.mark.parametrize("model", ["m9", "m1,m2", "none.json"])

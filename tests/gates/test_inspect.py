@@ -19,7 +19,7 @@ from convneur.errors import ConfigError, InputError
 from convneur.gates import Inspector, inspect, inspect_batch
 from convneur.gates.capture import capture_gates, untrained
 from convneur.model.network import ConvNeur
-from convneur.variants import ConvNeurConfig
+from convneur.variants import VARIANTS, ConvNeurConfig
 
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (48, 72, 3), dtype=np.uint8)
@@ -271,3 +271,39 @@ def test_the_programs_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.Monkey
         assert picture.width > 2000
     assert len(Path("gates-again.csv").read_text().splitlines()) == 1 + 4 * 8
     assert names["gates"].weights.file == "photos.safetensors"
+
+
+def test_a_config_says_all_that_is_not_a_variants_own() -> None:
+    """Without weights a model that the packaged ones are not is untrained; with weights it is refused."""
+    own = VARIANTS["m1"]
+    for changes in ({"fusion": "addition"}, {"memory": "per-layer"}, {"output_stride": 16}):
+        model = own.replace(**changes)
+        inspector = Inspector(model=model, stage=4, size=64, gate=False)
+        assert inspector.weights.stamp == "UNTRAINED WEIGHTS, seed 0"
+        assert inspector.weights.config == model
+        with pytest.raises((ConfigError, InputError), match=next(iter(changes))):
+            Inspector(model=model, weights="photos", stage=4, size=64, gate=False)
+    assert Inspector(model=own.replace(num_classes=5, drop_path_rate=0.1)).weights.file == "photos.safetensors"
+    chunked = Inspector(model=own.replace(chunk_length=49), stage=4)
+    assert chunked.weights.file == "photos.safetensors"
+    assert (chunked.weights.config.chunk_length, chunked.weights.config.chunks) == (49, None)
+
+
+def test_maps_of_another_stride_are_not_laid_beside(tmp_path: Path) -> None:
+    wide = convneur.create("m1", output_stride=16)
+    with pytest.raises(ConfigError, match="has output stride 32, the first model 16"):
+        Inspector(weights=wide, against="photos")
+    with pytest.raises((ConfigError, InputError), match="output_stride"):
+        Inspector(weights=wide, local_weights="photos-local")
+
+
+def test_masks_that_are_not_read_are_counted_once(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(PIXELS).save(tmp_path / f"{name}.png")
+        Image.fromarray(MASK.astype(np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+    (tmp_path / "masks" / "c.psd").write_bytes(b"none")
+    inspector = Inspector(weights="none", mem_dim=8, stage=4, size="native", mask=tmp_path / "masks")
+    with pytest.warns(UserWarning, match=r"1 file is not read \(1 \.psd\)"):
+        inspector.inspect(tmp_path / "a.png")
+    inspector.inspect(tmp_path / "b.png")  # where a warning would be an error

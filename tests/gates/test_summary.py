@@ -78,6 +78,16 @@ def test_the_null_of_a_mean_is_that_of_the_images_draws() -> None:
     assert table.estimates()[0].edge_contrast.null is None
 
 
+def test_a_gate_without_places_lies_inside_its_own_null() -> None:
+    """The same gate everywhere, but for the rounding of sums."""
+    table = MeasureTable([1])
+    for rounding in (3e-9, -2e-9, 1e-9):
+        table.add([replace(ONE, background_suppression=Contrast(1.0, 2.0, 2.0, (1 + rounding,) * 200))])
+    found = table.estimates()[0].background_suppression
+    assert found.null is not None
+    assert found.null[0] <= found.place.mean <= found.null[1]
+
+
 def test_stages_stay_apart() -> None:
     table = MeasureTable([1, 3])
     table.add([ONE, replace(ONE, stage=3, closed=0.9)])

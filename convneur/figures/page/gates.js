@@ -39,7 +39,9 @@ function shown(value, map) {
 const state = { stage: 0, row: data.opens.row, map: data.opens.map, y: 0, x: 0 };
 const stageOf = () => data.stages[state.stage];
 const rowOf = () => stageOf().rows.find(({ row }) => row === state.row);
-const mapIn = (row) => row.maps.find(({ key }) => key === state.map) || (row.maps.length === 1 ? row.maps[0] : null);
+// A gate lacks absmean and pca, in whose place the picture has its mean.
+const meanOf = (row) => /^gate\b/.test(row.row) && ["absmean", "pca"].includes(state.map) && row.maps.find(({ key }) => key === "mean");
+const mapIn = (row) => row.maps.find(({ key }) => key === state.map) || (row.maps.length === 1 && row.maps[0]) || meanOf(row) || null;
 const mapOf = () => mapIn(rowOf()) || rowOf().maps[0]; // a row that lacks the chosen map shows its first one
 const tables = Object.fromEntries(Object.entries(data.colours).map(([name, text]) => [name, bytes(text)]));
 
