@@ -66,6 +66,9 @@ def save_checkpoint(
     """
     if any(isinstance(module, FoldedGlobalBranch) for module in model.modules()):
         raise ValueError("a folded model cannot be saved: save the one it was folded from, and fold what is loaded")
+    pool = getattr(model.head, "pool_type", "avg")  # of timm's models, which a config does not hold
+    if pool != "avg" and model.config.head == "classifier":
+        raise ValueError(f"its head pools by {pool or 'nothing'}, and what is loaded by avg: save it by timm")
     tensors = model.state_dict()
     wanted = _shapes(model.config)
     own = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

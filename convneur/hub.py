@@ -77,6 +77,8 @@ class HubConvNeur(ConvNeur, PyTorchModelHubMixin):
         """
         name = str(pretrained_model_name_or_path)
         path = weights_path(name)
+        if not path.is_file() and path.is_dir():
+            return cls.of(*load_checkpoint(path))  # which says what the folder lacks
         if not path.is_file():
             files = [FOLDER_CONFIG, FOLDER_WEIGHTS]
             try:

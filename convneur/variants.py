@@ -308,6 +308,8 @@ def find_config(
     fixed = [name for name in ("chunk_length", "min_chunks", "model_preset") if name in given]
     if settings.get("chunks") is not None and fixed:
         raise ConfigError("chunks", f"sets the chunks' length; leave out {' and '.join(f'`{name}`' for name in fixed)}")
+    if fixed:
+        typed.setdefault("chunks", None)  # which a config may have, and which would win
     idle = [name for name in (*_OF_BRANCHES, "model_preset") if name in given]
     if settings.get("memory") == "none" and idle:
         raise ConfigError("memory", f"leaves no global branch for `{idle[0]}` to act on", value="none")

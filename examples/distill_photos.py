@@ -366,7 +366,9 @@ def main() -> None:
     torch.set_flush_denormal(True)
 
     every = sorted(
-        path for path in arguments.images.rglob("*") if path.suffix.lower() in SUFFIXES and "test" not in path.parts
+        path
+        for path in arguments.images.rglob("*")
+        if path.suffix.lower() in SUFFIXES and "test" not in path.relative_to(arguments.images).parts
     )
     teacher = Teacher()
     held = read_images(every[::30])

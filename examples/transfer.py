@@ -39,9 +39,11 @@ def labelled(model: ConvNeur, pixels: NDArray[np.uint8], way: str, scale: float,
     if way == "amid":
         rows, columns = (round(side * (factor - 1) / 2) for side in (height, width))
         around = np.pad(pixels, ((rows, rows), (columns, columns), (0, 0)), mode="symmetric")
-        logits = pixel_logits(model, [around], scale=scale)[0][:, rows : rows + height, columns : columns + width]
+        logits = pixel_logits(model, [around], scale=scale, window=None)[0][
+            :, rows : rows + height, columns : columns + width
+        ]
     else:
-        logits = pixel_logits(model, [pixels], scale=scale * (factor if way == "scaled" else 1))[0]
+        logits = pixel_logits(model, [pixels], scale=scale * (factor if way == "scaled" else 1), window=None)[0]
     return logits.argmax(0).numpy()
 
 
@@ -58,6 +60,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     plan = json.loads((arguments.study / "config.json").read_text(encoding="utf-8"))
+    if plan.get("folds"):
+        parser.error(f"{arguments.study} was tested on folds; take a study with a split to test on")
     preset = PRESETS[arguments.preset]
     reading = Reading(preset.ignore_index, preset)
     examples = find_split(arguments.data, "segmentation", arguments.split, reading).examples[:: arguments.every]

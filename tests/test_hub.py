@@ -130,6 +130,11 @@ def test_a_name_that_no_repository_can_have(tmp_path: Path) -> None:
         HubConvNeur.from_pretrained(tmp_path / "none")
 
 
+def test_a_folder_that_is_no_repository_is_not_asked_for_on_the_hub(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is a folder without config\.json and model\.safetensors"):
+        HubConvNeur.from_pretrained(tmp_path)
+
+
 def test_a_packaged_model_and_one_in_memory(tmp_path: Path) -> None:
     packaged, provenance = load_checkpoint("camvid")
     assert same(HubConvNeur.from_pretrained("CamVid"), packaged)

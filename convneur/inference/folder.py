@@ -328,6 +328,8 @@ def predict_folder(
     for setting, given in (("score", score), ("annotations", annotations)):
         if given is not None:
             raise ConfigError(setting, "is for a detector; leave it out")
+    if not isinstance(weights, (str, Path)) and threads is not None:
+        raise ConfigError("threads", "a loaded model has its own: give them to `load`", value=threads)
     predictor = load_predictor(weights, threads=threads) if isinstance(weights, (str, Path)) else weights
     assert isinstance(predictor, Predictor)
     dense = predictor.task == "segmentation"

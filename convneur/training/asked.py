@@ -17,7 +17,7 @@ from convneur.packaged import packaged_weights, weights_path
 from convneur.training.data import IgnoreIndex
 from convneur.training.plan import RunPlan, RunRequest, refuse_changes
 from convneur.training.settings import TrainSettings, recipe_settings, task_config
-from convneur.variants import ConvNeurConfig, find_config
+from convneur.variants import PRESETS, ConvNeurConfig, find_config
 
 __all__ = ["Asked", "check_whole"]
 
@@ -154,9 +154,12 @@ class Asked:
             given["model"] = then["model"]
         if given.get("recipe", then["recipe"]) != then["recipe"] and self._gives_settings(begun):
             given["recipe"] = then["recipe"]
+        values = dict(self.values)
+        if (preset := values.pop("model_preset", None)) in PRESETS:  # a plan has what it came to
+            values = {**PRESETS[preset], **values}
         also = {name: value for name, (value, _) in more.items() if value is not None}
         known = {name: value for name, (_, value) in more.items()}
-        refuse_changes(folder, {**given, **self.values, **also}, {**then, **known}, kind)
+        refuse_changes(folder, {**given, **values, **also}, {**then, **known}, kind)
         if isinstance(self.model, ConvNeurConfig) and not self._gives_config(begun):
             raise ConfigError("model", f"the {kind} in {folder} was begun with another; leave it out")
 

@@ -260,9 +260,11 @@ def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, A
     more = f"; to train its weights on, begin a run in another `out` with `init {weights}`" if weights.exists() else ""
     for name, value in given.items():
         if _plain(value) != _plain(begun.get(name)):
+            then = begun.get(name)
             raise ConfigError(
                 name,
-                f"the {kind} in {folder} was begun with {_shown(begun.get(name))}; leave it out, or begin again with "
+                f"the {kind} in {folder} was begun with{'out it' if then is None else f' {_shown(then)}'}; "
+                "leave it out, or begin again with "
                 f"`force` in place of `resume`{more}",
                 value=_shown(value),
             )

@@ -178,9 +178,9 @@ def test_ctrl_c_saves_and_resume_may_bring_more(study: Any, place: Path, monkeyp
         ("--epochs", "9"): "--epochs 9: the study in out was begun with 8",
         ("--mem-dim", "16"): "--mem-dim 16: the study in out was begun with 8",
         ("--lr", "0.5"): "--lr 0.5: the study in out was begun with 0.01",
-        ("--folds", "2"): "--folds 2: the study in out was begun with none",
-        ("--split", "val"): "--split val: the study in out was begun with none",
-        ("--minutes", "3"): "--minutes 3: the study in out was begun with none",
+        ("--folds", "2"): "--folds 2: the study in out was begun without it",
+        ("--split", "val"): "--split val: the study in out was begun without it",
+        ("--minutes", "3"): "--minutes 3: the study in out was begun without it",
     }.items():
         assert study("cls", "--out", "out", "--resume", *changed) == 2
         assert words in study.line
@@ -231,7 +231,7 @@ def test_python_goes_on_with_the_commands_study_and_the_command_with_pythons(
         run_study("cls", out="typed", resume=True, twins={"none": {"mem_dim": 16}})
     with pytest.raises(ConfigError, match=r"lr 0.5: the study in typed was begun with 0.01"):
         run_study("cls", out="typed", resume=True, lr=0.5)
-    with pytest.raises(ConfigError, match="folds 2: the study in typed was begun with none"):
+    with pytest.raises(ConfigError, match="folds 2: the study in typed was begun without it"):
         run_study("cls", out="typed", resume=True, folds=2)
 
 

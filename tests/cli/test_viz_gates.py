@@ -808,7 +808,7 @@ def test_a_width_that_one_image_needs_more_of_fails_that_image(
     assert "error: cat.png: --width 3in: too narrow" in ran.err
     assert [each["name"] for each in json.loads(ran.out)["failed"]] == ["cat.png"]
     assert names(place / "out") == {"dog-gates.png", "dog-gates.json"}
-    assert viz("cat.png", "--width", "3in", "-o", "out", "--force").code == 2
+    assert viz("cat.png", "--width", "3in").code == 2
 
 
 def test_images_of_one_figure_are_counted(viz: Any, place: Path) -> None:

@@ -24,6 +24,8 @@ from convneur.inference import Predictor, class_logits, load, load_predictor, pi
 from convneur.packaged import sample_images
 from convneur.variants import ConvNeurConfig
 
+SAMPLES = Path(convneur.__file__).parent / "data" / "samples"
+
 Pixels = NDArray[np.uint8]
 
 
@@ -293,6 +295,8 @@ def test_a_detector_finds_objects_and_is_refused_where_labels_are_wanted() -> No
     rows, columns = np.nonzero(best.mask.pixels())
     assert abs(columns.mean() + 0.5 - x - width / 2) < 3
     assert abs(rows.mean() + 0.5 - y - height / 2) < 3
+    with pytest.raises(ConfigError, match="threads 7: a loaded model has its own: give them to `load`"):
+        convneur.inference.predict_folder(SAMPLES, weights=load("photos"), threads=7)
     with pytest.raises(ConfigError, match="threads: is not for nuclei, a detector"):
         load("nuclei", threads=1)  # type: ignore[call-overload]
     with pytest.raises(InputError, match="holds a detector"):

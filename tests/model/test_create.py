@@ -4,6 +4,7 @@ import pytest
 
 import convneur
 from convneur import ConfigError, ConvNeur
+from convneur.variants import VARIANTS, find_config
 
 
 def test_create_takes_names_in_any_case_and_settings() -> None:
@@ -24,3 +25,10 @@ def test_the_class_itself_says_what_takes_a_name() -> None:
         ConvNeur("m1")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"not dict: ConvNeurConfig\.from_dict"):
         ConvNeur(convneur.VARIANTS["m1"].to_dict())  # type: ignore[arg-type]
+
+
+def test_a_length_that_is_given_takes_the_place_of_a_configs_number_of_chunks() -> None:
+    fixed = VARIANTS["m1"].replace(chunks=4)
+    for settings in ({"chunk_length": 49}, {"min_chunks": 8}, {"model_preset": "dense"}):
+        assert find_config(fixed, **settings).chunks is None
+    assert find_config(fixed, read="after").chunks == 4

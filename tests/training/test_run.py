@@ -505,3 +505,11 @@ def test_a_changed_config_is_set_against_the_state_before_a_model_is_made(tmp_pa
         InputError, match=r"state: is of another model \(tensor model.stem.0.weight is \(8, 3, 4, 4\), not"
     ):
         refuse_other_model(tmp_path / "state", model.config.replace(dims=(8000, 8, 8, 8)))
+
+
+def test_a_run_begun_with_a_preset_goes_on_by_the_same_call(place: Path) -> None:
+    values = {**QUICK, "epochs": 1, "model_preset": "dense"}
+    assert train("cls", out="run", **values).steps
+    assert train("cls", out="run", resume=True, **values).steps
+    with pytest.raises(ConfigError, match="chunk_length 196: the run in run was begun with 4096"):
+        train("cls", out="run", resume=True, **{**values, "model_preset": "classification"})
