@@ -4,7 +4,6 @@
 #     examples/camvid.sh CAMVID WORK
 #
 # CAMVID has images/{train,val,test} and masks/{train,val,test}: 480x360, 11 classes, the split of SegNet's authors.
-# The packaged ones began from the first photos weights, since replaced: from today's the nets are others.
 # About an hour and a half of one core for each of the two nets; what is finished under WORK is not made again.
 set -euo pipefail
 data=$(realpath "$1") work=$(mkdir -p "$2" && realpath "$2")
@@ -23,7 +22,7 @@ make() { # NAME INIT NET...
   train "$name-half" --init "$init" "${net[@]}" \
     --crop 160x192 --scale 0.35,0.75 --eval-scale 0.75 --lr 1.5e-3 --epochs 20
   train "$name" --init "$work/$name-half/weights.safetensors" "${net[@]}" \
-    --crop 256x320 --scale 0.6,2 --eval-scale 1.25 --drop-path 0.1 --lr 1e-3 --epochs 60 --validate-every 276
+    --crop 256x320 --scale 0.6,2 --eval-scale 1.25 --drop-path 0.1 --lr 1e-3 --epochs 40 --validate-every 184
   made=(python examples/package_weights.py "$name" "$work/$name/weights.safetensors"
     --command 'examples/camvid.sh CAMVID WORK')
   "${made[@]}" # first without scores: what is tested is the file of the package

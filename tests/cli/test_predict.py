@@ -56,7 +56,7 @@ def test_another_context(predict: Any, place: Path) -> None:
     assert predict("images", "--weights", "bare.safetensors", "--context", "other", "--json") == 0
     assert (predict.json["context"], predict.json["labels_changed"]) == ("other", 0)  # the two are copies
     assert predict("a.png", "--out", "labels", "--context", "mean") == 2
-    assert predict.err == "error: --context mean: needs two images or more that can be read\n"
+    assert predict.err == "error: --context mean: needs two images or more\n"
     assert predict("images", "--weights", "photos-local", "--context", "mean") == 2
     assert "--context mean: photos-local has no global branch" in predict.err
 
