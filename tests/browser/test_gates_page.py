@@ -316,7 +316,7 @@ def test_a_choice_that_a_row_lacks_comes_back(page: Any) -> None:
     chosen(page, "Row").select_by_index(1)
     chosen(page, "Map").select_by_visible_text("first principal axis")
     chosen(page, "Row").select_by_index(2)
-    assert chosen(page, "Map").first_selected_option.text == "rms over channels"  # a gate has no principal axis
+    assert chosen(page, "Map").first_selected_option.text == "mean over channels"  # as the picture draws a gate for pca
     chosen(page, "Row").select_by_index(5)
     assert [option.text for option in chosen(page, "Map").options] == ["value"]
     chosen(page, "Row").select_by_index(3)
