@@ -309,7 +309,7 @@ def find_config(
     if settings.get("chunks") is not None and fixed:
         raise ConfigError("chunks", f"sets the chunks' length; leave out {' and '.join(f'`{name}`' for name in fixed)}")
     if fixed:
-        typed.setdefault("chunks", None)  # which a config may have, and which would win
+        typed.setdefault("chunks", None)  # else the number that the config has would win over the length
     idle = [name for name in (*_OF_BRANCHES, "model_preset") if name in given]
     if settings.get("memory") == "none" and idle:
         raise ConfigError("memory", f"leaves no global branch for `{idle[0]}` to act on", value="none")

@@ -1,4 +1,4 @@
-"""Packaged weights fine-tuned on label maps, ; run in the folder that `convneur demo` writes.
+"""Packaged weights fine-tuned on label maps; run in the folder that `convneur demo` writes.
 
 pip install accelerate filelock
 python finetune.py

@@ -222,7 +222,7 @@ def _folded(about: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The lines, long values continued under themselves, the longest cut in their middle."""
     lines: list[tuple[str, str]] = []
     for key, given in about:
-        value = drawable(given)  # as long as it will be
+        value = drawable(given)  # transliterated first, which makes it longer
         if len(value) > 2 * _ABOUT_VALUE:
             half = _ABOUT_VALUE - 2
             value = f"{value[:half]} … {value[-half:]}"

@@ -48,8 +48,8 @@ def as_gate(output: Tensor, found: Tensor | None, grid: tuple[int, int]) -> Tens
 
     Args: found: the output as a map; None where it is none. grid: height and width of what it multiplies.
     """
-    tokens = output.ndim == 3 and output.shape[2] == 1 and found is not None  # (1, N, 1): a value for each token
-    if tokens and found is not None and tuple(found.shape[1:]) == grid:
+    one_each = output.ndim == 3 and output.shape[2] == 1  # (1, N, 1): a value for each token
+    if one_each and found is not None and tuple(found.shape[1:]) == grid:
         return found
     if len(output) == 1 and sum(count != 1 for count in output.shape[1:]) <= 1:
         return output.reshape(-1, 1, 1)

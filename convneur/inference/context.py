@@ -130,14 +130,15 @@ class StateSwap:
             return start_states(self._predictor.model)  # type: ignore[arg-type]
         if self._mean is not None:
             return self._mean
+        if self._without_mean:
+            raise InputError(image.path, f"`context mean` {self._without_mean}")
         failed = ""
-        for donor in self._donors(number) if self._context == "other" else ():
+        for donor in self._donors(number):
             try:
                 return self._own(self._read(donor))[1]
             except InputError as error:
                 failed = f"; {error}"
-        problem = self._without_mean or f"needs another image that can be read{failed}"
-        raise InputError(image.path, f"`context {self._context}` {problem}")
+        raise InputError(image.path, f"`context other` needs another image that can be read{failed}")
 
     def _donors(self, number: int) -> Iterator[int]:
         first = number + self._count // 2

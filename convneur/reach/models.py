@@ -36,7 +36,7 @@ _SEED = 0
 @dataclass(frozen=True, eq=False)
 class ReachModel:
     """module: in eval mode, without gradients of its own tensors. stamp: what a picture must say of weights that
-    learned nothing, None where they may have. sha256: of the weights' file. other: what a factory's is built by."""
+    learned nothing, None where they may have. sha256: of the weights' file. other: builds a factory's model again."""
 
     name: str
     module: nn.Module

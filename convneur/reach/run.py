@@ -103,7 +103,7 @@ def measure_reach(
         raise ConfigError("probes", f"must be 1 to {_MOST_PROBES}", value=probes)
     if recipe == "replknet" and position is not None:
         problem = "is for the plain map; RepLKNet's ratios are about the image's middle; leave it out"
-        raise ConfigError("position", problem, value="{},{}".format(*position))
+        raise ConfigError("position", problem, value=f"{position[0]},{position[1]}")
     if recipe == "replknet" and probes != _PROBES:
         raise ConfigError("probes", "is for the plain map; RepLKNet's adds all channels up; leave it out")
     views, failed = _views(images, sides, max_pixels, follow_links=follow_links, progress=progress)

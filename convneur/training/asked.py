@@ -155,7 +155,9 @@ class Asked:
         if given.get("recipe", then["recipe"]) != then["recipe"] and self._gives_settings(begun):
             given["recipe"] = then["recipe"]
         values = dict(self.values)
-        if (preset := values.pop("model_preset", None)) in PRESETS:  # a plan has what it came to
+        if (
+            preset := values.pop("model_preset", None)
+        ) in PRESETS:  # the plan keeps the chunk length that it stands for
             values = {**PRESETS[preset], **values}
         also = {name: value for name, (value, _) in more.items() if value is not None}
         known = {name: value for name, (_, value) in more.items()}

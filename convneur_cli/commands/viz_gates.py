@@ -147,12 +147,13 @@ def _draw(
     failed: list[dict[str, str]] = []
     asked, done, refused = sum(map(len, figures.values())), 0, False
 
-    def fail(images: Sequence[Path], error: ConfigError | InputError) -> None:
-        """A ConfigError may be of this image alone, such as a layer that is no map then: raised where it is of all."""
+    def fail(images: Sequence[Path], error: ConfigError | InputError, *, worked: int) -> None:
+        """A ConfigError may be of this image alone, such as a layer that is no map then. It is raised where a second
+        image has one too and none has worked."""
         nonlocal refused
         line = str(error)
         if isinstance(error, ConfigError):
-            if asked == 1 or (refused and not done):
+            if asked == 1 or (refused and not worked):
                 raise error
             refused = True
             value = "" if error.value is None else f" {error.value}"
@@ -168,7 +169,7 @@ def _draw(
                     results.append(inspector.inspect(image, progress=printer))
                     seen.append(image)
                 except (ConfigError, InputError) as error:
-                    fail([image], error)
+                    fail([image], error, worked=done + len(results))
                 advance(image.name)
             if not results:
                 continue
@@ -179,9 +180,9 @@ def _draw(
             except ConfigError as error:
                 if files.together:  # there is no other figure
                     raise
-                fail(seen, error)
+                fail(seen, error, worked=done)
             except InputError as error:
-                fail(seen, error)
+                fail(seen, error, worked=done)
     _sum_up(printer, inspector.stamp, [each["name"] for each in failed], done=done)
     printer.json({"schema": "convneur.gates/1", "images": records, "failed": failed})
     return FAILED if failed else None

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import convneur.figures.style
+import convneur.gates
 import convneur_cli.commands.viz_gates
 from convneur.checkpoints import save_checkpoint
 from convneur.data.images import normalise
@@ -809,6 +810,25 @@ def test_a_width_that_one_image_needs_more_of_fails_that_image(
     assert [each["name"] for each in json.loads(ran.out)["failed"]] == ["cat.png"]
     assert names(place / "out") == {"dog-gates.png", "dog-gates.json"}
     assert viz("cat.png", "--width", "3in").code == 2
+
+
+def test_images_of_one_figure_fail_alone_where_another_worked(
+    viz: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo(place / "eel.png")
+    inspect = convneur.gates.Inspector.inspect
+
+    def refusing(self: Any, image: Path, **options: Any) -> Any:
+        if image.name != "dog.jpg":
+            raise ConfigError("reads", "is outside the image", value="9,9")
+        return inspect(self, image, **options)
+
+    monkeypatch.setattr(convneur.gates.Inspector, "inspect", refusing)
+    ran = viz("cat.png", "dog.jpg", "eel.png", "--together", "-o", "three.png")
+    assert ran.code == 1
+    assert "2 of 3 images failed: cat.png, eel.png" in ran.err
+    assert (place / "three.png").exists()
+    assert viz("cat.png", "eel.png", "dog.jpg", "--together", "-o", "none.png").code == 2
 
 
 def test_images_of_one_figure_are_counted(viz: Any, place: Path) -> None:
