@@ -155,9 +155,8 @@ class Asked:
         if given.get("recipe", then["recipe"]) != then["recipe"] and self._gives_settings(begun):
             given["recipe"] = then["recipe"]
         values = dict(self.values)
-        if (
-            preset := values.pop("model_preset", None)
-        ) in PRESETS:  # the plan keeps the chunk length that it stands for
+        preset = values.pop("model_preset", None)
+        if preset in PRESETS:  # the plan holds the chunk length in its place
             values = {**PRESETS[preset], **values}
         also = {name: value for name, (value, _) in more.items() if value is not None}
         known = {name: value for name, (_, value) in more.items()}
