@@ -8,11 +8,14 @@ IMAGES: a folder of images, looked through at any depth; those under `test/` are
 of the others is held out. They are decoded into memory once, so they should be small. The teacher, EfficientNet-Lite0
 (Apache-2.0), sees what the student sees: the same part of an image, flipped and coloured alike. The student's four
 stages, each through a 1x1 convolution that is thrown away afterwards, match the teacher's maps at strides 4, 8, 16 and
-32, standardised per channel, by smooth L1; its classifier matches the teacher's by Kullback-Leibler divergence.
+32, standardised per channel, by smooth L1; its classifier matches the teacher's by Kullback-Leibler divergence. Two
+more terms of the loss bound |G|, whatever the size of an image, and keep the maps of stages 2 and 3 from being speckle.
 
-Order, views and steps follow from the seed. `--save` keeps a state that is replaced whole every few minutes, and
-`--resume` goes on from it. With another `--steps` than before, what is left of the cosine is spread over the steps that
-are left, so a run can be made longer or brought to a good end sooner.
+Order, views and steps follow from the seed. A batch of views larger than 144 pixels holds fewer of them, so that a step
+takes about as long. `--save` keeps a state that is replaced whole every few minutes, and `--resume` goes on from it.
+With another `--steps` than before, what is left of the cosine is spread over the steps that are left, so a run can be
+made longer or brought to a good end sooner. `--begin` starts a new run from the average of another's state, with its
+1x1 convolutions and moments; after `--init` with weights these have to be learnt again.
 
 `--evaluate` scores weights, a file or packaged ones by name, and trains nothing: see `scores`.
 """
@@ -21,6 +24,8 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,13 +43,17 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from convneur import VARIANTS, ConvNeur, ConvNeurConfig, gates, load_checkpoint, save_checkpoint
 from convneur.data.images import MEAN, STD, read_photo
 from convneur.formats import to_json
-from convneur.training.diagnostics import excess, read_diagnostics, watched_contexts
+from convneur.training.diagnostics import read_diagnostics, watched_contexts
 from convneur.training.state import RunProgress, load_state, save_state
 
 DOGS, CATS = slice(151, 269), slice(281, 286)  # of ImageNet's classes
 SUFFIXES = (".jpg", ".jpeg", ".png")
 TEACHER_WIDTHS = (24, 40, 112, 320)
 TEACHER_SIDE = 224  # pixels that EfficientNet-Lite0 was made for
+FULL_SIDE = 144  # pixels of a view up to which a batch is whole
+FREE = 2.5  # |G| up to here costs nothing; the sigmoid is .92
+SMOOTH_STAGES = (2, 3)
+FREE_ROUGHNESS = 0.35  # of a map; white noise has .89
 SAVE_SECONDS = 180.0
 LOG_STEPS = 20
 
@@ -144,7 +153,7 @@ class Losses(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        return self.classes + 4 * sum(self.stages, torch.zeros(()))
+        return 2 * self.classes + 4 * sum(self.stages, torch.zeros(()))
 
 
 class Student(nn.Module):
@@ -182,6 +191,43 @@ class Student(nn.Module):
         return Losses(classes, tuple(stages))
 
 
+def excess(contexts: list[Tensor]) -> Tensor:
+    """The mean square of what the largest |G| of an image has above FREE, over images and branches.
+
+    Unlike a mean over positions it holds the rare large ones, which come with a larger image.
+    """
+    return torch.stack([(g.float().abs().amax((1, 2, 3)) - FREE).clamp(min=0).square().mean() for g in contexts]).mean()
+
+
+@contextmanager
+def watched_maps(model: ConvNeur) -> Iterator[list[Tensor]]:
+    """A list that fills with what `viz-gates` draws of SMOOTH_STAGES, (B, C, H, W), in the forward passes inside."""
+    seen: list[Tensor] = []
+    handles = []
+    for stage in SMOOTH_STAGES:
+        block = model.stages[stage - 1][0]
+        handles.append(block.local_branch.register_forward_hook(lambda module, taken, f_loc: seen.append(f_loc)))
+        handles.append(block.register_forward_hook(lambda module, taken, f_out: seen.append(f_out)))
+        if block.global_branch is not None:
+            handles.append(block.global_branch.register_forward_hook(lambda module, taken, g: seen.append(g.sigmoid())))
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def speckle(maps: list[Tensor]) -> Tensor:
+    """What the roughness of rms over channels has above FREE_ROUGHNESS, the mean over images and maps."""
+    above = []
+    for each in maps:
+        drawn = each.float().square().mean(1, keepdim=True).add(1e-8).sqrt()
+        smooth = F.avg_pool2d(F.pad(drawn, (1, 1, 1, 1), "replicate"), 3, stride=1)
+        rough = (drawn - smooth).var((1, 2, 3)) / (drawn.var((1, 2, 3)) + 1e-6)
+        above.append((rough - FREE_ROUGHNESS).clamp(min=0).mean())
+    return torch.stack(above).mean()
+
+
 @dataclass
 class Run:
     """A training: what it does is a function of the settings and the step alone."""
@@ -206,34 +252,41 @@ class Run:
         self.kept = {"model": self.student, "average": self.average, "optimizer": self.optimizer}
 
     def begin(self) -> None:
-        """From the first step, or from the kept state."""
+        """From the first step, from the kept state, or from another run's."""
         asked = self.arguments
         if asked.resume and asked.save.exists():
             self.step = load_state(asked.save, **self.kept)["step"]
             return
+        if asked.begin:
+            load_state(asked.begin, **self.kept)
+            self.average.phase.zero_()
+            self.student.load_state_dict(self.average.state_dict())
+            return
         random = np.random.default_rng(asked.seed)
-        batches = (self._some(random, 128) for _ in range(12))
+        batches = (self._some(random, 128, asked.batch) for _ in range(12))
         self.student.standardise([self.teacher(pixels) for pixels in batches])
         self.average.load_state_dict(self.student.state_dict())
 
-    def _some(self, random: np.random.Generator, side: int) -> Tensor:
-        numbers = random.integers(len(self.images), size=self.arguments.batch)
+    def _some(self, random: np.random.Generator, side: int, count: int) -> Tensor:
+        numbers = random.integers(len(self.images), size=count)
         return views([self.images[number] for number in numbers], side, random)
 
     def advance(self) -> dict[str, float]:
         """One step; its losses by name."""
         asked = self.arguments
         random = np.random.default_rng([asked.seed, self.step])
-        pixels = self._some(random, int(random.choice(asked.views)))
+        side = int(random.choice(asked.views))
+        pixels = self._some(random, side, max(2, round(asked.batch * min(1, (FULL_SIDE / side) ** 2))))
         phase = self.student.phase
         for group in self.optimizer.param_groups:
             group["lr"] = asked.lr * min((self.step + 1) / asked.warmup, (1 + math.cos(math.pi * phase.item())) / 2)
         precision = torch.autocast("cpu", torch.bfloat16, enabled=asked.precision == "bf16")
         taught = self.teacher(pixels)
-        with precision, watched_contexts(self.student) as contexts:
+        with precision, watched_contexts(self.student) as contexts, watched_maps(self.student.model) as maps:
             losses = self.student(pixels, taught)
         penalty = excess(contexts) if contexts else torch.zeros(())
-        loss = losses.total + asked.penalty * penalty
+        rough = speckle(maps)
+        loss = losses.total + asked.penalty * penalty + asked.smooth * rough
         if not math.isfinite(loss.item()):
             raise SystemExit(f"step {self.step}: the loss is {loss.item()}; the last state is kept")
         loss.backward()
@@ -246,7 +299,8 @@ class Run:
         phase += (1 - phase) / max(asked.steps - self.step, 1)
         self.step += 1
         stages = {f"stage{number}": value.item() for number, value in enumerate(losses.stages, start=1)}
-        return {"loss": loss.item(), "classes": losses.classes.item(), **stages, "penalty": penalty.item()}
+        terms = {"classes": losses.classes, "penalty": penalty, "speckle": rough}
+        return {"loss": loss.item(), **{name: value.item() for name, value in terms.items()}, **stages}
 
     def keep(self) -> None:
         """Write the state, whole or not at all."""
@@ -263,10 +317,10 @@ class Run:
             seen.append(self.advance())
             now = time.perf_counter()
             if len(seen) == LOG_STEPS or self.step == asked.steps:
-                rate = len(seen) * asked.batch / (now - logged)
-                hours = (asked.steps - self.step) * asked.batch / rate / 3600
+                pace = (now - logged) / len(seen)
+                hours = (asked.steps - self.step) * pace / 3600
                 means = ", ".join(f"{name} {np.mean([each[name] for each in seen]):.4f}" for name in seen[0])
-                words = f"step {self.step}: {means}; {rate:.1f} views/s, {hours:.2f} h left"
+                words = f"step {self.step}: {means}; {pace:.2f} s a step, {hours:.2f} h left"
                 print(time.strftime("%H:%M"), words, flush=True)
                 seen, logged = [], now
             if now - kept > SAVE_SECONDS or self.step == asked.steps:
@@ -347,12 +401,14 @@ def main() -> None:
     parser.add_argument("--memory", default="per-stage")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=JSON", help="settings of ConvNeurConfig")
     parser.add_argument("--init", help="begin with these weights, a file or packaged ones by name")
+    parser.add_argument("--begin", type=Path, metavar="STATE", help="begin with the average of another run's state")
     parser.add_argument("--steps", type=int, default=6250)
     parser.add_argument("--warmup", type=int, default=300, help="steps until the learning rate is reached")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--penalty", type=float, default=1e-2, help="times the mean square of |G| above 4, in the loss")
-    parser.add_argument("--views", type=int, nargs="+", default=[96, 128, 160], help="sides, one for each batch")
+    parser.add_argument("--penalty", type=float, default=0.05, help="weight of |G| above 2.5 in the loss")
+    parser.add_argument("--smooth", type=float, default=0.5, help="weight of roughness above .35 in the loss")
+    parser.add_argument("--views", type=int, nargs="+", default=[128, 160, 160, 224, 448], help="sides of batches")
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16", help="bf16 is slow without AMX")
@@ -362,6 +418,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.resume and not arguments.save:
         parser.error("--resume needs --save")
+    if arguments.init and arguments.begin:
+        parser.error("--begin STATE holds weights; leave --init out")
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
 
@@ -388,6 +446,7 @@ def main() -> None:
     provenance = {
         "teacher": "EfficientNet-Lite0",
         "init": arguments.init,
+        "begin": arguments.begin and arguments.begin.name,
         "photos": len(images),
         "held_out": len(held),
         "steps": arguments.steps,
@@ -396,6 +455,7 @@ def main() -> None:
         "warmup": arguments.warmup,
         "views": arguments.views,
         "penalty": arguments.penalty,
+        "smooth": arguments.smooth,
         "precision": arguments.precision,
         "seed": arguments.seed,
         "scores": said,

@@ -129,7 +129,7 @@ def card(
     kind, _, local = name.partition("-")
     if kind == "photos":
         idle = ("scores", "teacher", *(("penalty",) if local else ()))  # a net without gates has nothing to penalise
-        recipe = {key: value for key, value in about.items() if key not in idle}
+        recipe = {key: value for key, value in about.items() if key not in idle and value is not None}
         scores = photos_scores(about["scores"], about["held_out"])
     else:
         recipe = {"steps": about["steps"], "precision": about["precision"], "init": about["init"], **about["settings"]}

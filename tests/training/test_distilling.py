@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from convneur import ConvNeur
 from convneur.variants import ConvNeurConfig
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -34,9 +35,10 @@ def run(example: Any, tmp_path: Path) -> Any:
         maps = [grey.expand(-1, width, -1, -1) for grey, width in zip(greys, example.TEACHER_WIDTHS, strict=True)]
         return example.Taught(tuple(maps), pixels.mean((2, 3)) @ torch.ones(3, 1000) / 100)
 
-    def make(name: str, steps: int) -> Any:
+    def make(name: str, steps: int, begin: str | None = None) -> Any:
         asked = Namespace(seed=1, init=None, lr=1e-3, warmup=2, batch=2, penalty=1e-2, views=[64, 96], ema=0.9)
         asked.steps, asked.precision, asked.save, asked.resume = steps, "fp32", tmp_path / name, True
+        asked.begin, asked.smooth = begin and tmp_path / begin, 0.5
         made = example.Run(images, teach, CONFIG, asked)
         made.begin()
         return made
@@ -67,3 +69,51 @@ def test_what_is_left_of_the_cosine_is_spread_over_other_steps(run: Any) -> None
     second = run("longer", 7)
     second.advance()
     assert second.student.phase.item() == pytest.approx(0.5 + 0.5 / 5)
+
+
+def test_a_run_begins_with_the_average_of_anothers_state_and_a_cosine_of_its_own(run: Any) -> None:
+    first = run("first", 3)
+    first.train()
+    second = run("second", 5, begin="first")
+    assert second.step == 0
+    assert second.student.phase == 0
+    kept, moments = first.average.state_dict(), second.optimizer.state_dict()["state"]
+    for name, tensor in second.student.state_dict().items():
+        assert name == "phase" or torch.equal(tensor, kept[name]), name
+    assert {each["step"].item() for each in moments.values()} == {3}
+    second.train()
+    assert second.step == 5
+
+
+def test_a_batch_of_larger_views_holds_fewer(example: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("views", 9)
+    made.arguments.batch = 16
+    shapes = []
+    monkeypatch.setattr(made, "teacher", lambda pixels: shapes.append(pixels.shape) or teach(pixels))
+    teach = run("other", 1).teacher
+    for made.arguments.views in ([64], [128], [288], [448]):
+        made.advance()
+    assert [(shape[0], shape[3]) for shape in shapes] == [(16, 64), (16, 128), (4, 288), (2, 448)]
+
+
+def test_what_the_loss_asks_of_the_context_and_of_the_drawn_maps(example: Any) -> None:
+    at = torch.zeros(2, 3, 8, 8)
+    at[0, 1, 2, 3], at[1, 0, 0, 0] = -4.5, 2.0  # 2 above in one image, none in the other
+    assert example.excess([at]).item() == pytest.approx(2.0)
+    assert example.excess([at, torch.zeros(2, 3, 4, 4)]).item() == pytest.approx(1.0)
+
+    noise = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    slope = torch.linspace(1, 2, 64).expand(2, 5, 64, 64)
+    assert example.speckle([noise]).item() == pytest.approx(8 / 9 - example.FREE_ROUGHNESS, abs=0.02)
+    assert example.speckle([slope]).item() == 0
+    assert example.speckle([torch.ones(1, 5, 8, 8)]).item() == 0  # a constant map has no variance to divide by
+
+    model = ConvNeur(CONFIG).eval()
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        taps = model.forward_taps(image).taps
+        with example.watched_maps(model) as maps:
+            model(image)
+    drawn = [each for stage in (2, 3) for each in (taps[stage].f_loc, taps[stage].gate, taps[stage].f_out)]
+    assert all(torch.equal(found, wanted) for found, wanted in zip(maps, drawn, strict=True))
+    assert not any(module._forward_hooks for module in model.modules())
