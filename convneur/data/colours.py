@@ -94,6 +94,11 @@ class ColourTable:
             for k in strange:
                 first = unknown.setdefault(int(colours[k]), [row * width + int(starts[k]), 0])
                 first[1] += int(lengths[k])
+        ignored = ((r, g, b) for (r, g, b), k in self.classes.items() if k is None)
+        void = next((colour for colour in ignored if colour[0] << 16 | colour[1] << 8 | colour[2] in unknown), None)
+        if void:
+            problem = f"colour {' '.join(map(str, void))} is to be ignored, and no label is the ignored one"
+            raise InputError(None, f"{problem}; give `ignore_index` a number")
         if unknown:
             raise InputError(None, _unknown_colours(unknown, width))
         return found.reshape(height, width)

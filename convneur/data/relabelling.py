@@ -12,8 +12,11 @@ from convneur.errors import ConfigError, InputError
 
 __all__ = ["Relabelling", "relabelling"]
 
-_SHIFT = re.compile(r"[+-]\d{1,9}", re.ASCII)
-_PART = re.compile(r"(?P<low>-?\d{1,9})(-(?P<high>\d{1,9}))?:((?P<to>-?\d{1,9})(-(?P<last>\d{1,9}))?|ignore)", re.ASCII)
+# Labels are int64; eighteen digits cannot leave it, a sum of two neither.
+_SHIFT = re.compile(r"[+-]\d{1,18}", re.ASCII)
+_PART = re.compile(
+    r"(?P<low>-?\d{1,18})(-(?P<high>\d{1,18}))?:((?P<to>-?\d{1,18})(-(?P<last>\d{1,18}))?|ignore)", re.ASCII
+)
 _MOST_LABELS = 1000  # in a table of two, one after the other
 _FORM = "must be a shift, such as -1, or FROM:TO pairs, such as 255:1 or 0-127:0,128-255:1"
 

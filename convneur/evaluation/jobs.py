@@ -1,11 +1,12 @@
 """What there is to score and what it comes to: a pair of one of the models, its scores or why it has none."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from convneur.data.pairs import Pair
 from convneur.metrics import PairScores
 
-__all__ = ["Failure", "Job", "Scored", "stamp"]
+__all__ = ["Failure", "Job", "Scored", "sources", "stamp"]
 
 Stamp = tuple[tuple[int, int], tuple[int, int]]
 
@@ -49,3 +50,8 @@ def stamp(pair: Pair) -> Stamp:
     """Size and time of change in ns of the prediction and the ground truth."""
     pred, gt = pair.pred.stat(), pair.gt.stat()
     return (pred.st_size, pred.st_mtime_ns), (gt.st_size, gt.st_mtime_ns)
+
+
+def sources(pair: Pair) -> tuple[str, str]:
+    """Which files they are, in full: those of another choice may have equal names, sizes and times."""
+    return str(Path(str(pair.pred)).absolute()), str(Path(str(pair.gt)).absolute())

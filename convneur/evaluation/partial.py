@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from convneur.data.pairs import Pair
 from convneur.errors import InputError, SuspiciousInputError
-from convneur.evaluation.jobs import Job, Scored, Stamp, stamp
+from convneur.evaluation.jobs import Job, Scored, Stamp, sources, stamp
 from convneur.evaluation.kept_scores import as_plain, read_scores
 from convneur.files import lock_alone, new_file, refuse_existing
 from convneur.metrics import BoundarySettings
@@ -29,13 +30,20 @@ _Key = tuple[int, str]  # model, name of the pair
 
 @dataclass(frozen=True)
 class _Line:
-    """A finished pair. model: see `Job`; name: of the pair; files: see `stamp`; scores: see `as_plain`."""
+    """A finished pair. model: see `Job`; name: of the pair; files: see `stamp`; scores: see `as_plain`; sources: of the
+    pair, unknown of older ones.
+    """
 
     name: str
     files: Stamp
     resized: bool
     scores: dict[str, object]
     model: int = 0
+    sources: tuple[str, str] | None = None
+
+    def is_of(self, pair: Pair) -> bool:
+        """Whether it holds the scores of these files, unchanged since."""
+        return self.files == stamp(pair) and self.sources in (None, sources(pair))
 
 
 def partial_path(output: Path) -> Path:
@@ -68,10 +76,10 @@ class FinishedPairs:
 
     Choice: integers and shortest decimal floats, which read back to the same bits, and a checksum in each line. A line
         that was cut off is dropped, one that was changed is passed over: its pair is scored again. A pair counts only
-        while its two files have the size and time that they had; one that failed is not kept, so it is tried again. A
-        file of an earlier version, which has no checksums, is rewritten first; what a name in one of 0.1.0 means two
-        pairs of these jobs is dropped. The file of a run that is not gone on with stays until this one has finished a
-        pair.
+        while its two files are the same ones, of the size and time that they had; one that failed is not kept, so it is
+        tried again. A file of an earlier version, which has no checksums, is rewritten first; what a name in one of
+        0.1.0 means two pairs of these jobs is dropped. The file of a run that is not gone on with stays until this one
+        has finished a pair.
     Args:   about: what was asked for, `settings` and more; jobs: of this run; resume: go on with the file if there is
         one; warn: told of damaged lines.
     Raises: InputError: the file holds no finished pairs, or those of other settings, or another process writes it.
@@ -89,7 +97,7 @@ class FinishedPairs:
         warn: Callable[[str], object] = lambda line: None,
     ) -> None:
         self.path, self._settings = path, settings
-        self._lines: dict[_Key, tuple[int, Stamp]] = {}  # where a pair's line begins, size and time of its files
+        self._lines: dict[_Key, tuple[int, _Line]] = {}  # where a pair's line begins, and it without its scores
         self._damaged: list[str] = []
         self._header = _plain({"schema": _SCHEMA, "convneur": version("convneur"), **about})
         self.is_own = resume or not path.exists()
@@ -117,17 +125,17 @@ class FinishedPairs:
         """Whether the pair is finished and its files are still the same."""
         found = self._lines.get(_key(job))
         try:
-            return found is not None and found[1] == stamp(job.pair)
+            return found is not None and found[1].is_of(job.pair)
         except OSError:
             return False
 
     def get(self, job: Job) -> Scored:
         """The scores of a finished pair. Raises: InputError: the file was changed since it was opened."""
-        where, files = self._lines[_key(job)]
+        where, kept = self._lines[_key(job)]
         self._file.seek(where)
         try:
             line = typed(unsealed(self._file.readline(), finite=False), _Line)
-            return Scored(read_scores(line.scores, self._settings), files, line.resized)
+            return Scored(read_scores(line.scores, self._settings), kept.files, line.resized)
         except SchemaError as error:
             raise InputError(self.path, f"{job.pair.name}: {error}; repeat the command with `resume`") from None
 
@@ -136,8 +144,9 @@ class FinishedPairs:
         if not self.is_own:
             self._file.close()
             self._begin(force=True)
-        line = _Line(job.pair.name, scored.files, scored.resized, as_plain(scored.scores), job.model)
-        self._lines[_key(job)] = self._append(sealed(vars(line)) + b"\n"), line.files
+        pair = job.pair
+        line = _Line(pair.name, scored.files, scored.resized, as_plain(scored.scores), job.model, sources(pair))
+        self._lines[_key(job)] = self._append(sealed(vars(line)) + b"\n"), _without_scores(line)
 
     def outputs_begin(self) -> None:
         """All pairs are finished and the outputs are written next; see `outputs_begun`."""
@@ -180,7 +189,7 @@ class FinishedPairs:
             changes = "; ".join(f"{key} was {_short(found.get(key))}, is {_short(header[key])}" for key in differing)
             raise InputError(self.path, f"begun with other settings ({changes}); repeat them, or `force` begins again")
         for where, line in self._finished(self._file, unsealed):
-            self._lines[line.model, line.name] = where, line.files
+            self._lines[line.model, line.name] = where, _without_scores(line)
         self._file.truncate(self._file.tell())
 
     def _finished(self, file: BinaryIO, value_of: Callable[..., Any]) -> Iterator[tuple[int, _Line]]:
@@ -220,6 +229,10 @@ class FinishedPairs:
                         ((model, name),) = keys
                         made.write(sealed({**vars(line), "model": model, "name": name}) + b"\n")
         return True
+
+
+def _without_scores(line: _Line) -> _Line:
+    return replace(line, scores={})
 
 
 @contextmanager

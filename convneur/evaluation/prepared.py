@@ -8,6 +8,7 @@ from convneur.data.colours import Colour
 from convneur.data.palettes import palette_of
 from convneur.data.presets import Preset
 from convneur.data.relabelling import relabelling
+from convneur.errors import ConfigError
 from convneur.evaluation.inputs import Inputs, InputSettings
 from convneur.metrics.setup_checks import LAST_LABEL, SetupWarning, as_ranges
 
@@ -50,9 +51,16 @@ def _mend(warning: SetupWarning, asked: InputSettings, *, alone: bool) -> str:
     for setting, before, table in zip(
         ("pred_labels", "gt_labels"), asked.relabellings(), (warning.pred_labels, warning.gt_labels), strict=True
     ):
-        then = relabelling(setting, table)
+        try:
+            then = relabelling(setting, table)
+        except ConfigError:
+            return warning.mend  # labels of more digits than an option takes
         if then is None:
             continue
+        if setting == "pred_labels" and asked.probabilities:
+            if not then.shift:
+                return "write 1 - p, or the probability of the class that the ground truth calls 1"
+            return f"{'give' if asked.gt_labels else 'add'} `gt_labels {-then.shift:+d}`"
         whole = before.followed_by(then) if before else then
         anew = anew or before is not None
         if whole is None or (setting == "pred_labels" and not alone):

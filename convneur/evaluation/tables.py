@@ -9,6 +9,7 @@ from convneur.formats import grouped, plural
 from convneur.metrics import BoundarySummary
 from convneur.metrics.measures import MEASURES
 from convneur.metrics.scores import DISTANCES
+from convneur.metrics.settings import MAX_CLASSES
 from convneur.metrics.summary_tables import (
     class_table,
     group_tables,
@@ -93,7 +94,7 @@ def summary_warnings(summary: BoundarySummary, *, inferred: bool, resized: int, 
         mend = ""
         if preset:
             mend = f"; predictions of this preset hold 0 to {last}"
-        elif inferred and (classes := [label for label in invalid if label > last and label != ignored]):
+        elif inferred and (classes := [k for k in invalid if last < k < MAX_CLASSES and k != ignored]):
             mend = f"; if they are classes, add `num_classes {max(classes) + 1}`"
         found.append(f"predicted labels that are no class count as wrong: {listed(values, 6)}{mend}")
     if summary.all_ignored:

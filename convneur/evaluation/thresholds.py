@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convneur.errors import ConfigError
+from convneur.errors import ConfigError, SuspiciousInputError
 from convneur.evaluation.inputs import Maps
 from convneur.evaluation.jobs import Failure
 from convneur.evaluation.result import Evaluation
@@ -113,16 +113,28 @@ class ThresholdScores(Result):
         return next(iter(self.evaluations.values()))
 
 
-class _StepsOnly:
-    """Progress of scoring the same files again: what there is to say of them was said."""
+class _AtThreshold:
+    """Progress of scoring the files at one of several thresholds: what was not said before, by the threshold."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.steps = progress.steps
+    def __init__(self, progress: Progress, threshold: float, said: set[str]) -> None:
+        self.steps, self._progress, self._threshold, self._said = progress.steps, progress, threshold, said
+
+    def _new(self, line: str) -> bool:
+        known = line in self._said
+        self._said.add(line)
+        return not known
 
     def note(self, line: str) -> None:
-        pass
+        if self._new(line):
+            self._progress.note(line)
 
-    warn = error = note
+    def warn(self, line: str) -> None:
+        if self._new(line):
+            self._progress.warn(f"threshold {self._threshold:g}: {line}")
+
+    def error(self, line: str) -> None:
+        if self._new(line):
+            self._progress.error(line)
 
 
 def evaluate_thresholds(
@@ -161,11 +173,17 @@ def evaluate_thresholds(
             raise ConfigError("output", f"must end in {', '.join(SUFFIXES)}", value=output)
         refuse_existing(Path(output), force=force)
     evaluations: dict[float, Evaluation] = {}
+    said: set[str] = set()
     for threshold in thresholds:
-        found = evaluate(
-            predictions, ground_truth, **settings, probabilities=True, threshold=threshold,
-            progress=_StepsOnly(progress) if evaluations else progress,
-        )  # fmt: skip
+        at = progress if len(thresholds) == 1 else _AtThreshold(progress, threshold, said)
+        try:
+            found = evaluate(
+                predictions, ground_truth, **settings, probabilities=True, threshold=threshold, progress=at
+            )
+        except SuspiciousInputError as error:
+            if len(thresholds) == 1:
+                raise
+            raise SuspiciousInputError(error.path, f"threshold {threshold:g}: {error.problem}") from None
         evaluations[threshold] = found
         ranking = ranking_by("best_by", best_by, found.source.settings)  # before the others are scored
     values = {at: float(value_at(each.overall, ranking.path)) for at, each in evaluations.items()}

@@ -16,7 +16,7 @@ from convneur.metrics.measures import MEASURES, measures_of
 from convneur.metrics.scores import Matches, PairScores, f1_score, seeds, surface_dice_score
 from convneur.metrics.settings import BoundarySettings, check_alike
 from convneur.metrics.summary import class_names
-from convneur.metrics.tables import Path, image_values, is_count, keys, metric_paths, nested
+from convneur.metrics.tables import Path, image_values, is_count, is_right_if_absent, keys, metric_paths, nested
 from convneur.resampling import percentile_interval, resample_counts
 
 __all__ = [
@@ -274,7 +274,7 @@ class ScoreMatrices:
     def values(self, path: Path) -> Array:
         """(n, C) values that a data set averages, NaN where a class has none."""
         values = self.table.matrix(("mean", *path), self.images, self.classes, math.nan)
-        if path[0] == "boundary_f1" and self.settings.count_absent:
+        if is_right_if_absent(path, self.settings):
             values[self.scored[:, None] & (self.gt == 0) & (self.pred == 0)] = 1.0
         return values
 

@@ -59,14 +59,16 @@ _READ_BY: Mapping[str, tuple[str, ...]] = {
     "surface_dice_tau": ("surface_dice", "objects"),
     "spacing": _DISTANCES,
     "boundary_iou_ratio": ("boundary_iou",),
-    "aggregate": ("boundary_f1", "boundary_f1_curve", "surface_dice", "dice", "cldice"),
+    "aggregate": ("boundary_f1", "boundary_f1_curve", "surface_dice", "dice", "cldice", "component_dice"),
     "object_connectivity": ("objects",),
     "object_iou": ("objects",),
 }
 
 MAX_CLASSES = 65536
 # Exponents of three digits reach beyond every float already.
-_TOLERANCE = re.compile(r"(?P<number>(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?)(?P<unit>px|%diag)?", re.ASCII)
+_TYPED = r"(\d{1,300}\.?\d{0,300}|\.\d{1,300})([eE][+-]?\d{1,3})?"
+_NUMBER = re.compile(_TYPED, re.ASCII)
+_TOLERANCE = re.compile(rf"(?P<number>{_TYPED})(?P<unit>px|%diag)?", re.ASCII)
 
 TrimapSeed = Literal["auto", "class", "void"]
 TrimapShape = Literal["square", "disk"]
@@ -77,6 +79,7 @@ Spacing = float | Sequence[float] | npt.NDArray[Any]
 Chosen = str | Sequence[int | str]
 """Classes of a mean: `all`, `foreground`, or ids and names."""
 
+_LEAST_STEP = 1e-100
 _CURVE = re.compile(r"(\d+):(\d+)(?::(\d+))?", re.ASCII)
 _MOST_RADII = 100
 
@@ -135,7 +138,7 @@ class BoundarySettings:
         ignore_index: ground-truth label left out of everything; None: no label is.
         metrics: which of `METRICS`; `all` stands for `DEFAULT_METRICS`, so `["all", "dice"]` is one more.
         tolerance: boundary F1, one or several, see `tolerance_radius`; results use them as keys, as given.
-        count_absent: count a class absent from both maps as boundary F1 = 1, as DAVIS does.
+        count_absent: count a class absent from both maps as boundary F1 = 1, and its curve, as DAVIS does.
         trimap_width: trimap mIoU, half-widths of the band, pixels.
         trimap_seed: where the band lies: `class` along ground-truth class changes, `void` around ignored
             areas, `auto` class if that band is not empty over the data set, else void.
@@ -146,9 +149,9 @@ class BoundarySettings:
         surface_dice_tau: surface dice, tolerances in units of `spacing`; keys of the results, as given.
         spacing: pixel height and width, or one number for both, for the distance metrics and surface dice.
         boundary_iou_ratio: Boundary IoU, width of the inner band as a share of the image diagonal.
-        aggregate: over images, boundary F1, its curve, surface dice and dice as `mean` of the images' values or from
-            `pooled` counts; `images` is for dice alone: the mean over images of each image's mean over classes. The
-            other metrics are not concerned.
+        aggregate: over images, boundary F1, its curve, surface dice, dice, clDice and component Dice as `mean` of the
+            images' values or from `pooled` counts; `images` is for dice alone: the mean over images of each image's
+            mean over classes. The other metrics are not concerned.
         mean_over: the classes whose mean `overall` is: `all`, `foreground` (all but `background`), or ids and names.
             The maps are not concerned: a class that is left out is still right or wrong there.
         background: the class that `foreground` leaves out.
@@ -226,6 +229,9 @@ class BoundarySettings:
             raise ConfigError(
                 "spacing", "must be two positive numbers, height and width of a pixel", value=self.spacing
             )
+        if not all(_LEAST_STEP <= step <= 1 / _LEAST_STEP for step in self.spacing):
+            problem = f"must be {_LEAST_STEP:g} to {1 / _LEAST_STEP:g}; beyond, squares of distances leave the floats"
+            raise ConfigError("spacing", f"{problem}; choose another unit", value=self.spacing)
         if not 0 <= self.boundary_iou_ratio <= 1:
             raise ConfigError("boundary_iou_ratio", "must be 0 to 1", value=self.boundary_iou_ratio)
         if not 0.5 <= self.object_iou < 1:
@@ -290,8 +296,9 @@ class BoundarySettings:
                         setting, f"{of}classes are 0 to {(self.num_classes or MAX_CLASSES) - 1}", value=label
                     )
         names = [name for name, _ in self.groups]
-        if "" in names or len(set(names)) < len(names):
-            raise ConfigError("groups", "give each group a name of its own", value=", ".join(names))
+        if "" in names or "overall" in names or len(set(names)) < len(names):
+            problem = "give each group a name of its own, and none the name overall"
+            raise ConfigError("groups", problem, value=", ".join(names))
         if not 0 <= self.background < (self.num_classes or MAX_CLASSES):
             raise ConfigError(
                 "background", f"classes are 0 to {(self.num_classes or MAX_CLASSES) - 1}", value=self.background
@@ -438,6 +445,8 @@ def _plain(value: Any) -> Any:
 
 
 def _number(name: str, value: Any) -> float:
+    if isinstance(value, str) and _NUMBER.fullmatch(value) is None:
+        raise ConfigError(name, "must be a number from 0, such as 3 or 1.5", value=value)
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from convneur.metrics.settings import MAX_CLASSES
 from convneur.metrics.signs import ORIENTATIONS
 from convneur.metrics.totals import Totals
 
@@ -90,7 +91,8 @@ def as_ranges(labels: Mapping[int, int]) -> str:
     """
     runs: list[list[int]] = []
     for label, to in sorted(labels.items()):
-        if runs and label == runs[-1][1] + 1 and to == runs[-1][3] + 1:
+        # A range ends in no negative label: -2--1 does not read.
+        if runs and label == runs[-1][1] + 1 and to == runs[-1][3] + 1 and label >= 0 and to >= 0:
             runs[-1][1], runs[-1][3] = label, to
         else:
             runs.append([label, label, to, to])
@@ -295,7 +297,7 @@ def _instances(totals: Totals, met: _Met) -> Iterator[SetupWarning]:
     for side, labels in (("pred", met.pred), ("gt", met.gt)):
         for factor, spread in ((1000, 100), (256, 64)):
             high = [label for label in labels if label >= max(factor, _HIGH_ID)]
-            low = [label for label in high if label % factor < spread]
+            low = [label for label in high if label % factor < spread and label // factor < MAX_CLASSES]
             if len(high) >= (2 if factor == 1000 else 4) and len(low) >= 0.9 * len(high):
                 coded[side] = (
                     factor,

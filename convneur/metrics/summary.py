@@ -20,7 +20,9 @@ from convneur.metrics.summary_tables import class_records, class_table, group_ta
 from convneur.metrics.tables import (
     ClassValues,
     Path,
+    filled_in,
     image_values,
+    is_right_if_absent,
     keys,
     mean_over_classes,
     nested,
@@ -232,7 +234,7 @@ class BoundaryAccumulator:
     def _image(self, name: str, scores: PairScores, table: ClassValues) -> _Image:
         settings, presence = self.settings, presence_of(scores)
         table = table | region_values(scores.confusion, presence[1], presence[2], settings)
-        table |= total_values(scores.all_rows(), settings)
+        table |= filled_in(total_values(scores.all_rows(), settings), table)
         scored = bool(len(scores.classes))
         chosen = self._totals.sets[OVERALL]
         here = chosen[scores.classes]
@@ -241,9 +243,9 @@ class BoundaryAccumulator:
             for seed, band in (scores.trimap or {}).items()
         }
         values = over_classes(table, scores.confusion, here)
-        if settings.count_absent and scored:
+        if scored:
             right = np.ones(int(chosen.sum() - here.sum()))
-            for path in [path for path in table if path[0] == "boundary_f1"]:
+            for path in [path for path in table if is_right_if_absent(path, settings)]:
                 values[path] = mean_over_classes(np.concatenate((table[path][here], right)))
         height, width = scores.shape
         pixels = height * width - scores.void_pixels

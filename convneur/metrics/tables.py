@@ -17,10 +17,12 @@ __all__ = [
     "ClassValues",
     "Path",
     "compares",
+    "filled_in",
     "headline",
     "image_values",
     "is_count",
     "is_presence",
+    "is_right_if_absent",
     "keys",
     "leaves",
     "less_is_better",
@@ -133,6 +135,16 @@ def total_values(rows: Mapping[str, npt.NDArray[Any]], settings: BoundarySetting
     for measure in measures_of(settings):
         table |= measure.of_total(rows, settings)
     return table
+
+
+def filled_in(values: ClassValues, table: ClassValues) -> ClassValues:
+    """Values of counts added up; where there was nothing to add, the mean of the images' values in `table`."""
+    return {path: np.where(np.isnan(found), table.get(path, found), found) for path, found in values.items()}
+
+
+def is_right_if_absent(path: Path, settings: BoundarySettings) -> bool:
+    """Whether a class that is in neither map has the value 1."""
+    return settings.count_absent and path[0] in ("boundary_f1", "boundary_f1_curve")
 
 
 def region_values(

@@ -19,6 +19,8 @@ from convneur.metrics.signs import ORIENTATIONS, Joint, surely_turned
 from convneur.metrics.tables import (
     ClassValues,
     Path,
+    filled_in,
+    is_right_if_absent,
     keys,
     mean_over_classes,
     mean_paths,
@@ -236,7 +238,7 @@ class Totals:
             values = np.full(self.count, np.nan)
             for k, mean in means.items():
                 values[k] = mean.value()
-            if settings.count_absent and path[0] == "boundary_f1":
+            if is_right_if_absent(path, settings):
                 nothing = ExactMean()
                 values[:] = [means.get(k, nothing).value(ones=int(absent[k])) for k in range(self.count)]
             table[path] = values
@@ -245,11 +247,8 @@ class Totals:
                 for key, pooled in zip(keys(metric, settings), score(self.matches[metric]), strict=True):
                     if (metric, key) in table:
                         # Where no mask of a class has a boundary there is nothing to pool but the images' 0 or 1.
-                        table[metric, key] = np.where(np.isnan(pooled), table[metric, key], pooled)
-        for path, values in total_values(self.rows(), settings).items():
-            # Likewise of the metrics in `measures`.
-            table[path] = np.where(np.isnan(values), table[path], values) if path in table else values
-        return table
+                        table |= filled_in({(metric, key): pooled}, table)
+        return table | filled_in(total_values(self.rows(), settings), table)
 
     def rows(self) -> dict[str, npt.NDArray[Any]]:
         """What the rows of the pairs add up to, (C,) each; see `PairScores.all_rows`."""

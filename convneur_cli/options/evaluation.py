@@ -126,7 +126,7 @@ class MetricOptions:
         bool,
         typer.Option(
             "--count-absent",
-            help="Count boundary F1 of a class in neither map as 1, as DAVIS does.",
+            help="Count boundary F1, and its curve, of a class in neither map as 1, as DAVIS does.",
             rich_help_panel=_METRICS,
         ),
     ] = False
@@ -184,8 +184,8 @@ class MetricOptions:
     aggregate: Annotated[
         Literal["mean", "pooled", "images"],
         typer.Option(
-            help="Boundary F1, surface dice and dice of a class: mean over images, or from counts summed over images; "
-            "images, for dice alone: mean over images of each image's mean over classes.",
+            help="Boundary F1, dice, surface dice, component Dice and clDice of a class: mean over images, or from "
+            "counts summed over images; images, for dice alone: mean over images of each image's mean over classes.",
             rich_help_panel=_METRICS,
         ),
     ] = "mean"

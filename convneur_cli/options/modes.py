@@ -106,10 +106,13 @@ class ProbabilityOptions:
         return found
 
 
+_OPTIONS = {"listed": "--list", "groups": "--group"}  # named otherwise than their fields
+
+
 def refuse_others(mode: str, groups: Collection[Any], kept: Collection[str]) -> None:
     """Raise UsageError for an option that says nothing in a mode. kept: those that do."""
     for group in groups:
         for field in dataclasses.fields(group):
             if field.name not in kept and getattr(group, field.name) != field.default:
-                option = "--list" if field.name == "listed" else f"--{field.name.replace('_', '-')}"
+                option = _OPTIONS.get(field.name, f"--{field.name.replace('_', '-')}")
                 raise UsageError(f"{option}: says nothing with {mode}; leave it out")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convneur.data.colours import ColourTable, read_colour_table
+from convneur.data.presets import PRESETS
 from convneur.errors import InputError
 
 TABLE = ColourTable(("sky", "road"), {(0, 0, 200): 0, (10, 20, 30): 1, (11, 20, 30): 1, (0, 0, 0): None})
@@ -107,6 +108,15 @@ def test_unknown_colours_are_named_with_place_and_count() -> None:
     pixels[4] = 1, 1, 1
     with pytest.raises(InputError, match=r"colour 1 1 1 at row 4, column 0 .* \(6 pixels; 1 more colour in 2\)"):
         TABLE.labels(pixels, 255)
+
+
+def test_an_ignored_colour_needs_a_label() -> None:
+    table = PRESETS["voc"].colours
+    assert table is not None
+    pixels = np.array([[(0, 0, 0), (224, 224, 192)]], np.uint8)
+    assert table.labels(pixels, 255).tolist() == [[0, 255]]
+    with pytest.raises(InputError, match=r"^colour 224 224 192 is to be ignored, .*; give `ignore_index` a number$"):
+        table.labels(pixels, None)
 
 
 def test_a_table_renumbered_by_names() -> None:

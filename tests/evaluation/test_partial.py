@@ -1,6 +1,7 @@
 """Runs that were stopped: gone on with by typed keys, and from files that version 0.1.0 left behind."""
 
 import json
+import os
 import resource
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,25 @@ def test_a_run_killed_while_it_wrote_its_outputs_goes_on(place: Path, monkeypatc
     for name in ("out.json", "rows.csv"):
         assert (place / name).read_bytes() == (place / f"whole-{name}").read_bytes()
     assert not (place / "out.json.partial").exists()
+
+
+def test_finished_pairs_of_other_files_of_one_size_and_time_are_scored_again(place: Path) -> None:
+    labels = np.zeros((40, 50), np.uint8)
+    labels[5:20, 5:30] = 1
+    for folder in ("models", "truth"):
+        (place / folder).mkdir()
+    for name in ("one", "two"):
+        np.save(place / f"truth/{name}.npy", labels)
+        np.save(place / f"models/{name}_good.npy", labels)
+        np.save(place / f"models/{name}_bad.npy", np.roll(labels, 7, axis=1))
+    (place / "models/two_good.npy").write_bytes(b"cut".ljust((place / "models/one_good.npy").stat().st_size))
+    for path in (place / "models").iterdir():
+        os.utime(path, (1, 1))
+    with pytest.warns(UserWarning, match="1 of 2 pairs are scored and kept"), pytest.raises(InputError, match="two"):
+        evaluate("models", "truth", pred_name="{stem}_good", metrics="miou", output="out.json", strict=True)
+    other = {"pred_name": "{stem}_bad", "metrics": "miou"}
+    gone_on = evaluate("models", "truth", **other, output="out.json", resume=True)
+    assert gone_on.to_dict()["per_image"] == evaluate("models", "truth", **other).to_dict()["per_image"]
 
 
 def test_resume_overwrites_nothing_that_it_did_not_write(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -374,3 +374,49 @@ def test_ids_beyond_all_classes_are_refused_with_the_mend(tmp_path: Path) -> Non
         evaluate(preds, gts, metrics=METRICS)
     followed = evaluate(preds, gts, metrics=METRICS, **dict(LABELS.findall(str(refused.value))))
     assert followed.overall["miou"] == scored(written(tmp_path / "right", *DISCS)).overall["miou"]
+
+
+@pytest.mark.parametrize(
+    ("code", "mended"),
+    [
+        (lambda mask: mask - 2, True),
+        (lambda mask: np.where(mask == 1, -7, -3), True),
+        (lambda mask: mask + 10**10, True),
+        (lambda mask: mask + 2 * 10**18, False),
+    ],
+)
+def test_labels_of_any_number_of_digits_end_no_run(
+    tmp_path: Path, code: Callable[[np.ndarray], np.ndarray], *, mended: bool
+) -> None:
+    preds, gts = discs()
+    folders = written(tmp_path, preds, gts)
+    right = scored(folders).overall["miou"]
+    for path in folders[0].iterdir():
+        path.unlink()
+    for number, pred in enumerate(preds):
+        np.save(folders[0] / f"{number}.npy", code(pred.astype(np.int64)))
+    line = scored(folders).warnings[0]
+    added = dict(LABELS.findall(line))
+    assert bool(added) == mended, line
+    if mended:
+        assert scored(folders, **added).overall["miou"] == right
+
+
+def test_advice_for_probabilities_is_what_they_can_follow(tmp_path: Path) -> None:
+    _, gts = discs()
+    for folder in ("pred", "gt"):
+        (tmp_path / folder).mkdir()
+    for number, gt in enumerate(gts):
+        np.save(tmp_path / f"pred/{number}.npy", np.where(gt == 1, 0.1, 0.9))
+        np.save(tmp_path / f"gt/{number}.npy", gt)
+    with pytest.warns(UserWarning, match="; write 1 - p, or the probability of the class"):
+        evaluate(tmp_path / "pred", tmp_path / "gt", probabilities=True, metrics="miou")
+    for number, gt in enumerate(gts):
+        np.save(tmp_path / f"pred/{number}.npy", np.where(gt == 1, 0.9, 0.1))
+        np.save(tmp_path / f"gt/{number}.npy", gt + 1)
+    with pytest.warns(UserWarning, match="gt_labels -1") as said:
+        evaluate(tmp_path / "pred", tmp_path / "gt", probabilities=True, metrics="miou")
+    added = dict(LABELS.findall(str(said[0].message)))
+    assert list(added) == ["gt_labels"]
+    found = evaluate(tmp_path / "pred", tmp_path / "gt", probabilities=True, metrics="miou", **added)
+    assert found.overall["miou"] == 1

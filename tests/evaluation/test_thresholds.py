@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convneur.errors import ConfigError
+from convneur.errors import ConfigError, SuspiciousInputError
 from convneur.evaluation import evaluate, evaluate_thresholds
 
 
@@ -74,6 +74,17 @@ def test_a_map_that_is_none_is_left_out_and_said_once(maps: tuple[Path, Path]) -
     assert len(said) == 1
     assert [failure.name for failure in found.failed] == ["b"]
     assert found.images == 2
+
+
+def test_what_looks_wrong_at_one_threshold_is_said_of_that_one(maps: tuple[Path, Path]) -> None:
+    for path in maps[0].iterdir():
+        np.save(path, np.load(path) * 0.9)
+    for thresholds in ([0.95, 0.3], [0.3, 0.95]):
+        with pytest.warns(UserWarning, match="every predicted pixel is 0") as said:
+            evaluate_thresholds(*maps, thresholds, metrics=("miou",))
+        assert [str(line.message)[:16] for line in said] == ["threshold 0.95: "]
+        with pytest.raises(SuspiciousInputError, match=r"^threshold 0\.95: every predicted pixel is 0"):
+            evaluate_thresholds(*maps, thresholds, metrics=("miou",), strict=True)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def mask(*boxes: tuple[int, int, int, int], shape: tuple[int, int] = (30, 40)) -
 
 
 def summed(pairs: list[tuple[np.ndarray, np.ndarray]], **options: Any) -> BoundarySummary:
-    total = BoundaryAccumulator(BoundarySettings(num_classes=2, **options))
+    total = BoundaryAccumulator(BoundarySettings(**{"num_classes": 2, **options}))
     for number, (pred, gt) in enumerate(pairs):
         total.add(f"pair {number}", score_pair(pred, gt, total.settings))
     return total.summary()
@@ -173,6 +173,18 @@ def test_counting_absent_classes_as_davis_does() -> None:
     assert summary.per_image[1]["boundary_f1"]["1px"] == 1
     assert math.isnan(summed([(nowhere, nowhere)]).per_class[1]["boundary_f1"]["0.008"])
     assert summed([(nowhere, nowhere)], count_absent=True).per_class[1]["boundary_f1"]["0.008"] == 1
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "pooled"])
+@pytest.mark.parametrize("count_absent", [False, True])
+def test_the_curve_is_boundary_f1_at_each_radius(aggregate: str, *, count_absent: bool) -> None:
+    full, there, nowhere = np.ones((30, 40), np.uint8), mask((5, 5, 4, 4)), mask()
+    pairs = [(mask((6, 5, 4, 4)), there), (nowhere, nowhere), (full, full), (full, nowhere)]
+    found = summed(pairs, metrics="boundary_f1", tolerance=("2px",), tolerance_curve="2:2", aggregate=aggregate,
+                   count_absent=count_absent, num_classes=4)  # fmt: skip
+    for row in (found.overall, *found.per_class, *found.per_image):
+        curve = row["boundary_f1_curve"]
+        np.testing.assert_equal((curve["f1"][0], curve["area"]), (row["boundary_f1"]["2px"],) * 2)
 
 
 def test_an_all_ignored_image_is_counted_and_adds_nothing() -> None:

@@ -94,6 +94,13 @@ def test_other_tolerances_are_refused(tolerance: str) -> None:
         ({"tolerance": -1e-3}, "tolerance -0.001"),
         ({"trimap_width": 2.5}, "trimap_width 2.5: must be a whole number"),
         ({"surface_dice_tau": None}, "tau none"),
+        ({"surface_dice_tau": ("1e-9999999",)}, "tau 1e-9999999: must be a number"),  # ten million digits, if counted
+        ({"surface_dice_tau": ("1_0",)}, "tau 1_0: must be a number"),
+        ({"tolerance": ("0." + "1" * 5000,)}, "must be a number"),
+        ({"hd_percentile": ("9_0",)}, "hd_percentile 9_0: must be a number"),
+        ({"spacing": (1e-170, 1e-170)}, "spacing .*: must be 1e-100 to 1e\\+100"),
+        ({"spacing": 1e200}, "spacing .*: must be 1e-100 to 1e\\+100"),
+        ({"groups": {"overall": (1,)}}, "groups overall: give each group a name of its own"),
         ({"connectivity": np.array([4, 8])}, "connectivity"),
         ({"boundary_iou_ratio": "wide"}, "ratio wide: must be a number"),
         ({"boundary_iou_ratio": 1.5}, "ratio 1.5"),

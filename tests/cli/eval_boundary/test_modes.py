@@ -107,6 +107,7 @@ def test_panoptic(run: Any, panoptic: tuple[str, str], tmp_path: Path) -> None:
         (("--sequences", "--panoptic"), "--panoptic: says something else than --sequences; give one of them"),
         (("--davis", "semi"), "--davis: is for sequences; add --sequences"),
         (("--sequences", "--tolerance", "3px"), "--tolerance: says nothing with --sequences; leave it out"),
+        (("--sequences", "--group", "a=1"), "--group: says nothing with --sequences; leave it out"),
         (("--panoptic", "--list", "pairs.csv"), "--list: says nothing with --panoptic; leave it out"),
         (("--panoptic", "--follow-links"), "--follow-links: says nothing with --panoptic; leave it out"),
         (("--panoptic", "--report", "r.html"), "--report: says nothing with --panoptic; leave it out"),
