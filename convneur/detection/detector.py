@@ -101,21 +101,27 @@ class Detector(nn.Module):
         return self.backbone.config
 
     def forward(
-        self, x: Tensor, sizes: Sequence[Size] | None = None, targets: Sequence[Targets] | None = None
+        self,
+        x: Tensor,
+        sizes: Sequence[Size] | None = None,
+        targets: Sequence[Targets] | None = None,
+        *,
+        least_score: float | None = None,
     ) -> dict[str, Tensor] | list[Detections]:
         """In training the losses by name, which add up; else what is found in each image.
 
         Args:
             x: (B, 3, H, W) float, normalised; sizes: height and width of each image without its padding, which is at
                 the right and the bottom; None: no padding.
-            targets: of each image, for training.
+            targets: of each image, for training. least_score: what is found has more; None: as in the settings.
         """
         sizes = [(x.shape[2], x.shape[3])] * len(x) if sizes is None else sizes
         pyramid = self.pyramid(self.backbone.forward_features(x))
         found = self.rpn(pyramid)
         proposals = self.rpn.proposals(found, sizes)
         if not self.training:
-            return self._detected(pyramid, proposals, sizes)
+            least = self.settings.least_score if least_score is None else least_score
+            return self._detected(pyramid, proposals, sizes, least)
         if targets is None:
             raise ValueError("a detector in training needs `targets`; call its eval() to detect")
         losses = self.rpn.loss(found, sizes, [each.boxes for each in targets])
@@ -193,7 +199,7 @@ class Detector(nn.Module):
         return _Sample(boxes[both], labels, best[positive], given[both])
 
     def _detected(
-        self, pyramid: Sequence[Tensor], proposals: Sequence[Tensor], sizes: Sequence[Size]
+        self, pyramid: Sequence[Tensor], proposals: Sequence[Tensor], sizes: Sequence[Size], least_score: float
     ) -> list[Detections]:
         settings = self.settings
         boxes, counts = list(proposals), [len(each) for each in proposals]
@@ -216,7 +222,7 @@ class Detector(nn.Module):
             ]
         assert total is not None
         found = [
-            self._best(of_image, each)
+            self._best(of_image, each, least_score)
             for of_image, each in zip((total / settings.stages).split(counts), boxes, strict=True)
         ]
         if not settings.masks:
@@ -230,9 +236,9 @@ class Detector(nn.Module):
             for each, mask in zip(found, own.split([len(each.boxes) for each in found]), strict=True)
         ]
 
-    def _best(self, scores: Tensor, boxes: Tensor) -> Detections:
+    def _best(self, scores: Tensor, boxes: Tensor, least_score: float) -> Detections:
         """Of an image: scores (N, K + 1), boxes (N, K + 1 or 1, 4)."""
-        row, label = (scores[:, :-1] > self.settings.least_score).nonzero().unbind(1)
+        row, label = (scores[:, :-1] > least_score).nonzero().unbind(1)
         own = boxes[row, label if boxes.shape[1] > 1 else torch.zeros_like(label)]
         whole = (own[:, 2:] > own[:, :2]).all(dim=1)
         row, label, own = row[whole], label[whole], own[whole]

@@ -41,11 +41,12 @@ def find_objects(
     scale: float = 1.0,
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
+    least_score: float | None = None,
 ) -> list[FoundObjects]:
     """What a detector finds in images, (H, W, 3) uint8 RGB each.
 
     Args: sides, scale: that they are brought to, see `fitted`; mean, std: of RGB in 0..1 that the weights were trained
-        with.
+        with. least_score: what is found has more; None: as the detector's settings say.
 
     >>> from convneur.detection import detector_settings, new_detector
     >>> from convneur.variants import ConvNeurConfig
@@ -62,7 +63,7 @@ def find_objects(
     x = torch.zeros(len(seen), 3, height, width)
     for place, each, (rows, columns) in zip(x, seen, sizes, strict=True):
         place[:, :rows, :columns] = torch.from_numpy(normalise(each, mean, std))
-    found = model(x.to(device).contiguous(memory_format=torch.channels_last), sizes)
+    found = model(x.to(device).contiguous(memory_format=torch.channels_last), sizes, least_score=least_score)
     return [
         _in_image(each, size, (image.shape[0], image.shape[1]))
         for each, size, image in zip(found, sizes, images, strict=True)

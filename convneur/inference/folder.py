@@ -225,6 +225,9 @@ class _Outputs:
         if len({folder.resolve() for folder in folders}) < len(folders):
             raise ConfigError("out", "`probabilities` and `overlays` need folders of their own")
         targets = [path for each in asked for path in self.files(each.name)]
+        twice = next((path for path, times in Counter(targets).items() if times > 1), None)
+        if twice is not None:
+            raise ConfigError("out", "would be written twice; give folders that do not hold each other", value=twice)
         inputs = {each.path.resolve() for each in asked}
         for path in targets:
             if path.resolve() in inputs:

@@ -162,11 +162,23 @@ def _ids(asked: Mapping[str, Path], annotations: str | Path | None, max_pixels: 
         raise ConfigError("annotations", "no such file", value=annotations)
     # Of what it has beside the images nothing is needed here.
     images = read_ground_truth(path, max_pixels=max_pixels, skipped=lambda line: None).images.values()
-    by_name = {nfc(PurePosixPath(each.file_name).with_suffix("").as_posix()): each.id for each in images}
-    for name in asked:
-        if nfc(name) not in by_name:
-            near = nearest(name, list(by_name)) if by_name else None
-            hint = f" (the nearest is {near[0]})" if near else ""
-            problem = f"has no image {as_text(name)}{hint}; leave it out, or give those images"
+    by_file: dict[str, int | str] = {nfc(each.file_name): each.id for each in images}
+    by_stem: dict[str, list[int | str]] = {}
+    for each in images:
+        by_stem.setdefault(nfc(PurePosixPath(each.file_name).with_suffix("").as_posix()), []).append(each.id)
+    ids: dict[str, int | str] = {}
+    for name, image in asked.items():
+        stem = nfc(name.removesuffix(image.suffix))
+        # Images may have been saved in another format since; of a.jpg and a.png it must be the file itself.
+        found = [by_file[file]] if (file := stem + image.suffix) in by_file else by_stem.get(stem, [])
+        if len(found) != 1:
+            near = nearest(stem, list(by_stem)) if by_stem else None
+            problem = (
+                f"has {len(found)} images {as_text(stem)}, and none is {as_text(file)}; name it as in the folder"
+                if found
+                else f"has no image {as_text(name)}{f' (the nearest is {near[0]})' if near else ''}; leave it out, or "
+                "give those images"
+            )
             raise ConfigError("annotations", problem, value=path)
-    return {name: by_name[nfc(name)] for name in asked}
+        ids[name] = found[0]
+    return ids

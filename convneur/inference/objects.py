@@ -164,7 +164,7 @@ class ObjectPredictor:
 
         Args:
             image: a file, a Pillow image, or an array (H, W, 3) uint8 in RGB.
-            score: the least of what is kept, 0 to 1; by default 0.05, as average precision wants it.
+            score: the least of what is kept, 0 to 1; by default 0.05. An image has its best 100 in any case.
             scale: factor on the size that images are brought to; by default as it was validated.
         Raises: InputError: an image that cannot be read; ConfigError: a setting that cannot be.
         """
@@ -173,8 +173,11 @@ class ObjectPredictor:
         check_object_settings(score=score, scale=scale)
         pixels = read_photo(image, long_side=None, max_pixels=max_pixels).pixels
         mean, std = self.normalisation.values
+        below = score if score is not None and score < self.model.settings.least_score else None
         try:
-            (found,) = find_objects(self.model, [pixels], self.sides, scale=scale or self.scale, mean=mean, std=std)
+            (found,) = find_objects(
+                self.model, [pixels], self.sides, scale=scale or self.scale, mean=mean, std=std, least_score=below
+            )
         except (RuntimeError, MemoryError) as error:
             if not isinstance(error, MemoryError) and "memory" not in str(error) and "allocate" not in str(error):
                 raise

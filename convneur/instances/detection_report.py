@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from convneur.data.coco import CocoImage, Detection, GroundTruth
 from convneur.data.image_folder import ImageFolder
 from convneur.data.images import read_photo
+from convneur.data.limits import MAX_PIXELS
 from convneur.data.run_lengths import RunMask
 from convneur.errors import ConfigError, InputError
 from convneur.files import refuse_existing
@@ -247,7 +248,9 @@ class _Drawing:
             return None
         path = self._images.find(PurePosixPath(image.file_name).with_suffix("").as_posix()) if image.file_name else None
         try:
-            pixels = read_photo(path, long_side=None).pixels if path else None
+            # The ground truth's sizes were held against the limit that was asked for.
+            most = max(MAX_PIXELS, image.height * image.width)
+            pixels = read_photo(path, long_side=None, max_pixels=most).pixels if path else None
         except InputError as error:  # the others are drawn on theirs all the same
             self.without_image.append(f"{image} ({error})")
             return None

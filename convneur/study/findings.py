@@ -10,10 +10,11 @@ from convneur.metrics.replicates import compare_runs, spread
 from convneur.published import published
 from convneur.results import ReadOnly
 from convneur.study.runs import StudyRun
-from convneur.variants import PRESETS, ConvNeurConfig
+from convneur.variants import PRESETS, VARIANTS, ConvNeurConfig
 
 __all__ = ["Difference", "Finding", "ReportedMetric", "Twin", "findings"]
 
+_WIDTHS = [variant.dims for variant in VARIANTS.values()]
 RESAMPLES, RESAMPLING_SEED, LEVEL = 1000, 0, 0.95  # of the bootstrap, as eval-boundary's
 
 
@@ -55,19 +56,34 @@ class Twin:
 
     @property
     def printed_top1(self) -> float | None:
-        """The paper's top-1 of m3 with this placement, branch and fusion, in percent.
+        """The paper's top-1 of m3 with this placement, branch, fusion and, of m3 itself, mem_dim, in percent.
 
         None where the paper prints none, and for a model with an option of our own.
         """
-        config, usual = self.config, ConvNeurConfig(dims=self.config.dims)
-        own = ("min_chunks", "chunks", "read", "order", "memory_layers", "step_size", "max_state_norm")
-        lengths = [preset["chunk_length"] for preset in PRESETS.values()]
-        chunked = config.memory != "none" and config.global_branch in ("neural-memory", "titans")
-        if chunked and (
-            any(getattr(config, name) != getattr(usual, name) for name in own) or config.chunk_length not in lengths
-        ):
+        config = self.config
+        variant = next((each for each in VARIANTS.values() if each.dims == config.dims), None)
+        usual = variant or ConvNeurConfig(dims=config.dims, mem_dim=config.mem_dim)
+        own = ["kernel_size", "mlp_ratio", "num_heads"]
+        if config.memory != "none" and config.global_branch in ("neural-memory", "titans"):
+            if config.chunk_length not in [preset["chunk_length"] for preset in PRESETS.values()]:
+                return None
+            own += ["min_chunks", "chunks", "read", "order", "memory_layers", "step_size", "max_state_norm"]
+        if any(getattr(config, name) != getattr(usual, name) for name in own):
             return None
+        if config.memory != "none" and config.mem_dim != usual.mem_dim:
+            whole = (config.memory, config.global_branch, config.fusion) == ("per-stage", "neural-memory", "gating")
+            rows = published().mem_dim if whole and variant == VARIANTS["m3"] else ()
+            return next((row.top1 for row in rows if row.setting == str(config.mem_dim)), None)
         return published().ablated_top1(memory=config.memory, global_branch=config.global_branch, fusion=config.fusion)
+
+    def printed_difference(self, first: "Twin") -> float | None:
+        """`printed_top1` less the first twin's, in points; None where either is unknown."""
+        widths = {config.mem_dim for config in (self.config, first.config) if config.memory != "none"}
+        printed, reference = self.printed_top1, first.printed_top1
+        # Which mem_dim is the usual one is known of the paper's variants alone.
+        if printed is None or reference is None or (len(widths) > 1 and self.config.dims not in _WIDTHS):
+            return None
+        return round(printed - reference, 1)
 
 
 @dataclass(frozen=True)
@@ -142,8 +158,6 @@ def findings(
             ours, theirs = zip(*pairs.values(), strict=True)
             compared = compare_runs(ours, theirs, resamples=RESAMPLES, seed=RESAMPLING_SEED, level=LEVEL).overall
             difference = ReadOnly({name: Difference(**metric.of(compared)) for name, metric in metrics.items()})
-        printed, reference = twin.printed_top1, first.printed_top1
-        known = twin is not first and printed is not None and reference is not None
         found.append(
             Finding(
                 twin=twin,
@@ -154,7 +168,7 @@ def findings(
                 spread=ReadOnly({name: spread(each) for name, each in values.items()}),
                 seeds=tuple(pairs),
                 difference=difference,
-                printed_difference=round(printed - reference, 1) if known else None,  # type: ignore[operator]
+                printed_difference=None if twin is first else twin.printed_difference(first),
             )
         )
     return found

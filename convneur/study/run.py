@@ -9,7 +9,7 @@ from convneur.data.limits import MAX_PIXELS
 from convneur.errors import ConfigError
 from convneur.progress import Progress, silent
 from convneur.study.plan import StudyPlan
-from convneur.study.twins import TWINS, Twins, read_seeds, read_twins, same_models
+from convneur.study.twins import TWINS, Twins, read_seeds, read_twins, refuse_shared_folders, same_models
 from convneur.training import Asked, prepare_data, run_folder
 from convneur.variants import ConvNeurConfig
 
@@ -196,4 +196,6 @@ def _more_twins(begun: StudyPlan, twins: Twins | None, base: ConvNeurConfig) -> 
         known = begun.twins.get(name)
         if known is not None and config.replace(num_classes=known.num_classes) != known:
             raise ConfigError("twins", "the study was begun with another model of this name; rename it", value=name)
-    return {**begun.twins, **{name: config for name, config in more.items() if name not in begun.twins}}
+    together = {**begun.twins, **{name: config for name, config in more.items() if name not in begun.twins}}
+    refuse_shared_folders(together)
+    return together

@@ -9,8 +9,9 @@ from convneur.errors import ConfigError
 from convneur.study.runs import StudyRun
 from convneur.variants import ConvNeurConfig, GlobalBranchName, Placement
 
-__all__ = ["TWINS", "Twins", "read_seeds", "read_twins", "same_models"]
+__all__ = ["TWINS", "Twins", "read_seeds", "read_twins", "refuse_shared_folders", "same_models"]
 
+_MOST_SEEDS = 1000
 Twins = str | Sequence[str] | Mapping[str, Mapping[str, Any] | ConvNeurConfig]
 
 TWINS = "none,per-stage,per-stage:min_chunks=4,self-attention"
@@ -48,13 +49,18 @@ def read_twins(twins: Twins, base: ConvNeurConfig) -> dict[str, ConvNeurConfig]:
         found = {name: _spelled(name, base) for name in names}
     if not found:
         raise ConfigError("twins", "name one at least", value="")
+    refuse_shared_folders(found)
+    return found
+
+
+def refuse_shared_folders(names: Iterable[str]) -> None:
+    """Raise ConfigError where runs of two twins would have one name."""
     folders: dict[str, str] = {}
-    for name in found:
+    for name in names:
         folder = StudyRun(name, 0).name
         if folder in folders:
             raise ConfigError("twins", f"would share a folder with {folders[folder]}; rename one", value=name)
         folders[folder] = name
-    return found
 
 
 def _given(name: str, given: Mapping[str, Any] | ConvNeurConfig, base: ConvNeurConfig) -> ConvNeurConfig:
@@ -139,10 +145,14 @@ def read_seeds(seeds: int | str | Iterable[int]) -> tuple[int, ...]:
         if isinstance(seeds, str):
             listed = [int(part) for part in seeds.removesuffix(",").split(",")]
             seeds = listed if len(listed) > 1 or seeds.endswith(",") else listed[0]
-        found = tuple(range(seeds)) if isinstance(seeds, int) else tuple(map(int, seeds))
+        many = isinstance(seeds, int) and seeds > _MOST_SEEDS
+        found = tuple(range(0 if many else seeds)) if isinstance(seeds, int) else tuple(map(int, seeds))
         wrong = not found or min(found) < 0 or len(set(found)) < len(found)
     except (TypeError, ValueError):
-        wrong = True
+        many, wrong = False, True
+    if many:
+        problem = f"asks for more than {_MOST_SEEDS} runs of each twin; the one seed {seeds} is written `{seeds},`"
+        raise ConfigError("seeds", problem, value=given)
     if wrong:
         raise ConfigError("seeds", "give how many, such as 3, or a list, each once, such as 0,1,5", value=given)
     return found

@@ -110,6 +110,9 @@ def _check(root: Path, data: TrainingData, progress: Progress) -> None:
     """Refuse what cannot be learned from; say which classes are not shown."""
     if not sum(data.counts):
         raise ConfigError("data", "no training image has an object; check the annotations", value=root)
+    if not any(_learned(example) for example in data.val):
+        problem = "no image to validate on has an object, so no weights can be chosen; give a split val that has some"
+        raise ConfigError("data", problem, value=root)
     missing = [name for name, count in zip(data.names, data.counts, strict=True) if not count]
     if missing:
         progress.warn(f"no training image shows {some(missing)}: the model cannot learn it")
@@ -223,7 +226,12 @@ def _paired(
         progress.warn(line)
     examples = []
     lacking = []
+    seen: dict[str, AnnotatedImage] = {}
     for each in images:
+        other = seen.setdefault(each.image.file_name, each)
+        if other is not each:
+            ids = f"{other.image.id} and {each.image.id}"
+            raise InputError(path, f"images {ids} have one file, {each.image.file_name}; leave one out")
         file = files.pop(each.image.file_name, None)
         if file is None:
             lacking.append(each.image)

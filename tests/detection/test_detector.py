@@ -2,13 +2,16 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from convneur.detection import DetectorSettings, Targets, detector_settings, new_detector
 from convneur.detection.detector import Detector
+from convneur.detection.objects import find_objects
 from convneur.errors import ConfigError
+from convneur.inference.objects import ObjectPredictor
 from convneur.variants import VARIANTS, ConvNeurConfig
 
 TINY = ConvNeurConfig(dims=(8, 8, 16, 16), depths=(1, 1, 1, 1), mem_dim=8, chunks=4, read="final")
@@ -102,6 +105,16 @@ def test_padding_changes_no_box_and_boxes_stay_within_the_image() -> None:
     assert (found.boxes.max(0).values <= torch.tensor([60, 50, 60, 50])).all()
     assert (found.scores.diff() <= 0).all()
     assert found.masks.shape == (len(found.boxes), 28, 28)
+
+
+def test_the_least_score_may_be_less_than_the_settings_say() -> None:
+    model = tiny(least_score=0.99).eval()
+    images = [np.zeros((50, 60, 3), np.uint8)]
+    assert len(find_objects(model, images, (64, 64))[0].scores) == 0
+    assert len(find_objects(model, images, (64, 64), least_score=0.0)[0].scores) > 0
+    predictor = ObjectPredictor(model, "tiny", ("a", "b"), (1, 2), sides=(64, 64))
+    counts = [len(predictor.predict(images[0], score=score).objects) for score in (None, 0.0, 1.0)]
+    assert counts[0] == counts[2] == 0 < counts[1]
 
 
 @pytest.mark.slow

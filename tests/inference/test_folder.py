@@ -175,6 +175,21 @@ def test_a_setting_that_cannot_be_writes_nothing(
     assert set(tmp_path.iterdir()) == before
 
 
+def test_outputs_that_would_be_one_file(dense_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "images" / "seen").mkdir(parents=True)
+    for name in ("a.png", "seen/a.png"):
+        Image.new("RGB", (64, 64)).save(tmp_path / "images" / name)
+    with pytest.raises(ConfigError, match="would be written twice; give folders that do not hold each other"):
+        predict_folder(
+            tmp_path / "images",
+            weights=dense_file,
+            out=tmp_path / "out",
+            overlays=tmp_path / "out" / "seen",
+            force=True,
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_classifier_takes_no_options_of_pixels(images: Path, classifier_file: Path, tmp_path: Path) -> None:
     for setting in ("overlays", "probabilities"):
         with pytest.raises(ConfigError, match=f"^{setting}: .*is a classifier; leave it out"):

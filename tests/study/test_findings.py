@@ -50,3 +50,33 @@ def test_what_the_paper_prints_is_of_the_same_change_alone() -> None:
     found = findings([usual, attention, own], [], {}, TOP1, {})
     assert [each.printed_difference for each in found] == [None, -0.2, None]
     assert [each.printed_difference for each in findings([own, usual], [], {}, TOP1, {})] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("changed", "points"),
+    [
+        ({"mem_dim": 64}, -1.4),
+        ({"mem_dim": 256}, 0.3),
+        ({"mem_dim": 96}, None),
+        ({"mem_dim": 64, "fusion": "addition"}, None),
+        ({"memory": "none", "mem_dim": 64}, -1.8),  # which acts on nothing there
+        ({"memory": "none", "kernel_size": 3}, None),
+        ({"memory": "none", "mlp_ratio": 1}, None),
+        ({"global_branch": "self-attention", "num_heads": 1}, None),
+        ({"global_branch": "self-attention"}, -0.2),
+    ],
+)
+def test_a_change_that_the_paper_does_not_print_has_no_printed_points(
+    changed: dict[str, object], points: float | None
+) -> None:
+    other = twin("other", **changed)
+    (_, found) = findings([twin("usual"), other], [], {}, TOP1, {})
+    assert found.printed_difference == points
+
+
+def test_only_m3_was_printed_with_another_mem_dim() -> None:
+    for usual in (VARIANTS["m1"], VARIANTS["m1"].replace(dims=(8, 16, 24, 32), mem_dim=8)):
+        twins = [Twin("usual", usual, 0, 0), Twin("other", usual.replace(mem_dim=64), 0, 0)]
+        assert findings(twins, [], {}, TOP1, {})[1].printed_difference is None
+        twins[1] = Twin("none", usual.replace(memory="none"), 0, 0)
+        assert findings(twins, [], {}, TOP1, {})[1].printed_difference == -1.8

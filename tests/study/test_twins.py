@@ -1,11 +1,13 @@
 """Twins by name and by settings, and seeds."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from convneur.errors import ConfigError
+from convneur.study.run import _more_twins
 from convneur.study.twins import read_seeds, read_twins, same_models
 from convneur.variants import VARIANTS, ConvNeurConfig
 
@@ -57,3 +59,16 @@ def test_seeds_are_a_number_or_a_list() -> None:
     for given in ("", "many", "1,,2", 0, -1, [], [1, 1], [-1], None):
         with pytest.raises(ConfigError, match="give how many"):
             read_seeds(given)  # type: ignore[arg-type]
+
+
+def test_one_seed_with_many_digits_is_not_as_many_seeds() -> None:
+    with pytest.raises(ConfigError, match="more than 1000 runs of each twin; the one seed 20240101 is written"):
+        read_seeds("20240101")
+    assert read_seeds("20240101,") == (20240101,)
+
+
+def test_a_study_that_goes_on_with_twins_of_one_folder_is_refused() -> None:
+    base = VARIANTS["m1"]
+    begun = SimpleNamespace(twins=read_twins("none,per-stage:chunks=4", base))
+    with pytest.raises(ConfigError, match="would share a folder with per-stage:chunks=4; rename one"):
+        _more_twins(begun, {"per-stage-chunks=4": {"mem_dim": 32}}, base)  # type: ignore[arg-type]

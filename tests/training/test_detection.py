@@ -1,6 +1,7 @@
 """Training a detector: annotations as they come, views, resuming bit for bit, and what predict makes of the weights."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -331,3 +332,21 @@ def test_gaps_and_duplicates_are_errors_of_the_file(tmp_path: Path) -> None:
     root = data_set(tmp_path, change=change)
     with pytest.raises(InputError, match="category 3, which categories lacks"):
         annotated_images(read_ground_truth(root / "annotations" / "train.json"), masks=True)
+
+
+def test_images_to_validate_on_without_an_object_choose_no_weights(tmp_path: Path) -> None:
+    root = data_set(tmp_path)
+    content = json.loads((root / "annotations" / "train.json").read_text())
+    (root / "annotations" / "val.json").write_text(json.dumps(content | {"annotations": []}))
+    (root / "images" / "train").rename(root / "images" / "val")
+    shutil.copytree(root / "images" / "val", root / "images" / "train")
+    with pytest.raises(ConfigError, match="no image to validate on has an object"):
+        prepare_annotated(root)
+
+
+def test_a_file_that_two_images_name(tmp_path: Path) -> None:
+    def again(content: dict[str, Any]) -> None:
+        content["images"][2]["file_name"] = "0.png"
+
+    with pytest.raises(InputError, match=r"images 10 and 12 have one file, 0\.png; leave one out"):
+        prepare_annotated(data_set(tmp_path, change=again))
