@@ -6,10 +6,11 @@
 
 IMAGES: a folder of images, looked through at any depth; those under `test/` are left for the scores, and one in thirty
 of the others is held out. They are decoded into memory once, so they should be small. The teacher, EfficientNet-Lite0
-(Apache-2.0), sees what the student sees: the same part of an image, flipped and coloured alike. The student's four
-stages, each through a 1x1 convolution that is thrown away afterwards, match the teacher's maps at strides 4, 8, 16 and
-32, standardised per channel, by smooth L1; its classifier matches the teacher's by Kullback-Leibler divergence. Two
-more terms of the loss bound |G|, whatever the size of an image, and keep the maps of stages 2 and 3 from being speckle.
+(Apache-2.0), sees what the student sees: the same part of an image, flipped and coloured alike, half of them with
+another one mixed in (a good teacher is patient and consistent: Beyer et al., CVPR 2022). The student's four stages,
+each through a 1x1 convolution that is thrown away afterwards, match the teacher's maps at strides 4, 8, 16 and 32,
+standardised per channel, by smooth L1; its classifier matches the teacher's by Kullback-Leibler divergence. Two more
+terms of the loss bound |G|, whatever the size of an image, and keep the maps of stages 2 and 3 from being speckle.
 
 Order, views and steps follow from the seed. A batch of views larger than 144 pixels holds fewer of them, so that a step
 takes about as long. `--save` keeps a state that is replaced whole every few minutes, and `--resume` goes on from it.
@@ -50,6 +51,7 @@ DOGS, CATS = slice(151, 269), slice(281, 286)  # of ImageNet's classes
 SUFFIXES = (".jpg", ".jpeg", ".png")
 TEACHER_WIDTHS = (24, 40, 112, 320)
 TEACHER_SIDE = 224  # pixels that EfficientNet-Lite0 was made for
+VIEWS = (128, 160, 160, 160, 160, 192, 192, 224, 224, 448)
 FULL_SIDE = 144  # pixels of a view up to which a batch is whole
 FREE = 2.5  # |G| up to here costs nothing; the sigmoid is .92
 SMOOTH_STAGES = (2, 3)
@@ -121,7 +123,16 @@ def views(images: list[NDArray[np.uint8]], side: int, random: np.random.Generato
     gains = overall + (gains - overall) / 3  # mostly brightness, a little colour
     shifts = random.uniform(-20, 20, (len(images), 1))
     gain, shift = (torch.from_numpy(each).float()[:, :, None, None] for each in (gains, shifts))
-    return (_batch(parts) * gain + shift).clamp(0, 255)
+    return mixed((_batch(parts) * gain + shift).clamp(0, 255), random)
+
+
+def mixed(pixels: Tensor, random: np.random.Generator) -> Tensor:
+    """Every other view, by chance, with up to half of the next one in it. pixels: (B, 3, S, S).
+
+    Few photos are soon known by heart; of mixtures there are many, and the teacher says what it sees in them.
+    """
+    share = random.uniform(0, 0.5, (len(pixels), 1, 1, 1)) * (random.random((len(pixels), 1, 1, 1)) < 0.5)
+    return torch.lerp(pixels, pixels.roll(1, 0), torch.from_numpy(share).float())
 
 
 def middles(images: list[NDArray[np.uint8]], side: int) -> Tensor:
@@ -408,7 +419,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--penalty", type=float, default=0.05, help="weight of |G| above 2.5 in the loss")
     parser.add_argument("--smooth", type=float, default=0.5, help="weight of roughness above .35 in the loss")
-    parser.add_argument("--views", type=int, nargs="+", default=[128, 160, 160, 224, 448], help="sides of batches")
+    parser.add_argument("--views", type=int, nargs="+", default=VIEWS, help="sides, drawn for each batch")
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16", help="bf16 is slow without AMX")

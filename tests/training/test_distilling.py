@@ -85,6 +85,16 @@ def test_a_run_begins_with_the_average_of_anothers_state_and_a_cosine_of_its_own
     assert second.step == 5
 
 
+def test_up_to_half_of_another_view_is_mixed_in(example: Any) -> None:
+    ramp = torch.arange(64.0)[:, None, None, None].expand(64, 3, 8, 8)
+    found = example.mixed(ramp, np.random.default_rng(0))
+    assert torch.equal(found, found[:, :1, :1, :1].expand_as(found))
+    shares = (found - ramp)[:, 0, 0, 0] / (ramp.roll(1, 0) - ramp)[:, 0, 0, 0]
+    assert shares.min() == 0
+    assert 0.4 < shares.max() <= 0.5
+    assert 20 < (shares > 0).sum() < 44
+
+
 def test_a_batch_of_larger_views_holds_fewer(example: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     made = run("views", 9)
     made.arguments.batch = 16
