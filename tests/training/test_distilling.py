@@ -1,5 +1,5 @@
-"""examples/distill_photos.py: a run that was stopped ends as one that was not. A made-up teacher stands in for its own,
-a package that the tests do without."""
+"""examples/distill_photos.py: a run that was stopped ends as one that was not. Made-up teachers stand in for its own,
+packages that the tests do without."""
 
 import importlib
 from argparse import Namespace
@@ -85,6 +85,28 @@ def test_a_run_begins_with_the_average_of_anothers_state_and_a_cosine_of_its_own
     assert second.step == 5
 
 
+def test_one_teacher_gives_maps_and_another_the_classes(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made_up(number: int) -> Any:
+        seen = sides.setdefault(number, [])
+        return lambda pixels: (seen.append(pixels), example.Taught((torch.full((1,), number),), pixels.mean((2, 3))))[1]
+
+    sides: dict[int, list[torch.Tensor]] = {}
+    monkeypatch.setattr(example.EfficientNetLite, "__new__", lambda cls, number: made_up(number))
+    teachers = example.Teachers()
+    small, large = (torch.rand(2, 3, side, side).round() * 255 for side in (64, 256))
+    for pixels in (small, large):
+        taught = teachers(pixels)
+        assert taught.maps[0].item() == 0
+        assert torch.equal(taught.logits, sides[2][-1].mean((2, 3)))
+    assert sides[0][0] is small
+    assert sides[0][1] is large
+    assert sides[2][1] is large
+    enlarged = sides[2][0]
+    assert enlarged.shape == (2, 3, 224, 224)
+    assert enlarged.min() >= 0
+    assert enlarged.max() <= 255
+
+
 def test_up_to_half_of_another_view_is_mixed_in(example: Any) -> None:
     ramp = torch.arange(64.0)[:, None, None, None].expand(64, 3, 8, 8)
     found = example.mixed(ramp, np.random.default_rng(0))
@@ -99,8 +121,8 @@ def test_a_batch_of_larger_views_holds_fewer(example: Any, run: Any, monkeypatch
     made = run("views", 9)
     made.arguments.batch = 16
     shapes = []
-    monkeypatch.setattr(made, "teacher", lambda pixels: shapes.append(pixels.shape) or teach(pixels))
-    teach = run("other", 1).teacher
+    monkeypatch.setattr(made, "teachers", lambda pixels: shapes.append(pixels.shape) or teach(pixels))
+    teach = run("other", 1).teachers
     for made.arguments.views in ([64], [128], [288], [448]):
         made.advance()
     assert [(shape[0], shape[3]) for shape in shapes] == [(16, 64), (16, 128), (4, 288), (2, 448)]
