@@ -77,6 +77,20 @@ class RunMask(NamedTuple):
         change[self.ends] -= 1
         return change[:-1].cumsum(dtype=np.int8).view(np.bool_).reshape(width, height).T
 
+    def columns(self) -> tuple[slice, NDArray[np.bool_]]:
+        """The image's columns between the first and the last that it has pixels in, and its pixels there, (H, W').
+
+        >>> mask_of_counts([2, 3, 4], (3, 3)).columns()[0]
+        slice(0, 2, None)
+        """
+        height = self.shape[0]
+        if len(self.starts) == 0:
+            return slice(0, 0), np.zeros((height, 0), np.bool_)
+        first, last = int(self.starts[0]) // height, (int(self.ends[-1]) - 1) // height
+        shift = first * height
+        part = RunMask((height, last - first + 1), self.starts - shift, self.ends - shift)
+        return slice(first, last + 1), part.pixels()
+
 
 def mask_of_text(text: str | bytes, shape: tuple[int, int]) -> RunMask:
     """The mask of compressed `counts`.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convneur.data.class_colours import ink_on
+from convneur.data.run_lengths import RunMask
 
 __all__ = ["DrawnObject", "drawn"]
 
@@ -17,10 +18,10 @@ _SHARE = 0.4  # of a mask's colour
 
 
 class DrawnObject(NamedTuple):
-    """box: x, y, width, height; mask: (H, W); label: what stands above it; colour: RGB."""
+    """box: x, y, width, height; mask: of the image's size; label: what stands above it; colour: RGB."""
 
     box: Sequence[float]
-    mask: NDArray[np.bool_] | None
+    mask: RunMask | None
     label: str
     colour: tuple[int, ...]
 
@@ -41,9 +42,10 @@ def drawn(
     pixels = image.astype(np.float32)
     for each in reversed(objects):
         if each.mask is not None:
-            rim = each.mask & ~_shrunk(each.mask)
-            pixels[each.mask] += _SHARE * (np.array(each.colour, np.float32) - pixels[each.mask])
-            pixels[rim] = each.colour
+            columns, mask = each.mask.columns()
+            part = pixels[:, columns]
+            part[mask] += _SHARE * (np.array(each.colour, np.float32) - part[mask])
+            part[mask & ~_shrunk(mask)] = each.colour
     factor = max(round(_LONG_SIDE / max(height, width)), 1)
     picture = Image.fromarray(pixels.round().astype(np.uint8)).resize(
         (width * factor, height * factor), Image.Resampling.NEAREST

@@ -94,9 +94,8 @@ class ObjectPrediction(Result):
         legend = [(f"{label} ({count})", colour[label]) for label, count in counts.items() if count]
         objects = []
         for each in shown:
-            mask = None if each.mask is None else each.mask.pixels()
             words = f"{each.score:.2f}" if len(self.classes) == 1 else f"{each.label} {each.score:.2f}"
-            objects.append(DrawnObject(each.box, mask, words, colour[each.label]))
+            objects.append(DrawnObject(each.box, each.mask, words, colour[each.label]))
         less = len(self.objects) - len(shown)
         return drawn(self.image, objects, legend, f"{less} more with scores below {score:g}" if less else "")
 

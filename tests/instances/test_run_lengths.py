@@ -53,6 +53,14 @@ def compressed(counts: list[int]) -> str:
     return text
 
 
+def test_columns_of_a_mask() -> None:
+    for mask in masks():
+        columns, found = mask_of_pixels(mask).columns()
+        filled = np.flatnonzero(mask.any(0)).tolist()
+        assert (columns.start, columns.stop) == ((filled[0], filled[-1] + 1) if filled else (0, 0))
+        assert np.array_equal(found, mask[:, columns])
+
+
 def test_masks_come_back_from_counts_and_text() -> None:
     for mask in masks():
         counts = counts_of(mask)
