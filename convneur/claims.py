@@ -65,12 +65,16 @@ class Claim:
 
     def shown(self, value: float) -> str:
         """A value in the claim's own unit, that the two compare at sight."""
+        scale = (_SECONDS if self.quantity == "time" else _UNITS)[self.unit]
+        words = significant(value / scale)
+        if value > self.most and words == significant(self.most / scale):
+            words = f"{value / scale:.12g}"  # the limit's own digits would say that it is met
         if self.quantity == "time":
-            return f"{significant(value / _SECONDS[self.unit])} {self.unit}s"
+            return f"{words} {self.unit}s"
         noun = _NOUNS[self.quantity]
         unit = self.unit if self.unit == "k" else self.unit.upper()
         joined = f"{unit} {noun}".strip() if self.quantity == "params" else f"{unit}{noun}"
-        return f"{significant(value / _UNITS[self.unit])} {joined}"
+        return f"{words} {joined}"
 
 
 @dataclass(frozen=True)

@@ -327,6 +327,19 @@ def check_used(config: ConvNeurConfig, settings: Iterable[str]) -> None:
         raise ConfigError(name, f"a {config.global_branch} branch has no such setting; leave it out")
 
 
+def variant_changes(name: str, config: ConvNeurConfig) -> list[str]:
+    """What is changed of the variant of this name, in words; none where it is no variant's.
+
+    >>> variant_changes("m1", find_config("m1", chunks=4))
+    ['chunks 4']
+    """
+    variant = VARIANTS.get(name)
+    if variant is None:
+        return []
+    given, own = config.to_dict(), variant.to_dict()
+    return [f"{key.replace('_', '-')} {given[key]}" for key in own if given[key] != own[key]]
+
+
 def _named(model: str | Path) -> ConvNeurConfig:
     if str(model).casefold() in VARIANTS:
         return VARIANTS[str(model).casefold()]

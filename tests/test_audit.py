@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 import convneur
 from convneur import ConfigError, InputError
+from convneur.auditing import run
+from convneur.cost import external
 from convneur.figures import audit_page
 
 
@@ -120,7 +122,7 @@ def test_an_accuracy_is_set_against_the_cost_at_a_square_size() -> None:
     wide = convneur.audit("m1", sizes="224x448", **settings)
     (claim,) = wide.claims
     assert (claim.holds, wide.frontier) == (False, None)
-    assert claim.found == "no square size was counted, as published costs are of"
+    assert claim.found == "no square size with multiply-adds was counted, as published costs are of"
     assert f"No place beside published models: {claim.found}." in wide.notes
     both = convneur.audit("m1", sizes="224x448,512", **settings)
     assert both.claims[0].holds
@@ -131,6 +133,40 @@ def test_a_broken_peers_file_is_told_first(tmp_path: Path) -> None:
     (tmp_path / "peers.csv").write_text("model,macs_g,top1\na,1,nothing\n")
     with pytest.raises(InputError, match="line 2: top1"):
         convneur.audit("m1", peers=tmp_path / "peers.csv")
+
+
+def test_what_cannot_be_said_of_it_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convneur.auditing.run.analyze", lambda *_, **__: pytest.fail("it was counted"))
+    taught = tmp_path / "taught.csv"
+    taught.write_text("model,macs_g,top1,distilled\na,1,80,true\n")
+    with pytest.raises(ConfigError, match="holds models that were trained with a teacher alone; name other"):
+        convneur.audit("m1", peers=taught, accuracy=70)
+    with pytest.raises(ConfigError, match="no such file"):
+        convneur.audit("m1", peers="none.json", accuracy=70)
+    with pytest.raises(ConfigError, match="`inputs` have their own batch; leave the /8 out"):
+        convneur.audit({"two": Two}, inputs=["1x3xHxW", "1x7:int64"], claims="40 ms@64/8")
+
+
+def test_a_published_accuracy_is_not_that_of_a_changed_model() -> None:
+    class Net(nn.Conv2d):
+        def __init__(self, width: int = 4) -> None:
+            super().__init__(3, width, 4, 4)
+
+    known = convneur.peers.read_peers("timm").models[0].model
+    model = external.ExternalModel(f"timm/{known}", Net, "timm", takes_size=False)
+    settings: dict[str, Any] = {"sizes": 32, "measure": False}
+    assert convneur.audit(model, **settings).frontier is not None
+    listed = convneur.peers.read_peers("timm")
+    place = run._known_accuracy(f"timm/{known}", model, None, listed, changed=True)
+    assert place is None
+    given = run._known_accuracy(f"timm/{known}", model, 71.5, listed, changed=True)
+    assert given == 71.5
+
+
+def test_a_model_without_multiply_adds_has_no_place() -> None:
+    report = convneur.audit({"pool": lambda: nn.AvgPool2d(2)}, sizes=32, accuracy=60.0, measure=False)
+    assert report.frontier is None
+    assert any("No place beside published models" in note for note in report.notes)
 
 
 def test_a_model_of_two_inputs() -> None:

@@ -109,6 +109,21 @@ def test_latencies_are_those_that_were_timed(tmp_path: Path, peers: str) -> None
     assert any("different versions of a runtime" in note for note in both.notes)
 
 
+def test_a_printed_accuracy_is_of_the_variant_as_it_is(tmp_path: Path, peers: str) -> None:
+    found = timing(m1={224: 8}, m2={128: 20}, m3={224: 30}, timm__small={224: 9})
+    found["models"][0]["changes"] = ["memory none", "chunks 4"]
+    (tmp_path / "times.json").write_text(json.dumps(found))
+    settings: dict[str, Any] = {"peers": peers, "x": "latency", "times": tmp_path / "times.json"}
+    every = frontier(**settings)
+    assert [one.name for one in every.models] == ["m3"]
+    left_out = "Not placed, for the printed accuracy is of another form: m1 with memory none, chunks 4."
+    assert left_out in every.notes
+    for models, says in (("m1", "m1 with memory none, chunks 4: was not timed at 224"), ("m3,m2", "m2: was not timed")):
+        with pytest.raises(ConfigError, match=f"models {says}.*; `times` has m1, m2, m3, timm/small"):
+            frontier(models, **settings)
+    assert frontier("none", add="m1::70", **settings).models[0].cost == 8
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

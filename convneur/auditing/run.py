@@ -7,10 +7,10 @@ from typing import Any
 from convneur.auditing.report import AuditReport
 from convneur.bench import BenchResult, BenchSettings, run_bench
 from convneur.claims import Claim, ClaimCheck, find_claims
-from convneur.cost import CostReport, ModelCost, Models, analyze, find_models
+from convneur.cost import CostReport, ExternalModel, ModelCost, Models, analyze, find_models
 from convneur.errors import ConfigError, InputError
 from convneur.formats import significant
-from convneur.peers import Frontier, frontier, read_peers
+from convneur.peers import Frontier, Peers, frontier, read_peers
 from convneur.progress import Progress, silent
 from convneur.sizes import Size, find_sizes, size_name
 from convneur.variants import VARIANTS, ConvNeurConfig
@@ -21,7 +21,7 @@ _SIZES = (224, 512, 1024)
 _DEPTH = 2
 _MOST_TIMED = 60e9  # multiply-adds of a call, which then takes a few seconds
 _AT = 224  # what published accuracies and costs are at, unless they say otherwise
-_NO_SQUARE = "no square size was counted, as published costs are of"
+_NO_SQUARE = "no square size with multiply-adds was counted, as published costs are of"
 
 
 def audit(
@@ -86,9 +86,11 @@ def audit(
     if len(found) > 1:
         raise ConfigError("model", "one model is audited at a time", value=", ".join(found))
     ((name, one),) = found.items()
-    place = _known_accuracy(name, one, accuracy, peers)
+    _check_batches(asserted, one)
+    arguments = settings.get("factory_arguments")
+    place = _known_accuracy(name, one, accuracy, _listed(peers), changed=bool(arguments))
     if place is None and any(claim.quantity == "frontier" for claim in asserted):
-        changed = " with these settings" if name in VARIANTS else ""
+        changed = " with these settings" if name in VARIANTS or arguments else ""
         problem = f"that of {name}{changed} is not known; give its top-1 on ImageNet-1K, in percent"
         raise ConfigError("accuracy", problem)
 
@@ -114,19 +116,39 @@ def audit(
     return AuditReport(judged, cost, counters, times, others, beside, tuple(notes))
 
 
-def _known_accuracy(name: str, model: object, accuracy: float | None, peers: str | Path) -> Any:
-    """A variant's name, a published model, or an accuracy that was given; None where nothing says it."""
+def _check_batches(claims: Iterable[Claim], model: object) -> None:
+    """Raises: ConfigError: a claim of several images at a time, of a model that is called with inputs of its own."""
+    if isinstance(model, ExternalModel) and model.inputs is not None:
+        for claim in claims:
+            if claim.batch > 1:
+                problem = f"`inputs` have their own batch; leave the /{claim.batch} out"
+                raise ConfigError("claims", problem, value=claim.text)
+
+
+def _listed(peers: str | Path) -> Peers:
+    """Raises: ConfigError: published models of which none can stand beside another one's accuracy and cost."""
+    listed = read_peers(peers)
+    if all(peer.distilled for peer in listed.models):
+        problem = "holds models that were trained with a teacher alone; name other published models"
+        raise ConfigError("peers", problem, value=peers)
+    return listed
+
+
+def _known_accuracy(name: str, model: object, accuracy: float | None, peers: Peers, *, changed: bool) -> Any:
+    """A variant's name, a published model, or an accuracy that was given; None where nothing says it.
+
+    changed: whether a model of others is made with arguments, which may be another one then.
+    """
     if accuracy is not None:
         if not 0 <= accuracy <= 100:
             raise ConfigError("accuracy", "give a percentage, such as 78.1", value=accuracy)
         return float(accuracy)
-    listed = read_peers(peers)
     if isinstance(model, ConvNeurConfig):
         return name if VARIANTS.get(name) == model else None
-    if not name.startswith("timm/"):
+    if changed or not name.startswith("timm/"):
         return None
     asked = name.removeprefix("timm/")
-    same = [peer for peer in listed.models if asked in (peer.model, peer.model.partition(".")[0])]
+    same = [peer for peer in peers.models if asked in (peer.model, peer.model.partition(".")[0])]
     return min(same, key=lambda peer: abs(peer.size - _AT), default=None)
 
 
@@ -190,7 +212,7 @@ def _placed(place: Any, model: ModelCost, peers: str | Path, notes: list[str]) -
     if isinstance(place, str):
         return frontier(place, peers=peers)
     if isinstance(place, float):
-        at = [each for each in model.counted.values() if each.height == each.width]
+        at = [each for each in model.counted.values() if each.height == each.width and each.macs]
         cost = min(at, key=lambda each: abs(each.height - _AT), default=None)
         if cost is None:
             return None

@@ -182,7 +182,11 @@ class ModuleClock:
 
     def __init__(self, model: nn.Module, depth: int, call: Callable[[], object], device: str) -> None:
         self._model, self._depth, self._call, self._device = model, depth, call, device
-        self._names = {path: type(module).__name__ for path, module in model.named_modules()}
+        # A scripted part takes no hooks: the module above has its time and its cost. The whole is timed from outside.
+        self._hooked = {
+            path: module for path, module in model.named_modules() if not isinstance(module, torch.jit.ScriptModule)
+        }
+        self._names = {"": type(model).__name__} | {path: type(part).__name__ for path, part in self._hooked.items()}
         self._shown = [path for path in self._names if depth_of(path) <= depth]
         called = self._called()
         # A list of modules is not called, nor is a part whose layers another module calls: those below it are timed.
@@ -211,7 +215,9 @@ class ModuleClock:
         if counted is None:
             places = [(path, self._names[path], depth_of(path), False, None) for path in self._shown]
         else:
-            places = [(row.module, row.class_name, row.depth, row.rest, row) for row in counted.rows]
+            places = [
+                (row.module, row.class_name, row.depth, row.rest, row) for row in counted.rows if row.module in of_shown
+            ]
         rows = []
         for path, name, at, rest, cost in places:
             its = of_shown[path]
@@ -234,7 +240,7 @@ class ModuleClock:
         )
 
     def _called(self) -> set[str]:
-        called: set[str] = set()
+        called = {""}
         with self._hooks(set(self._names), called.add, lambda _: None):
             self._call()
         return called
@@ -244,7 +250,11 @@ class ModuleClock:
         clock = _CudaClock() if self._device.startswith("cuda") else _Clock()
         with self._hooks(self._timed, clock.enter, clock.leave):
             wait_for(self._device)
+            if "" not in self._hooked:
+                clock.enter("")
             self._call()
+            if "" not in self._hooked:
+                clock.leave("")
             wait_for(self._device)
         found = clock.seconds()
         return {path: found.get(path, 0.0) for path in self._timed}
@@ -253,9 +263,8 @@ class ModuleClock:
     def _hooks(self, paths: set[str], enter: Callable[[str], None], leave: Callable[[str], None]) -> Iterator[None]:
         handles = []
         try:
-            for path, module in self._model.named_modules():
-                if path not in paths or isinstance(module, torch.jit.ScriptModule):
-                    continue  # a scripted part takes no hooks
+            for path in paths & self._hooked.keys():
+                module = self._hooked[path]
                 handles.append(module.register_forward_pre_hook(lambda *_, path=path: enter(path), prepend=True))
                 handles.append(module.register_forward_hook(lambda *_, path=path: leave(path), always_call=True))
             yield

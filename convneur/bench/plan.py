@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -16,9 +17,11 @@ from convneur.model.folding import fold
 from convneur.model.network import ConvNeur
 from convneur.results import ReadOnly
 from convneur.sizes import size_name
-from convneur.variants import ConvNeurConfig
+from convneur.variants import ConvNeurConfig, variant_changes
 
-__all__ = ["BenchCase", "BenchEntry", "BenchPlan", "PlannedCase", "plan_bench"]
+__all__ = ["AS_IT_IS", "BenchCase", "BenchEntry", "BenchPlan", "PlannedCase", "plan_bench"]
+
+AS_IT_IS = " as it is"  # ends the name of a model whose settings another entry of its name changes
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,21 @@ class BenchEntry:
         return model if isinstance(model, ConvNeurConfig) else None if self.trained is None else self.trained.config
 
     @property
+    def changes(self) -> list[str]:
+        """What is changed of the variant that a ConvNeur is named after: m1, m1.onnx."""
+        name = (self.folded_from or self.name).removesuffix(AS_IT_IS)
+        return [] if self.config is None else variant_changes(Path(name).stem, self.config)
+
+    @property
     def takes_images(self) -> bool:
         """Whether it is called with images alone, of which a batch can be made."""
         return not isinstance(self.model, ExternalModel) or self.model.inputs is None
+
+    @property
+    def own_images(self) -> int | None:
+        """How many images the inputs hold that it is called with; None where it is called with a batch of images."""
+        inputs = self.model.inputs if isinstance(self.model, ExternalModel) else None
+        return None if inputs is None else inputs.images
 
     @property
     def is_graph(self) -> bool:
@@ -108,8 +123,8 @@ class BenchEntry:
 class PlannedCase:
     """What a count predicts of one model at one case; all None where it cannot be counted at that size.
 
-    macs: of one image. launches: operators that a forward pass launches. peak_bytes: activations of the batch, in the
-    dtype asked for; both are None of an exported graph, which a runtime plans anew. needed_bytes: with all entries'
+    macs: of one image, or of the entry's own inputs. launches: operators that a forward pass launches. peak_bytes:
+    activations of the batch, in the dtype asked for; both are None of an exported graph, which a runtime plans anew. needed_bytes: with all entries'
     images and weights. uncounted: operators without a formula, with their calls.
     """
 

@@ -46,7 +46,8 @@ class ModelTimes:
     params: None where no size could be counted. folded_from: the model whose folded form this is. rows: one for each
     case. slopes: by batch size, how the time grows with the pixels; None with fewer than two sizes timed. runtime: the
     package that ran it: torch, onnxruntime, openvino. labels: beside the first model of the same weights, if any.
-    external: a model of others, called with one image of three channels or what was given.
+    changes: of the variant that it is named after, in words. external: a model of others, called with one image of
+    three channels or what was given.
 
     >>> ModelTimes("m1", 4317092, folded_from=None, rows=(), slopes={}).timed
     ()
@@ -59,6 +60,7 @@ class ModelTimes:
     slopes: Mapping[int, TimeSlope | None]
     runtime: str = "torch"
     labels: LabelsBeside | None = None
+    changes: tuple[str, ...] = ()
     external: bool = False
 
     @property
@@ -168,6 +170,7 @@ class BenchResult(Result):
                     "name": model.name,
                     "params": model.params,
                     "runtime": model.runtime,
+                    "changes": list(model.changes),
                     "labels": None if model.labels is None else model.labels.to_dict(),
                     "rows": [self._row_dict(row) | _modules_dict(row) for row in model.rows],
                     "scaling": [_slope_dict(batch, slope) for batch, slope in model.slopes.items()],
@@ -180,6 +183,7 @@ class BenchResult(Result):
         values = _case_dict(row.case)
         if isinstance(row, RefusedCase):
             return values | dict.fromkeys(_ROW_KEYS) | {"uncounted_operators": None, "error": row.error}
+        values["batch"] = row.images
         found = (
             *(row.macs, row.p50, row.p10, row.p90, row.samples, row.calls, row.first_seconds),
             *(row.images_per_second, row.pixels_per_second, row.macs_per_second, self.above_peak(row)),
@@ -218,7 +222,8 @@ class BenchResult(Result):
         columns = columns if several else columns[:-1]
         rows = []
         for row in self.rows:
-            line = [row.model, *([runtime_of[row.model]] if runtimes else []), row.case.size, str(row.case.batch)]
+            images = row.images if isinstance(row, Timing) else row.case.batch
+            line = [row.model, *([runtime_of[row.model]] if runtimes else []), row.case.size, str(images)]
             if isinstance(row, RefusedCase):
                 rows.append([*line, "refused", *["-"] * (len(columns) - len(line) - 1)])
                 continue
@@ -246,6 +251,7 @@ class BenchResult(Result):
     def sentences(self) -> tuple[str, ...]:
         return (
             *self._refusals(),
+            *self._changes(),
             *self._growth(),
             *self._folding(),
             *self._labels(),
@@ -260,6 +266,11 @@ class BenchResult(Result):
     def _refusals(self) -> Iterator[str]:
         for row in self.refused:
             yield f"Refused: {row.model} on {row.case}: {row.error}."
+
+    def _changes(self) -> Iterator[str]:
+        for model in self.models:
+            if model.changes:
+                yield f"{model.name} has {', '.join(model.changes)}; the variant itself has not."
 
     def _growth(self) -> Iterator[str]:
         for model in self.models:

@@ -10,7 +10,7 @@ from torch import nn
 from convneur.bench.ceilings import measure_ceilings
 from convneur.bench.machine import describe_machine
 from convneur.bench.peak import matmul_peak
-from convneur.bench.plan import BenchCase, BenchEntry, BenchPlan, plan_bench
+from convneur.bench.plan import AS_IT_IS, BenchCase, BenchEntry, BenchPlan, plan_bench
 from convneur.bench.result import BenchResult, LabelsBeside, ModelTimes
 from convneur.bench.settings import BenchSettings, DtypeName, MemoryFormat
 from convneur.bench.timing import RefusedCase, Timing, time_slope
@@ -91,6 +91,8 @@ def run_bench(
     if against is not None:
         peers = with_trained(against, how, setting="against")
         entries = _with_peers(entries, find_models(peers, setting="against", progress=progress))
+    if by is not None and all(entry.is_graph for entry in entries):
+        raise ConfigError("by", "an exported graph has no modules; time the weights that it was made from", value=by)
     if any(case.batch > 1 for case in cases) and not all(entry.takes_images for entry in entries):
         raise ConfigError("batch", "`inputs` have their own batch; leave it out")
     plan = plan_bench(entries, cases, how)
@@ -169,6 +171,7 @@ def _times_of(
         ReadOnly(slopes),
         runtime,
         labels,
+        changes=tuple(entry.changes),
         external=entry.config is None and entry.trained is None,
     )
 
@@ -210,5 +213,5 @@ def _with_peers(entries: list[BenchEntry], peers: Mapping[str, ConvNeurConfig | 
         same = named.get(name)
         if same is not None and (same.model == model or not isinstance(model, ConvNeurConfig)):
             raise ConfigError("against", "is timed already, by `models`", value=name)
-        peer_entries.append(BenchEntry(name if same is None else f"{name} as it is", model))
+        peer_entries.append(BenchEntry(name if same is None else f"{name}{AS_IT_IS}", model))
     return [*entries, *peer_entries]

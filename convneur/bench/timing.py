@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["RefusedCase", "TimeSlope", "Timing", "paired_ratio", "time_slope"]
 
 _RESAMPLES, _LEVEL = 500, 0.95
+_MOST_PAIRED = 100  # repeats of a size: all pairs of a million would be more than fit anywhere
 
 
 @dataclass(frozen=True)
 class Timing:
     """One model at one case, timed.
 
-    macs: of one image, by a count; launches: operators that a forward pass launches, likewise. samples: seconds of one
+    macs: of one image, or of the model's own inputs, by a count; launches: operators that a forward pass launches,
+    likewise. own_images: that its own inputs hold, None where it takes a batch of images. samples: seconds of one
     call on the batch, one for each repeat, which is the mean of `calls` calls. first_seconds: the first call of all,
     with compilation where that is on. peak_resident_bytes: the most that the whole process held during a call, as the
     kernel saw it; on CUDA the most that torch held on the device. peak_growth_bytes: that above what was held before
@@ -51,6 +53,12 @@ class Timing:
     counted_peak_bytes: int | None
     uncounted: Mapping[str, int] = field(default_factory=lambda: ReadOnly({}))
     modules: TimedTree | None = None
+    own_images: int | None = None
+
+    @property
+    def images(self) -> int:
+        """Of one call."""
+        return self.case.batch if self.own_images is None else self.own_images
 
     @property
     def p50(self) -> float:
@@ -67,7 +75,7 @@ class Timing:
 
     @property
     def images_per_second(self) -> float:
-        return self.case.batch / self.p50
+        return self.images / self.p50
 
     @property
     def pixels_per_second(self) -> float:
@@ -76,12 +84,12 @@ class Timing:
     @property
     def pixels_per_second_range(self) -> tuple[float, float]:
         """At the slow and at the fast tenth of the repeats."""
-        pixels, batch = self.case.pixels, self.case.batch
-        return pixels * (batch / self.p90), pixels * (batch / self.p10)
+        pixels = self.case.pixels * self.images
+        return pixels / self.p90, pixels / self.p10
 
     @property
     def macs_per_second(self) -> float | None:
-        return None if self.macs is None else self.macs * self.images_per_second
+        return None if self.macs is None else self.macs * self.case.batch / self.p50
 
     @property
     def peak_ratio(self) -> float | None:
@@ -124,6 +132,7 @@ def time_slope(
     """Theil and Sen's slope of log time over log pixels, with a bootstrap interval over the repeats.
 
     Equation: the median of (log t_j - log t_i) / (log N_j - log N_i) over all pairs of repeats at unequal sizes.
+    Choice:  of more than 100 repeats their 100 quantiles are paired.
     Args:    pixels: N of each size; samples: seconds at each. seed: of the resampling, which is within each size.
     Returns: None with fewer than two unequal sizes.
 
@@ -137,6 +146,7 @@ def time_slope(
         return None
 
     def slope(drawn: Sequence[Tensor]) -> float:
+        drawn = [_thinned(log) for log in drawn]
         between = [((drawn[j][:, None] - drawn[i]) / math.log(pixels[j] / pixels[i])).flatten() for i, j in pairs]
         return _middle(torch.cat(between))
 
@@ -163,6 +173,14 @@ def paired_ratio(mine: Timing, theirs: Timing) -> float:
 def _middle(values: Tensor) -> float:
     ordered = values.sort().values
     return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
+
+
+def _thinned(values: Tensor) -> Tensor:
+    """At most _MOST_PAIRED values of the same distribution: the middles of as many equal shares."""
+    if len(values) <= _MOST_PAIRED:
+        return values
+    places = (torch.arange(_MOST_PAIRED, dtype=torch.float64) + 0.5) / _MOST_PAIRED * len(values)
+    return values.sort().values[places.long()]
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

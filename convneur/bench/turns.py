@@ -93,6 +93,7 @@ class _Runner:
             counted_peak_bytes=self.planned.peak_bytes,
             uncounted=self.planned.uncounted,
             modules=self._tree(ceilings),
+            own_images=self.planned.entry.own_images,
         )
 
     def _tree(self, ceilings: Ceilings | None) -> TimedTree | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from convneur.claims import find_claims
-from convneur.cost.baseline import check_baseline, find_tolerance, match_baseline, read_baseline
+from convneur.cost.baseline import check_baseline, find_tolerance, match_baseline, read_baseline, swept_size
 from convneur.cost.claims import check_claim
 from convneur.cost.conventions import Convention
 from convneur.cost.external import (
@@ -151,8 +151,11 @@ def analyze(
     before = None if baseline is None else read_baseline(baseline)
     dearer = find_tolerance(tolerance)
     if before is not None:
-        sizes_named = wanted if swept else [size_name(*size) for size in wanted.values()]
-        match_baseline(before, found, sizes_named, convention)
+        if swept is None:
+            sizes_named = [size_name(*size) for size in wanted.values()]
+        else:
+            sizes_named = [swept_size(name, swept.image) for name in wanted]
+        match_baseline(before, found, sizes_named, convention, by_fvcore=counter == "fvcore")
     twins_of: dict[str, dict[TwinName, ConvNeurConfig]] = {}  # before any work, since a model may have no such twin
     for name, model in found.items():
         with blaming(name, "models", settings):

@@ -12,8 +12,17 @@ from convneur.cost.model_cost import ModelCost
 from convneur.errors import ConfigError, InputError
 from convneur.formats import significant
 from convneur.schema import read_json
+from convneur.sizes import size_name
 
-__all__ = ["Baseline", "BaselineCheck", "check_baseline", "find_tolerance", "match_baseline", "read_baseline"]
+__all__ = [
+    "Baseline",
+    "BaselineCheck",
+    "check_baseline",
+    "find_tolerance",
+    "match_baseline",
+    "read_baseline",
+    "swept_size",
+]
 
 Quantity = Literal["params", "macs", "peak_activation_bytes"]
 _SHOWN: Mapping[Quantity, tuple[str, float]] = {
@@ -27,10 +36,15 @@ _MEND = "write it anew: the JSON of an earlier count of the same models"
 
 @dataclass(frozen=True)
 class Baseline:
-    """What models cost before. costs: by model, size ("" for parameters) and quantity."""
+    """What models cost before. costs: by model, size and quantity; the size of parameters is "" where all have the
+    same.
+
+    by_fvcore: whether fvcore alone counted it.
+    """
 
     path: Path
     convention: str
+    by_fvcore: bool
     costs: Mapping[str, Mapping[tuple[str, Quantity], float]]
 
 
@@ -89,7 +103,7 @@ def read_baseline(path: str | Path) -> Baseline:
         raise InputError(path, f"is no count of convneur (schema convneur.flops/1); {_MEND}")
     try:
         costs = {str(model["name"]): dict(_costs(model)) for model in _rows(found["models"])}
-        return Baseline(path, str(found["convention"]), costs)
+        return Baseline(path, str(found["convention"]), found.get("counter") == "fvcore", costs)
     except (KeyError, TypeError, ValueError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else f"is damaged ({error})"
         raise InputError(path, f"{what}; {_MEND}") from None
@@ -103,7 +117,7 @@ def _rows(value: object) -> list[dict[str, Any]]:
 
 def _costs(model: Mapping[str, Any]) -> Iterator[tuple[tuple[str, Quantity], float]]:
     if model["params"] is not None:
-        yield ("", "params"), _number(model["params"])
+        yield (model.get("params_at") or "", "params"), _number(model["params"])
     for row in _rows(model["sizes"]):
         quantity: Quantity
         for quantity in ("macs", "peak_activation_bytes"):
@@ -115,9 +129,14 @@ def _size_of(row: Mapping[str, Any]) -> str:
     """As messages name it, the same however it was typed."""
     swept = row.get("swept")
     if swept is not None:
-        return ", ".join(f"{axis}={value}" for axis, value in dict(swept).items())
-    height, width = row["height"], row["width"]
-    return str(height) if height == width else f"{height}x{width}"
+        named = ", ".join(f"{axis}={value}" for axis, value in dict(swept).items())
+        return swept_size(named, (row["height"], row["width"]))
+    return size_name(row["height"], row["width"])
+
+
+def swept_size(name: str, image: tuple[int, int]) -> str:
+    """A value of a swept axis, T=16, with the image's size, on which the cost may depend."""
+    return f"{name} on {size_name(*image)}"
 
 
 def _number(value: object) -> float:
@@ -126,14 +145,20 @@ def _number(value: object) -> float:
     return value
 
 
-def match_baseline(baseline: Baseline, names: Iterable[str], sizes: Iterable[str], convention: Convention) -> None:
+def match_baseline(
+    baseline: Baseline, names: Iterable[str], sizes: Iterable[str], convention: Convention, *, by_fvcore: bool
+) -> None:
     """See that there is something to compare, before anything is counted. names, sizes: of the count to come.
 
-    Raises: InputError: another convention, a model that it does not have, or none of the sizes.
+    Raises: InputError: another convention or counter, a model that it does not have, or none of the sizes.
     """
     if baseline.convention != convention:
         problem = f"counts by convention {baseline.convention}, and this counts by {convention}; {_MEND}"
         raise InputError(baseline.path, problem)
+    if baseline.by_fvcore != by_fvcore:
+        by = ("by fvcore", "by the dispatch counter")
+        first, second = by if baseline.by_fvcore else by[::-1]
+        raise InputError(baseline.path, f"is counted {first}, and this is {second}, which sees other work; {_MEND}")
     sizes = list(sizes)
     for name in names:
         before = baseline.costs.get(name)

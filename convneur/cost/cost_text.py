@@ -9,7 +9,7 @@ from convneur.cost.model_counter import ImageCost, RefusedSize, SizeCost
 from convneur.cost.scaling import ScalingVerdict
 from convneur.formats import grouped, millions, significant
 from convneur.results import Table
-from convneur.variants import VARIANTS
+from convneur.variants import variant_changes
 
 __all__ = ["headlines", "long_tables", "short_sentences", "short_tables", "terms"]
 
@@ -388,11 +388,7 @@ def _with_changes(model: ModelCost) -> str:
 
 def _changes(model: ModelCost) -> list[str]:
     """What was changed of the variant that a model goes by; a twin's own name says the rest."""
-    variant = VARIANTS.get(model.name)
-    if model.config is None or variant is None or model.twin is not None:
-        return []
-    given, own = model.config.to_dict(), variant.to_dict()
-    return [f"{name.replace('_', '-')} {given[name]}" for name in own if given[name] != own[name]]
+    return [] if model.config is None or model.twin is not None else variant_changes(model.name, model.config)
 
 
 def _per_unit(model: ModelCost) -> str:

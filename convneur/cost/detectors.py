@@ -18,7 +18,7 @@ from convneur.model.network import ConvNeur, stage_sizes
 from convneur.progress import Progress, silent
 from convneur.results import ReadOnly, Result, Table
 from convneur.sizes import Size, find_sizes
-from convneur.variants import PRESETS, ConvNeurConfig
+from convneur.variants import PRESETS, VARIANTS, ConvNeurConfig
 
 __all__ = ["DetectorCost", "DetectorCosts", "detector_costs"]
 
@@ -55,7 +55,8 @@ class DetectorCost:
 
 @dataclass(frozen=True)
 class DetectorCosts(Result):
-    """What detectors cost, part by part. title: the detector's name; rows: a model and a size each.
+    """What detectors cost, part by part. title: the detector's name; chunks: of each model, in words; rows: a model and
+    a size each.
 
     >>> costs = detector_costs("m1", detector="mask-rcnn", heads="light", sizes="256x320")
     >>> list(costs.rows[0].macs)
@@ -64,7 +65,7 @@ class DetectorCosts(Result):
 
     title: str
     heads: Heads
-    chunk_length: Mapping[str, int | tuple[int, ...]]
+    chunks: Mapping[str, str]
     rows: tuple[DetectorCost, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,11 +109,11 @@ class DetectorCosts(Result):
         return (Table(f"{self.title}, {self.heads} heads", columns, rows, dense=True),)
 
     def sentences(self) -> Sequence[str]:
-        lengths = ", ".join(f"{name} {length}" for name, length in self.chunk_length.items())
+        chunks = "; ".join(f"{name}: {words}" for name, words in self.chunks.items())
         return (
             f"The papers' rule: {grouped(PROPOSALS)} proposals and {MASKS} masks go through each stage, {CLASSES} "
             "classes. Everything executed counts but the sampling of boxes.",
-            f"Chunk length {lengths}; no classifier.",
+            f"{chunks}. No classifier.",
         )
 
     def records(self) -> Sequence[Mapping[str, Any]]:
@@ -138,8 +139,8 @@ def detector_costs(
     """Count detectors part by part on torch's meta device; nothing is computed.
 
     Choice: as papers count them: 1000 proposals and 100 masks a stage, COCO's 80 classes, an image of 800x1280 pixels;
-        chunks of 4096 tokens, the paper's for detection, where no setting of chunks is given; updates of the memories
-        count.
+        chunks of 4096 tokens, the paper's for detection, where neither a setting nor a file of settings says another
+        number or length; updates of the memories count.
     Args:
         models: ConvNeurs as `find_models` takes them; settings: as it takes them.
         detector, heads: see `detector_settings`; standard heads by default.
@@ -152,20 +153,33 @@ def detector_costs(
     """
     heads = heads or "standard"
     made = detector_settings(detector, num_classes=CLASSES, heads=heads)
-    rows, lengths = [], {}
+    if settings.get("head") is not None:
+        raise ConfigError("head", "a detector has heads of its own; leave it out", value=settings["head"])
+    rows, chunks = [], {}
     found = find_models(models, **settings)
     spans = find_sizes(_SIZE if sizes is None else sizes).values()
     with progress.steps("counting", len(found) * len(spans)) as advance:
         for name, config in found.items():
             if not isinstance(config, ConvNeurConfig):
                 raise ConfigError("detector", f"takes ConvNeurs, and {name} is a model of others; leave it out")
-            if not _OF_CHUNKS & {key for key, value in settings.items() if value is not None}:
+            typed = _OF_CHUNKS & {key for key, value in settings.items() if value is not None}
+            if not typed and _chunks(config) == _chunks(VARIANTS["m1"]):
                 config = config.replace(**PRESETS["dense"])
-            lengths[name] = config.chunk_length
+            chunks[name] = _chunks(config)
             for height, width in spans:
                 rows.append(_counted(name, config, made, height, width))
                 advance()
-    return DetectorCosts(made.title, heads, ReadOnly(lengths), tuple(rows))
+    return DetectorCosts(made.title, heads, ReadOnly(chunks), tuple(rows))
+
+
+def _chunks(config: ConvNeurConfig) -> str:
+    """How its memories cut the tokens, in words."""
+    if config.memory == "none":
+        return "no memory"
+    if config.chunks is not None:
+        return f"{config.chunks} chunks"
+    least = f", at least {config.min_chunks} chunks" if config.min_chunks > 1 else ""
+    return f"chunks of {config.chunk_length} tokens{least}"
 
 
 def _counted(name: str, config: ConvNeurConfig, settings: DetectorSettings, height: int, width: int) -> DetectorCost:

@@ -8,7 +8,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -202,7 +202,7 @@ def load_external(name: str, arguments: Mapping[str, Any] | None = None) -> Exte
             value=name,
             problem=f"is of type {type(factory).__name__}; name a function or class that gives a module",
         )
-    return _sized(name, _with_arguments(factory, arguments or {}), _file_of(module))
+    return _sized(name, _with_arguments(factory, arguments or {}), _file_of(module), given=arguments or {})
 
 
 def load_function(name: str, *, setting: str = "model") -> tuple[Any, Callable[..., Any]]:
@@ -311,7 +311,7 @@ def _from_timm(name: str, arguments: Mapping[str, Any]) -> ExternalModel:
                 "model", value=name, problem=f"timm {version} has no such model; see timm.list_models()"
             ) from error
         raise InputError(name, f"{error}") from error
-    return _sized(name, create, f"timm {version}", taking=type(made))
+    return _sized(name, create, f"timm {version}", taking=type(made), given=arguments)
 
 
 def _is_exported(model: Any) -> bool:
@@ -339,8 +339,20 @@ def _moved(tensor: Tensor) -> Tensor:
     return nn.Parameter(on_meta, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else on_meta
 
 
-def _sized(name: str, factory: Callable[..., Any], source: str, *, taking: Callable[..., Any] | None = None) -> Any:
-    """The model, built for each size where its factory, or what that hands its arguments on to, takes one."""
+def _sized(
+    name: str,
+    factory: Callable[..., Any],
+    source: str,
+    *,
+    taking: Callable[..., Any] | None = None,
+    given: Iterable[str] = (),
+) -> Any:
+    """The model, built for each size where its factory, or what that hands its arguments on to, takes one.
+
+    Not where a size is among its arguments that are given: it is built for that.
+    """
+    if set(given) & set(_SIZE_ARGUMENTS):
+        return ExternalModel(name, factory, source, takes_size=False)
     argument = _size_argument(taking or factory)
     if argument is None and taking is None and _takes_any(factory):
         # It hands its arguments on, which only a call shows: whoever does not know one refuses it.

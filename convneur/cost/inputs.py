@@ -78,6 +78,12 @@ class ModelInputs:
         """Of the image: a model that is built for one is built for this."""
         return (height, width) if self.sweep is None else self.sweep.image
 
+    @property
+    def images(self) -> int:
+        """How many images they hold, by the first axis of what has the image's height and width; 1 where none tells."""
+        first = (one.axes[0] for one in self.given if {"H", "W"} <= set(one.axes))
+        return next((int(axis) for axis in first if axis.isdecimal()), 1)
+
     def make(self, height: int, width: int, like: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and named arguments, on the device of `like`, of its type unless another is asked for.
 
@@ -169,10 +175,22 @@ def _parse(texts: Iterable[str]) -> Iterator[_Given]:
         dtype = getattr(torch, match["dtype"], None) if match["dtype"] else None
         if match["dtype"] and not isinstance(dtype, torch.dtype):
             raise ConfigError("inputs", f"{match['dtype']} is no type of torch, such as int64", value=repr(text))
+        if dtype is not None and not _is_plain(dtype):
+            raise ConfigError(
+                "inputs", f"torch makes no zeros of {match['dtype']}; give another type", value=repr(text)
+            )
         axes = tuple(match["axes"].split("x"))
         if any(axis.isdigit() and not 1 <= int(axis[:10]) <= _MOST_ITEMS for axis in axes):
             raise ConfigError("inputs", "every size must be at least 1, and sensible", value=repr(text))
         yield _Given(match["name"], match["key"], axes, dtype)
+
+
+def _is_plain(dtype: torch.dtype) -> bool:
+    try:
+        torch.zeros(1, dtype=dtype)
+    except (RuntimeError, NotImplementedError):  # quantized types, and some of bits
+        return False
+    return True
 
 
 def one_image(height: int, width: int, like: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:

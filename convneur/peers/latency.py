@@ -1,7 +1,7 @@
 """Latencies that `convneur bench` measured, by model: of one machine, or of several, which is then said."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class _Model:
     name: str
     rows: list[_Row]
     runtime: str = "torch"
+    changes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ class MeasuredTimes:
         return ", ".join(each.source for each in self.times)
 
     @property
+    def named(self) -> str:
+        return ", ".join(model.name for model in self.models)
+
+    @property
     def models(self) -> Iterator[_Model]:
         return (model for each in self.times for model in each.models)
 
@@ -68,20 +73,41 @@ class MeasuredTimes:
         return next((value for value in found if value is not None), None)
 
     def of_variants(self, names: Sequence[str]) -> Iterator[tuple[str, str, float]]:
-        """Each form of these variants that was timed at 224: m1, m1 folded, m1.onnx; with the variant and the time."""
+        """Each form of these variants that was timed at 224: m1, m1 folded, m1.onnx; with the variant and the time.
+
+        One whose settings were changed is left out: the printed accuracy is not its own.
+        """
         for model in self.models:
-            variant = next((name for name in names if model.name in _forms(name)), None)
+            variant = next((name for name in names if model.name in _forms(name) and not model.changes), None)
             value = None if variant is None else _at(model, 224)
             if variant is not None and value is not None:
                 yield model.name, variant, value
+
+    def check_timed(self, names: Sequence[str]) -> None:
+        """Raises: ConfigError: one of these variants was not timed at 224, or only with other settings."""
+        timed = {variant for _, variant, _ in self.of_variants(names)}
+        for name in names:
+            if name not in timed:
+                why = self.other_forms([name])
+                problem = f"was not timed at 224; `times` has {self.named}"
+                raise ConfigError("models", problem, value=why[0] if why else name)
+
+    def other_forms(self, names: Sequence[str]) -> list[str]:
+        """Variants that were timed with other settings alone, and with which."""
+        timed = {variant for _, variant, _ in self.of_variants(names)}
+        changes = {
+            name: next((model.changes for model in self.models if model.name in _forms(name) and model.changes), None)
+            for name in names
+            if name not in timed
+        }
+        return [f"{name} with {', '.join(words)}" for name, words in changes.items() if words]
 
     def of_name(self, name: str) -> float:
         """Of a model at the first size that it was timed at. Raises: ConfigError: no such model."""
         model = next((each for each in self.models if each.name == name), None)
         value = None if model is None else next((ms for row in model.rows if (ms := _ms(row)) is not None), None)
         if value is None:
-            timed = ", ".join(each.name for each in self.models)
-            raise ConfigError("add", f"was not timed; `times` has {timed}", value=name)
+            raise ConfigError("add", f"was not timed; `times` has {self.named}", value=name)
         return value
 
     @property

@@ -221,13 +221,16 @@ def frontier(
     listed = read_peers(peers)
     measured = _measured(x, times)
     points = _points(x, listed, measured, distilled=distilled, size=size)
-    judged = [*_own(x, models, measured, full=full, progress=progress), *_added(add, measured)]
+    variants = _variants(models)
+    if measured is not None and models != "all":
+        measured.check_timed(variants)
+    judged = [*_own(x, variants, measured, full=full, progress=progress), *_added(add, measured)]
     names = [name for name, *_ in judged]
     if doubled := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError("add", "is there already; choose another name", value=doubled)
     curve = tuple(_curve(x, points))
     placed = tuple(_placed(x, points, *one) for one in judged)
-    notes = tuple(_notes(x, listed, measured, points, distilled=distilled, full=full, own=placed))
+    notes = tuple(_notes(x, listed, measured, points, distilled=distilled, full=full, variants=variants, own=placed))
     return Frontier(x, placed, points, curve, listed, distilled, notes)
 
 
@@ -298,17 +301,23 @@ def _placed(
     return FrontierModel(name, cost, accuracy, origin, below, best, ratio, cheapest)
 
 
+def _variants(models: str | Iterable[str]) -> list[str]:
+    """The variants that are asked for, which have a printed accuracy."""
+    known = [row.model for row in published().imagenet]
+    names = [part.strip().casefold() for part in (models.split(",") if isinstance(models, str) else models)]
+    names = known if names == ["all"] else [] if names == ["none"] else list(dict.fromkeys(names))
+    for name in names:
+        if name not in known:
+            problem = f"choose {', '.join(known)}, all or none; others have no printed accuracy: `add` them"
+            raise ConfigError("models", problem, value=name or repr(name))
+    return names
+
+
 def _own(
-    x: Axis, models: str | Iterable[str], measured: MeasuredTimes | None, *, full: bool, progress: Progress
+    x: Axis, names: Sequence[str], measured: MeasuredTimes | None, *, full: bool, progress: Progress
 ) -> Iterator[tuple[str, float, float, str]]:
     paper = published()
     rows = {row.model: row for row in paper.imagenet}
-    names = [part.strip().casefold() for part in (models.split(",") if isinstance(models, str) else models)]
-    names = list(rows) if names == ["all"] else [] if names == ["none"] else list(dict.fromkeys(names))
-    for name in names:
-        if name not in rows:
-            problem = f"choose {', '.join(rows)}, all or none; others have no printed accuracy: `add` them"
-            raise ConfigError("models", problem, value=name or repr(name))
     if measured is not None:
         for name, variant, value in measured.of_variants(names):
             yield name, value, rows[variant].top1, "accuracy as printed, latency measured"
@@ -378,6 +387,7 @@ def _notes(
     *,
     distilled: bool,
     full: bool,
+    variants: Sequence[str],
     own: Sequence[FrontierModel],
 ) -> Iterator[str]:
     printed = any(model.origin != "added" for model in own)
@@ -389,7 +399,7 @@ def _notes(
         else:
             yield (
                 "ConvNeur's multiply-adds are as printed, without the products of the memory's update: the full count "
-                "is 8 to 10 % higher."
+                "is 7 to 11 % higher."
             )
     if x == "images-per-second" and printed:
         yield (
@@ -398,6 +408,9 @@ def _notes(
         )
     if measured is not None:
         yield from measured.sentences
+        left_out = measured.other_forms(variants)
+        if left_out:
+            yield f"Not placed, for the printed accuracy is of another form: {', '.join(left_out)}."
     sizes = sorted({point.peer.size for point in points})
     teacher = "models trained with a teacher included" if distilled else "without models trained with a teacher"
     entries = plural(len(points), "entry", "entries")

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import convneur
 from convneur import VARIANTS, ConfigError, InputError
 from convneur.bench import (
     BenchCase,
@@ -300,6 +301,18 @@ def test_the_slope_stands_outliers_and_its_interval_is_seeded() -> None:
     assert time_slope(pixels, samples, seed=2) != found
 
 
+def test_of_many_repeats_as_many_as_say_the_same_are_paired(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(0)
+    samples = [[size * draw.lognormvariate(0, 0.2) for _ in range(301)] for size in (1, 4, 16)]
+    thinned = time_slope([100, 400, 1600], samples, resamples=20)
+    monkeypatch.setattr("convneur.bench.timing._MOST_PAIRED", 301)
+    whole = time_slope([100, 400, 1600], samples, resamples=20)
+    assert thinned is not None
+    assert whole is not None
+    assert thinned.slope == pytest.approx(whole.slope, abs=1e-3)
+    assert (thinned.low, thinned.high) == pytest.approx((whole.low, whole.high), abs=2e-3)
+
+
 @pytest.mark.parametrize("pixels", [[], [64], [64, 64]])
 def test_no_slope_without_two_sizes(pixels: list[int]) -> None:
     assert time_slope(pixels, [[1.0, 2.0]] * len(pixels)) is None
@@ -435,6 +448,9 @@ def test_peers_are_timed_as_they_are_and_folded_ones_name_theirs() -> None:
     ]  # fmt: skip
     macs = [model.timed[0].macs for model in result.models]
     assert macs[1] < macs[0] != macs[2]
+    assert [model.changes for model in result.models] == [("chunks 2",), ("chunks 2",), ()]
+    assert [model["changes"] for model in result.to_dict()["models"]] == [["chunks 2"], ["chunks 2"], []]
+    assert "m1 has chunks 2; the variant itself has not." in str(result)
 
 
 def test_what_fails_is_told_and_in_the_result() -> None:
@@ -588,6 +604,39 @@ def test_what_a_count_lacks_is_said(ceilings: Ceilings) -> None:
     assert result.to_dict()["models"][0]["rows"][0]["uncounted_operators"] == {"_fft_r2c": 1}
 
 
+class Half(nn.Module):
+    """One part of it is TorchScript."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = nn.Conv2d(3, 4, 1, bias=False)
+        self.scripted = torch.jit.script(nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), nn.ReLU()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scripted(self.free(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_scripted_parts_have_no_row_of_zero_seconds(ceilings: Ceilings) -> None:
+    def whole() -> nn.Module:
+        return torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU()))
+
+    half, scripted = run_bench([Half, whole], sizes=32, by="module", **QUICK).trees
+    assert [row.label for row in half.rows] == ["(model)", "(model) (rest)", "free"]
+    assert {row.label for row in scripted.rows} <= {"(model)", "(model) (rest)"}
+    for row in (*half.rows, *scripted.rows):
+        assert row.seconds > 0
+    assert half.rows[1].cost is not None
+    assert half.rows[1].cost.macs == 16 * 32 * 32
+
+
+def test_a_graph_alone_has_no_modules_to_time(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    convneur.export("photos", tmp_path / "photos.onnx", size=64, check=False)
+    with pytest.raises(ConfigError, match="by module: an exported graph has no modules; time the weights"):
+        run_bench(str(tmp_path / "photos.onnx"), sizes=64, by="module", **QUICK)
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -618,7 +667,21 @@ def test_a_model_of_other_inputs_is_timed_and_counted() -> None:
     result = run_bench({"spoken": Spoken}, sizes=8, inputs=inputs, factory_arguments=["width=3"], **QUICK)
     (row,) = result.timed
     assert row.macs == 3 * 8 * 8
+    assert row.images == 1
     with pytest.raises(ConfigError, match="batch: `inputs` have their own batch; leave it out"):
         run_bench({"spoken": Spoken}, sizes=8, inputs=inputs, batch=2, **QUICK)
     with pytest.raises(ConfigError, match="inputs: a ConvNeur takes one image"):
         run_bench("m1", sizes=32, inputs="1x1xHxW", **QUICK)
+
+
+def test_inputs_that_hold_several_images_are_as_many_a_call() -> None:
+    layer = nn.Conv2d(3, 2, 1, bias=False)
+    result = run_bench({"layer": layer}, sizes=8, inputs="5x3xHxW", **QUICK)
+    (row,) = result.timed
+    assert row.macs == 5 * 6 * 64
+    assert row.images_per_second == pytest.approx(5 / row.p50)
+    assert row.pixels_per_second == pytest.approx(5 * 64 / row.p50)
+    assert row.macs_per_second == pytest.approx(5 * 6 * 64 / row.p50)
+    found = result.to_dict()["models"][0]["rows"][0]
+    assert (found["batch"], found["images_per_second"]) == (5, pytest.approx(5 / row.p50))
+    assert result.tables()[0].rows[0][:3] == ["layer", "8", "5"]

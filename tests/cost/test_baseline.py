@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from convneur import ConfigError, InputError
 from convneur.cost import CostReport, analyze
@@ -62,6 +63,47 @@ def test_files_that_are_no_baseline(before: Path, change: dict[str, Any], says: 
         counted(100, baseline=before)
     assert says in str(raised.value)
     assert "write it anew" in str(raised.value)
+
+
+class Positions(nn.Module):
+    """Has as many parameters as an image has pixels."""
+
+    def __init__(self, img_size: int = 8) -> None:
+        super().__init__()
+        self.place, self.conv = nn.Parameter(torch.zeros(img_size, img_size)), nn.Conv2d(3, 1, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) + self.place
+
+
+def test_parameters_of_a_model_built_for_each_size_are_compared_at_that_size(tmp_path: Path) -> None:
+    analyze(Positions, sizes=[8, 16], verdict=False).save(tmp_path / "before.json")
+    again = analyze(Positions, sizes=[16, 8], verdict=False, baseline=tmp_path / "before.json")
+    assert again.baseline_failures == ()
+    assert [one.size for one in again.baseline if one.quantity == "params"] == []
+    same = analyze(Positions, sizes=[8], verdict=False, baseline=tmp_path / "before.json")
+    assert [one.size for one in same.baseline if one.quantity == "params"] == ["8"]
+    for sizes in ([8, 16], [16, 8]):
+        (claim,) = analyze(Positions, sizes=sizes, verdict=False, claims="<= 100 params").claims
+        assert (claim.holds, claim.found) == (False, "259.0 params at 16")
+
+
+def test_swept_costs_are_compared_on_images_of_one_size(tmp_path: Path) -> None:
+    class Clip(nn.Module):
+        def forward(self, image: Tensor, words: Tensor) -> Tensor:
+            return (image @ image.transpose(2, 3)).sum() + (words @ words.transpose(1, 2)).sum()
+
+    settings: dict[str, Any] = {"inputs": ["1x3xHxW", "1xTx8"], "sweep": "T=4,8", "verdict": False}
+    analyze(Clip, sizes=32, **settings).save(tmp_path / "before.json")
+    with pytest.raises(InputError, match="has no T=4 on 64 or T=8 on 64 of Clip, its sizes are T=4 on 32, T=8 on 32"):
+        analyze(Clip, sizes=64, baseline=tmp_path / "before.json", **settings)
+    assert analyze(Clip, sizes=32, baseline=tmp_path / "before.json", **settings).baseline_failures == ()
+
+
+def test_another_counter_is_another_count(before: Path) -> None:
+    with pytest.raises(InputError, match="is counted by the dispatch counter, and this is by fvcore, which sees other"):
+        counted(100, baseline=before, counter="fvcore")
+    assert counted(100, baseline=before, counter="both").baseline_failures == ()
 
 
 def test_no_such_baseline(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def layer() -> nn.Module:
     [
         ("<= 0.0123 MMACs@32", True, "0.01229 MMACs at 32"),
         ("12.288 kMACs@32", True, "12.29 kMACs at 32"),
-        ("<=12.287 kmacs @ 32", False, "12.29 kMACs at 32"),
+        ("<=12.287 kmacs @ 32", False, "12.288 kMACs at 32"),
         ("24.6 kFLOPs@32", True, "24.58 kFLOPs at 32"),
         ("<= 0.1 MB@32x64", True, "0.03277 MB at 32x64"),
         ("0.01 MB@32x64", False, "0.03277 MB at 32x64"),

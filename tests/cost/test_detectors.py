@@ -1,7 +1,11 @@
 """Detectors counted by the papers' rule: parameters and multiply-adds, part by part."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from convneur import VARIANTS
 from convneur.cost import detector_costs
 from convneur.errors import ConfigError
 
@@ -26,8 +30,33 @@ def test_multiply_adds_are_those_of_the_layers(kind: str) -> None:
 
 
 def test_chunks_of_detection_unless_others_are_asked_for() -> None:
-    assert detector_costs("m1", sizes="64x64", heads="light").chunk_length == {"m1": 4096}
-    assert detector_costs("m1", sizes="64x64", heads="light", chunk_length=196).chunk_length == {"m1": 196}
+    assert detector_costs("m1", sizes="64x64", heads="light").chunks == {"m1": "chunks of 4096 tokens"}
+    for settings, words in (
+        ({"chunk_length": 196}, "chunks of 196 tokens"),
+        ({"chunks": 4}, "4 chunks"),
+        ({"min_chunks": 4}, "chunks of 196 tokens, at least 4 chunks"),
+        ({"memory": "none"}, "no memory"),
+    ):
+        assert detector_costs("m1", sizes="64x64", heads="light", **settings).chunks == {"m1": words}
+
+
+def test_a_file_that_says_how_long_its_chunks_are_is_counted_so(tmp_path: Path) -> None:
+    (tmp_path / "own.json").write_text(json.dumps(VARIANTS["m1"].replace(chunk_length=49).to_dict()))
+    (tmp_path / "usual.json").write_text(json.dumps(VARIANTS["m1"].to_dict()))
+    own, usual, typed = (
+        detector_costs(model, detector="mask-rcnn", heads="light", sizes="256x320", **settings)
+        for model, settings in (
+            (str(tmp_path / "own.json"), {}), (str(tmp_path / "usual.json"), {}), ("m1", {"chunk_length": 49})
+        )
+    )  # fmt: skip
+    assert own.rows[0].total_macs == typed.rows[0].total_macs != usual.rows[0].total_macs
+    assert list(own.chunks.values()) == ["chunks of 49 tokens"]
+    assert list(usual.chunks.values()) == ["chunks of 4096 tokens"]
+
+
+def test_a_head_beside_a_detector_is_refused() -> None:
+    with pytest.raises(ConfigError, match="head upernet: a detector has heads of its own; leave it out"):
+        detector_costs("m1", head="upernet")
 
 
 def test_a_model_of_others_is_refused() -> None:

@@ -128,6 +128,20 @@ def test_fvcore_counts_the_same(zoo: Callable[[str], str]) -> None:
     assert ExternalCounter(net, counter="fvcore").at(32, 64).macs == ExternalCounter(net).at(32, 64).macs
 
 
+def test_a_size_that_is_given_is_the_one_it_is_built_for(zoo: Callable[[str], str]) -> None:
+    name = zoo(NETS)
+    model = analyze(f"{name}:Attention", sizes="64,128", factory_arguments=["img_size=128"], verdict=False).models[0]
+    assert list(model.counted) == ["128"]
+    assert not model.built_per_size
+
+    # input_size may be a number of features, too.
+    name = zoo("from torch import nn\n\nclass Net(nn.Linear):\n    def __init__(self, input_size=64):\n"
+               "        super().__init__(input_size, 4, bias=False)\n")  # fmt: skip
+    settings: dict[str, Any] = {"inputs": "1xTx64", "sweep": "T=16,32", "verdict": False}
+    model = analyze(f"{name}:Net", factory_arguments=["input_size=64"], **settings).models[0]
+    assert [cost.macs for cost in model.counted.values()] == [16 * 256, 32 * 256]
+
+
 def test_a_net_that_takes_img_size_is_built_for_each(zoo: Callable[[str], str]) -> None:
     net = load_external(f"{zoo(NETS)}:Attention")
     assert net.takes_size

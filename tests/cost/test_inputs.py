@@ -38,6 +38,7 @@ def test_tensors_of_any_number_name_shape_and_type() -> None:
         (["1,3,H,W"], "inputs '1,3,H,W': give sizes with x between"),
         (["1x3xHxW:floaty"], "floaty is no type of torch"),
         (["1x3xHxW:nn"], "nn is no type of torch"),
+        (["1x3xHxW:qint8"], "torch makes no zeros of qint8; give another type"),
         (["1x0xHxW"], "every size must be at least 1"),
         (["a=1xH", "a=1xW"], "inputs a: is given twice"),
         (["a=1xH", "a.b=1xW"], "inputs a.b: is given twice"),
