@@ -124,8 +124,8 @@ class PlannedCase:
     """What a count predicts of one model at one case; all None where it cannot be counted at that size.
 
     macs: of one image, or of the entry's own inputs. launches: operators that a forward pass launches. peak_bytes:
-    activations of the batch, in the dtype asked for; both are None of an exported graph, which a runtime plans anew. needed_bytes: with all entries'
-    images and weights. uncounted: operators without a formula, with their calls.
+    activations of the batch, in the dtype asked for; both are None of an exported graph, which a runtime plans anew.
+    needed_bytes: with all entries' images and weights. uncounted: operators without a formula, with their calls.
     """
 
     entry: BenchEntry
