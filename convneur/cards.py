@@ -86,6 +86,10 @@ def model_card(
     lines = [card_head(config, licence=licence, datasets=known), f"# {name}", ""]
     lines += [f"**Model.** ConvNeur: {model_facts(config)}.", ""]
     classes, validation = provenance.get("classes"), provenance.get("validation")
+    if config.head == "none":  # what classes and scores are of is not in the file
+        classes = validation = None
+        whole = "a detector" if provenance.get("task") == "detection" else "a model"
+        lines += [f"A backbone without a head{f', of {whole} that had one' if provenance.get('task') else ''}.", ""]
     if isinstance(classes, (list, tuple)) and classes:
         lines += [f"**Classes.** {', '.join(map(str, classes))}.", ""]
     if isinstance(validation, Mapping):

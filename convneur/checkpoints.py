@@ -23,6 +23,7 @@ __all__ = [
     "Checkpoint",
     "check_finite",
     "load_checkpoint",
+    "provenance_text",
     "save_checkpoint",
     "save_folder",
 ]
@@ -79,9 +80,24 @@ def save_checkpoint(
     metadata = {
         "format": FORMAT,
         "config": json.dumps(model.config.to_dict()),
-        "provenance": json.dumps(dict(provenance or {})),
+        "provenance": provenance_text(provenance),
     }
     write_tensors(Path(path), tensors, metadata, force=force)
+
+
+def provenance_text(provenance: Mapping[str, Any] | None) -> str:
+    """What a file says of its weights' origin, as JSON. Raises: ValueError: what could not be read back.
+
+    >>> provenance_text({"loss": float("nan")})
+    Traceback (most recent call last):
+    ValueError: provenance: holds NaN, which is no JSON; leave it out, or None
+    """
+    text = json.dumps(dict(provenance or {}))
+    try:
+        parsed(text)
+    except SchemaError as error:
+        raise ValueError(f"provenance: {error}; leave it out, or None") from None
+    return text
 
 
 def save_folder(
@@ -110,7 +126,8 @@ def save_folder(
     folder = new_folder(Path(folder))
     config, weights, readme = folder / FOLDER_CONFIG, folder / FOLDER_WEIGHTS, folder / CARD
     refuse_existing(config, weights, *([readme] if card else []), force=force)
-    said = {"model_type": MODEL_TYPE, "config": model.config.to_dict(), "provenance": dict(provenance or {})}
+    origin = json.loads(provenance_text(provenance))
+    said = {"model_type": MODEL_TYPE, "config": model.config.to_dict(), "provenance": origin}
     text = json.dumps(said, indent=2, sort_keys=True) + "\n"
     save_checkpoint(model, weights, provenance=provenance, force=force)
     if card:
@@ -229,7 +246,7 @@ def _stated(found: TensorFile, key: str, kind: type[_T]) -> _T:
         raise InputError(found.path, f"{broken} ({error}); write the file again") from None
 
 
-def check_finite(model: ConvNeur, name: str) -> None:
+def check_finite(model: torch.nn.Module, name: str) -> None:
     """Raises: InputError: a weight is NaN or infinite; `name` says whose weights they are."""
     for key, tensor in model.state_dict().items():
         if not torch.isfinite(tensor).all():

@@ -34,6 +34,17 @@ def rewritten(path: Path, **metadata: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize("about", [{"loss": float("nan")}, {"best": [float("inf")]}, {1: 2, "1": 3}])
+def test_what_could_not_be_read_back_is_not_written(saved: Path, about: dict[Any, Any]) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(ValueError, match=r"provenance: .*; leave it out, or None"):
+        save_checkpoint(ConvNeur(SMALL), saved, provenance=about, force=True)
+    with pytest.raises(ValueError, match="provenance: "):
+        save_folder(ConvNeur(SMALL), saved.parent / "folder", provenance=about)
+    assert saved.read_bytes() == before
+    assert not list((saved.parent / "folder").iterdir())
+
+
 def test_a_net_comes_back_as_it_was(saved: Path) -> None:
     torch.manual_seed(0)
     model = ConvNeur(SMALL).eval()

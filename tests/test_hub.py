@@ -147,6 +147,14 @@ def test_a_packaged_model_and_one_in_memory(tmp_path: Path) -> None:
     assert same(load_checkpoint(tmp_path / "file.safetensors").model, packaged)
 
 
+def test_the_card_of_a_backbone_has_no_scores_of_the_detector_it_is_from(tmp_path: Path) -> None:
+    HubConvNeur.from_pretrained("nuclei").save_pretrained(tmp_path / "nuclei")
+    card = (tmp_path / "nuclei" / "README.md").read_text()
+    assert "A backbone without a head, of a detector that had one." in card
+    assert "Validation" not in card
+    assert "Classes" not in card
+
+
 def head_of(card: str) -> dict[str, Any]:
     before, head, _ = card.split("---\n", 2)
     assert before == ""

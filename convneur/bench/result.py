@@ -170,7 +170,7 @@ class BenchResult(Result):
                     "name": model.name,
                     "params": model.params,
                     "runtime": model.runtime,
-                    "changes": list(model.changes),
+                    **({"changes": list(model.changes)} if model.changes else {}),
                     "labels": None if model.labels is None else model.labels.to_dict(),
                     "rows": [self._row_dict(row) | _modules_dict(row) for row in model.rows],
                     "scaling": [_slope_dict(batch, slope) for batch, slope in model.slopes.items()],

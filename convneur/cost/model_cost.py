@@ -123,7 +123,7 @@ class ModelCost:
             "name": self.twin or self.name,
             "config": None if self.config is None else self.config.to_dict(),
             "params": self.params,
-            "params_at": next(iter(self.counted), None) if self.built_per_size else None,
+            **({"params_at": next(iter(self.counted), None)} if self.built_per_size else {}),
             "ran_on_zeros": self.ran_on_zeros,
             "built_for_real": self.built_for_real,
             "sizes": [_size_dict(cost, self.sweep) for cost in self.sizes.values()],

@@ -133,8 +133,9 @@ class CostReport(Result):
     def to_dict(self) -> dict[str, Any]:
         """By the schema convneur.flops/1."""
         models = [model.to_dict(self.by, self.depth) for model in self.models]
-        values: dict[str, Any] = {"schema": "convneur.flops/1", "convention": self.convention, "counter": self.counter}
-        values["models"] = models
+        values: dict[str, Any] = {"schema": "convneur.flops/1", "convention": self.convention, "models": models}
+        if self.counter != "dispatch":
+            values["counter"] = self.counter
         if self.claims:
             values["claims"] = [asdict(claim) for claim in self.claims]
         if self.baseline:

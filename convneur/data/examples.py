@@ -317,7 +317,7 @@ def _segmentation(root: Path, split: str, reading: Reading, follow_links: bool) 
     unread = tuple(dict.fromkeys([*images.listing.warnings(labels.files), *labels.warnings()]))
     examples = []
     for name, target in labels.files.items():
-        image = images.find(name)
+        image = images.at(name)  # one of the same file name in another folder would be learnt with a wrong label map
         if image is None:
             problem = f"no image {name} under {folder} (the nearest is {images.nearest(name)}); names must be equal but"
             raise InputError(target, "; ".join([f"{problem} for the suffix", *images.listing.warnings()]))

@@ -82,12 +82,16 @@ class ImageFolder:
             self._by_path.setdefault(name_of(path, folder), path)
             self._by_stem[nfc(path.stem)].append(path)
 
+    def at(self, name: str) -> Path | None:
+        """The image of a pair by its relative path, None if there is none."""
+        name = nfc(name)
+        return next((self._by_path[name + ending] for ending in _ENDINGS if name + ending in self._by_path), None)
+
     def find(self, name: str) -> Path | None:
         """The image of a pair, None if there is none or it is not clear which."""
+        if (image := self.at(name)) is not None:
+            return image
         name = nfc(name)
-        for ending in _ENDINGS:
-            if name + ending in self._by_path:
-                return self._by_path[name + ending]
         found = [path for ending in _ENDINGS for path in self._by_stem.get(Path(name).name + ending, ())]
         return found[0] if len(found) == 1 else None
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from convneur.checkpoints import DETECTOR_FORMAT
+from convneur.checkpoints import DETECTOR_FORMAT, provenance_text
 from convneur.detection.detector import Detector, new_detector
 from convneur.detection.settings import DetectorSettings
 from convneur.errors import InputError
@@ -46,7 +46,7 @@ def save_detector(
         "format": DETECTOR_FORMAT,
         "config": json.dumps(model.config.to_dict()),
         "detector": json.dumps(model.settings.to_dict()),
-        "provenance": json.dumps(dict(provenance or {})),
+        "provenance": provenance_text(provenance),
     }
     write_tensors(Path(path), model.state_dict(), metadata, force=force)
 

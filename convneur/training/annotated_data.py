@@ -21,7 +21,7 @@ from convneur.data.reading import Reading
 from convneur.errors import ConfigError, InputError
 from convneur.formats import plural
 from convneur.progress import Progress, silent
-from convneur.training.data import KnownData, TrainingData
+from convneur.training.data import KnownData, TrainingData, usable
 
 __all__ = ["prepare_annotated", "read_annotated"]
 
@@ -78,8 +78,8 @@ def prepare_annotated(
         both = " and ".join(str(number) for number, name in truth.categories.items() if name == twice)
         raise InputError(path, f"categories {both} have one name, {twice!r}; give each its own")
     reading = Reading(max_pixels=max_pixels)
-    left_out = _unreadable((*train, *val), threads, max_pixels, progress) if begun is None else begun.left_out
-    train, val = (tuple(each for each in split if each.name not in set(left_out)) for split in (train, val))
+    left_out = _unreadable(train, val, threads, max_pixels, progress) if begun is None else begun.left_out
+    train, val = usable("train", train, left_out), usable("val", val, left_out)
     counts = Counter(each.label for example in train for each in _learned(example))
     data = TrainingData(
         train,
@@ -123,8 +123,10 @@ def _check(root: Path, data: TrainingData, progress: Progress) -> None:
         )
 
 
-def _unreadable(examples: Sequence[Example], threads: int, max_pixels: int, progress: Progress) -> tuple[str, ...]:
-    """Names of the images that cannot be read, or have another size than their annotations say; each is said.
+def _unreadable(
+    train: Sequence[Example], val: Sequence[Example], threads: int, max_pixels: int, progress: Progress
+) -> tuple[str, ...]:
+    """Split and name of the images that cannot be read, or have another size than their annotations say; each is said.
 
     Raises: InputError: they are more than a hundredth.
     """
@@ -136,14 +138,16 @@ def _unreadable(examples: Sequence[Example], threads: int, max_pixels: int, prog
             return str(error)
         return None
 
+    examples = (*train, *val)
+    names = [f"{split}/{each.name}" for split, those in (("train", train), ("val", val)) for each in those]
     failed = []
     with (
         progress.steps("looking through the images", len(examples)) as advance,
         ThreadPoolExecutor(max(threads, 1)) as pool,
     ):
-        for example, problem in zip(examples, pool.map(look, examples), strict=True):
+        for name, problem in zip(names, pool.map(look, examples), strict=True):
             if problem is not None:
-                failed.append((example.name, problem))
+                failed.append((name, problem))
             advance()
     if len(failed) > MOST_FAILED * len(examples):
         words = f"{len(failed)} of {len(examples)} examples cannot be used, more than {MOST_FAILED:.0%}: {failed[0][1]}"

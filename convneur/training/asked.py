@@ -26,6 +26,8 @@ _REAL = {field.name for field in dataclasses.fields(TrainSettings) if field.type
 # The classes follow from the data, stochastic depth from the recipe.
 _OF_MODELS = {field.name for field in dataclasses.fields(ConvNeurConfig)} - {"num_classes", "drop_path_rate"}
 _OF_MODELS |= {"model_preset"}
+_MOST_MINUTES = 1_000_000  # two years
+_MOST_LABEL = 2**31 - 1
 _CUSTOM = "custom"  # the name of a model that is given as a config
 
 
@@ -161,6 +163,16 @@ class Asked:
         also = {name: value for name, (value, _) in more.items() if value is not None}
         known = {name: value for name, (_, value) in more.items()}
         refuse_changes(folder, {**given, **values, **also}, {**then, **known}, kind)
+        for name, same in (("model", self._gives_config), ("recipe", self._gives_settings)):
+            file = given.get(name)
+            if isinstance(file, str) and file.endswith(".json") and not same(begun):
+                raise ConfigError(name, f"holds other settings than the {kind} in {folder} was begun with", value=file)
+        if self._of_model():  # settings of the same value as in the plan, that would change others
+            asked = find_config(begun.config, **self._of_model()).replace(num_classes=begun.config.num_classes)
+            if asked != begun.config:
+                name, value = next(iter(self._of_model().items()))
+                problem = f"changes how the {kind} in {folder} was begun; leave it out"
+                raise ConfigError(name, problem, value=value)
         if isinstance(self.model, ConvNeurConfig) and not self._gives_config(begun):
             raise ConfigError("model", f"the {kind} in {folder} was begun with another; leave it out")
 
@@ -216,8 +228,8 @@ def _check(given: Mapping[str, Any]) -> None:
             raise ConfigError(name, f"choose {', '.join(choices)}", value=given[name])
     if "epochs" in given and "minutes" in given:
         raise ConfigError("minutes", "cannot be combined with `epochs`; leave one of them out")
-    if not isinstance(given.get("minutes", 1), (int, float)) or not given.get("minutes", 1) > 0:
-        raise ConfigError("minutes", "must be above 0", value=given["minutes"])
+    if not isinstance(given.get("minutes", 1), (int, float)) or not 0 < given.get("minutes", 1) <= _MOST_MINUTES:
+        raise ConfigError("minutes", f"must be above 0 and at most {_MOST_MINUTES}", value=given["minutes"])
     check_whole(1, validate_every=given.get("validate_every"))
 
 
@@ -263,6 +275,9 @@ def _label(ignore_index: int | str | None) -> IgnoreIndex:
     if ignore_index == "none":
         return "none"
     try:
-        return int(ignore_index)
+        label = int(ignore_index)
     except ValueError:
         raise ConfigError("ignore_index", "must be a whole number", value=ignore_index) from None
+    if abs(label) > _MOST_LABEL:
+        raise ConfigError("ignore_index", f"must be at most {_MOST_LABEL}", value=ignore_index)
+    return label

@@ -21,7 +21,7 @@ from convneur.errors import ConfigError
 from convneur.formats import plural
 from convneur.progress import Progress, silent
 
-__all__ = ["IgnoreIndex", "TrainingData", "fingerprint", "prepare_data", "reading_of"]
+__all__ = ["IgnoreIndex", "TrainingData", "fingerprint", "prepare_data", "reading_of", "usable"]
 
 
 IgnoreIndex = int | Literal["none"] | None
@@ -34,8 +34,8 @@ class TrainingData:
     """Examples that were looked through, as `prepare_data` gives them.
 
     names: of the classes; counts: pixels of each class, or images, or objects; preset: its name, or None; left_out:
-    names of those that cannot be read. Of detection, categories: ids of the classes in the file of annotations; masks:
-    whether objects have them.
+    split and name, train/005, of those that cannot be read. Of detection, categories: ids of the classes in the file of
+    annotations; masks: whether objects have them.
 
     >>> data = TrainingData((), (), Reading(), names=("dark", "light"), counts=(3, 3))
     >>> len(data.fingerprint)
@@ -60,6 +60,11 @@ class TrainingData:
     @property
     def fingerprint(self) -> str:
         """Of the names, by which a run knows that it goes on with the images that it was begun with."""
+        return fingerprint(self.train, self.val)
+
+    @property
+    def fingerprint_without_splits(self) -> str:
+        """As runs of an earlier version kept it."""
         return fingerprint((*self.train, *self.val))
 
     @cached_property
@@ -81,11 +86,16 @@ class KnownData(Protocol):
     def binary(self) -> bool: ...
 
 
-def fingerprint(examples: Iterable[Example]) -> str:
-    """SHA-256 of the examples' names, in order."""
-    return hashlib.sha256(
-        "\n".join(example.name for example in examples).encode("utf-8", "surrogateescape")
-    ).hexdigest()
+def usable(split: str, examples: Iterable[Example], left_out: Iterable[str]) -> tuple[Example, ...]:
+    """Those of a split that are not among what was left out, train/005; runs of an earlier version kept 005."""
+    unusable = set(left_out)
+    return tuple(each for each in examples if each.name not in unusable and f"{split}/{each.name}" not in unusable)
+
+
+def fingerprint(*splits: Iterable[Example]) -> str:
+    """SHA-256 of the names of the examples of each split, in order."""
+    text = "\n\n".join("\n".join(example.name for example in split) for split in splits)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def reading_of(
@@ -160,10 +170,7 @@ def prepare_data(
     for line in found.warnings:
         progress.warn(line)
     if begun is not None:
-        unusable = set(begun.left_out)
-        train_kept, val_kept = (
-            tuple(each for each in split if each.name not in unusable) for split in (found.train, found.val)
-        )
+        train_kept, val_kept = usable("train", found.train, begun.left_out), usable("val", found.val, begun.left_out)
         reading = _binary(reading) if begun.binary else reading
         return TrainingData(train_kept, val_kept, reading, begun.classes, begun.counts, preset, begun.left_out)
     threads = max(threads, 1)
@@ -203,8 +210,13 @@ def prepare_data(
         f"{plural(len(train.examples), 'image')} to train on, {len(val.examples)} to validate on "
         f"({found.val_from}){ignored}"
     )
-    kept = {example.name for example in (*train.examples, *val.examples)}
-    left_out = tuple(example.name for example in (*found.train, *found.val) if example.name not in kept)
+    splits = (("train", found.train, train.examples), ("val", found.val, val.examples))
+    left_out = tuple(
+        f"{split}/{name}"
+        for split, whole, kept in splits
+        for name in (example.name for example in whole)
+        if name not in {example.name for example in kept}
+    )
     return TrainingData(train.examples, val.examples, reading, names, train.counts, preset, left_out)
 
 

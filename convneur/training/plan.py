@@ -94,8 +94,13 @@ class RunRequest:
 
     def about(self) -> dict[str, Any]:
         """What the weights say of where they come from."""
-        init = self.init and Path(self.init).name
-        return {"convneur": version("convneur"), "model": self.model, "recipe": self.recipe, "init": init}
+        files = {
+            name: value and Path(value).name for name, value in self._sources().items()
+        }  # where they lie is nobody's
+        return {"convneur": version("convneur"), **files}
+
+    def _sources(self) -> dict[str, str | None]:
+        return {"model": self.model, "recipe": self.recipe, "init": self.init}
 
     def steps_between_validations(self, steps: int) -> int:
         """In a run of so many steps. Choice: a twentieth of them, where it was not asked for."""
@@ -239,7 +244,7 @@ class RunPlan:
         Raises: ConfigError: other names, or files that have changed.
         """
         again = "or begin again with `force` in place of `resume`"
-        if self.images != data.fingerprint:
+        if self.images not in (data.fingerprint, data.fingerprint_without_splits):
             words = f"holds other images than the {kind} in {folder} was begun with; name the folder of those, {again}"
         elif self.contents is None or self.contents == data.contents:
             return

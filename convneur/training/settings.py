@@ -161,6 +161,12 @@ class TrainSettings:
             for name in ("rand_augment", "erase", "mixup", "cutmix"):
                 if getattr(self, name):
                     raise ConfigError(name, "is for classification; leave it at 0", value=getattr(self, name))
+        if (self.mixup or self.cutmix) and self.batch < 2 * self.accumulate:
+            setting, value = ("batch", self.batch) if self.accumulate == 1 else ("accumulate", self.accumulate)
+            problem = (
+                "leaves one image at a time, with no other to mix it with; set mixup and cutmix to 0, or change it"
+            )
+            raise ConfigError(setting, problem, value=value)
 
     def augmentation(self) -> Augmentation:
         """How views are drawn."""

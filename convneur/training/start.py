@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from convneur.checkpoints import load_checkpoint
+from convneur.checkpoints import check_finite, load_checkpoint
 from convneur.data.normalisation import Normalisation
 from convneur.detection import Detector, DetectorSettings, is_detector, load_detector, new_detector
 from convneur.errors import InputError
@@ -76,6 +76,7 @@ def start_from(model: Trainable, path: Path) -> StartReport:
     """
     whole = isinstance(model, Detector) and is_detector(path)
     source, provenance = load_detector(path) if whole else load_checkpoint(path)
+    check_finite(source, str(path))
     theirs, ours = source.state_dict(), model.state_dict()
     if isinstance(model, Detector) and not isinstance(source, Detector):
         theirs = {f"backbone.{name}": tensor for name, tensor in theirs.items()}

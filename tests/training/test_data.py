@@ -35,6 +35,15 @@ def prepared(root: Path, **settings: Any) -> TrainingData:
     return prepare_data(root, "segmentation", **settings)
 
 
+def test_a_label_map_is_not_paired_with_an_image_of_its_name_in_another_folder(tmp_path: Path) -> None:
+    for city, number in (("a", 1), ("a", 2), ("b", 1), ("b", 3)):
+        write(tmp_path / "masks" / "train" / city / f"{number}.png", np.zeros((4, 8)))
+        if (city, number) != ("b", 1):
+            write(tmp_path / "images" / "train" / city / f"{number}.png", np.zeros((4, 8, 3)))
+    with pytest.raises(InputError, match=r"no image b/1 under .*; names must be equal but for the suffix"):
+        find_examples(tmp_path, "segmentation", Reading())
+
+
 @pytest.mark.parametrize("classes", [None, ["background", "object"]])
 def test_masks_of_0_and_255_are_two_classes(
     tmp_path: Path, classes: list[str] | None, capsys: pytest.CaptureFixture[str]

@@ -173,6 +173,10 @@ def test_a_thread_trains_too_and_notes_go_to_progress(place: Path) -> None:
         ({"precision": "fp16"}, "precision fp16: choose auto, fp32, bf16"),
         ({"device": "tpu"}, "device tpu: choose auto, cpu"),
         ({"minutes": 0}, "minutes 0: must be above 0"),
+        ({"minutes": math.inf}, "minutes inf: must be above 0 and at most 1000000"),
+        ({"ignore_index": 10**30}, f"ignore_index {10**30}: must be at most 2147483647"),
+        ({"mixup": 0.8, "batch": 4, "accumulate": 4}, "accumulate 4: leaves one image at a time, with no other to mix"),
+        ({"cutmix": 1.0, "batch": 1}, "batch 1: leaves one image at a time"),
         ({"minutes": 1, "epochs": 1}, "minutes: cannot be combined with `epochs`"),
         ({"save_every": 0}, "save_every 0: must be whole and at least 1"),
         ({"workers": -1}, "workers -1: must be whole and at least 0"),
@@ -239,6 +243,70 @@ def test_data_are_known_wherever_they_lie_and_when_they_changed(place: Path) -> 
     del config["contents"]
     (place / "run" / "config.json").write_text(json.dumps(config))
     assert train("moved", out="run", resume=True).steps == 2
+
+
+def test_an_image_that_moves_from_one_split_to_the_other_makes_other_splits(place: Path) -> None:
+    values = {**QUICK, "task": "segmentation", "epochs": 1}
+    folders = [place / "seg" / kind for kind in ("images", "masks")]
+    for folder in folders:
+        for path in sorted((folder / "val").iterdir()):
+            path.rename(path.with_stem(f"9{path.stem}"))
+    train("seg", out="run", **values)
+    for folder in folders:  # joined, names and files keep their order
+        (last,) = (folder / "train").glob("5.*")
+        last.rename(folder / "val" / last.name)
+    with pytest.raises(ConfigError, match="data seg: holds other images than the run in run was begun with"):
+        train("seg", out="run", resume=True)
+
+
+def test_what_one_split_leaves_out_the_other_may_have(working_folder: Callable[..., Path]) -> None:
+    place = working_folder({"train": 101, "val": 2})
+    (place / "seg" / "images" / "train" / "1.jpg").write_bytes(b"broken")
+    values = {**QUICK, "task": "segmentation", "epochs": 0.1}
+    begun = train("seg", out="run", progress=Listening(), **values)
+    plan = json.loads((place / "run" / "config.json").read_text())
+    assert plan["left_out"] == ["train/1"]
+    assert train("seg", out="run", resume=True, progress=Listening()).steps == begun.steps
+
+
+def test_a_recipe_or_model_whose_file_was_edited_is_another(place: Path) -> None:
+    train("cls", out="run", **QUICK, epochs=1)
+    for name, key in (("recipe", "lr"), ("model", "mem_dim")):
+        file = place / QUICK[name]
+        before = file.read_text()
+        file.write_text(json.dumps(json.loads(before) | {key: 2}))
+        with pytest.raises(ConfigError, match=rf"{name} {QUICK[name]}: holds other settings than the run in run was"):
+            train("cls", out="run", resume=True, **{name: QUICK[name]})
+        file.write_text(before)
+        assert train("cls", out="run", resume=True, **{name: QUICK[name]}).steps == 2
+
+
+def test_settings_that_would_change_others_are_refused_though_their_value_is_the_plans(place: Path) -> None:
+    train("cls", out="run", **QUICK, epochs=1, chunks=4)
+    length = RunPlan.read("run").config.chunk_length
+    with pytest.raises(ConfigError, match=f"chunk_length {length}: changes how the run in run was begun; leave it out"):
+        train("cls", out="run", resume=True, chunk_length=length)
+    with pytest.raises(ConfigError, match="model_preset nonsense: choose classification, dense"):
+        train("cls", out="run", resume=True, model_preset="nonsense")
+    assert train("cls", out="run", resume=True, chunks=4).steps == 2
+
+
+def test_where_files_lie_is_not_in_the_weights(place: Path) -> None:
+    values = {**QUICK, "model": str(place / "tiny.json"), "recipe": str(place / "quick.json")}
+    first = train("cls", out="first", **values, epochs=1)
+    result = train("cls", out="run", init=str(first.weights), **values, epochs=1)
+    said = load_checkpoint(result.weights).provenance
+    assert (said["model"], said["recipe"], said["init"]) == ("tiny.json", "quick.json", "weights.safetensors")
+    assert str(place) not in json.dumps(dict(said))
+
+
+def test_a_run_begins_with_no_weights_that_diverged(place: Path, tiny: ConvNeurConfig) -> None:
+    model = ConvNeur(tiny)
+    with torch.no_grad():
+        next(model.parameters()).fill_(math.nan)
+    save_checkpoint(model, place / "nan.safetensors")
+    with pytest.raises(InputError, match="holds NaN or infinite values; the training diverged"):
+        train("cls", out="run", init="nan.safetensors", **QUICK)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
