@@ -15,7 +15,7 @@ from convneur.detection import DetectorKind, Heads
 from convneur.errors import ConfigError
 from convneur.packaged import packaged_weights, weights_path
 from convneur.training.data import IgnoreIndex
-from convneur.training.plan import RunPlan, RunRequest, refuse_changes
+from convneur.training.plan import RunPlan, RunRequest, refuse_changes, weights_sha256
 from convneur.training.settings import TrainSettings, recipe_settings, task_config
 from convneur.variants import PRESETS, ConvNeurConfig, find_config
 
@@ -140,7 +140,7 @@ class Asked:
         """Raise ConfigError for what is given with another value than the run in a folder was begun with.
 
         Where files lie may change: data are known by `RunPlan.refuse_other_images`, classes by their names,
-        starting weights by the name of the file, model and recipe by what they hold.
+        starting weights, model and recipe by what they hold.
 
         Args: kind: run or study. more: what is no part of a run's plan: what is given or None, what it was begun with.
         """
@@ -167,6 +167,9 @@ class Asked:
             file = given.get(name)
             if isinstance(file, str) and file.endswith(".json") and not same(begun):
                 raise ConfigError(name, f"holds other settings than the {kind} in {folder} was begun with", value=file)
+        if given.get("init") and begun.init_sha256 not in (None, weights_sha256(Path(self.given["init"]))):
+            problem = f"holds other weights than the {kind} in {folder} was begun from; leave it out"
+            raise ConfigError("init", problem, value=self.given["init"])
         if self._of_model():  # settings of the same value as in the plan, that would change others
             asked = find_config(begun.config, **self._of_model()).replace(num_classes=begun.config.num_classes)
             if asked != begun.config:

@@ -1,6 +1,7 @@
 """What a run is begun with, typed; config.json in its folder, from which it can be gone on with."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import re
@@ -16,6 +17,7 @@ from convneur.data.contents import Contents
 from convneur.data.examples import Task
 from convneur.detection import DetectorKind, DetectorSettings, Heads, detector_settings
 from convneur.errors import ConfigError, InputError
+from convneur.packaged import FOLDER_WEIGHTS
 from convneur.schema import SchemaError, typed
 from convneur.training.data import IgnoreIndex, TrainingData, reading_of
 from convneur.training.folder import CONFIG, WEIGHTS, holds_run, read_config
@@ -115,7 +117,8 @@ class RunPlan:
         request: what was asked for; config: the model; settings: how it is trained.
         classes, counts, left_out, binary: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
-        contents: of the images' files, see `TrainingData.contents`; None in a run of an earlier version.
+        contents: of the images' files, see `TrainingData.contents`; init_sha256: of the weights that it begins from. Both
+            None in a run of an earlier version.
         detector: of detection, what follows the backbone.
         version: of the package that began the run.
     Raises: ConfigError: numbers that are of no run.
@@ -138,6 +141,7 @@ class RunPlan:
     binary: bool = False
     detector: DetectorSettings | None = None
     contents: Contents | None = dataclasses.field(default=None, compare=False)
+    init_sha256: str | None = dataclasses.field(default=None, compare=False)
     version: str = dataclasses.field(
         default_factory=lambda: version("convneur"), compare=False, metadata={"key": "convneur"}
     )
@@ -167,6 +171,7 @@ class RunPlan:
         return cls(
             request, config, settings, data.names, data.counts, data.left_out, steps, validate_every, precision,
             data.fingerprint, data.binary, request.detector_of(data), data.contents,
+            None if request.init is None else weights_sha256(Path(request.init)),
         )  # fmt: skip
 
     @staticmethod
@@ -227,6 +232,7 @@ class RunPlan:
             "precision": self.precision,
             "images": self.images,
             "contents": None if self.contents is None else dataclasses.asdict(self.contents),
+            "init_sha256": self.init_sha256,
             "binary": self.binary,
             "detector": None if self.detector is None else self.detector.to_dict(),
         }
@@ -252,6 +258,15 @@ class RunPlan:
             changed = "label maps" if self.contents.images == data.contents.images else "images"
             words = f"its {changed} have changed since the {kind} in {folder} was begun; put them back, {again}"
         raise ConfigError("data", words, value=where)
+
+
+def weights_sha256(path: Path) -> str:
+    """Of a file of weights, or of the one in a folder. Raises: InputError: it cannot be read."""
+    try:
+        with (path / FOLDER_WEIGHTS if path.is_dir() else path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError.unreadable(path, error) from None
 
 
 def refuse_changes(folder: Path, given: Mapping[str, Any], begun: Mapping[str, Any], kind: str = "run") -> None:

@@ -54,7 +54,8 @@ def announce(trainer: Trainer, request: RunRequest, progress: Progress, *, decid
         few = [f"{what} in {_stages(stages)}" for what, stages in unreached.items()]
         learn = "all parameters learn"
         if few:
-            learn = f"too few to train {', and '.join(few)}; see `min_chunks`, or take a larger `crop`"
+            more = "" if config.chunks else "see `min_chunks`, or "  # a fixed number of them has no minimum
+            learn = f"too few to train {', and '.join(few)}; {more}take a larger `crop`"
         rows.insert(1, ("chunks", f"{', '.join(map(str, chunks))} in stages 1 to 4 at this size: {learn}"))
     for what, words in rows:
         progress.note(f"{what:8}{words}")

@@ -281,6 +281,11 @@ def _from_nothing(config: ConvNeurConfig) -> str:
     if config.memory != "none":
         others = [f"`{name} {value}`" for name, value in _PHOTOS.items() if getattr(config, name) != value]
         asked = ["`init photos`", *others]
+        own = [
+            name for name in ("chunk_length", "min_chunks") if getattr(config, name) != getattr(VARIANTS["m1"], name)
+        ]
+        if own and not config.chunks:
+            asked.append(f"in place of {' and '.join(f'`{name}`' for name in own)}")
     return f"begins from random weights; on a new data set {' '.join(asked)} learns more in less time"
 
 

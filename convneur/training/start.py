@@ -84,11 +84,7 @@ def start_from(model: Trainable, path: Path) -> StartReport:
     shared = [name for name in ours if name in theirs]
     for name in shared:
         if name.startswith(of_backbone) and theirs[name].shape != ours[name].shape:
-            raise InputError(
-                path,
-                f"holds a model of dims {source.config.dims} and mem_dim {source.config.mem_dim}, not "
-                f"{model.config.dims} and {model.config.mem_dim} ({name} differs); choose the same `model`",
-            )
+            raise InputError(path, f"{_other_widths(source.config, model.config)} ({name} differs)")
     taken = [name for name in shared if theirs[name].shape == ours[name].shape]
     with torch.no_grad():
         for name in taken:
@@ -100,6 +96,15 @@ def start_from(model: Trainable, path: Path) -> StartReport:
         pairs = {name: (getattr(source.config, name), getattr(model.config, name)) for name in CHUNK_SETTINGS}
         otherwise |= {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     return StartReport(tuple(taken), fresh, unused, otherwise)
+
+
+def _other_widths(theirs: ConvNeurConfig, ours: ConvNeurConfig) -> str:
+    """The first setting in which two backbones differ that changes the sizes of their tensors."""
+    free = ("head", "num_classes", "in_channels", "drop_path_rate", *CHUNK_SETTINGS)
+    names = [name for name in theirs.to_dict() if name not in free]
+    setting = next((name for name in names if getattr(theirs, name) != getattr(ours, name)), "in_channels")
+    then, now = getattr(theirs, setting), getattr(ours, setting)
+    return f"holds a model of {setting} {then}, this one has {now}; choose the same `model` and settings"
 
 
 def _normalised_otherwise(path: Path, provenance: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

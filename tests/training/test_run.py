@@ -300,6 +300,23 @@ def test_where_files_lie_is_not_in_the_weights(place: Path) -> None:
     assert str(place) not in json.dumps(dict(said))
 
 
+def test_other_weights_of_the_same_file_name_are_no_start_of_this_run(place: Path, tiny: ConvNeurConfig) -> None:
+    for folder in ("one", "other"):
+        (place / folder).mkdir()
+        save_checkpoint(ConvNeur(tiny), place / folder / "weights.safetensors")
+    train("cls", out="run", init="one/weights.safetensors", **QUICK, epochs=1)
+    (place / "one").rename(place / "moved")
+    assert train("cls", out="run", resume=True, init="moved/weights.safetensors").steps == 2
+    with pytest.raises(ConfigError, match=r"init .*weights.safetensors: holds other weights than the run in run was"):
+        train("cls", out="run", resume=True, init="other/weights.safetensors")
+
+
+def test_the_setting_in_which_other_weights_differ_is_named(place: Path, tiny: ConvNeurConfig) -> None:
+    save_checkpoint(ConvNeur(tiny.replace(kernel_size=5)), place / "five.safetensors")
+    with pytest.raises(InputError, match="holds a model of kernel_size 5, this one has 7; choose the same `model` and"):
+        train("cls", out="run", init="five.safetensors", **QUICK)
+
+
 def test_a_run_begins_with_no_weights_that_diverged(place: Path, tiny: ConvNeurConfig) -> None:
     model = ConvNeur(tiny)
     with torch.no_grad():
