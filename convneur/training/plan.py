@@ -117,8 +117,8 @@ class RunPlan:
         request: what was asked for; config: the model; settings: how it is trained.
         classes, counts, left_out, binary: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
-        contents: of the images' files, see `TrainingData.contents`; init_sha256: of the weights that it begins from. Both
-            None in a run of an earlier version.
+        contents: of the images' files, see `TrainingData.contents`; init_sha256: of the weights that it begins from.
+            Both None in a run of an earlier version.
         detector: of detection, what follows the backbone.
         version: of the package that began the run.
     Raises: ConfigError: numbers that are of no run.
