@@ -4,6 +4,7 @@
 #     examples/camvid.sh CAMVID WORK
 #
 # CAMVID has images/{train,val,test} and masks/{train,val,test}: 480x360, 11 classes, the split of SegNet's authors.
+# The packaged ones began from the second photos weights, since replaced: from today's the nets are others.
 # About an hour and a half of one core for each of the two nets; what is finished under WORK is not made again.
 set -euo pipefail
 data=$(realpath "$1") work=$(mkdir -p "$2" && realpath "$2")

