@@ -90,13 +90,13 @@ def provenance_text(provenance: Mapping[str, Any] | None) -> str:
 
     >>> provenance_text({"loss": float("nan")})
     Traceback (most recent call last):
-    ValueError: provenance: holds NaN, which is no JSON; leave it out, or None
+    ValueError: provenance: holds NaN, which is not a JSON number; leave it out or give None
     """
     text = json.dumps(dict(provenance or {}))
     try:
         parsed(text)
     except SchemaError as error:
-        raise ValueError(f"provenance: {error}; leave it out, or None") from None
+        raise ValueError(f"provenance: {error}; leave it out or give None") from None
     return text
 
 

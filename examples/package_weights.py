@@ -78,7 +78,7 @@ LIMITS = {
 def photos_scores(scores: Mapping[str, Any], held_out: int) -> Iterator[tuple[str, str]]:
     """Of a distilled backbone. held_out: images."""
     for side, share in scores["agreement"].items():
-        yield f"agreement with the teacher's class at 224 px, {held_out} images held out, {side} px", f"{share:.3f}"
+        yield f"agreement with Lite0's class at 224 px, {held_out} images held out, {side} px", f"{share:.3f}"
     yield "cats against dogs, never trained on that question, 160 px", f"{scores['cats_or_dogs']:.3f}"
     for row, stages in scores.get("roughness", {}).items():
         yield f"roughness of {row}, stages {' and '.join(stages)}", ", ".join(f"{r:.2f}" for r in stages.values())

@@ -37,7 +37,7 @@ def rewritten(path: Path, **metadata: str) -> Path:
 @pytest.mark.parametrize("about", [{"loss": float("nan")}, {"best": [float("inf")]}, {1: 2, "1": 3}])
 def test_what_could_not_be_read_back_is_not_written(saved: Path, about: dict[Any, Any]) -> None:
     before = saved.read_bytes()
-    with pytest.raises(ValueError, match=r"provenance: .*; leave it out, or None"):
+    with pytest.raises(ValueError, match=r"provenance: .*; leave it out or give None"):
         save_checkpoint(ConvNeur(SMALL), saved, provenance=about, force=True)
     with pytest.raises(ValueError, match="provenance: "):
         save_folder(ConvNeur(SMALL), saved.parent / "folder", provenance=about)

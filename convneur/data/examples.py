@@ -316,8 +316,12 @@ def _segmentation(root: Path, split: str, reading: Reading, follow_links: bool) 
     images = ImageFolder(folder, follow_links=follow_links)
     unread = tuple(dict.fromkeys([*images.listing.warnings(labels.files), *labels.warnings()]))
     examples = []
+    taken: dict[Path, Path] = {}
     for name, target in labels.files.items():
-        image = images.at(name)  # one of the same file name in another folder would be learnt with a wrong label map
+        # In another folder an image of this file name is another one; a preset's names have no folders.
+        image = images.at(name) if "/" in name else images.find(name)
+        if image is not None and (other := taken.setdefault(image, target)) != target:
+            raise InputError(target, f"{image} is the image of {other}, too; give each an image of its own name")
         if image is None:
             problem = f"no image {name} under {folder} (the nearest is {images.nearest(name)}); names must be equal but"
             raise InputError(target, "; ".join([f"{problem} for the suffix", *images.listing.warnings()]))

@@ -42,6 +42,9 @@ def test_a_label_map_is_not_paired_with_an_image_of_its_name_in_another_folder(t
             write(tmp_path / "images" / "train" / city / f"{number}.png", np.zeros((4, 8, 3)))
     with pytest.raises(InputError, match=r"no image b/1 under .*; names must be equal but for the suffix"):
         find_examples(tmp_path, "segmentation", Reading())
+    (tmp_path / "masks" / "train" / "b" / "1.png").rename(tmp_path / "masks" / "train" / "2.png")
+    with pytest.raises(InputError, match=r"masks.train.a.2.png: .*a.2.png is the image of .*masks.train.2.png, too"):
+        find_examples(tmp_path, "segmentation", Reading())
 
 
 @pytest.mark.parametrize("classes", [None, ["background", "object"]])
