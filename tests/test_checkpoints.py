@@ -194,7 +194,7 @@ def test_another_net_than_the_expected_one_is_refused(saved: Path) -> None:
 def test_packaged_weights_load_by_name_in_any_case() -> None:
     model, about = load_checkpoint("Photos")
     assert model.config.num_classes == 1000
-    assert about["teacher"] == "EfficientNet-Lite0"
+    assert about["teacher"] == "EfficientNet-Lite0, classes of EfficientNet-Lite2"
 
 
 def test_weights_that_are_no_numbers() -> None:

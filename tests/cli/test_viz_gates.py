@@ -105,7 +105,7 @@ def test_the_default_run(viz: Any, place: Path) -> None:
     assert record["schema"] == "convneur.gates/1"
     assert record["net"]["name"] == "m1"
     assert record["weights"]["file"] == "photos.safetensors"
-    assert record["weights"]["provenance"]["teacher"] == "EfficientNet-Lite0"
+    assert record["weights"]["provenance"]["teacher"] == "EfficientNet-Lite0, classes of EfficientNet-Lite2"
     assert record["local_only"]["file"] == "photos-local.safetensors"
     assert record["recipe"]["scale"] == "paired"
     assert record["recipe"]["reduce"] == "rms"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from convneur import ConvNeur
+from convneur import ConvNeur, load_checkpoint, save_checkpoint
 from convneur.variants import ConvNeurConfig
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -149,3 +149,20 @@ def test_what_the_loss_asks_of_the_context_and_of_the_drawn_maps(example: Any) -
     drawn = [each for stage in (2, 3) for each in (taps[stage].f_loc, taps[stage].gate, taps[stage].f_out)]
     assert all(torch.equal(found, wanted) for found, wanted in zip(maps, drawn, strict=True))
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_weights_are_averaged_by_their_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    averaging = importlib.import_module("average_weights")
+    for name, value in (("one", 1.0), ("five", 5.0)):
+        model = ConvNeur(CONFIG)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(value)
+        save_checkpoint(model, tmp_path / f"{name}.safetensors", provenance={"seed": 3})
+    parts = [f"{tmp_path / 'one.safetensors'}:3", f"{tmp_path / 'five.safetensors'}:1"]
+    monkeypatch.setattr("sys.argv", ["average_weights.py", str(tmp_path / "mean.safetensors"), *parts])
+    averaging.main()
+    model, about = load_checkpoint(tmp_path / "mean.safetensors")
+    assert all(torch.allclose(parameter, torch.tensor(2.0)) for parameter in model.parameters())
+    assert about == {"seed": 3, "average": ["one.safetensors 3", "five.safetensors 1"]}
