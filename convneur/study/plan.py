@@ -57,6 +57,7 @@ class StudyPlan:
             counts=data.counts,
             images=data.fingerprint,
             contents=data.contents,
+            validated=len(data.val),
         )
 
     def trains(self, run: StudyRun, kept: RunPlan) -> bool:

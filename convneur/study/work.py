@@ -198,7 +198,12 @@ class Study:
             precision=self.precision,
         )
         return StudyPlan(
-            run=dataclasses.replace(run, images=self._everything.fingerprint, contents=self._everything.contents),
+            run=dataclasses.replace(
+                run,
+                images=self._everything.fingerprint,
+                contents=self._everything.contents,
+                validated=len(self._everything.val),
+            ),
             twins={name: twin.config for name, twin in self.twins.items()},
             seeds=tuple(self.seeds),
             folds=self.test.folds,

@@ -60,11 +60,6 @@ class TrainingData:
     @property
     def fingerprint(self) -> str:
         """Of the names, by which a run knows that it goes on with the images that it was begun with."""
-        return fingerprint(self.train, self.val)
-
-    @property
-    def fingerprint_without_splits(self) -> str:
-        """As runs of an earlier version kept it."""
         return fingerprint((*self.train, *self.val))
 
     @cached_property
@@ -92,9 +87,9 @@ def usable(split: str, examples: Iterable[Example], left_out: Iterable[str]) -> 
     return tuple(each for each in examples if each.name not in unusable and f"{split}/{each.name}" not in unusable)
 
 
-def fingerprint(*splits: Iterable[Example]) -> str:
-    """SHA-256 of the names of the examples of each split, in order."""
-    text = "\n\n".join("\n".join(example.name for example in split) for split in splits)
+def fingerprint(examples: Iterable[Example]) -> str:
+    """SHA-256 of the examples' names, in order."""
+    text = "\n".join(example.name for example in examples)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -117,8 +117,8 @@ class RunPlan:
         request: what was asked for; config: the model; settings: how it is trained.
         classes, counts, left_out, binary: see `TrainingData`.
         steps, validate_every, precision: as decided; images: see `TrainingData.fingerprint`.
-        contents: of the images' files, see `TrainingData.contents`; init_sha256: of the weights that it begins from.
-            Both None in a run of an earlier version.
+        contents: of the images' files, see `TrainingData.contents`; validated: how many images are to validate on;
+            init_sha256: of the weights that it begins from. All None in a run of an earlier version.
         detector: of detection, what follows the backbone.
         version: of the package that began the run.
     Raises: ConfigError: numbers that are of no run.
@@ -142,6 +142,7 @@ class RunPlan:
     detector: DetectorSettings | None = None
     contents: Contents | None = dataclasses.field(default=None, compare=False)
     init_sha256: str | None = dataclasses.field(default=None, compare=False)
+    validated: int | None = dataclasses.field(default=None, compare=False)
     version: str = dataclasses.field(
         default_factory=lambda: version("convneur"), compare=False, metadata={"key": "convneur"}
     )
@@ -171,7 +172,7 @@ class RunPlan:
         return cls(
             request, config, settings, data.names, data.counts, data.left_out, steps, validate_every, precision,
             data.fingerprint, data.binary, request.detector_of(data), data.contents,
-            None if request.init is None else weights_sha256(Path(request.init)),
+            None if request.init is None else weights_sha256(Path(request.init)), len(data.val),
         )  # fmt: skip
 
     @staticmethod
@@ -233,6 +234,7 @@ class RunPlan:
             "images": self.images,
             "contents": None if self.contents is None else dataclasses.asdict(self.contents),
             "init_sha256": self.init_sha256,
+            "validated": self.validated,
             "binary": self.binary,
             "detector": None if self.detector is None else self.detector.to_dict(),
         }
@@ -250,7 +252,8 @@ class RunPlan:
         Raises: ConfigError: other names, or files that have changed.
         """
         again = "or begin again with `force` in place of `resume`"
-        if self.images not in (data.fingerprint, data.fingerprint_without_splits):
+        moved = self.validated not in (None, len(data.val))  # the names in order say nothing of where train ends
+        if self.images != data.fingerprint or moved:
             words = f"holds other images than the {kind} in {folder} was begun with; name the folder of those, {again}"
         elif self.contents is None or self.contents == data.contents:
             return
