@@ -88,8 +88,8 @@ def model_card(
     classes, validation = provenance.get("classes"), provenance.get("validation")
     if config.head == "none":  # what classes and scores are of is not in the file
         classes = validation = None
-        whole = "a detector" if provenance.get("task") == "detection" else "a model"
-        lines += [f"A backbone without a head{f', of {whole} that had one' if provenance.get('task') else ''}.", ""]
+        origin = ", of a detector that had one" if provenance.get("task") == "detection" else ""
+        lines += [f"A backbone without a head{origin}.", ""]
     if isinstance(classes, (list, tuple)) and classes:
         lines += [f"**Classes.** {', '.join(map(str, classes))}.", ""]
     if isinstance(validation, Mapping):

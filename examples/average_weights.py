@@ -4,7 +4,8 @@
 
 Trainings that began from one another, or from the same weights, lie close enough for that (model soups: Wortsman et
 al., ICML 2022); the mean of nets of other seeds is no net. Score what comes out.
-Shares are divided by their sum. What the first file says of its origin is kept, with the files and shares beside it.
+Shares are divided by their sum. What the first file says of its origin is kept, but for its scores, with the files and
+shares beside it.
 """
 
 import argparse
@@ -27,8 +28,9 @@ def main() -> None:
         for name, tensor in other.items():
             means[name] += tensor * (share / whole)
     model.load_state_dict(means)
-    origin = {"average": [f"{path.name} {share:g}" for path, share in parts]}
-    save_checkpoint(model, arguments.out, provenance={**about, **origin}, force=True)
+    origin = {key: value for key, value in about.items() if key not in ("scores", "validation")}
+    origin["average"] = [f"{path.name} {share:g}" for path, share in parts]
+    save_checkpoint(model, arguments.out, provenance=origin, force=True)
 
 
 if __name__ == "__main__":

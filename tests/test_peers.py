@@ -116,6 +116,7 @@ def test_a_printed_accuracy_is_of_the_variant_as_it_is(tmp_path: Path, peers: st
     settings: dict[str, Any] = {"peers": peers, "x": "latency", "times": tmp_path / "times.json"}
     every = frontier(**settings)
     assert [one.name for one in every.models] == ["m3"]
+    assert frontier("ALL", **settings).models == frontier(["all"], **settings).models == every.models
     left_out = "Not placed, for the printed accuracy is of another form: m1 with memory none, chunks 4."
     assert left_out in every.notes
     for models, says in (("m1", "m1 with memory none, chunks 4: was not timed at 224"), ("m3,m2", "m2: was not timed")):

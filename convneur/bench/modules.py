@@ -183,10 +183,10 @@ class ModuleClock:
     def __init__(self, model: nn.Module, depth: int, call: Callable[[], object], device: str) -> None:
         self._model, self._depth, self._call, self._device = model, depth, call, device
         # A scripted part takes no hooks: the module above has its time and its cost. The whole is timed from outside.
-        self._hooked = {
-            path: module for path, module in model.named_modules() if not isinstance(module, torch.jit.ScriptModule)
+        self._parts = {
+            path: part for path, part in model.named_modules() if path and not isinstance(part, torch.jit.ScriptModule)
         }
-        self._names = {"": type(model).__name__} | {path: type(part).__name__ for path, part in self._hooked.items()}
+        self._names = {"": type(model).__name__} | {path: type(part).__name__ for path, part in self._parts.items()}
         self._shown = [path for path in self._names if depth_of(path) <= depth]
         called = self._called()
         # A list of modules is not called, nor is a part whose layers another module calls: those below it are timed.
@@ -250,11 +250,9 @@ class ModuleClock:
         clock = _CudaClock() if self._device.startswith("cuda") else _Clock()
         with self._hooks(self._timed, clock.enter, clock.leave):
             wait_for(self._device)
-            if "" not in self._hooked:
-                clock.enter("")
+            clock.enter("")
             self._call()
-            if "" not in self._hooked:
-                clock.leave("")
+            clock.leave("")
             wait_for(self._device)
         found = clock.seconds()
         return {path: found.get(path, 0.0) for path in self._timed}
@@ -263,10 +261,10 @@ class ModuleClock:
     def _hooks(self, paths: set[str], enter: Callable[[str], None], leave: Callable[[str], None]) -> Iterator[None]:
         handles = []
         try:
-            for path in paths & self._hooked.keys():
-                module = self._hooked[path]
-                handles.append(module.register_forward_pre_hook(lambda *_, path=path: enter(path), prepend=True))
-                handles.append(module.register_forward_hook(lambda *_, path=path: leave(path), always_call=True))
+            for path in paths & self._parts.keys():
+                part = self._parts[path]
+                handles.append(part.register_forward_pre_hook(lambda *_, path=path: enter(path), prepend=True))
+                handles.append(part.register_forward_hook(lambda *_, path=path: leave(path), always_call=True))
             yield
         finally:
             for handle in handles:

@@ -87,7 +87,7 @@ class BenchEntry:
     @property
     def takes_images(self) -> bool:
         """Whether it is called with images alone, of which a batch can be made."""
-        return not isinstance(self.model, ExternalModel) or self.model.inputs is None
+        return self.own_images is None
 
     @property
     def own_images(self) -> int | None:

@@ -31,7 +31,8 @@ _PARTS = {
     "boxes": "box heads",
     "masks": "mask heads",
 }
-_OF_CHUNKS = frozenset({"chunk_length", "chunks", "min_chunks", "model_preset"})
+_CUT_BY = ("chunk_length", "chunks", "min_chunks")
+_OF_CHUNKS = frozenset({*_CUT_BY, "model_preset"})
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def detector_costs(
             if not isinstance(config, ConvNeurConfig):
                 raise ConfigError("detector", f"takes ConvNeurs, and {name} is a model of others; leave it out")
             typed = _OF_CHUNKS & {key for key, value in settings.items() if value is not None}
-            if not typed and _chunks(config) == _chunks(VARIANTS["m1"]):
+            if not typed and all(getattr(config, name) == getattr(VARIANTS["m1"], name) for name in _CUT_BY):
                 config = config.replace(**PRESETS["dense"])
             chunks[name] = _chunks(config)
             for height, width in spans:
@@ -174,8 +175,8 @@ def detector_costs(
 
 def _chunks(config: ConvNeurConfig) -> str:
     """How its memories cut the tokens, in words."""
-    if config.memory == "none":
-        return "no memory"
+    if config.memory == "none" or config.global_branch not in ("neural-memory", "titans"):
+        return "no chunks"
     if config.chunks is not None:
         return f"{config.chunks} chunks"
     least = f", at least {config.min_chunks} chunks" if config.min_chunks > 1 else ""

@@ -221,8 +221,9 @@ def frontier(
     listed = read_peers(peers)
     measured = _measured(x, times)
     points = _points(x, listed, measured, distilled=distilled, size=size)
-    variants = _variants(models)
-    if measured is not None and models != "all":
+    asked = [part.strip().casefold() for part in (models.split(",") if isinstance(models, str) else models)]
+    variants = _variants(asked)
+    if measured is not None and asked != ["all"]:
         measured.check_timed(variants)
     judged = [*_own(x, variants, measured, full=full, progress=progress), *_added(add, measured)]
     names = [name for name, *_ in judged]
@@ -301,11 +302,10 @@ def _placed(
     return FrontierModel(name, cost, accuracy, origin, below, best, ratio, cheapest)
 
 
-def _variants(models: str | Iterable[str]) -> list[str]:
+def _variants(asked: Sequence[str]) -> list[str]:
     """The variants that are asked for, which have a printed accuracy."""
     known = [row.model for row in published().imagenet]
-    names = [part.strip().casefold() for part in (models.split(",") if isinstance(models, str) else models)]
-    names = known if names == ["all"] else [] if names == ["none"] else list(dict.fromkeys(names))
+    names = known if asked == ["all"] else [] if asked == ["none"] else list(dict.fromkeys(asked))
     for name in names:
         if name not in known:
             problem = f"choose {', '.join(known)}, all or none; others have no printed accuracy: `add` them"

@@ -206,13 +206,11 @@ def prepare_data(
         f"({found.val_from}){ignored}"
     )
     splits = (("train", found.train, train.examples), ("val", found.val, val.examples))
-    left_out = tuple(
-        f"{split}/{name}"
-        for split, whole, kept in splits
-        for name in (example.name for example in whole)
-        if name not in {example.name for example in kept}
-    )
-    return TrainingData(train.examples, val.examples, reading, names, train.counts, preset, left_out)
+    left_out: list[str] = []
+    for split, whole, good in splits:
+        kept = {example.name for example in good}
+        left_out += [f"{split}/{example.name}" for example in whole if example.name not in kept]
+    return TrainingData(train.examples, val.examples, reading, names, train.counts, preset, tuple(left_out))
 
 
 _OBJECT = 255  # of a binary mask that is not read as one

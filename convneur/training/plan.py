@@ -95,14 +95,9 @@ class RunRequest:
         return detector_settings(self.detector or "cascade", num_classes=len(data.names), heads=heads, masks=data.masks)
 
     def about(self) -> dict[str, Any]:
-        """What the weights say of where they come from."""
-        files = {
-            name: value and Path(value).name for name, value in self._sources().items()
-        }  # where they lie is nobody's
-        return {"convneur": version("convneur"), **files}
-
-    def _sources(self) -> dict[str, str | None]:
-        return {"model": self.model, "recipe": self.recipe, "init": self.init}
+        """What the weights say of where they come from: files by their names, for where they lie is nobody's."""
+        given = {"model": self.model, "recipe": self.recipe, "init": self.init}
+        return {"convneur": version("convneur"), **{key: value and Path(value).name for key, value in given.items()}}
 
     def steps_between_validations(self, steps: int) -> int:
         """In a run of so many steps. Choice: a twentieth of them, where it was not asked for."""

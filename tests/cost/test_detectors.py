@@ -35,7 +35,8 @@ def test_chunks_of_detection_unless_others_are_asked_for() -> None:
         ({"chunk_length": 196}, "chunks of 196 tokens"),
         ({"chunks": 4}, "4 chunks"),
         ({"min_chunks": 4}, "chunks of 196 tokens, at least 4 chunks"),
-        ({"memory": "none"}, "no memory"),
+        ({"memory": "none"}, "no chunks"),
+        ({"global_branch": "self-attention"}, "no chunks"),
     ):
         assert detector_costs("m1", sizes="64x64", heads="light", **settings).chunks == {"m1": words}
 

@@ -91,7 +91,7 @@ def test_one_teacher_gives_maps_and_another_the_classes(example: Any, monkeypatc
         return lambda pixels: (seen.append(pixels), example.Taught((torch.full((1,), number),), pixels.mean((2, 3))))[1]
 
     sides: dict[int, list[torch.Tensor]] = {}
-    monkeypatch.setattr(example.EfficientNetLite, "__new__", lambda cls, number: made_up(number))
+    monkeypatch.setattr(example, "EfficientNetLite", made_up)
     teachers = example.Teachers()
     small, large = (torch.rand(2, 3, side, side).round() * 255 for side in (64, 256))
     for pixels in (small, large):
@@ -159,7 +159,7 @@ def test_weights_are_averaged_by_their_shares(tmp_path: Path, monkeypatch: pytes
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.fill_(value)
-        save_checkpoint(model, tmp_path / f"{name}.safetensors", provenance={"seed": 3})
+        save_checkpoint(model, tmp_path / f"{name}.safetensors", provenance={"seed": 3, "scores": {"agreement": value}})
     parts = [f"{tmp_path / 'one.safetensors'}:3", f"{tmp_path / 'five.safetensors'}:1"]
     monkeypatch.setattr("sys.argv", ["average_weights.py", str(tmp_path / "mean.safetensors"), *parts])
     averaging.main()
